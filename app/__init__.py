@@ -1,0 +1,1 @@
+"""The station: command line and window. Qt only in the window's modules; no model code."""

@@ -1,0 +1,129 @@
+"""Typed configuration of the station: one model per YAML file, unknown keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inspection.errors import ConfigError
+from inspection.messages import Language
+from inspection.paths import config_path
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, and refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class WeightedAverage(Config):
+    """Fused score = w_cnn * cnn_prob + w_ae * ae_score."""
+
+    w_cnn: Fraction = 0.6
+    w_ae: Fraction = 0.4
+    threshold: Fraction = 0.5
+
+
+class Voting(Config):
+    """Each channel votes; the tie breaker decides where they disagree."""
+
+    cnn_threshold: Fraction = 0.5
+    ae_threshold_multiplier: Positive = 1.0
+    tie_breaker: Literal["cnn", "ae", "uncertain"] = "cnn"
+
+
+class RuleBased(Config):
+    """A sure CT classifier decides alone, else a sure autoencoder, else the fallback."""
+
+    high_confidence_cnn: Fraction = 0.8
+    low_confidence_cnn: Fraction = 0.3
+    ae_multiplier_high: Positive = 1.2
+    ae_multiplier_low: Positive = 0.8
+    fallback_method: Literal["weighted_average", "voting"] = "weighted_average"
+
+
+class Aggregation(Config):
+    """From images to a battery."""
+
+    slice_threshold: Fraction = 0.5
+    min_run: int = Field(default=3, ge=1)
+    top_k_views: int = Field(default=1, ge=1)
+    evidence_slices: int = Field(default=3, ge=1)
+    evidence_views: int = Field(default=3, ge=1)
+
+
+class InspectorConfig(Config):
+    """``configs/inspector.yaml``: the fusion policy."""
+
+    method: Literal["weighted_average", "voting", "rule_based"] = "weighted_average"
+    weighted_average: WeightedAverage = WeightedAverage()
+    voting: Voting = Voting()
+    rule_based: RuleBased = RuleBased()
+    aggregation: Aggregation = Aggregation()
+
+
+class _InspectorFile(Config):
+    inspector: InspectorConfig
+
+
+class DefectClass(Config):
+    """One row of the class table, worded in both languages."""
+
+    severity: Literal["SUCCESS", "WARNING", "CRITICAL"]
+    name: dict[Language, str]
+    cause: dict[Language, str]
+    action: dict[Language, str]
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or is not YAML.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except FileNotFoundError as error:
+        raise ConfigError("config_missing", name=path.name) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError("config_unreadable", name=path.name) from error
+
+
+def load_config(path: Path, model: type[C]) -> C:
+    """Return a YAML file as ``model``.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, malformed, or has an unknown or wrong key; names the key.
+    """
+    try:
+        return model.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or path.stem
+        raise ConfigError(
+            "config_invalid", name=path.name, field=field, problem=first["msg"]
+        ) from error
+
+
+def load_inspector(path: Path | None = None) -> InspectorConfig:
+    """Return the fusion policy, by default the installed one."""
+    return load_config(path or config_path("inspector.yaml"), _InspectorFile).inspector
+
+
+def load_classes() -> dict[str, DefectClass]:
+    """Return the class table by class name."""
+    rows = read_yaml(config_path("classes.yaml"))
+    return {name: DefectClass.model_validate(row) for name, row in rows.items()}

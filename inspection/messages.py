@@ -1,0 +1,49 @@
+"""Sentences shown to operators: a code with parameters, worded in Korean and English.
+
+Results store the code and its parameters, so a session written on a Korean station reads
+in English too.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from inspection.paths import config_path
+
+Language = Literal["en", "ko"]
+
+
+class Message(BaseModel):
+    """A sentence by code: ``code`` is a key of ``configs/messages/``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    params: dict[str, str | int | float] = {}
+
+    def text(self, language: str = "en") -> str:
+        """Return the sentence in ``language`` (``en`` or ``ko``)."""
+        return _wording(self.code)[language].format(**self.params)
+
+    def hint(self, language: str = "en") -> str:
+        """Return what to do about it, or an empty string."""
+        return _wording(self.code).get(f"hint_{language}", "").format(**self.params)
+
+
+@functools.cache
+def wordings() -> dict[str, dict[str, str]]:
+    """Return every message by code, read once from the files of ``configs/messages/``."""
+    merged: dict[str, dict[str, str]] = {}
+    for path in sorted(config_path("messages").glob("*.yaml")):
+        merged |= yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return merged
+
+
+def _wording(code: str) -> dict[str, str]:
+    # An unknown code is a programming error; a test walks the sources for it. The operator
+    # still gets the code rather than a crash inside an error path.
+    return wordings().get(code, {"en": code, "ko": code})

@@ -1,0 +1,67 @@
+"""What a model says of one image, with its arrays; lives in memory only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import InspectionError
+from inspection.records import ImageRef, Rect
+from inspection.results import Box, Peak
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One image judged.
+
+    Parameters
+    ----------
+    image : which image
+    pred_label : CT: one of the five classes; RGB: ``normal`` or ``defect``
+    probabilities : CT: class to probability, summing to 1; RGB: empty
+    pred_score : CT: summed probability of the defect classes; RGB: reconstruction score
+    threshold : ``pred_score`` above it is an anomaly
+    anomaly_map : (h, w) float32 in [0, 1] on the model's fixed display scale, covering exactly
+        ``roi``; small (feature or input resolution), never the source size
+    roi : the part of the source image that was judged, source pixels
+    source_size : (width, height) of the source image
+    pred_boxes : regions of the map over 0.5, hottest first, source pixels
+    peak : hottest point of the map, source pixels
+    seconds : time spent on this image, its share of the batch
+    """
+
+    image: ImageRef
+    pred_label: str
+    probabilities: dict[str, float]
+    pred_score: float
+    threshold: float
+    anomaly_map: NDArray[np.float32]
+    roi: Rect
+    source_size: tuple[int, int]
+    pred_boxes: tuple[Box, ...]
+    peak: Peak
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.anomaly_map.ndim != 2 or self.anomaly_map.dtype != np.float32:
+            raise ValueError(
+                f"anomaly_map must be (h, w) float32, "
+                f"got {self.anomaly_map.shape} {self.anomaly_map.dtype}"
+            )
+        if not np.isfinite(self.pred_score):
+            raise ValueError(f"pred_score of {self.image.path.name} is not finite")
+
+    @property
+    def is_anomaly(self) -> bool:
+        """True where the score is over the threshold."""
+        return self.pred_score > self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPrediction:
+    """One image that could not be judged, and why."""
+
+    image: ImageRef
+    error: InspectionError

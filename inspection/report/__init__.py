@@ -1,0 +1,1 @@
+"""Session to PDF, HTML, CSV and JSON."""

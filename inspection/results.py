@@ -1,0 +1,232 @@
+"""Results on disk and between threads: images, systems, batteries, sessions.
+
+Everything here is frozen pydantic, refuses unknown fields and NaN, and imports no torch.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from inspection.messages import Message
+from inspection.records import Axis, Modality
+
+SCHEMA_VERSION = 1
+
+SystemName = Literal["ensemble", "vlm", "vlg"]
+SYSTEMS: tuple[SystemName, ...] = ("ensemble", "vlm", "vlg")
+Kind = Literal[
+    "normal", "internal_defect", "external_defect", "composite_defect", "review", "not_inspected"
+]
+SystemState = Literal[
+    "queued", "running", "done", "failed", "cancelled", "skipped", "not_installed", "off"
+]
+BatteryState = Literal["queued", "running", "done", "failed", "cancelled", "skipped"]
+SessionStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
+ChannelState = Literal["normal", "defect", "uncertain", "missing", "failed"]
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Score = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class Record(BaseModel):
+    """Base of everything that crosses the disk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Box(Record):
+    """A rectangle in source pixels; ``score`` is the mean heat inside."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    w: int = Field(ge=1)
+    h: int = Field(ge=1)
+    score: Probability | None = None
+
+
+class Peak(Record):
+    """The hottest point of an anomaly map, in source pixels."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    value: Probability
+
+
+class ImageResult(Record):
+    """What the ensemble found on one image.
+
+    ``pred_score`` is the summed probability of the defect classes on CT and the
+    reconstruction score on RGB; ``is_anomaly`` is ``pred_score > threshold``.
+    """
+
+    image: str
+    modality: Modality
+    axis: Axis | None = None
+    number: int
+    state: Literal["done", "failed"]
+    error: Message | None = None
+    pred_label: str | None = None
+    probabilities: dict[str, Probability] = {}
+    pred_score: Score | None = None
+    threshold: Score | None = None
+    is_anomaly: bool | None = None
+    pred_boxes: list[Box] = []
+    peak: Peak | None = None
+    width: int | None = None
+    height: int | None = None
+    roi: Box | None = None
+    evidence: dict[str, str] = {}
+    seconds: Score = 0.0
+
+
+class EnsembleResult(Record):
+    """System 1: fusion of the CT classifier and the RGB autoencoder."""
+
+    prediction: Kind
+    defect_type: str | None = None
+    confidence: Probability | None = None
+    cnn_prob: Probability | None = None
+    cnn_defect_type: str | None = None
+    ae_score: Probability | None = None
+    method: Literal["weighted_average", "voting", "rule_based"]
+    weights: dict[str, float]
+    gradcam_heatmap: str | None = None
+    gradcam_bbox: list[Box] = []
+
+
+class VlmResult(Record):
+    """System 2: a vision-language model's judgement and explanation."""
+
+    prediction: Literal["normal", "defect", "review"]
+    defect_type: str | None = None
+    explanation: str
+    confidence: Probability | None = None
+    bbox: list[Box] = []
+
+
+class VlgResult(Record):
+    """System 3: phrase-grounded boxes; three parallel lists."""
+
+    bboxes: list[Box] = []
+    scores: list[Probability] = []
+    defect_types: list[str] = []
+
+
+class SliceRun(Record):
+    """Neighbouring slices of one axis above the threshold."""
+
+    axis: Axis
+    first: int
+    last: int
+    length: int = Field(ge=1)
+    defect_type: str
+    score: Probability
+
+
+class Verdict(Record):
+    """The station's judgement of one battery, before the operator's."""
+
+    kind: Kind
+    defect_type: str | None = None
+    fused_score: Probability | None = None
+    cnn_prob: Probability | None = None
+    ae_score: Probability | None = None
+    ct_state: ChannelState = "missing"
+    rgb_state: ChannelState = "missing"
+    reasons: list[Message] = []
+
+
+class Decision(Record):
+    """The operator's last word on a battery."""
+
+    action: Literal["accept", "override", "undo"]
+    kind: Kind
+    reason: str = ""
+    comment: str = ""
+    operator: str = Field(min_length=1)
+    decided_at: datetime
+
+
+class BatteryResult(Record):
+    """Everything known about one battery: ``batteries/{battery_id}.json``."""
+
+    schema_version: int = SCHEMA_VERSION
+    battery_id: str
+    ct_id: str | None = None
+    rgb_id: str | None = None
+    state: BatteryState
+    systems: dict[SystemName, SystemState] = {}
+    system_messages: dict[SystemName, Message] = {}
+    verdict: Verdict
+    ensemble: EnsembleResult | None = None
+    vlm: VlmResult | None = None
+    vlg: VlgResult | None = None
+    images: list[ImageResult] = []
+    runs: list[SliceRun] = []
+    worst_slices: list[str] = []
+    worst_views: list[str] = []
+    seconds: Score = 0.0
+
+
+class BatterySummary(Record):
+    """A battery's row in ``session.json``; ``reasons`` are sentences in the station's language."""
+
+    battery_id: str
+    ct_id: str | None = None
+    rgb_id: str | None = None
+    state: BatteryState
+    kind: Kind
+    defect_type: str | None = None
+    fused_score: Probability | None = None
+    cnn_prob: Probability | None = None
+    ae_score: Probability | None = None
+    reasons: list[str] = []
+    seconds: Score = 0.0
+    decision: Decision | None = None
+
+
+class ModelProvenance(Record):
+    """Which model judged: enough to reproduce a verdict years later."""
+
+    slot: str
+    name: str
+    sha256: str
+    thresholds: dict[str, float] = {}
+    trained_at: str | None = None
+    demo: bool = False
+
+
+class LotRecord(Record):
+    """Which lot was inspected, and what the intake had to say about it."""
+
+    path: str
+    name: str
+    batteries: int = Field(ge=0)
+    pairs: int = Field(ge=0)
+    findings: list[str] = []
+
+
+class SessionRecord(Record):
+    """``session.json``: the whole session but the per-image results."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    status: SessionStatus
+    created_at: datetime
+    updated_at: datetime
+    total_images: int = Field(ge=0)
+    processed_images: int = Field(ge=0)
+    progress_percent: Annotated[float, Field(ge=0, le=100)]
+    error_message: str | None = None
+    lot: LotRecord
+    operator: str = ""
+    station: str = ""
+    language: Literal["en", "ko"] = "en"
+    version: str
+    device: str
+    config: dict[str, object]
+    models: list[ModelProvenance] = []
+    batteries: list[BatterySummary] = []

@@ -1,0 +1,1 @@
+"""Synthetic labelled lots in the layout of the real ones, for the demo, training and tests."""
