@@ -1,0 +1,165 @@
+"""``station``: the window, and everything it does without one.
+
+Every command imports what it needs when it runs, so that ``--help`` answers at once and headless
+commands work where Qt cannot be loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import inspection
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Battery inspection station: inspect a lot, decide, report.",
+)
+
+ModelsOption = Annotated[
+    Path | None, typer.Option("--models", help="Folder of model bundles. [default: the bundled]")
+]
+SessionsOption = Annotated[
+    Path | None,
+    typer.Option("--session-dir", help="Where sessions are kept. [default: the user's data]"),
+]
+LanguageOption = Annotated[
+    str | None, typer.Option("--language", help="en or ko. [default: the system's]")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"station {inspection.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def station(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> int:
+    """Open the window where no command is given."""
+    if context.invoked_subcommand is None:
+        return gui()
+    return 0
+
+
+@app.command()
+def gui(
+    lot: Annotated[Path | None, typer.Argument(help="Lot folder to open.")] = None,
+    models: ModelsOption = None,
+    session_dir: SessionsOption = None,
+) -> int:
+    """Open the window, with a lot where one is given."""
+    from app.cli.window import open_window
+
+    return open_window(lot, models, session_dir)
+
+
+@app.command()
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="Inspect without a window.")] = False,
+    models: ModelsOption = None,
+    session_dir: SessionsOption = None,
+    language: LanguageOption = None,
+    device: DeviceOption = "auto",
+) -> int:
+    """Make a synthetic lot of 74 batteries once, and inspect it with the bundled demo models."""
+    from app.cli.demo import run_demo
+
+    return run_demo(headless, models, session_dir, language, device)
+
+
+@app.command()
+def lot(
+    out: Annotated[Path, typer.Argument(help="New folder for the lot.")],
+    batteries: Annotated[int, typer.Option(min=1, max=999, help="Number of batteries.")] = 74,
+    slices: Annotated[int, typer.Option(min=3, max=3000, help="CT slices per battery.")] = 12,
+    views: Annotated[int, typer.Option(min=1, max=999, help="RGB views per battery.")] = 6,
+    canvas: Annotated[int, typer.Option(min=128, max=4000, help="CT canvas side, pixels.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same lot.")] = 0,
+    defects: Annotated[float, typer.Option(min=0, max=1, help="Share of defective ones.")] = 0.4,
+) -> int:
+    """Write a labelled synthetic lot in the layout of a real one."""
+    from app.cli.lot import write_synthetic_lot
+
+    write_synthetic_lot(
+        out,
+        batteries=batteries,
+        slices=slices,
+        views=views,
+        canvas=canvas,
+        seed=seed,
+        defects=defects,
+    )
+    return 0
+
+
+@app.command()
+def inspect(
+    lot: Annotated[Path, typer.Argument(help="Lot folder, or one battery's folder.")],
+    session_dir: SessionsOption = None,
+    models: ModelsOption = None,
+    systems: Annotated[str, typer.Option(help="Comma-separated.")] = "ensemble,vlm,vlg",
+    device: DeviceOption = "auto",
+    battery: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Run id of a session to go on with.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="pairs.csv. [default: the lot's own]")] = None,
+    operator: Annotated[str, typer.Option(help="Operator's name, recorded.")] = "",
+    station_name: Annotated[str, typer.Option("--station", help="Station, recorded.")] = "",
+    language: LanguageOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
+) -> int:
+    """Inspect a lot without a window. Exit 1 where a battery could not be inspected."""
+    from app.cli.inspect import InspectOptions, inspect_lot
+
+    return inspect_lot(
+        InspectOptions(
+            lot=lot,
+            sessions=session_dir,
+            models=models,
+            systems=systems,
+            device=device,
+            battery_ids=tuple(battery or ()),
+            resume=resume,
+            pairs=pairs,
+            operator=operator,
+            station=station_name,
+            language=language,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def report(
+    session: Annotated[Path, typer.Argument(help="Session folder.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the report.")],
+    formats: Annotated[str, typer.Option(help="Comma-separated.")] = "pdf,html,csv,json",
+    battery: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
+    language: LanguageOption = None,
+) -> int:
+    """Export a session as PDF, HTML, CSV and JSON."""
+    from app.cli.report import export_report
+
+    export_report(session, formats, out, language, tuple(battery or ()))
+    return 0
+
+
+def main() -> None:
+    """Entry point of ``station``."""
+    from inspection.console import run
+
+    sys.exit(run(app, "station"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of ``station``, one file each; none but ``window`` imports Qt."""

@@ -1,0 +1,162 @@
+"""``station inspect``: a lot, headless, with a progress bar on stderr."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from inspection.lot import scan_lot
+from inspection.session import SessionStore
+from rich.progress import Progress
+
+from app.cli.folders import models_folder, sessions_folder
+from app.cli.lot import progress_bar
+from app.cli.options import parse_choices, parse_language
+from inspection import __version__
+from inspection.config import InspectorConfig, load_inspector
+from inspection.engine import LaneSettings, build_lane, resolve_device
+from inspection.errors import LotError
+from inspection.records import Battery, Lot
+from inspection.results import SYSTEMS, BatteryResult, SystemName
+from inspection.run import inspect_batteries
+
+NOT_INSPECTED = 1
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class InspectOptions:
+    """The command's options as typed in."""
+
+    lot: Path
+    sessions: Path | None = None
+    models: Path | None = None
+    systems: str = ",".join(SYSTEMS)
+    device: str = "auto"
+    battery_ids: tuple[str, ...] = ()
+    resume: str | None = None
+    pairs: Path | None = None
+    operator: str = ""
+    station: str = ""
+    language: str | None = None
+    as_json: bool = False
+
+
+def inspect_lot(options: InspectOptions) -> int:
+    """Inspect and save; return 0, 1 where a battery could not be inspected, 130 on Ctrl-C."""
+    systems = parse_choices("--systems", options.systems, SYSTEMS)
+    parse_choices("--device", options.device, ("auto", "cpu", "cuda"))
+    lot = scan_lot(options.lot, pairs=options.pairs)
+    batteries = _chosen(lot, options.battery_ids)
+    config = load_inspector()
+    device = resolve_device(options.device)
+    with _open_session(options, lot, config, device) as store:
+        remaining = set(store.remaining(lot))
+        todo = [b for b in batteries if b.battery_id in remaining]
+        settings = LaneSettings(
+            models_dir=models_folder(options.models),
+            lot_root=lot.root,
+            inspector=config,
+            device=device,
+            evidence_dir=store.evidence_dir,
+        )
+        cancelled = _run(todo, systems, settings, store, device)
+        _close(store, lot, cancelled)
+        _print(store, as_json=options.as_json)
+        if cancelled:
+            return INTERRUPTED
+        chosen = {battery.battery_id for battery in batteries}
+        failed = any(
+            row.kind == "not_inspected" or row.state != "done"
+            for row in store.record.batteries
+            if row.battery_id in chosen
+        )
+        return NOT_INSPECTED if failed else 0
+
+
+def _chosen(lot: Lot, battery_ids: tuple[str, ...]) -> list[Battery]:
+    if not battery_ids:
+        return list(lot.batteries)
+    by_id = {battery.battery_id: battery for battery in lot.batteries}
+    for battery_id in battery_ids:
+        if battery_id not in by_id:
+            raise LotError("battery_unknown", battery=battery_id, lot=lot.root.name)
+    return [by_id[battery_id] for battery_id in dict.fromkeys(battery_ids)]
+
+
+def _open_session(
+    options: InspectOptions, lot: Lot, config: InspectorConfig, device: str
+) -> SessionStore:
+    root = sessions_folder(options.sessions)
+    if options.resume is not None:
+        return SessionStore.open(root / options.resume)
+    return SessionStore.create(
+        root,
+        lot=lot,
+        operator=options.operator,
+        station=options.station,
+        language=parse_language(options.language),
+        config={"inspector": config.model_dump(mode="json")},
+        device=device,
+        models=[],
+        version=__version__,
+    )
+
+
+def _run(
+    todo: list[Battery],
+    systems: tuple[SystemName, ...],
+    settings: LaneSettings,
+    store: SessionStore,
+    device: str,
+) -> bool:
+    lanes = [build_lane(system, settings) for system in systems]
+    cancel = threading.Event()
+    with progress_bar() as bar, _cancel_on_interrupt(cancel):
+        task = bar.add_task("Inspecting", total=len(todo))
+
+        def show(result: BatteryResult) -> None:
+            _show(bar, result)
+            bar.advance(task)
+
+        store.mark("processing")
+        inspect_batteries(todo, lanes, store, device, cancel=cancel, on_battery=show)
+    return cancel.is_set()
+
+
+def _show(bar: Progress, result: BatteryResult) -> None:
+    if result.verdict.kind != "normal":
+        name = result.verdict.defect_type or ""
+        bar.console.print(f"{result.battery_id}  {result.verdict.kind}  {name}", highlight=False)
+
+
+@contextmanager
+def _cancel_on_interrupt(cancel: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C end the run after the image in work, so that the session is closed properly."""
+    previous = signal.signal(signal.SIGINT, lambda *_: cancel.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _close(store: SessionStore, lot: Lot, cancelled: bool) -> None:
+    if cancelled:
+        store.mark("cancelled")
+    elif not store.remaining(lot):
+        store.mark("completed")
+
+
+def _print(store: SessionStore, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(store.record.model_dump_json(indent=2))
+        return
+    counts = Counter(row.kind for row in store.record.batteries)
+    typer.echo(", ".join(f"{kind}: {count}" for kind, count in sorted(counts.items())))
+    typer.echo(str(store.folder))

@@ -1,0 +1,25 @@
+"""``station gui``: the window, where the machine can show one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.cli.folders import models_folder, sessions_folder
+
+
+def open_window(
+    lot: Path | None, models: Path | None, sessions: Path | None, *, autostart: bool = False
+) -> int:
+    """Open the window and return its exit code.
+
+    Raises
+    ------
+    InspectionError
+        If Qt cannot be loaded or there is no display; the sentence says what to install.
+    """
+    from app.platform_check import require_display
+
+    require_display()
+    from app.application import run
+
+    return run(lot, models_folder(models), sessions_folder(sessions), autostart=autostart)

@@ -1,0 +1,97 @@
+"""Three systems' words on one battery, as one result. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from inspection.messages import Message
+from inspection.records import Battery
+from inspection.results import (
+    SYSTEMS,
+    BatteryResult,
+    BatteryState,
+    EnsembleResult,
+    ImageResult,
+    SliceRun,
+    SystemName,
+    SystemState,
+    Verdict,
+    VlgResult,
+    VlmResult,
+)
+
+UNFINISHED: frozenset[SystemState] = frozenset({"queued", "running"})
+
+
+@dataclass(frozen=True, slots=True)
+class LaneResult:
+    """What one system says of one battery; ``message`` says why where ``state`` is not ``done``."""
+
+    system: SystemName
+    state: SystemState
+    message: Message | None = None
+    seconds: float = 0.0
+    verdict: Verdict | None = None
+    ensemble: EnsembleResult | None = None
+    vlm: VlmResult | None = None
+    vlg: VlgResult | None = None
+    images: tuple[ImageResult, ...] = ()
+    runs: tuple[SliceRun, ...] = ()
+    worst_slices: tuple[str, ...] = ()
+    worst_views: tuple[str, ...] = ()
+
+
+def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> BatteryResult:
+    """Return the battery's result as far as the systems have spoken.
+
+    The verdict is the ensemble's. Where the ensemble did not judge, the battery is
+    ``not_inspected``: neither silence nor a failure of a system ever reads as ``normal``.
+
+    Parameters
+    ----------
+    battery : the battery
+    outcomes : what each system said; a system that is absent is still queued
+    """
+    ensemble = outcomes.get("ensemble")
+    systems: dict[SystemName, SystemState] = {
+        name: outcomes[name].state if name in outcomes else "queued" for name in SYSTEMS
+    }
+    messages = {name: lane.message for name, lane in outcomes.items() if lane.message is not None}
+    vlm, vlg = outcomes.get("vlm"), outcomes.get("vlg")
+    return BatteryResult(
+        battery_id=battery.battery_id,
+        ct_id=battery.ct_id,
+        rgb_id=battery.rgb_id,
+        state=_battery_state(systems),
+        systems=systems,
+        system_messages=messages,
+        verdict=_verdict(ensemble),
+        ensemble=ensemble.ensemble if ensemble else None,
+        vlm=vlm.vlm if vlm else None,
+        vlg=vlg.vlg if vlg else None,
+        images=list(ensemble.images) if ensemble else [],
+        runs=list(ensemble.runs) if ensemble else [],
+        worst_slices=list(ensemble.worst_slices) if ensemble else [],
+        worst_views=list(ensemble.worst_views) if ensemble else [],
+        seconds=max((lane.seconds for lane in outcomes.values()), default=0.0),
+    )
+
+
+def _verdict(ensemble: LaneResult | None) -> Verdict:
+    if ensemble is not None and ensemble.verdict is not None:
+        return ensemble.verdict
+    reason = ensemble.message if ensemble else None
+    return Verdict(kind="not_inspected", reasons=[reason or Message(code="not_judged_yet")])
+
+
+def _battery_state(systems: Mapping[SystemName, SystemState]) -> BatteryState:
+    states = set(systems.values())
+    if states & UNFINISHED:
+        return "running" if states - {"queued"} else "queued"
+    if "cancelled" in states:
+        return "cancelled"
+    if systems["ensemble"] not in ("done", "off"):
+        # Without the ensemble there is no verdict, so a retry must find this battery.
+        return "failed"
+    return "failed" if "failed" in states else "done"

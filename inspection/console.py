@@ -1,0 +1,72 @@
+"""One way to run a command line: one clear line on stderr, never a traceback for a mistake."""
+
+from __future__ import annotations
+
+import locale
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from inspection.errors import InspectionError
+
+if TYPE_CHECKING:
+    import typer
+
+    from inspection.messages import Language
+
+WRONG_USE = 2
+INTERRUPTED = 130
+
+
+def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
+    """Run a typer application.
+
+    Parameters
+    ----------
+    app : the application
+    name : program name in front of error lines
+    arguments : without the program's name; the process's own by default
+
+    Returns
+    -------
+    int
+        0 on success, 2 on wrong use or bad input, 130 on Ctrl-C, else the command's own code.
+    """
+    from typer.exceptions import TyperException
+
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows console in a legacy code page must not fail on a Korean file name.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code: Any = app(args=arguments, prog_name=name, standalone_mode=False)
+    except InspectionError as error:
+        return _fail(name, error.text(system_language()))
+    except TyperException as error:
+        return _fail(name, getattr(error, "format_message", error.__str__)())
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`station inspect … --json | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def system_language() -> Language:
+    """Return ``ko`` on a Korean system (or with STATION_LANGUAGE=ko), else ``en``."""
+    chosen = os.environ.get("STATION_LANGUAGE") or _locale_name()
+    return "ko" if chosen.lower().startswith(("ko", "korean")) else "en"
+
+
+def _locale_name() -> str:
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    return locale.getlocale()[0] or ""
+
+
+def _fail(name: str, sentence: str) -> int:
+    line = " ".join(sentence.split())
+    sys.stderr.write(f"{name}: {line}\n")
+    return WRONG_USE

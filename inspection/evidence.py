@@ -1,0 +1,122 @@
+"""Pictures and heat-maps kept with a session, so that every verdict can be looked at again.
+
+Per battery, under ``evidence/{battery}/``: ``maps.npz`` with the small heat-map of every image
+(uint8, the fixed display scale), and for the worst slices and views the picture itself, the
+coloured heat-map, the overlay and the boxes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.atomic import write_atomic
+from inspection.heatmaps import colourise, overlay
+from inspection.images import load_image
+from inspection.predictions import Prediction
+from inspection.results import Box, ImageResult
+
+MAPS_NAME = "maps.npz"
+PICTURE_SIDE = 640
+"""Longest side of a saved picture, pixels: readable in a report, small on the disk."""
+BOX_COLOUR = (64, 200, 255)
+
+
+def write_maps(folder: Path, predictions: Sequence[Prediction]) -> dict[Path, str]:
+    """Write the heat-maps of a battery into one file.
+
+    Returns
+    -------
+    dict
+        Image path to the entry's name inside ``maps.npz``.
+    """
+    names = {p.image.path: f"{n:05d}" for n, p in enumerate(predictions)}
+    arrays = {
+        names[p.image.path]: np.round(p.anomaly_map * 255).astype(np.uint8) for p in predictions
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(folder / MAPS_NAME, buffer.getvalue())
+    return names
+
+
+def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
+    """Return an image's heat-map, (h, w) float32 in [0, 1], or None where none was kept."""
+    entry = result.evidence.get("map")
+    if entry is None:
+        return None
+    file, _, name = entry.rpartition("#")
+    path = session / file
+    if not path.is_file():
+        return None
+    with np.load(path) as maps:
+        if name not in maps:
+            return None
+        return np.asarray(maps[name], np.float32) / np.float32(255)
+
+
+def write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
+    """Write picture, heat-map, overlay and boxes of one image.
+
+    Returns
+    -------
+    dict
+        ``image``, ``heatmap``, ``overlay``, ``boxes`` to file names inside ``folder``.
+    """
+    roi = prediction.roi
+    ref = prediction.image
+    image = load_image(
+        ref.path, modality=ref.modality, roi=_label_roi(prediction), fit=(PICTURE_SIDE,) * 2
+    ).pixels
+    scale = min(1.0, PICTURE_SIDE / max(roi.w, roi.h))
+    size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    picture = image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    heat = cv2.resize(prediction.anomaly_map, size, interpolation=cv2.INTER_LINEAR)
+    pictures = {
+        "image": picture,
+        "heatmap": colourise(heat),
+        "overlay": overlay(picture, heat),
+        "boxes": draw_boxes(picture, prediction.pred_boxes, (roi.x, roi.y), scale),
+    }
+    stem = f"{ref.modality}_{ref.axis or 'view'}_{ref.number:04d}"
+    names = {}
+    for kind, pixels in pictures.items():
+        names[kind] = f"{stem}_{kind}.jpg"
+        coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+        write_atomic(folder / names[kind], coded.tobytes())
+    return names
+
+
+def draw_boxes(
+    picture: NDArray[np.uint8], boxes: Sequence[Box], origin: tuple[int, int], scale: float
+) -> NDArray[np.uint8]:
+    """Return a copy of ``picture`` (h, w, 3) with source-pixel boxes drawn on it.
+
+    Parameters
+    ----------
+    picture : RGB picture of the part of the source that begins at ``origin``
+    boxes : boxes in source pixels
+    origin : source (x, y) of the picture's top-left corner
+    scale : picture pixels per source pixel
+    """
+    drawn = picture.copy()
+    for box in boxes:
+        x0, y0 = round((box.x - origin[0]) * scale), round((box.y - origin[1]) * scale)
+        x1, y1 = (
+            round((box.x + box.w - origin[0]) * scale),
+            round((box.y + box.h - origin[1]) * scale),
+        )
+        cv2.rectangle(drawn, (x0, y0), (x1, y1), BOX_COLOUR, 2)
+    return drawn
+
+
+def _label_roi(prediction: Prediction) -> tuple[int, int] | None:
+    # The content box is found again from the same bytes; a labelled ROI starts at the corner.
+    roi = prediction.roi
+    return (roi.w, roi.h) if (roi.x, roi.y) == (0, 0) else None

@@ -1,0 +1,120 @@
+"""Inspect a lot without a window: a thread a lane, one writer for the session."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from inspection.assemble import LaneResult, assemble
+from inspection.engine import Lane, inspect_safely
+from inspection.errors import InspectionError
+from inspection.predictions import FailedPrediction, Prediction
+from inspection.records import Battery
+from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName
+from inspection.session import SessionStore
+
+OnBattery = Callable[[BatteryResult], None]
+POLL_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _Run:
+    batteries: Sequence[Battery]
+    cancel: threading.Event
+    results: queue.Queue[tuple[str, LaneResult]] = field(default_factory=queue.Queue)
+    provenance: queue.Queue[list[ModelProvenance]] = field(default_factory=queue.Queue)
+
+
+def inspect_batteries(
+    batteries: Sequence[Battery],
+    lanes: Sequence[Lane],
+    store: SessionStore,
+    device: str,
+    *,
+    cancel: threading.Event,
+    on_battery: OnBattery,
+) -> None:
+    """Run every lane over every battery and save each battery as soon as a lane has spoken.
+
+    Lanes run side by side: a slow, missing or failing one delays no other. Systems without a
+    lane are recorded as ``off``.
+
+    Parameters
+    ----------
+    batteries : what to inspect, in order
+    lanes : the systems that are switched on, not loaded yet
+    store : the session, already created
+    device : name recorded with the models
+    cancel : set it to stop; the batteries in work are left for a resume
+    on_battery : called in this thread with each battery whose systems have all spoken
+    """
+    run = _Run(batteries, cancel)
+    threads = [
+        threading.Thread(target=_work, args=(lane, run), name=f"lane-{lane.name}") for lane in lanes
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _collect(run, [lane.name for lane in lanes], threads, store, device, on_battery)
+    finally:
+        # Reached on Ctrl-C as well: lanes end at their next image.
+        if any(thread.is_alive() for thread in threads):
+            cancel.set()
+        for thread in threads:
+            thread.join()
+
+
+def _work(lane: Lane, run: _Run) -> None:
+    try:
+        run.provenance.put(lane.load())
+    except InspectionError as error:
+        state = "not_installed" if error.message.code == "model_not_installed" else "failed"
+        for battery in run.batteries:
+            run.results.put((battery.battery_id, LaneResult(lane.name, state, error.message)))
+        return
+    try:
+        for battery in run.batteries:
+            if run.cancel.is_set():
+                return
+            result = inspect_safely(lane, battery, run.cancel, _ignore_image)
+            run.results.put((battery.battery_id, result))
+    finally:
+        lane.close()
+
+
+def _collect(
+    run: _Run,
+    names: Sequence[SystemName],
+    threads: Sequence[threading.Thread],
+    store: SessionStore,
+    device: str,
+    on_battery: OnBattery,
+) -> None:
+    by_id = {battery.battery_id: battery for battery in run.batteries}
+    off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in names}
+    outcomes: dict[str, dict[SystemName, LaneResult]] = {name: dict(off) for name in by_id}
+    models: list[ModelProvenance] = []
+    while any(thread.is_alive() for thread in threads) or not run.results.empty():
+        while not run.provenance.empty():
+            models = [*models, *run.provenance.get()]
+            store.set_models(models, device)
+        try:
+            battery_id, lane_result = run.results.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            continue
+        outcomes[battery_id][lane_result.system] = lane_result
+        result = assemble(by_id[battery_id], outcomes[battery_id])
+        # Missing systems answer for the whole lot at once; their word is saved with the
+        # battery's first real result rather than in a write of its own.
+        if any(o.state in ("done", "failed") for o in outcomes[battery_id].values()) or (
+            result.state not in ("queued", "running")
+        ):
+            store.save_battery(result)
+        if result.state not in ("queued", "running"):
+            on_battery(result)
+
+
+def _ignore_image(outcome: Prediction | FailedPrediction) -> None:
+    """Headless runs show batteries, not images."""
