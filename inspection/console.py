@@ -7,8 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from inspection.errors import InspectionError
-
 if TYPE_CHECKING:
     import typer
 
@@ -40,8 +38,6 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code: Any = app(args=arguments, prog_name=name, standalone_mode=False)
-    except InspectionError as error:
-        return _fail(name, error.text(system_language()))
     except TyperException as error:
         return _fail(name, getattr(error, "format_message", error.__str__)())
     except KeyboardInterrupt:
@@ -50,6 +46,13 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
         # The reader of a pipe has gone (`station inspect … --json | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        # Imported only now: it brings pydantic, which `--help` can do without.
+        from inspection.errors import InspectionError
+
+        if not isinstance(error, InspectionError):
+            raise
+        return _fail(name, error.text(system_language()))
     return code if isinstance(code, int) else 0
 
 

@@ -107,12 +107,10 @@ def draw_boxes(
     """
     drawn = picture.copy()
     for box in boxes:
-        x0, y0 = round((box.x - origin[0]) * scale), round((box.y - origin[1]) * scale)
-        x1, y1 = (
-            round((box.x + box.w - origin[0]) * scale),
-            round((box.y + box.h - origin[1]) * scale),
-        )
-        cv2.rectangle(drawn, (x0, y0), (x1, y1), BOX_COLOUR, 2)
+        x, y = box.x - origin[0], box.y - origin[1]
+        corner = (round(x * scale), round(y * scale))
+        opposite = (round((x + box.w) * scale), round((y + box.h) * scale))
+        cv2.rectangle(drawn, corner, opposite, BOX_COLOUR, 2)
     return drawn
 
 
