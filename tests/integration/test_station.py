@@ -1,0 +1,193 @@
+"""The station as its user meets it: commands on a real lot, with the bundled models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+
+import inspection
+from app.__main__ import app
+from inspection.console import run
+from inspection.synthetic import SyntheticLot, write_lot
+
+ROOT = Path(inspection.__file__).parent.parent
+SUMMARY_COLUMNS = "job_id,total_images,defect_count,normal_count,avg_confidence,processing_time"
+
+
+@pytest.fixture(scope="module")
+def lot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("로트 하나") / "lot"
+    return write_lot(folder, SyntheticLot(batteries=6, slices=12, views=4, seed=31, defects=0.5))
+
+
+def station(*arguments: str | Path) -> int:
+    return run(app, "station", [str(argument) for argument in arguments])
+
+
+def inspect_json(capsys, lot: Path, sessions: Path, *more: str) -> tuple[int, dict]:
+    code = station("inspect", lot, "--session-dir", sessions, "--json", "--language", "en", *more)
+    return code, json.loads(capsys.readouterr().out)
+
+
+def truth(lot: Path) -> dict:
+    return json.loads((lot / "truth.json").read_text(encoding="utf-8"))
+
+
+def images_of(lot: Path, pattern: str) -> list[Path]:
+    return sorted(lot.rglob(pattern))
+
+
+def test_a_lot_is_inspected_saved_and_reported(lot, tmp_path, capsys):
+    code, session = inspect_json(capsys, lot, tmp_path / "sessions")
+    assert code == 0
+    schema = json.loads((ROOT / "docs/session.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(session, schema)
+    assert session["status"] == "completed"
+    assert session["progress_percent"] == 100
+    assert [row["battery_id"] for row in session["batteries"]] == sorted(truth(lot))
+    assert all(row["kind"] != "not_inspected" for row in session["batteries"])
+    assert {model["slot"] for model in session["models"]} == {"ct_cnn", "rgb_ae"}
+    assert all(len(model["sha256"]) == 64 and model["demo"] for model in session["models"])
+
+    folder = tmp_path / "sessions" / session["run_id"]
+    out = tmp_path / "report"
+    assert station("report", folder, "--out", out, "--language", "ko") == 0
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert (out / "report.html").stat().st_size > 10_000
+    assert (out / "summary.csv").read_text(encoding="utf-8-sig").startswith(SUMMARY_COLUMNS)
+    images = json.loads((out / "result.json").read_text(encoding="utf-8"))["images"]
+    assert len(images) == 6 * (12 + 4)
+
+
+def test_one_battery_can_be_inspected_alone(lot, tmp_path, capsys):
+    battery_id = sorted(truth(lot))[0]
+    code, session = inspect_json(capsys, lot, tmp_path, "--battery", battery_id)
+    assert code == 0
+    done = [row["battery_id"] for row in session["batteries"] if row["state"] == "done"]
+    assert done == [battery_id]
+
+
+def test_a_killed_inspection_resumes_and_loses_at_most_the_battery_in_work(lot, tmp_path, capsys):
+    command = [sys.executable, "-m", "app", "inspect", str(lot), "--session-dir", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    finished = _wait_for_batteries(tmp_path, 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (run_folder,) = tmp_path.iterdir()
+    code, session = inspect_json(capsys, lot, tmp_path, "--resume", run_folder.name)
+    assert code == 0
+    assert session["run_id"] == run_folder.name
+    assert session["status"] == "completed"
+    for path, before in finished.items():
+        assert path.read_bytes() == before, "a finished battery was inspected again"
+
+
+def _wait_for_batteries(sessions: Path, count: int, process) -> dict[Path, bytes]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        files = [
+            path
+            for path in sessions.glob("*/batteries/*.json")
+            if json.loads(path.read_bytes())["state"] == "done"
+        ]
+        if len(files) >= count:
+            return {path: path.read_bytes() for path in files}
+        time.sleep(0.05)
+    pytest.fail("the inspection ended, or stalled, before two batteries were done")
+
+
+def test_a_broken_lot_is_inspected_as_far_as_it_can_be(lot, tmp_path, capsys):
+    """Every bad file is named with its reason; every other battery is judged as before."""
+    _, before = inspect_json(capsys, lot, tmp_path / "before")
+    ids = [row["battery_id"] for row in before["batteries"]]
+    broken = tmp_path / "깨진 로트 1"
+    shutil.copytree(lot, broken)
+    truncated = images_of(broken, f"CT_*_{ids[0]}_*.jpg")[0]
+    truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 2])
+    empty = images_of(broken, f"CT_*_{ids[1]}_*.jpg")[3]
+    empty.write_bytes(b"")
+    text = images_of(broken, f"RGB_*_{int(ids[2]):04d}_*.png")[0]
+    text.write_text("이것은 그림이 아닙니다", encoding="utf-8")
+    deep = images_of(broken, f"RGB_*_{int(ids[3]):04d}_*.png")[0]
+    _as_16_bit(deep)
+    odd = images_of(broken, f"CT_*_{ids[4]}_*.json")[0]
+    _make_polygon_odd(odd)
+    for path in images_of(broken, f"RGB_*_{int(ids[5]):04d}_*.png"):
+        path.unlink()
+
+    code, after = inspect_json(capsys, broken, tmp_path / "after")
+    rows = {row["battery_id"]: row for row in after["batteries"]}
+    untouched = {row["battery_id"]: row for row in before["batteries"]}
+    for battery_id, bad in zip(ids[:3], (truncated, empty, text), strict=True):
+        assert rows[battery_id]["kind"] in ("review", "not_inspected") or (
+            rows[battery_id]["kind"] == untouched[battery_id]["kind"] != "normal"
+        )
+        assert any(bad.name in reason for reason in rows[battery_id]["reasons"])
+    for battery_id in ids[3:5]:
+        assert rows[battery_id]["kind"] == untouched[battery_id]["kind"]
+    assert rows[ids[5]]["kind"] != "normal"
+    assert rows[ids[5]]["reasons"]
+    assert after["status"] == "completed"
+    assert code in (0, 1)
+
+
+def _as_16_bit(path: Path) -> None:
+    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    path.write_bytes(cv2.imencode(".png", pixels.astype(np.uint16) * 257)[1].tobytes())
+
+
+def _make_polygon_odd(path: Path) -> None:
+    label = json.loads(path.read_text(encoding="utf-8"))
+    label["defects"] = [{"id": 1, "name": "Porosity", "points": [10, 10, 20, 10, 20, 30, 7]}]
+    label["image_info"]["is_normal"] = False
+    path.write_text(json.dumps(label), encoding="utf-8")
+
+
+def test_without_models_nothing_is_called_normal(lot, tmp_path, capsys):
+    code, session = inspect_json(capsys, lot, tmp_path, "--models", str(tmp_path / "none"))
+    assert code == 1
+    assert {row["kind"] for row in session["batteries"]} == {"not_inspected"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "no-such-folder"),
+        ("inspect", "."),
+        ("inspect", ".", "--systems", "ensemble,magic"),
+        ("inspect", ".", "--device", "abacus"),
+        ("report", "no-such-session", "--out", "out"),
+        ("report", ".", "--formats", "docx", "--out", "out"),
+        ("lot",),
+        ("lot", "out", "--defects", "7"),
+        ("polish",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_one_line_and_exit_2(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert station(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("station: ")
+
+
+def test_headless_commands_import_no_qt():
+    probe = (
+        "import sys, app.__main__, app.cli.inspect, app.cli.report, app.cli.lot, app.cli.demo\n"
+        "sys.exit(any(name.startswith('PySide6') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
