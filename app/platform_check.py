@@ -16,7 +16,7 @@ from inspection.errors import InspectionError
 
 
 class DisplayError(InspectionError):
-    """This machine cannot show a window."""
+    """No window can be shown on this machine."""
 
 
 def require_display() -> None:
