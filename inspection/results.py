@@ -118,7 +118,7 @@ class VlgResult(Record):
 class SliceRun(Record):
     """Neighbouring slices of one axis above the threshold."""
 
-    axis: Axis
+    axis: Axis | None = None
     first: int
     last: int
     length: int = Field(ge=1)

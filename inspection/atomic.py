@@ -1,0 +1,71 @@
+"""Files that are either the old ones or the new ones, never half of each."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from pathlib import Path
+
+TEMPORARY = ".tmp"
+_REPLACE_ATTEMPTS = 10
+_REPLACE_PAUSE_S = 0.05
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file so that a crash leaves the old content or the new, whole and on the disk.
+
+    Parameters
+    ----------
+    path : the file; its folder must exist
+    data : the content; text is written as UTF-8
+
+    Raises
+    ------
+    OSError
+        If the disk refuses; the old file is then untouched.
+    """
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    # In the same folder, because a replace is atomic within one file system only. Opened by
+    # name rather than by tempfile, whose 0600 mode would hide the file from other accounts.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can (Windows does so by itself)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files that a killed writer left in a folder nobody writes to now."""
+    for path in folder.glob(f".*{TEMPORARY}"):
+        path.unlink(missing_ok=True)
+
+
+def _replace(source: Path, target: Path) -> None:
+    for _ in range(_REPLACE_ATTEMPTS - 1):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            # On Windows a virus scanner or a reader may hold the target for a moment.
+            if os.name != "nt":
+                raise
+            time.sleep(_REPLACE_PAUSE_S)
+    source.replace(target)

@@ -1,0 +1,192 @@
+"""The append-only log of operator decisions; every line carries the hash of the one before."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from inspection.atomic import sync_folder
+from inspection.results import Kind, Record
+
+GENESIS = "0" * 64
+"""Stands for the hash of the line before the first."""
+
+
+class AuditEntry(Record):
+    """One line of ``audit.jsonl``; ``hash`` covers every other field, ``previous`` included."""
+
+    sequence: int = Field(ge=1)
+    previous: str
+    at: datetime
+    operator: str = Field(min_length=1)
+    battery_id: str
+    action: Literal["accept", "override", "undo"]
+    kind_before: Kind
+    kind_after: Kind
+    reason: str = ""
+    comment: str = ""
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditScan:
+    """What a log holds.
+
+    Parameters
+    ----------
+    entries : the entries up to the first broken line
+    broken_line : the first line (1-based) that does not fit the chain, or None
+    torn : bytes after the last line end, left by a writer that was killed; empty where none
+    """
+
+    entries: tuple[AuditEntry, ...]
+    broken_line: int | None
+    torn: bytes
+
+
+def verify_audit(path: Path) -> int | None:
+    """Return the first line (1-based) that was altered, removed or torn; None where all fit.
+
+    A log cut off at a line end verifies: the chain cannot know of later lines. A session's
+    decisions are compared with the log for that reason when it is opened.
+    """
+    scan = scan_audit(path)
+    if scan.broken_line is None and scan.torn:
+        return len(scan.entries) + 1
+    return scan.broken_line
+
+
+def scan_audit(path: Path) -> AuditScan:
+    """Read a log and check its chain; a log that does not exist yet is an empty one."""
+    if not path.exists():
+        return AuditScan((), None, b"")
+    *lines, torn = path.read_bytes().split(b"\n")
+    entries: list[AuditEntry] = []
+    for number, line in enumerate(lines, start=1):
+        entry = _chained(line, entries[-1] if entries else None)
+        if entry is None:
+            return AuditScan(tuple(entries), number, torn)
+        entries.append(entry)
+    return AuditScan(tuple(entries), None, torn)
+
+
+class AuditLog:
+    """A log that is open for appending by its one writer.
+
+    Opening it puts the remains of a killed append aside, into ``audit.torn``, so that the log
+    goes on after its last whole line.
+
+    Parameters
+    ----------
+    path : ``audit.jsonl``; made by the first append
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.scan = scan_audit(path)
+        self._sequence, self._hash = self._tail()
+        if self.scan.torn:
+            self._set_torn_aside()
+
+    def append(
+        self,
+        *,
+        at: datetime,
+        operator: str,
+        battery_id: str,
+        action: Literal["accept", "override", "undo"],
+        kind_before: Kind,
+        kind_after: Kind,
+        reason: str = "",
+        comment: str = "",
+    ) -> AuditEntry:
+        """Write one decision and return once it is on the disk.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses; the log is then as before.
+        """
+        entry = AuditEntry(
+            sequence=self._sequence + 1,
+            previous=self._hash,
+            at=at,
+            operator=operator,
+            battery_id=battery_id,
+            action=action,
+            kind_before=kind_before,
+            kind_after=kind_after,
+            reason=reason,
+            comment=comment,
+            hash="",
+        )
+        content = entry.model_dump(mode="json", exclude={"hash"})
+        entry = entry.model_copy(update={"hash": _digest(content)})
+        self._write(_canonical({**content, "hash": entry.hash}) + b"\n")
+        self._sequence, self._hash = entry.sequence, entry.hash
+        return entry
+
+    def _write(self, line: bytes) -> None:
+        # Unbuffered: a buffer would try its half-written line again when the file is closed.
+        with self.path.open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                # The next append must not continue half a line.
+                file.truncate(size)
+                raise
+        if size == 0:
+            sync_folder(self.path.parent)
+
+    def _tail(self) -> tuple[int, str]:
+        if self.scan.broken_line is None:
+            last = self.scan.entries[-1] if self.scan.entries else None
+            return (last.sequence, last.hash) if last else (0, GENESIS)
+        # A broken log stays as it is, and says so for ever; new lines chain to whatever its
+        # last line is, so that at least they can be checked.
+        lines = self.path.read_bytes().split(b"\n")[:-1]
+        return len(lines), hashlib.sha256(lines[-1]).hexdigest()
+
+    def _set_torn_aside(self) -> None:
+        with self.path.with_suffix(".torn").open("ab") as file:
+            file.write(self.scan.torn + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with self.path.open("rb+") as log:
+            log.truncate(log.seek(-len(self.scan.torn), os.SEEK_END))
+            log.flush()
+            os.fsync(log.fileno())
+
+
+def _chained(line: bytes, before: AuditEntry | None) -> AuditEntry | None:
+    """Return the entry of a line that fits after ``before``, or None where it does not."""
+    try:
+        content = json.loads(line)
+        entry = AuditEntry.model_validate_json(line)
+    except (ValueError, ValidationError):
+        return None
+    claimed = content.pop("hash")
+    sequence, previous = (before.sequence, before.hash) if before else (0, GENESIS)
+    fits = entry.sequence == sequence + 1 and entry.previous == previous
+    return entry if fits and claimed == _digest(content) else None
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(content)).hexdigest()
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    """Sorted keys, no spaces, UTF-8: the same content always gives the same bytes."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8")
