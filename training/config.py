@@ -1,0 +1,210 @@
+"""Typed training configurations: one schema per model, unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from inspection.atomic import write_atomic
+from inspection.config import Config, Fraction, Positive, read_yaml
+from inspection.errors import ConfigError
+from inspection.images import Preprocess
+
+
+class ClassifierArchitecture(Config):
+    """Which network; written into the bundle as it is."""
+
+    backbone: Literal["resnet18"] = "resnet18"
+    in_channels: Literal[1, 3] = 1
+    output_stride: Literal[16, 32] = 32
+
+
+class Augmentation(Config):
+    """Random changes of training images; none on validation and test.
+
+    Parameters
+    ----------
+    flip_horizontal, flip_vertical : probability of a flip
+    rotation : largest angle, degrees
+    rotation_probability : share of images that are rotated; the others keep their finest detail
+    """
+
+    flip_horizontal: Fraction = 0.5
+    flip_vertical: Fraction = 0.5
+    rotation: float = Field(default=15.0, ge=0.0, le=180.0)
+    rotation_probability: Fraction = 1.0
+
+
+class Localisation(Config):
+    """Supervision of the class maps by the label polygons.
+
+    Parameters
+    ----------
+    weight : weight of the map loss beside cross-entropy; 0 trains on the class alone
+    peak : raw heat wanted at a defect; it also sets how much a small defect moves the logit
+    sigma : blur of the target, in feature cells, so that a peak can lie between two cells
+    positive_weight : extra weight of hot cells, which are rare
+    """
+
+    weight: float = Field(default=0.0, ge=0.0)
+    peak: Positive = 500.0
+    sigma: Positive = 0.7
+    positive_weight: float = Field(default=20.0, ge=0.0)
+
+
+class Warmup(Config):
+    """First epochs on crops: several times cheaper per image, and half of them show a defect."""
+
+    epochs: int = Field(default=0, ge=0)
+    crop: int = Field(default=160, ge=32)
+    crops_per_image: Positive = 1.0
+    defect_share: Fraction = 0.6
+    batch_size: int = Field(default=32, ge=2)
+
+
+class EarlyStopping(Config):
+    """Stop when the validation loss has not fallen by `min_delta` for `patience` epochs."""
+
+    patience: int = Field(default=7, ge=1)
+    min_delta: float = Field(default=0.001, ge=0.0)
+
+
+class TrainingConfig(Config):
+    """The training loop.
+
+    Parameters
+    ----------
+    schedule : of the learning rate: constant, or one cycle over all epochs
+    head_lr_factor : the last layer learns this many times faster; its weights grow largest
+    class_weights : weight cross-entropy by inverse class frequency to this power; 0 is none
+    precision : auto takes bfloat16 where the device computes in it
+    threads : processor threads of torch; null leaves torch's default
+    """
+
+    epochs: int = Field(default=30, ge=1)
+    batch_size: int = Field(default=32, ge=2)
+    learning_rate: Positive = 1e-4
+    head_lr_factor: Positive = 1.0
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    class_weights: Fraction = 1.0
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    early_stopping: EarlyStopping = EarlyStopping()
+    seed: int = Field(default=0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
+
+
+class Split(Config):
+    """Shares of batteries; a battery is never on two sides."""
+
+    train: Fraction = 0.70
+    val: Fraction = 0.15
+    test: Fraction = 0.15
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Split:
+        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
+            raise ValueError("train, val and test must sum to 1")
+        return self
+
+
+class CnnConfig(Config):
+    """``configs/cnn.yaml``."""
+
+    model: Literal["cnn"]
+    name: str = Field(min_length=1)
+    demo: bool = False
+    architecture: ClassifierArchitecture
+    preprocess: Preprocess
+    augmentation: Augmentation = Augmentation()
+    localisation: Localisation = Localisation()
+    warmup: Warmup = Warmup()
+    training: TrainingConfig = TrainingConfig()
+    split: Split = Split()
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> CnnConfig:
+        if self.architecture.in_channels != self.preprocess.channels:
+            raise ValueError("architecture.in_channels and preprocess.channels differ")
+        return self
+
+    @property
+    def run_name(self) -> str:
+        """Name such as ``resnet18_lr1e-4_bs32_wd1e-4``."""
+        t = self.training
+        return (
+            f"{self.architecture.backbone}_lr{_short(t.learning_rate)}"
+            f"_bs{t.batch_size}_wd{_short(t.weight_decay)}"
+        )
+
+
+def _short(value: float) -> str:
+    """Return ``1e-4`` for 0.0001: the way runs are named."""
+    mantissa, exponent = f"{value:.6e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}" if value else "0"
+
+
+def read_training_config(path: Path, overrides: Sequence[str] = ()) -> BaseModel:
+    """Return the configuration of the model that the file's ``model`` names.
+
+    Parameters
+    ----------
+    path : YAML file
+    overrides : ``training.epochs=3`` and the like; the values are YAML
+
+    Raises
+    ------
+    ConfigError
+        If the file or an override is missing, malformed, or has an unknown or wrong key.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ConfigError("config_unreadable", name=path.name)
+    for override in overrides:
+        _apply(content, override)
+    model = content.get("model")
+    if model == "cnn":
+        schema: type[BaseModel] = CnnConfig
+    elif model == "autoencoder":
+        from training.autoencoder_config import AutoencoderConfig
+
+        schema = AutoencoderConfig
+    else:
+        problem = "must be cnn or autoencoder"
+        raise ConfigError("config_invalid", name=path.name, field="model", problem=problem)
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or path.stem
+        raise ConfigError(
+            "config_invalid", name=path.name, field=field, problem=first["msg"]
+        ) from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError("override_malformed", override=override)
+    target = content
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise ConfigError("override_malformed", override=override)
+    try:
+        target[parts[-1]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError("override_malformed", override=override) from error
+
+
+def save_config(config: BaseModel, path: Path) -> None:
+    """Write the configuration a run was made with, every default resolved."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_atomic(path, text.encode("utf-8"))
