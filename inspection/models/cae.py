@@ -1,0 +1,297 @@
+"""The RGB autoencoder: reconstructs a normal surface, and says where the picture differs from it.
+
+Two methods share one class, one predictor and one bundle format; the manifest says which:
+
+- ``mse``: the squared reconstruction error is the anomaly map (the classical autoencoder).
+- ``discriminative``: a small U-Net compares picture and reconstruction and gives each pixel's
+  probability of being abnormal. Error alone cannot tell a fine scratch from fine print, which
+  no reconstruction through 128 numbers reproduces either.
+
+References
+----------
+Zavrtanik et al., DRAEM: a discriminatively trained reconstruction embedding for surface anomaly
+detection, arXiv:2108.07610.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from inspection.bundle import Bundle
+from inspection.errors import BundleError
+from inspection.images import Preprocess
+
+Method = Literal["mse", "discriminative"]
+
+
+class CaeArchitecture(BaseModel):
+    """What rebuilds the network and turns its output into a score; part of the manifest.
+
+    Parameters
+    ----------
+    method : see the module
+    latent_dim : numbers that a picture is squeezed through
+    reduction : how many times smaller than the input the autoencoder's own picture is
+    base, levels : the autoencoder halves its picture ``levels`` times, with ``base`` channels
+        first and then twice as many
+    head_base, head_levels : the head works at half the input's size and halves it
+        ``head_levels`` times, with ``head_base`` channels, then two and then four times as many
+    smooth_sigma : Gaussian smoothing of the map, in pixels of the map
+    top_fraction : the score is the mean of this share of the map's highest pixels
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: Literal["conv_autoencoder"] = "conv_autoencoder"
+    method: Method = "discriminative"
+    latent_dim: int = Field(default=128, ge=1)
+    reduction: int = Field(default=4, ge=1)
+    base: int = Field(default=32, ge=1)
+    levels: int = Field(default=4, ge=1)
+    head_base: int = Field(default=16, ge=1)
+    head_levels: int = Field(default=3, ge=1)
+    smooth_sigma: float = Field(default=1.0, ge=0.0)
+    top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
+
+    @property
+    def step(self) -> int:
+        """Width and height of the input must be multiples of this."""
+        return max(self.reduction << self.levels, 2 << self.head_levels)
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.SiLU(inplace=True),
+    )
+
+
+class ComparisonHead(nn.Module):
+    """U-Net over the picture and its reconstruction; one logit per half-size pixel."""
+
+    def __init__(self, base: int, levels: int) -> None:
+        super().__init__()
+        widths = [base * min(2**level, 4) for level in range(levels + 1)]
+        # 12: the picture folded 2x2, so that half size loses nothing; 3 + 3: the
+        # reconstruction and the difference.
+        self.stem = nn.Sequential(_block(12 + 3 + 3, widths[0]), _block(widths[0], widths[0]))
+        self.down = nn.ModuleList(
+            nn.Sequential(_block(a, b, stride=2), _block(b, b)) for a, b in pairwise(widths)
+        )
+        self.up = nn.ModuleList(_block(a + b, b) for a, b in pairwise(widths[::-1]))
+        self.out = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """Return (B, 1, H/2, W/2) logits.
+
+        Parameters
+        ----------
+        image : (B, 3, H, W)
+        reconstruction : (B, 3, h, w), any smaller size
+        """
+        folded = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
+        half = F.interpolate(reconstruction, folded.shape[2:], mode="bilinear")
+        difference = F.avg_pool2d(image, 2) - half
+        feats = [self.stem(torch.cat([folded, half, difference], dim=1))]
+        for down in self.down:
+            feats.append(down(feats[-1]))  # (B, C_i, H/2^(i+1), W/2^(i+1))
+        x = feats.pop()
+        for up in self.up:
+            skip = feats.pop()
+            x = up(torch.cat([F.interpolate(x, skip.shape[2:], mode="nearest"), skip], dim=1))
+        logits: Tensor = self.out(x)
+        return logits
+
+
+class ConvAutoencoder(nn.Module):
+    """Convolutional autoencoder with a bottleneck vector, and a comparison head where asked for.
+
+    Parameters
+    ----------
+    arch : sizes and method
+    width, height : of the input; multiples of ``arch.step``
+
+    Raises
+    ------
+    ValueError
+        If the input's size is not a multiple of ``arch.step``.
+    """
+
+    def __init__(self, arch: CaeArchitecture, width: int, height: int) -> None:
+        super().__init__()
+        if width % arch.step or height % arch.step:
+            raise ValueError(f"{width}x{height} is not a multiple of {arch.step}")
+        self.arch = arch
+        shrink = arch.reduction << arch.levels
+        widths = [3, arch.base, *[2 * arch.base] * (arch.levels - 1)]
+        grid = (widths[-1], height // shrink, width // shrink)
+        cells = grid[0] * grid[1] * grid[2]
+        self.encoder = nn.Sequential(
+            *(_block(a, b, stride=2) for a, b in pairwise(widths)),
+            nn.Flatten(),
+            nn.Linear(cells, arch.latent_dim),
+        )
+        steps: list[nn.Module] = []
+        for a, b in pairwise([*widths[:0:-1], arch.base]):
+            steps += [nn.Upsample(scale_factor=2, mode="nearest"), _block(a, b)]
+        self.decoder = nn.Sequential(
+            nn.Linear(arch.latent_dim, cells),
+            nn.SiLU(inplace=True),
+            nn.Unflatten(1, grid),
+            *steps,
+            nn.Conv2d(arch.base, 3, 3, padding=1),
+        )
+        discriminative = arch.method == "discriminative"
+        self.head = ComparisonHead(arch.head_base, arch.head_levels) if discriminative else None
+
+    def reduce(self, image: Tensor) -> Tensor:
+        """Return what the autoencoder sees of an input: (B, 3, H/reduction, W/reduction)."""
+        return F.avg_pool2d(image, self.arch.reduction)
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return the reconstruction, the size of ``reduce(image)``."""
+        reconstruction: Tensor = self.decoder(self.encoder(self.reduce(image)))
+        return reconstruction
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the reconstruction and the head's logits (None for ``mse``).
+
+        Parameters
+        ----------
+        image : (B, 3, H, W) float32, preprocessed
+        """
+        reconstruction = self.reconstruct(image)
+        if self.head is None:
+            return reconstruction, None
+        # The head must not teach the autoencoder to leave hints in its reconstruction.
+        return reconstruction, self.head(image, reconstruction.detach())
+
+    def raw_map(self, image: Tensor) -> Tensor:
+        """Return (B, h, w): probability of abnormal, or squared error for ``mse``."""
+        reconstruction, logits = self(image)
+        if logits is None:
+            difference: Tensor = reconstruction - self.reduce(image)
+            return difference.square().mean(dim=1)
+        probability: Tensor = logits.sigmoid()
+        return probability.squeeze(1)
+
+
+def smooth(raw: Tensor, sigma: float) -> Tensor:
+    """Return (B, h, w) maps smoothed by a Gaussian of ``sigma`` pixels; edges are reflected."""
+    if sigma == 0.0:
+        return raw
+    # Kernel no wider than the map, which reflection needs.
+    radius = min(int(3.0 * sigma + 0.5), min(raw.shape[1:]) - 1)
+    offsets = torch.arange(-radius, radius + 1, dtype=raw.dtype, device=raw.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    x = F.pad(raw.unsqueeze(1), [radius] * 4, mode="reflect")
+    x = F.conv2d(x, kernel.view(1, 1, -1, 1))
+    return F.conv2d(x, kernel.view(1, 1, 1, -1)).squeeze(1)
+
+
+def score_maps(maps: Tensor, top_fraction: float) -> Tensor:
+    """Return (B,) scores: the mean of each map's highest ``top_fraction`` of pixels.
+
+    More robust than the maximum, which one hot pixel decides, and, unlike the mean, not diluted
+    by the size of the picture.
+    """
+    flat = maps.flatten(1)
+    count = max(1, round(top_fraction * flat.shape[1]))
+    return flat.topk(count, dim=1).values.mean(dim=1)
+
+
+def to_display(maps: Tensor, threshold: float, display_scale: float) -> Tensor:
+    """Return maps on the fixed display scale: 0 at 0, 0.5 at the threshold, 1 at the scale's end.
+
+    Linear in between on both sides, so that heat far over the threshold keeps its order.
+    """
+    below = 0.5 * maps / threshold
+    above = 0.5 + 0.5 * (maps - threshold) / (display_scale - threshold)
+    return torch.where(maps <= threshold, below, above).clamp(0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CaeOutput:
+    """Scores and maps of a batch.
+
+    Parameters
+    ----------
+    scores : (N,) float32, comparable with the threshold
+    maps : (N, h, w) float32 in [0, 1] on the fixed display scale, 0.5 at the threshold
+    """
+
+    scores: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+
+class CaePredictor:
+    """An autoencoder ready to judge: arrays in, arrays out; tensors never leave.
+
+    Parameters
+    ----------
+    bundle : a verified model folder of an autoencoder
+    device : ``cpu`` or ``cuda``
+
+    Raises
+    ------
+    BundleError
+        If the bundle has no threshold, its manifest describes another network or a display
+        scale that does not exceed the threshold, or the weights do not fit.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+        manifest, folder = bundle.manifest, bundle.folder.name
+        if bundle.threshold is None:
+            raise BundleError(
+                "bundle_file_missing", folder=folder, file=f"{manifest.slot}_threshold.json"
+            )
+        self.preprocess: Preprocess = manifest.preprocess
+        self.threshold: float = bundle.threshold.threshold
+        self._display_scale = manifest.display_scale
+        if self._display_scale <= self.threshold:
+            raise BundleError("ae_display_scale", folder=folder)
+        self._device = torch.device(device)
+        model = _build(bundle).eval().to(self._device)
+        # Several times quicker on a CPU.
+        self._model = model.to(memory_format=torch.channels_last)
+        self.arch: CaeArchitecture = self._model.arch
+
+    @torch.inference_mode()
+    def predict(self, inputs: NDArray[np.float32]) -> CaeOutput:
+        """Judge a batch.
+
+        Parameters
+        ----------
+        inputs : (N, 3, H, W) float32, prepared by ``preprocess``
+        """
+        batch = torch.from_numpy(np.ascontiguousarray(inputs)).to(
+            self._device, memory_format=torch.channels_last
+        )
+        maps = smooth(self._model.raw_map(batch), self.arch.smooth_sigma)  # (N, h, w)
+        scores = score_maps(maps, self.arch.top_fraction)
+        shown = to_display(maps, self.threshold, self._display_scale)
+        return CaeOutput(scores=scores.cpu().numpy(), maps=shown.cpu().numpy())
+
+
+def _build(bundle: Bundle) -> ConvAutoencoder:
+    """Return the bundle's network with its weights."""
+    manifest, folder = bundle.manifest, bundle.folder.name
+    try:
+        arch = CaeArchitecture.model_validate(manifest.architecture)
+        model = ConvAutoencoder(arch, manifest.preprocess.width, manifest.preprocess.height)
+        model.load_state_dict(bundle.load_tensors())
+    except (ValueError, RuntimeError) as error:
+        problem = str(error).splitlines()[0]
+        raise BundleError("ae_weights_misfit", folder=folder, problem=problem) from error
+    return model

@@ -1,0 +1,98 @@
+"""``configs/autoencoder_rgb.yaml`` as a type; unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from inspection.config import Config, Fraction, Positive
+from inspection.images import Preprocess
+from inspection.models.cae import CaeArchitecture
+from inspection.records import Modality
+from training.config import EarlyStopping
+from training.thresholds import ThresholdConfig
+
+
+class NormalAugmentation(Config):
+    """Variation of normal images before anything is painted on them.
+
+    Parameters
+    ----------
+    flip_horizontal, flip_vertical : probability of a flip
+    shift : largest translation, input pixels
+    gain : brightness factor between ``1 - gain`` and ``1 + gain``
+    colour : the same for each channel by itself
+    """
+
+    flip_horizontal: Fraction = 0.5
+    flip_vertical: Fraction = 0.0
+    shift: int = Field(default=8, ge=0)
+    gain: Fraction = 0.12
+    colour: Fraction = 0.04
+
+
+class AnomalyConfig(Config):
+    """Synthetic anomalies: share of training images that get one, and how faint they may be."""
+
+    share: Fraction = 0.5
+    min_change: Positive = 5.0
+
+
+class AutoencoderTraining(Config):
+    """The training loop.
+
+    Parameters
+    ----------
+    epochs : passes over the training images, at most
+    validation_share : share of the lots' batteries kept for early stopping
+    precision : auto takes bfloat16 where the device computes in it
+    threads : processor threads of torch; null leaves torch's default
+    """
+
+    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=50, ge=1)
+    batch_size: int = Field(default=8, ge=2)
+    learning_rate: Positive = 1e-3
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    validation_share: float = Field(default=0.15, gt=0.0, lt=1.0)
+    early_stopping: EarlyStopping = EarlyStopping()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
+
+
+class LossConfig(Config):
+    """Weights of the loss terms; ``mse`` training has the reconstruction only."""
+
+    reconstruction: Positive = 1.0
+    pixels: Positive = 10.0
+    overlap: Positive = 1.0
+    image: Positive = 0.5
+
+
+class AutoencoderConfig(Config):
+    """One autoencoder training; ``name`` is the bundle's."""
+
+    model: Literal["autoencoder"]
+    modality: Modality
+    name: str = Field(min_length=1)
+    demo: bool = False
+    architecture: CaeArchitecture
+    preprocess: Preprocess
+    augmentation: NormalAugmentation = NormalAugmentation()
+    anomalies: AnomalyConfig = AnomalyConfig()
+    loss: LossConfig = LossConfig()
+    training: AutoencoderTraining = AutoencoderTraining()
+    threshold: ThresholdConfig = ThresholdConfig()
+
+    @property
+    def run_name(self) -> str:
+        """Name such as ``ae_rgb_k2.5``."""
+        rule = self.threshold
+        suffix = {
+            "mean_std": f"k{rule.k:g}",
+            "percentile": f"p{rule.percentile:g}",
+            "f1_max": "f1",
+        }[rule.method]
+        return f"ae_{self.modality}_{suffix}"
