@@ -1,0 +1,154 @@
+"""The report as plain worded data, the same for every laid-out format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from inspection.messages import Language
+from inspection.report.pictures import Jpeg
+
+Tone = Literal["critical", "warning", "success", "review", "neutral"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A short text with a colour; the text alone tells everything."""
+
+    text: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A name and its value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A headline number."""
+
+    label: str
+    value: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItem:
+    """What is left to do, and for which batteries."""
+
+    label: Label
+    count: int
+    batteries: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """How many batteries got a verdict, from the station and after the operator."""
+
+    label: Label
+    station: int
+    final: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model that judged."""
+
+    slot: str
+    name: str
+    sha256: str
+    thresholds: str
+    trained_at: str
+    demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryRow:
+    """A battery in the table of all; ``anchor`` is empty where it has no section."""
+
+    number: int
+    battery_id: str
+    ids: str
+    station: Label
+    defect_type: str
+    fused: str
+    cnn: str
+    ae: str
+    decision: str
+    final: Label
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A defect type with its likely cause and what to do."""
+
+    name: str
+    severity: Label
+    cause: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An evidence picture; ``note`` says why where ``jpeg`` is None."""
+
+    caption: str
+    jpeg: Jpeg | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """The pictures of one image, side by side."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Everything about a battery that is not plainly normal."""
+
+    anchor: str
+    battery_id: str
+    ids: str
+    station: Label
+    final: Label
+    severity: Label | None
+    notes: tuple[str, ...]
+    scores: tuple[Field, ...]
+    reasons: tuple[str, ...]
+    advice: tuple[Advice, ...]
+    advice_note: str
+    runs: tuple[str, ...]
+    systems: tuple[Field, ...]
+    failed_images: tuple[str, ...]
+    decision: tuple[Field, ...]
+    picture_rows: tuple[PictureRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A whole report in one language."""
+
+    language: Language
+    lot_name: str
+    run_id: str
+    status: Label
+    warnings: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    open_items: tuple[OpenItem, ...]
+    counts: tuple[CountRow, ...]
+    decisions: tuple[Field, ...]
+    details: tuple[Field, ...]
+    models: tuple[ModelRow, ...]
+    policy: tuple[Field, ...]
+    findings: tuple[str, ...]
+    rows: tuple[BatteryRow, ...]
+    sections: tuple[Section, ...]
+    footer: str

@@ -1,0 +1,134 @@
+"""Write a session's report in the asked formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from inspection.atomic import write_atomic
+from inspection.errors import ReportError
+from inspection.messages import Language
+from inspection.report.compose import compose
+from inspection.report.html import html_report
+from inspection.report.model import (
+    Progress,
+    Report,
+    open_session,
+    read_report,
+    read_results,
+    selected,
+)
+from inspection.report.pdf import pdf_report
+from inspection.report.tables import batteries_csv, result_json, summary_csv
+from inspection.report.words import Words
+from inspection.session import SessionStore
+
+Format = Literal["pdf", "html", "csv", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_LAID_OUT = frozenset({"pdf", "html"})
+
+
+class _Steps:
+    """Counts batteries read, composed and files written, for a progress bar."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def write_report(
+    session_folder: Path,
+    formats: Sequence[Format],
+    out: Path,
+    language: Language,
+    battery_ids: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write the report of a session; the session itself is only read.
+
+    Parameters
+    ----------
+    session_folder : holds ``session.json``
+    formats : any of ``pdf`` (``report.pdf``), ``html`` (``report.html``), ``csv``
+        (``summary.csv``, ``batteries.csv``) and ``json`` (``result.json``)
+    out : folder of the files, made where it is missing; files of the same name are replaced
+    language : of every word in the report, whatever the station's language was
+    battery_ids : only these batteries; None takes all
+    progress : called with (steps done, steps in all)
+
+    Returns
+    -------
+    list of Path
+        The files written, in the order of ``formats``.
+
+    Raises
+    ------
+    ReportError
+        If the format or a battery is unknown, there is no session, or ``out`` is not writable.
+    SessionError
+        If the session cannot be read.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ReportError("report_format_unknown", format=name, known=known)
+    store = open_session(session_folder)
+    batteries = len(selected(store.record, battery_ids))
+    _make_folder(out)
+    wanted = list(dict.fromkeys(formats))
+    laid_out = bool(_LAID_OUT & set(wanted))
+    files = len(wanted) + ("csv" in wanted)
+    steps = _Steps(batteries * (2 if laid_out else 1) + files, progress)
+    report = read_report(store, battery_ids, steps)
+    written = []
+    for file_name, content in _contents(report, wanted, language, store, battery_ids, steps):
+        written.append(_write(out / file_name, content))
+        steps()
+    return written
+
+
+def _contents(
+    report: Report,
+    formats: Sequence[Format],
+    language: Language,
+    store: SessionStore,
+    battery_ids: Sequence[str] | None,
+    step: Callable[[], None],
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (file name, content), one file at a time so that one is in memory."""
+    words = Words.of(language)
+    view = compose(report, words, step) if _LAID_OUT & set(formats) else None
+    for name in formats:
+        if name == "csv":
+            yield "summary.csv", summary_csv(report)
+            yield "batteries.csv", batteries_csv(report, words)
+        elif name == "json":
+            yield "result.json", result_json(store.record, read_results(store, battery_ids))
+        elif view is not None:
+            laid_out = pdf_report if name == "pdf" else html_report
+            yield f"report.{name}", laid_out(view, words)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _write(path: Path, content: bytes) -> Path:
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    return path
+
+
+def _unwritable(folder: Path, error: OSError) -> ReportError:
+    problem = error.strerror or type(error).__name__
+    return ReportError("report_unwritable", folder=str(folder), problem=problem)
