@@ -149,7 +149,7 @@ def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
     std = np.asarray(spec.std, dtype=np.float32)
     values = padded.reshape(spec.height, spec.width, spec.channels).astype(np.float32) / 255
     values = (values - mean) / std
-    array = np.ascontiguousarray(values.transpose(2, 0, 1))  # (C, H, W)
+    array = np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)  # (C, H, W)
     return ModelInput(array, Rect(left, top, width, height))
 
 

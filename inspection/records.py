@@ -70,6 +70,7 @@ class ImageLabel:
     defects: tuple[DefectPolygon, ...]
     size: tuple[int, int] | None
     problems: tuple[Message, ...] = ()
+    modality: Modality | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""What an image's file name says: the published naming, and names in natural order."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, cast
+
+from inspection.records import Axis, BatteryType, Form, Modality
+
+IMAGE_SUFFIXES = frozenset({"jpg", "jpeg", "png", "tif", "tiff", "bmp"})
+AXES = frozenset({"x", "y", "z"})
+
+# CT_module_pouch_044_z_521.jpg, RGB_cell_cylindrical_0044_017.png; matched without the suffix.
+_NAME = re.compile(
+    r"(ct|rgb)_(cell|module)_(pouch|cylindrical)_([0-9]+)(?:_([xyz]))?_([0-9]+)", re.IGNORECASE
+)
+# A lone axis letter: x_001, slice-y-12, z012; not the x of "max" or of "x64img".
+_AXIS = re.compile(r"(?:^|[^0-9a-z])([xyz])(?=[0-9]*(?:[^0-9a-z]|$))", re.IGNORECASE)
+_DIGITS = re.compile(r"([0-9]+)")
+# What no file system or session folder takes in a name.
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+
+
+class NameParts(NamedTuple):
+    """An image name in the published naming; ``prefix`` is all before axis and number."""
+
+    modality: Modality
+    battery_type: BatteryType
+    form: Form
+    battery_number: int
+    axis: Axis | None
+    number: int
+    prefix: str
+
+
+def parse_stem(stem: str) -> NameParts | None:
+    """Return the parts of a name without its suffix, or None where it is named otherwise."""
+    match = _NAME.fullmatch(stem)
+    if match is None:
+        return None
+    modality, battery_type, form, battery, axis, number = match.groups()
+    return NameParts(
+        cast(Modality, modality.lower()),
+        cast(BatteryType, battery_type.lower()),
+        cast(Form, form.lower()),
+        int(battery),
+        cast(Axis, axis.lower()) if axis else None,
+        int(number),
+        stem[: match.end(4)],
+    )
+
+
+def battery_id_of(text: str) -> str:
+    """Return the pairing id: a number in three digits (``0044`` -> ``044``), else the text.
+
+    Numbers over 999 keep all their digits. Characters that no file name can hold become ``_``,
+    because a battery's result is stored under its id.
+    """
+    if text.isascii() and text.isdigit():
+        return f"{int(text):03d}"
+    safe = _UNSAFE.sub("_", text).strip(" .")
+    return safe or "_"
+
+
+def axis_in(stem: str) -> Axis | None:
+    """Return the axis that a freely named slice shows as a lone letter, if exactly one does."""
+    found = {letter.lower() for letter in _AXIS.findall(stem)}
+    return cast(Axis, found.pop()) if len(found) == 1 else None
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``view2`` comes before ``view10``."""
+    return tuple(
+        (0, int(piece), "") if index % 2 else (1, 0, piece.casefold())
+        for index, piece in enumerate(_DIGITS.split(text))
+    )
+
+
+def numbers_of(stems: list[str]) -> list[int]:
+    """Return the slice or view number of each freely named image of one axis.
+
+    The last number in the names where every image has its own, else the place in natural
+    order, counted from 1.
+    """
+    digits = [_DIGITS.findall(stem) for stem in stems]
+    if all(digits):
+        numbers = [int(found[-1]) for found in digits]
+        if len(set(numbers)) == len(numbers):
+            return numbers
+    order = sorted(range(len(stems)), key=lambda index: natural_key(stems[index]))
+    places = {index: place for place, index in enumerate(order, start=1)}
+    return [places[index] for index in range(len(stems))]

@@ -1,0 +1,85 @@
+"""``configs/lot.yaml``: how images are named at a site that follows neither known layout."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from inspection.config import Config, load_config
+from inspection.paths import config_path
+from inspection.records import Modality
+
+_GROUPS = frozenset({"modality", "battery", "axis", "number", "type"})
+
+
+class SitePattern(Config):
+    """A regular expression on the path below the lot folder, written with ``/``.
+
+    Named groups: ``battery`` (required), ``modality`` (unless ``modality`` is given beside the
+    expression), ``axis``, ``number``, ``type``. It has to match the whole path; upper and lower
+    case are the same.
+    """
+
+    name: str = Field(min_length=1)
+    regex: str = Field(min_length=1)
+    modality: Modality | None = None
+    # What the site calls the modalities where it is not "ct" and "rgb", e.g. {xray: ct}.
+    modality_names: dict[str, Modality] = Field(default_factory=dict)
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if "battery" not in groups:
+            raise ValueError("the group (?P<battery>...) is missing")
+        if unknown := sorted(set(groups) - _GROUPS):
+            raise ValueError(f"unknown group {unknown[0]}; known: {', '.join(sorted(_GROUPS))}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_modality(self) -> Self:
+        if self.modality is None and "modality" not in re.compile(self.regex).groupindex:
+            raise ValueError("give the group (?P<modality>...) or the key modality")
+        return self
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        """The expression, compiled once."""
+        return re.compile(self.regex, re.IGNORECASE)
+
+    def modality_of(self, match: re.Match[str]) -> Modality | None:
+        """Return the modality of a match, or None where its word is not known."""
+        if self.modality is not None:
+            return self.modality
+        word = (match.group("modality") or "").casefold()
+        names = {name.casefold(): modality for name, modality in self.modality_names.items()}
+        known: dict[str, Modality] = {"ct": "ct", "rgb": "rgb", **names}
+        return known.get(word)
+
+
+class LotConfig(Config):
+    """The site's patterns, tried in order before the known layouts."""
+
+    patterns: tuple[SitePattern, ...] = ()
+
+
+class _LotFile(Config):
+    lot: LotConfig
+
+
+def load_lot_config(path: Path | None = None) -> LotConfig:
+    """Return the intake's configuration, by default the installed one.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, malformed, or a pattern is wrong.
+    """
+    return load_config(path or config_path("lot.yaml"), _LotFile).lot
