@@ -53,7 +53,7 @@ def battery_file_name(battery_id: str) -> str:
         name = f"_{name}"
     while len(name.encode("utf-8")) > _NAME_BYTES:
         name = name[:-1]
-    return name if name == battery_id else hashed_file_name(battery_id, name)
+    return name if name and name == battery_id else hashed_file_name(battery_id, name)
 
 
 def hashed_file_name(battery_id: str, name: str) -> str:
