@@ -62,7 +62,6 @@ def judge_images(
     expected_ct: int,
     expected_rgb: int,
     policy: InspectorConfig,
-    lost: Sequence[Message] = (),
 ) -> Judgement:
     """Judge a battery by its images.
 
@@ -71,15 +70,13 @@ def judge_images(
     images : results of both modalities, in any order, failed ones included
     expected_ct, expected_rgb : images that the battery has; fewer results are never ``normal``
     policy : thresholds and fusion method
-    lost : why files of this battery never became images, such as a broken file that the intake
-        set aside; any makes the battery ``review`` at best
     """
     rules = policy.aggregation
     slices = [image for image in images if image.modality == "ct"]
     views = [image for image in images if image.modality == "rgb"]
     ct = ct_evidence(slices, expected_ct, policy)
     rgb = rgb_evidence(views, expected_rgb, policy)
-    verdict = decide(ct, rgb, policy, lost)
+    verdict = decide(ct, rgb, policy)
     runs = find_runs(slices, rules.slice_threshold, rules.min_run)
 
     def order(image: ImageResult) -> tuple[bool, float]:
@@ -104,12 +101,7 @@ def judge_images(
     return Judgement(verdict, ensemble, runs, *names)
 
 
-def decide(
-    ct: ChannelEvidence,
-    rgb: ChannelEvidence,
-    policy: InspectorConfig,
-    lost: Sequence[Message] = (),
-) -> Verdict:
+def decide(ct: ChannelEvidence, rgb: ChannelEvidence, policy: InspectorConfig) -> Verdict:
     """Fuse the two channels into a verdict.
 
     The configured method says whether the battery is normal or a defect, the channels say which
@@ -118,8 +110,6 @@ def decide(
     neither channel was judged, ``not_inspected``.
     """
     kind, said = _kind_of(ct, rgb, policy)
-    if lost and kind != "not_inspected":
-        kind = "review"
     found_defects = [c.defect_type for c in (ct, rgb) if c.state == "defect" and c.defect_type]
     return Verdict(
         kind=kind,
@@ -129,7 +119,7 @@ def decide(
         ae_score=rgb.prob,
         ct_state=ct.state,
         rgb_state=rgb.state,
-        reasons=[*ct.reasons, *rgb.reasons, *said, *lost],
+        reasons=[*ct.reasons, *rgb.reasons, *said],
     )
 
 

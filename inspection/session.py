@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pydantic_core import to_jsonable_python
 
 from inspection.atomic import remove_leftovers, write_atomic
@@ -41,6 +41,7 @@ from inspection.session_files import (
     file_names,
     is_session,
     list_sessions,
+    lock_session,
     read_battery,
     summarise,
 )
@@ -49,7 +50,6 @@ from inspection.session_start import claim_folder, lot_record, queued_row
 
 __all__ = ["SessionListing", "SessionStore", "battery_file_name", "list_sessions"]
 
-LOCK_NAME = ".lock"
 FINAL_STATES = frozenset({"done", "skipped"})
 
 
@@ -137,7 +137,7 @@ class SessionStore:
                 models=list(models),
                 batteries=[queued_row(battery) for battery in chosen],
             )
-            store = cls(folder, record, _acquire(folder))
+            store = cls(folder, record, lock_session(folder))
             write_atomic(folder / SESSION_NAME, record.model_dump_json(indent=2))
         except OSError as error:
             raise disk_error("session_write_failed", root, error) from error
@@ -159,7 +159,7 @@ class SessionStore:
         """
         if not is_session(folder):
             raise SessionError("session_missing", session=folder.name)
-        lock = None if read_only else _acquire(folder)
+        lock = None if read_only else lock_session(folder)
         try:
             found = recover(folder)
             store = cls(folder, found.record, lock, found.problems)
@@ -398,13 +398,3 @@ class SessionStore:
             yield
         except OSError as error:
             raise disk_error("session_write_failed", self.folder, error) from error
-
-
-def _acquire(folder: Path) -> FileLock:
-    # Not bound to a thread: a session may be opened in one and closed in another.
-    lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise SessionError("session_locked", session=folder.name) from error
-    return lock

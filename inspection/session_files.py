@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from inspection.errors import SessionError
@@ -27,6 +28,7 @@ SESSION_NAME = "session.json"
 BATTERIES_NAME = "batteries"
 EVIDENCE_NAME = "evidence"
 AUDIT_NAME = "audit.jsonl"
+LOCK_NAME = ".lock"
 RUN_ID_FORMAT = "%Y%m%d_%H%M%S"
 
 MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
@@ -171,3 +173,20 @@ def list_sessions(root: Path) -> list[SessionListing]:
         except SessionError as error:
             listings.append(SessionListing(folder, folder.name, None, error.message))
     return listings
+
+
+def lock_session(folder: Path) -> FileLock:
+    """Take the lock of the one program that may write a session.
+
+    Raises
+    ------
+    SessionError
+        If another program has it.
+    """
+    # Not bound to a thread: a session may be opened in one and closed in another.
+    lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise SessionError("session_locked", session=folder.name) from error
+    return lock
