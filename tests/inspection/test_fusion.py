@@ -163,7 +163,7 @@ def test_the_votes_use_their_own_thresholds():
 @pytest.mark.parametrize(
     ("ct", "rgb", "kind"),
     [
-        (("defect", 0.8), ("normal", 0.1), "internal_defect"),  # a sure CT decides alone
+        (("defect", 0.8), ("normal", 0.01), "internal_defect"),  # a sure CT decides alone
         (("normal", 0.3), ("normal", 0.79), "normal"),
         (("normal", 0.3), ("defect", 1.2), "external_defect"),  # a sure autoencoder
         (("normal", 0.45), ("defect", 1.1), "review"),  # fallback: 0.27 + 0.21 < 0.5
@@ -322,6 +322,12 @@ def test_a_score_at_the_threshold_is_not_above_it():
 )
 def test_neighbours_are_one_step_of_their_stack_apart(numbers, runs):
     assert len(find_runs([ct_slice(n, 0.9) for n in numbers], 0.5, 3)) == runs
+
+
+def test_an_unreadable_slice_parts_two_that_are_within_reach():
+    slices = [ct_slice(n, 0.9) for n in (1, 3, 5)] + [ct_slice(n, 0.1) for n in (20, 22, 24)]
+    assert len(find_runs(slices, 0.5, 3)) == 1
+    assert find_runs([*slices, broken_image(number=4)], 0.5, 3) == []
 
 
 def test_one_slice_under_three_names_is_no_run():

@@ -448,6 +448,18 @@ def test_an_altered_log_is_said_and_decides_nothing(store):
         assert row(again).decision.kind == "normal"
 
 
+def test_an_altered_log_brings_back_no_withdrawn_decision(store):
+    store.save_battery(result())
+    store.decide("001", decision("normal"))
+    store.undo("001", "박검사")
+    log = store.folder / "audit.jsonl"
+    log.write_bytes(log.read_bytes().replace("박검사".encode(), "이검사".encode()))
+    store.close()
+    with SessionStore.open(store.folder) as again:
+        assert again.problems[0].params["line"] == 2
+        assert row(again).decision is None
+
+
 def test_a_log_that_lost_its_end_is_said(store):
     store.save_battery(result())
     store.decide("001", decision("review"))
