@@ -1,0 +1,266 @@
+"""Write a synthetic lot: pictures and labels in the layout of the real ones."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import LotError
+from inspection.records import Axis
+from inspection.synthetic.ct import Defect, build_structure, render_slice
+from inspection.synthetic.rgb import build_exterior, render_view
+from inspection.synthetic.spec import BatteryPlan, SyntheticLot, plan_lot
+
+GENERATOR_VERSION = 1
+"""Raised when the same spec gives other pictures; part of the demo lot's folder name."""
+
+IMAGES = "Training/01.원천데이터"
+LABELS = "Training/02.라벨링데이터"
+CT_IMAGES, RGB_IMAGES = "TS_CT_Datasets_images_1", "TS_Exterior_Img_Datasets_images_1"
+CT_LABELS, RGB_LABELS = "TL_CT_Datasets_label", "TL_Exterior_Img_Datasets_label"
+AXES: tuple[Axis, ...] = ("x", "y", "z")
+JPEG_QUALITY = 92
+PNG_LEVEL = 1
+RUN_LENGTH = (6, 13)
+"""Slices a defect runs through, where the stack is long enough: about nine."""
+
+Progress = Callable[[int, int], None]
+
+
+def write_lot(
+    out: Path,
+    spec: SyntheticLot,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a lot.
+
+    Parameters
+    ----------
+    out : new or empty folder
+    spec : what to make; the same spec gives the same files
+    workers : processes; by default one a processor
+    progress : called with batteries done and in all
+
+    Raises
+    ------
+    LotError
+        If ``out`` is a file or holds something already, or cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise LotError("lot_exists", folder=str(out))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed at the end, so that half a lot never looks like a whole one.
+        building = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise LotError("lot_unwritable", folder=str(out), problem=error.strerror or "") from error
+    try:
+        _fill(building, spec, workers or os.cpu_count() or 1, progress)
+        if out.exists():
+            out.rmdir()
+        building.chmod(0o755)
+        building.rename(out)
+    except OSError as error:
+        raise LotError("lot_unwritable", folder=str(out), problem=error.strerror or "") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return out
+
+
+def _fill(root: Path, spec: SyntheticLot, workers: int, progress: Progress | None) -> None:
+    for folder in (CT_IMAGES, RGB_IMAGES):
+        (root / IMAGES / folder).mkdir(parents=True)
+    for folder in (CT_LABELS, RGB_LABELS):
+        (root / LABELS / folder).mkdir(parents=True)
+    plans = plan_lot(spec)
+    truth: dict[str, Any] = {}
+    jobs = [(root, spec, plan) for plan in plans]
+    workers = min(workers, len(plans))
+    if workers == 1:
+        for done, job in enumerate(jobs, start=1):
+            truth |= _write_battery(job)
+            if progress:
+                progress(done, len(jobs))
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+            for done, part in enumerate(pool.map(_write_battery, jobs), start=1):
+                truth |= part
+                if progress:
+                    progress(done, len(jobs))
+    text = json.dumps(truth, ensure_ascii=False, indent=1)
+    (root / "truth.json").write_text(text, encoding="utf-8")
+
+
+def _one_thread() -> None:
+    # One process a core is faster than two processes that each use every core.
+    cv2.setNumThreads(1)
+
+
+def _write_battery(job: tuple[Path, SyntheticLot, BatteryPlan]) -> dict[str, Any]:
+    root, spec, plan = job
+    rng = np.random.default_rng([spec.seed, 1, plan.number])
+    defects = _write_slices(root, spec, plan, rng)
+    views = _write_views(root, spec, plan, rng)
+    return {
+        f"{plan.number:03d}": {
+            "type": plan.battery_type,
+            "internal": [
+                {
+                    "name": d.name,
+                    "class": f"{plan.battery_type}_{d.name}",
+                    "axis": d.axis,
+                    "numbers": list(range(d.first, d.last + 1)),
+                    "visibility": d.visibility,
+                }
+                for d in defects
+            ],
+            "external": [
+                {"name": plan.external, "views": views, "visibility": plan.external_visibility}
+            ]
+            if plan.external and views
+            else [],
+        }
+    }
+
+
+def _write_slices(
+    root: Path, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
+) -> list[Defect]:
+    counts = [len(part) for part in np.array_split(np.arange(spec.slices), len(AXES))]
+    starts = rng.integers(0, max(1, 999 - max(counts)), len(AXES))
+    defective = _defective_axes(plan, counts, rng)
+    defects = []
+    for axis, count, start in zip(AXES, counts, starts, strict=True):
+        own = np.random.default_rng([spec.seed, 2, plan.number, ord(axis)])
+        structure = build_structure(plan.battery_type, axis, spec.canvas, own)
+        numbers = range(int(start), int(start) + count)
+        if axis in defective and plan.internal:
+            defects.append(_place(plan, axis, numbers, own))
+        for number in numbers:
+            through = [d for d in defects if d.axis == axis and d.first <= number <= d.last]
+            noise = np.random.default_rng([spec.seed, 3, plan.number, ord(axis), number])
+            picture, outlines = render_slice(structure, number, through, noise, spec.canvas)
+            stem = f"CT_{plan.battery_type}_pouch_{plan.number:03d}_{axis}_{number:03d}"
+            options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+            _write_picture(root / IMAGES / CT_IMAGES / f"{stem}.jpg", picture, options)
+            label = _label(plan, "ct", picture, f"{stem}.jpg", outlines, structure.image.shape)
+            if plan.battery_type == "module" and not through and noise.random() < 0.05:
+                x0, y0, x1, y1 = structure.body
+                outline = [x0, y0, x1, y0, x1, y1, x0, y1]
+                label["swelling"] = {"swelling": True, "battery_outline": outline}
+            _write_json(root / LABELS / CT_LABELS / f"{stem}.json", label)
+    return defects
+
+
+def _defective_axes(plan: BatteryPlan, counts: list[int], rng: np.random.Generator) -> set[str]:
+    """Return one or two axes, each as likely as another, among those with slices enough."""
+    chosen = rng.permutation(len(AXES))[: 1 + int(rng.random() < 0.4)]
+    return {AXES[i] for i in chosen if counts[i]} if plan.internal else set()
+
+
+def _place(plan: BatteryPlan, axis: Axis, numbers: range, rng: np.random.Generator) -> Defect:
+    length = min(int(rng.integers(*RUN_LENGTH)), len(numbers))
+    first = numbers.start + int(rng.integers(0, len(numbers) - length + 1))
+    return Defect(
+        name=str(plan.internal),
+        axis=axis,
+        first=first,
+        last=first + length - 1,
+        visibility=plan.internal_visibility,
+        seed=int(rng.integers(1 << 31)),
+    )
+
+
+def _write_views(
+    root: Path, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
+) -> list[int]:
+    """Write the views and return the numbers of those that show a defect."""
+    if spec.views == 0:
+        return []
+    exterior = build_exterior(spec.canvas, plan.external, plan.external_visibility, rng)
+    showing = []
+    for number in range(spec.views):
+        own = np.random.default_rng([spec.seed, 4, plan.number, number])
+        angle = 2 * np.pi * number / spec.views
+        picture, outlines = render_view(exterior, angle, own)
+        stem = f"RGB_cell_cylindrical_{plan.number:04d}_{number:03d}"
+        options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
+        _write_picture(root / IMAGES / RGB_IMAGES / f"{stem}.png", picture[..., ::-1], options)
+        label = _label(plan, "rgb", picture, f"{stem}.png", outlines, None)
+        _write_json(root / LABELS / RGB_LABELS / f"{stem}.json", label)
+        if outlines:
+            showing.append(number)
+    return showing
+
+
+LABEL_NAMES = {
+    "porosity": "porosity",
+    "resin_overflow": "resin overflow",
+    "pollution": "Pollution",
+    "damaged": "Damaged",
+}
+
+
+def _label(
+    plan: BatteryPlan,
+    data_type: str,
+    picture: NDArray[np.uint8],
+    file_name: str,
+    outlines: list[tuple[str, NDArray[np.float32]]],
+    content: tuple[int, ...] | None,
+) -> dict[str, Any]:
+    height, width = picture.shape[:2]
+    limit = np.array([width - 1, height - 1], np.float32)
+    defects = [
+        {
+            "id": number,
+            "name": LABEL_NAMES[name],
+            "points": [round(float(v), 1) for v in np.clip(outline, 0, limit).ravel()],
+        }
+        for number, (name, outline) in enumerate(outlines, start=1)
+    ]
+    return {
+        "data_info": {
+            "data_type": data_type,
+            "battery_ids": plan.number,
+            "application": "EV",
+            "type": plan.battery_type if data_type == "ct" else "cell",
+            "form": "pouch" if data_type == "ct" else "cylindrical",
+            "date": "2026.01.01",
+            "place": "synthetic",
+            "distance": None,
+            "degree": None,
+            "roi": [content[1], content[0]] if content else None,
+        },
+        "swelling": {"swelling": False, "battery_outline": []},
+        "defects": defects or None,
+        "image_info": {
+            "width": width,
+            "height": height,
+            "file_name": file_name,
+            "id": plan.number * 10_000 + len(file_name),
+            "is_normal": not defects,
+        },
+    }
+
+
+def _write_picture(path: Path, pixels: NDArray[np.uint8], options: list[int]) -> None:
+    path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
