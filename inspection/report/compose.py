@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from inspection.report.model import DEFECT_KINDS, KINDS, Entry, Report
 from inspection.report.sections import battery_ids, compose_section
@@ -179,9 +180,16 @@ def _model(model: ModelProvenance) -> ModelRow:
         name=model.name,
         sha256=model.sha256,
         thresholds=", ".join(f"{name} {value:g}" for name, value in model.thresholds.items()),
-        trained_at=model.trained_at or NONE,
+        trained_at=_trained_at(model.trained_at),
         demo=model.demo,
     )
+
+
+def _trained_at(written: str | None) -> str:
+    try:
+        return moment(datetime.fromisoformat(written)) if written else NONE
+    except ValueError:
+        return written or NONE
 
 
 def _policy(config: Mapping[str, object], prefix: str = "") -> Iterator[Field]:
@@ -189,12 +197,16 @@ def _policy(config: Mapping[str, object], prefix: str = "") -> Iterator[Field]:
     used = {config.get("method"), *_fallbacks(config)}
     plain = {name: value for name, value in config.items() if not isinstance(value, Mapping)}
     if plain:
-        line = " · ".join(f"{name} {value}" for name, value in plain.items())
+        line = " · ".join(f"{name} {_plain(value)}" for name, value in plain.items())
         yield Field(prefix or "session", line)
     for name, value in config.items():
         if not isinstance(value, Mapping) or (name in _METHODS and name not in used):
             continue
         yield from _policy(value, f"{prefix}.{name}" if prefix else name)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _fallbacks(config: Mapping[str, object]) -> set[object]:
@@ -217,7 +229,7 @@ def _row(position: int, entry: Entry, anchor: str, words: Words) -> BatteryRow:
     return BatteryRow(
         number=position,
         battery_id=summary.battery_id,
-        ids=battery_ids(entry, words),
+        ids=battery_ids(entry, words, "\n"),
         station=words.kind(entry.station_kind, summary.defect_type),
         defect_type=words.defect(summary.defect_type),
         fused=number(summary.fused_score),

@@ -25,6 +25,7 @@ from inspection.report.pdf_text import (
     BAND,
     BODY,
     BULLET,
+    CELL,
     FIGURE,
     HEADER_CELL,
     HEADER_RIGHT,
@@ -139,6 +140,7 @@ def _cover(view: ReportView, words: Words) -> list[Flowable]:
         *(_warning(text) for text in view.warnings),
         _figures(view.figures),
         *_open_items(view, words),
+        Spacer(0, 10),
         *_counts_and_details(view, words),
         *_models(view, words),
         *_findings(view, words),
@@ -287,7 +289,7 @@ def _findings(view: ReportView, words: Words) -> list[Flowable]:
 
 
 def _table_of_all(view: ReportView, words: Words) -> list[Flowable]:
-    left = ("battery", "station_verdict", "defect_type")
+    left = ("battery", "bodies", "station_verdict", "defect_type")
     right = ("fused_short", "cnn_short", "ae_short")
     header = [
         paragraph("#", HEADER_RIGHT),
@@ -295,7 +297,7 @@ def _table_of_all(view: ReportView, words: Words) -> list[Flowable]:
         *(paragraph(words(key), HEADER_RIGHT) for key in right),
         *(paragraph(words(key), HEADER_CELL) for key in ("decision", "final")),
     ]
-    shares = (0.05, 0.19, 0.15, 0.16, 0.075, 0.075, 0.075, 0.105, 0.12)
+    shares = (0.04, 0.09, 0.19, 0.15, 0.125, 0.06, 0.06, 0.06, 0.085, 0.14)
     table = Table(
         [header, *(_battery_row(row) for row in view.rows)],
         colWidths=[WIDTH * share for share in shares],
@@ -312,12 +314,13 @@ def _battery_row(row: BatteryRow) -> list[Flowable]:
         name = f'<a href="#{row.anchor}" color="#234f9d">{name}</a>'
     return [
         paragraph(str(row.number), RIGHT),
-        [Paragraph(name, STRONG), paragraph(row.ids, SMALL)],
-        Paragraph(label_markup(row.station), BODY),
-        paragraph(row.defect_type),
+        Paragraph(name, STRONG),
+        paragraph(row.ids, SMALL),
+        Paragraph(label_markup(row.station), CELL),
+        paragraph(row.defect_type, CELL),
         *(paragraph(score, RIGHT) for score in (row.fused, row.cnn, row.ae)),
-        paragraph(row.decision),
-        Paragraph(label_markup(row.final), BODY),
+        paragraph(row.decision, CELL),
+        Paragraph(label_markup(row.final), CELL),
     ]
 
 

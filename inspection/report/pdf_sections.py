@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
 from reportlab.platypus import (
     CondPageBreak,
     HRFlowable,
-    Image,
     KeepTogether,
     Paragraph,
     Spacer,
     Table,
+    flowables,
 )
 
 from inspection.report.pdf_text import (
@@ -38,6 +39,8 @@ WIDTH = 178 * mm
 _GAP = 4 * mm
 _PICTURE_HEIGHT = 40 * mm
 _PICTURES_A_ROW = 3
+_CAPTION_WIDTH = 28 * mm
+_DECISION_FACTS = 4
 
 Flowable = Any
 """reportlab has no types."""
@@ -124,10 +127,10 @@ def _bullets(title: str, lines: Sequence[str]) -> list[Flowable]:
 
 
 def _advice(advice: Sequence[Advice], note: str, words: Words) -> list[Flowable]:
-    flowables: list[Flowable] = []
+    items: list[Flowable] = []
     for item in advice:
         name = markup(item.name, bold=True)
-        flowables += [
+        items += [
             Paragraph(f"{name}&nbsp;&nbsp;{label_markup(item.severity)}", STRONG),
             field_table(
                 (Field(words("cause"), item.cause), Field(words("action"), item.action)),
@@ -137,15 +140,17 @@ def _advice(advice: Sequence[Advice], note: str, words: Words) -> list[Flowable]
             Spacer(0, 3),
         ]
     if note:
-        flowables.append(paragraph(note, SMALL))
-    return flowables
+        items.append(paragraph(note, SMALL))
+    return items
 
 
 def _decision(fields: Sequence[Field]) -> list[Flowable]:
-    line = "&nbsp;&nbsp;&nbsp; ".join(
+    """Return the decision's facts in one line, and what the operator wrote below."""
+    named = [
         f'<font color="#5a6675">{markup(f.label)}</font>&nbsp; {markup(f.value)}' for f in fields
-    )
-    return [Paragraph(line, BODY)]
+    ]
+    facts = "&nbsp;&nbsp;&nbsp; ".join(named[:_DECISION_FACTS])
+    return [Paragraph(line, BODY) for line in (facts, *named[_DECISION_FACTS:])]
 
 
 def _evidence(rows: Sequence[PictureRow], words: Words) -> list[Flowable]:
@@ -155,20 +160,43 @@ def _evidence(rows: Sequence[PictureRow], words: Words) -> list[Flowable]:
 
 
 def _picture_row(row: PictureRow) -> Flowable:
-    width = (WIDTH - (_PICTURES_A_ROW - 1) * _GAP) / _PICTURES_A_ROW
-    cells = [_picture(picture, width) for picture in row.pictures]
-    cells += [[] for _ in range(_PICTURES_A_ROW - len(cells))]
-    table = Table(
-        [cells],
-        colWidths=[width + _GAP] * _PICTURES_A_ROW,
-        hAlign="LEFT",
-        style=_FLUSH,
-        spaceAfter=3,
-    )
+    sizes = [_size(picture) for picture in row.pictures]
+    cells = [_picture(*pair) for pair in zip(row.pictures, sizes, strict=True)]
+    widths = [max(width, _CAPTION_WIDTH) + _GAP for width, _ in sizes]
+    table = Table([cells], colWidths=widths, hAlign="LEFT", style=_FLUSH, spaceAfter=3)
     return KeepTogether([paragraph(row.title), table])
 
 
-def _picture(picture: Picture, width: float) -> list[Flowable]:
+class _JpegFlowable(flowables.Flowable):  # type: ignore[misc]
+    """A JPEG, embedded as it is.
+
+    reportlab's own image keeps the decoded pixels in a reference cycle, which adds up to
+    hundreds of megabytes over a lot.
+    """
+
+    def __init__(self, data: bytes, width: float, height: float) -> None:
+        super().__init__()
+        self.width, self.height = width, height
+        self._data = data
+
+    def draw(self) -> None:
+        """Draw the picture; called by the page layout."""
+        reader = ImageReader(io.BytesIO(self._data))
+        self.canv.drawImage(reader, 0, 0, self.width, self.height)
+        del reader.jpeg_fh  # the cycle
+
+
+def _size(picture: Picture) -> tuple[float, float]:
+    """Return (width, height) on the page, in points."""
+    width = (WIDTH - _PICTURES_A_ROW * _GAP) / _PICTURES_A_ROW
+    if picture.jpeg is None:
+        return width, 0.0
+    scale = min(width / picture.jpeg.width, _PICTURE_HEIGHT / picture.jpeg.height)
+    return picture.jpeg.width * scale, picture.jpeg.height * scale
+
+
+def _picture(picture: Picture, size: tuple[float, float]) -> list[Flowable]:
+    width, height = size
     if picture.jpeg is None:
         note = Table(
             [[paragraph(f"{picture.caption}: {picture.note}", SMALL)]],
@@ -177,9 +205,4 @@ def _picture(picture: Picture, width: float) -> list[Flowable]:
             style=[("BOX", (0, 0), (-1, -1), 0.6, SOFT), ("BACKGROUND", (0, 0), (-1, -1), BAND)],
         )
         return [note]
-    jpeg = picture.jpeg
-    scale = min(width / jpeg.width, _PICTURE_HEIGHT / jpeg.height)
-    image = Image(
-        io.BytesIO(jpeg.data), width=jpeg.width * scale, height=jpeg.height * scale, hAlign="LEFT"
-    )
-    return [image, paragraph(picture.caption, SMALL)]
+    return [_JpegFlowable(picture.jpeg.data, width, height), paragraph(picture.caption, SMALL)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from inspection.records import RGB_DEFECT_TYPES
 from inspection.report.model import Entry
 from inspection.report.pictures import read_picture
-from inspection.report.view import Advice, Field, Picture, PictureRow, Section
+from inspection.report.view import Advice, Field, Label, Picture, PictureRow, Section
 from inspection.report.words import NONE, Words, moment, number
 from inspection.results import SYSTEMS, BatteryResult, ImageResult, SliceRun, SystemName
 
@@ -25,9 +26,7 @@ def compose_section(entry: Entry, anchor: str, folder: Path, words: Words) -> Se
         ids=battery_ids(entry, words),
         station=words.kind(entry.station_kind, summary.defect_type),
         final=words.kind(entry.final_kind, summary.defect_type),
-        severity=max(
-            (a.severity for a in advice), key=lambda s: s.tone == "critical", default=None
-        ),
+        severity=_severity(entry, advice),
         notes=_notes(entry, words),
         scores=(
             Field(words("defect_type"), words.defect(summary.defect_type)),
@@ -66,10 +65,10 @@ def defect_types(entry: Entry) -> list[str]:
     return types
 
 
-def battery_ids(entry: Entry, words: Words) -> str:
+def battery_ids(entry: Entry, words: Words, between: str = " · ") -> str:
     """Return which CT and RGB body the battery is made of."""
     parts = (("ct_id", entry.summary.ct_id), ("rgb_id", entry.summary.rgb_id))
-    return " · ".join(f"{words(key)} {value or NONE}" for key, value in parts)
+    return between.join(f"{words(key)} {value or NONE}" for key, value in parts)
 
 
 def reasons(entry: Entry, words: Words) -> tuple[str, ...]:
@@ -94,6 +93,13 @@ def _notes(entry: Entry, words: Words) -> tuple[str, ...]:
         final = words.kind(entry.final_kind).text
         notes.append(words("overridden_note", station=station, final=final))
     return tuple(notes)
+
+
+def _severity(entry: Entry, advice: Sequence[Advice]) -> Label | None:
+    """Return the gravest severity; a battery that the operator calls normal has none."""
+    if entry.final_kind == "normal":
+        return None
+    return max((a.severity for a in advice), key=lambda s: s.tone == "critical", default=None)
 
 
 def _advice(name: str, words: Words) -> Advice:

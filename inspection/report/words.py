@@ -14,7 +14,7 @@ NONE = "–"
 _KIND_TONES: dict[Kind, Tone] = {
     "normal": "success",
     "review": "review",
-    "not_inspected": "neutral",
+    "not_inspected": "warning",
 }
 _SEVERITY_TONES: dict[str, Tone] = {
     "SUCCESS": "success",
