@@ -75,9 +75,11 @@ def write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
     ).pixels
     scale = min(1.0, PICTURE_SIDE / max(roi.w, roi.h))
     size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    picture = image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    heat = cv2.resize(prediction.anomaly_map, size, interpolation=cv2.INTER_LINEAR)
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    picture = small if small.ndim == 3 else np.repeat(small[..., None], 3, 2)
+    heat = np.asarray(
+        cv2.resize(prediction.anomaly_map, size, interpolation=cv2.INTER_LINEAR), np.float32
+    )
     pictures = {
         "image": picture,
         "heatmap": colourise(heat),

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from inspection.assemble import LaneResult, assemble
 from inspection.engine import Lane, inspect_safely
-from inspection.errors import InspectionError
+from inspection.errors import InspectionError, ModelMissingError
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import Battery
-from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName
+from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName, SystemState
 from inspection.session import SessionStore
 
 OnBattery = Callable[[BatteryResult], None]
@@ -70,7 +70,7 @@ def _work(lane: Lane, run: _Run) -> None:
     try:
         run.provenance.put(lane.load())
     except InspectionError as error:
-        state = "not_installed" if error.message.code == "model_not_installed" else "failed"
+        state: SystemState = "not_installed" if isinstance(error, ModelMissingError) else "failed"
         for battery in run.batteries:
             run.results.put((battery.battery_id, LaneResult(lane.name, state, error.message)))
         return

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from inspection.lot import scan_lot
-from inspection.session import SessionStore
 from rich.progress import Progress
 
 from app.cli.folders import models_folder, sessions_folder
@@ -22,9 +20,12 @@ from inspection import __version__
 from inspection.config import InspectorConfig, load_inspector
 from inspection.engine import LaneSettings, build_lane, resolve_device
 from inspection.errors import LotError
+from inspection.lot import scan_lot
+from inspection.messages import Message
 from inspection.records import Battery, Lot
 from inspection.results import SYSTEMS, BatteryResult, SystemName
 from inspection.run import inspect_batteries
+from inspection.session import SessionStore
 
 NOT_INSPECTED = 1
 INTERRUPTED = 130
@@ -56,7 +57,7 @@ def inspect_lot(options: InspectOptions) -> int:
     batteries = _chosen(lot, options.battery_ids)
     config = load_inspector()
     device = resolve_device(options.device)
-    with _open_session(options, lot, config, device) as store:
+    with _open_session(options, lot, batteries, config, device) as store:
         remaining = set(store.remaining(lot))
         todo = [b for b in batteries if b.battery_id in remaining]
         settings = LaneSettings(
@@ -71,12 +72,8 @@ def inspect_lot(options: InspectOptions) -> int:
         _print(store, as_json=options.as_json)
         if cancelled:
             return INTERRUPTED
-        chosen = {battery.battery_id for battery in batteries}
-        failed = any(
-            row.kind == "not_inspected" or row.state != "done"
-            for row in store.record.batteries
-            if row.battery_id in chosen
-        )
+        rows = store.record.batteries
+        failed = any(row.kind == "not_inspected" or row.state != "done" for row in rows)
         return NOT_INSPECTED if failed else 0
 
 
@@ -91,7 +88,11 @@ def _chosen(lot: Lot, battery_ids: tuple[str, ...]) -> list[Battery]:
 
 
 def _open_session(
-    options: InspectOptions, lot: Lot, config: InspectorConfig, device: str
+    options: InspectOptions,
+    lot: Lot,
+    batteries: list[Battery],
+    config: InspectorConfig,
+    device: str,
 ) -> SessionStore:
     root = sessions_folder(options.sessions)
     if options.resume is not None:
@@ -106,6 +107,7 @@ def _open_session(
         device=device,
         models=[],
         version=__version__,
+        battery_ids=[battery.battery_id for battery in batteries],
     )
 
 
@@ -147,9 +149,13 @@ def _cancel_on_interrupt(cancel: threading.Event) -> Iterator[None]:
 
 
 def _close(store: SessionStore, lot: Lot, cancelled: bool) -> None:
+    open_ids = store.remaining(lot)
     if cancelled:
         store.mark("cancelled")
-    elif not store.remaining(lot):
+    elif open_ids:
+        reason = Message(code="batteries_not_inspected", params={"count": len(open_ids)})
+        store.mark("failed", reason.text(store.record.language))
+    else:
         store.mark("completed")
 
 

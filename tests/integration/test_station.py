@@ -74,8 +74,8 @@ def test_one_battery_can_be_inspected_alone(lot, tmp_path, capsys):
     battery_id = sorted(truth(lot))[0]
     code, session = inspect_json(capsys, lot, tmp_path, "--battery", battery_id)
     assert code == 0
-    done = [row["battery_id"] for row in session["batteries"] if row["state"] == "done"]
-    assert done == [battery_id]
+    assert session["status"] == "completed"
+    assert [row["battery_id"] for row in session["batteries"]] == [battery_id]
 
 
 def test_a_killed_inspection_resumes_and_loses_at_most_the_battery_in_work(lot, tmp_path, capsys):
