@@ -26,6 +26,8 @@ from training.metrics import (
 )
 
 BATCH = 16
+FUSED_SLOTS = ("ct_cnn", "rgb_ae")
+"""Only with both can batteries be judged."""
 
 
 def evaluate_models(models_dir: Path, lot: Path, device: str = "cpu") -> dict[str, Any]:
@@ -45,7 +47,12 @@ def evaluate_models(models_dir: Path, lot: Path, device: str = "cpu") -> dict[st
         models["rgb_ae"] = evaluate_rgb(find_bundle(models_dir, "rgb_ae"), lot)
     if not models:
         raise ConfigError("no_models", folder=str(models_dir))
-    return {"lot": lot.name, "models": models}
+    figures: dict[str, Any] = {"lot": lot.name, "models": models}
+    if len(models) == len(FUSED_SLOTS):
+        from training.evaluate_batteries import evaluate_batteries
+
+        figures["batteries"] = evaluate_batteries(models_dir, lot, device)
+    return figures
 
 
 def evaluate_ct(bundle: Bundle, lot: Path, device: str = "cpu") -> dict[str, Any]:
