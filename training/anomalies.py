@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Alpha = NDArray[np.float32]
-WINDOW = (176, 256)
+WINDOW = (144, 192)
 """Height and width of the part that one anomaly is painted in; sizes are in input pixels."""
 Painter = Callable[[Image, Alpha, Alpha, Image, np.random.Generator], tuple[Image, Alpha]]
 
@@ -112,7 +112,7 @@ def _noise(h: int, w: int, cells: float, rng: np.random.Generator) -> Alpha:
 def _blob(where: Alpha, rng: np.random.Generator) -> Alpha:
     """An irregular spot: an ellipse with a noisy outline."""
     h, w = where.shape
-    a = float(np.exp(rng.uniform(np.log(2.0), np.log(55.0))))
+    a = float(np.exp(rng.uniform(np.log(2.0), np.log(40.0))))
     b = a * float(rng.uniform(0.3, 1.0))
     turn = float(rng.uniform(0, np.pi))
     x0, y0 = _centre(where, rng)
@@ -128,7 +128,7 @@ def _patches(where: Alpha, rng: np.random.Generator) -> Alpha:
     h, w = where.shape
     noise = _noise(h, w, float(np.exp(rng.uniform(np.log(5), np.log(40)))), rng)
     x0, y0 = _centre(where, rng)
-    half = float(rng.uniform(18, 70))
+    half = float(rng.uniform(12, 50))
     ys, xs = np.mgrid[0:h, 0:w].astype(np.float32)
     window = np.exp(-(((xs - x0) / half) ** 2 + ((ys - y0) / half) ** 2))
     return _soften((noise * window > rng.uniform(0.4, 0.65)).astype(np.float32), rng)
@@ -136,7 +136,7 @@ def _patches(where: Alpha, rng: np.random.Generator) -> Alpha:
 
 def _rectangle(where: Alpha, rng: np.random.Generator) -> Alpha:
     h, w = where.shape
-    size = np.exp(rng.uniform(np.log(3.0), np.log(100.0), size=2))
+    size = np.exp(rng.uniform(np.log(3.0), np.log(70.0), size=2))
     box = cv2.boxPoints((_centre(where, rng), tuple(size), float(rng.uniform(0, 180))))
     mask = np.zeros((h, w), np.float32)
     cv2.fillPoly(mask, [np.round(box).astype(np.int32)], 1.0)
@@ -166,7 +166,7 @@ def _specks(where: Alpha, rng: np.random.Generator) -> Alpha:
     """A scatter of dots around one place."""
     h, w = where.shape
     x0, y0 = _centre(where, rng)
-    spread = float(rng.uniform(6, 45))
+    spread = float(rng.uniform(5, 30))
     mask = np.zeros((h, w), np.uint8)
     for _ in range(int(rng.integers(3, 40))):
         x, y = rng.normal((x0, y0), spread)

@@ -25,7 +25,7 @@ class NormalAugmentation(Config):
     colour : the same for each channel by itself
     """
 
-    flip_horizontal: Fraction = 0.5
+    flip_horizontal: Fraction = 0.0
     flip_vertical: Fraction = 0.0
     shift: int = Field(default=8, ge=0)
     gain: Fraction = 0.12
