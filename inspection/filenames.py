@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple, cast
 
@@ -12,25 +13,35 @@ AXES = frozenset({"x", "y", "z"})
 
 # CT_module_pouch_044_z_521.jpg, RGB_cell_cylindrical_0044_017.png; matched without the suffix.
 _NAME = re.compile(
-    r"(ct|rgb)_(cell|module)_(pouch|cylindrical)_([0-9]+)(?:_([xyz]))?_([0-9]+)", re.IGNORECASE
+    r"((?:ct|rgb)_(?:cell|module)_(?:pouch|cylindrical)_[0-9]+)(?:_([xyz]))?_([0-9]+)",
+    re.IGNORECASE,
 )
 # A lone axis letter: x_001, slice-y-12, z012; not the x of "max" or of "x64img".
 _AXIS = re.compile(r"(?:^|[^0-9a-z])([xyz])(?=[0-9]*(?:[^0-9a-z]|$))", re.IGNORECASE)
+_AXIS_OF: dict[str | None, Axis | None] = {
+    None: None, "x": "x", "y": "y", "z": "z", "X": "x", "Y": "y", "Z": "z",
+}  # fmt: skip
 _DIGITS = re.compile(r"([0-9]+)")
 # What no file system or session folder takes in a name.
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
-class NameParts(NamedTuple):
-    """An image name in the published naming; ``prefix`` is all before axis and number."""
+class SourceName(NamedTuple):
+    """The part of a published name that all images of one source share: ``CT_module_pouch_044``."""
 
+    text: str
     modality: Modality
     battery_type: BatteryType
     form: Form
     battery_number: int
+
+
+class NameParts(NamedTuple):
+    """An image name in the published naming."""
+
+    source: SourceName
     axis: Axis | None
     number: int
-    prefix: str
 
 
 def parse_stem(stem: str) -> NameParts | None:
@@ -38,15 +49,19 @@ def parse_stem(stem: str) -> NameParts | None:
     match = _NAME.fullmatch(stem)
     if match is None:
         return None
-    modality, battery_type, form, battery, axis, number = match.groups()
-    return NameParts(
-        cast(Modality, modality.lower()),
-        cast(BatteryType, battery_type.lower()),
-        cast(Form, form.lower()),
+    source, axis, number = match.groups()
+    return NameParts(_source_name(source), _AXIS_OF[axis], int(number))
+
+
+@functools.lru_cache(maxsize=4096)
+def _source_name(text: str) -> SourceName:
+    modality, battery_type, form, battery = text.lower().split("_")
+    return SourceName(
+        text,
+        cast(Modality, modality),
+        cast(BatteryType, battery_type),
+        cast(Form, form),
         int(battery),
-        cast(Axis, axis.lower()) if axis else None,
-        int(number),
-        stem[: match.end(4)],
     )
 
 

@@ -124,7 +124,7 @@ class _Reader:
     """Turns one parsed file into an :class:`ImageLabel`, noting problems on the way."""
 
     def __init__(self, content: dict[str, Any], name: NameParts | None) -> None:
-        self._name = name
+        self._name = name.source if name else None
         self._info = _object(content.get("data_info"))
         self._image = _object(content.get("image_info"))
         self._content = content

@@ -27,21 +27,11 @@ class Folder(NamedTuple):
 
     path: Path
     parts: tuple[str, ...]
+    part: Part
     images: list[str]
     labels: list[str]
     others: list[str]
     empty: list[str]
-
-    @property
-    def part(self) -> Part:
-        """Which published part the folder belongs to, by its own or a parent's name."""
-        for name in self.parts:
-            if found := PART_NAME.fullmatch(name):
-                return "training" if found[1].lower() == "training" else "validation"
-        for name in self.parts:
-            if found := _PART_PREFIX.match(name):
-                return "training" if found[1].lower() == "t" else "validation"
-        return ""
 
 
 class UnreadableFolder(NamedTuple):
@@ -60,7 +50,7 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
     seen = {os.path.realpath(root)}
     while waiting:
         path, parts = waiting.pop()
-        folder = Folder(Path(path), parts, [], [], [], [])
+        folder = Folder(Path(path), parts, _part_of(parts), [], [], [], [])
         subfolders: list[str] = []
         try:
             with os.scandir(path) as entries:
@@ -73,23 +63,34 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
         except OSError as error:
             yield UnreadableFolder(folder.path, error.strerror or str(error))
             continue
-        for names in folder[2:]:
+        for names in folder[3:]:
             names.sort()
         yield folder
         subfolders.sort(reverse=True)
         waiting.extend((os.path.join(path, name), (*parts, name)) for name in subfolders)  # noqa: PTH118
 
 
+def _part_of(parts: tuple[str, ...]) -> Part:
+    """Return which published part a folder belongs to, by its own or a parent's name."""
+    for name in parts:
+        if found := PART_NAME.fullmatch(name):
+            return "training" if found[1].lower() == "training" else "validation"
+    for name in parts:
+        if found := _PART_PREFIX.match(name):
+            return "training" if found[1].lower() == "t" else "validation"
+    return ""
+
+
 def _sort_in(folder: Folder, entry: os.DirEntry[str]) -> None:
     name = entry.name
-    suffix = name[name.rfind(".") + 1 :].lower()
-    if not _is_kept(name):
+    if name[0] in ".~":
         return
+    suffix = name[name.rfind(".") + 1 :].lower()
     if suffix in IMAGE_SUFFIXES:
         folder.images.append(name)
         if _is_empty(entry):
             folder.empty.append(name)
-    elif name.lower() in _KNOWN:
+    elif name.lower() in _KNOWN or name.lower() in _IGNORED:
         return
     elif suffix == "json":
         folder.labels.append(name)

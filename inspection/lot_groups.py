@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 from inspection.filenames import (
     AXES,
     NameParts,
+    SourceName,
     axis_in,
     battery_id_of,
     natural_key,
@@ -145,18 +146,16 @@ class _Grouper:
 
     def take_by_name(self, folder: Folder, names: list[tuple[str, NameParts | None]]) -> None:
         """Take the files in the published naming; report the others."""
+        by_name: dict[SourceName, list[FoundImage]] = defaultdict(list)
         for name, parts in names:
             if parts is None:
                 self._findings.add_file("lot_name_unknown", folder.path, name)
-                continue
-            image = _named_image(folder, name, parts)
-            key = ("name", parts.modality, parts.battery_number, parts.battery_type)
-            source = self.sources.get(key)
-            if source is None:
-                pairing_id = battery_id_of(str(parts.battery_number))
-                self._add(key, parts.modality, parts.prefix, pairing_id, image)
             else:
-                source.images.append(image)
+                by_name[parts.source].append(_named_image(folder, name, parts))
+        for said, images in by_name.items():
+            key = ("name", said.modality, said.battery_number, said.battery_type)
+            pairing_id = battery_id_of(str(said.battery_number))
+            self._source(key, said.modality, said.text, pairing_id, images[0]).images += images
 
     def take_by_folder(
         self, folder: Folder, place: _PlainPlace, names: list[tuple[str, NameParts | None]]
@@ -180,18 +179,30 @@ class _Grouper:
         pairing_id: str,
         image: FoundImage,
     ) -> None:
-        source = self.sources.get(key)
-        if source is None:
-            source = self.sources[key] = Source(
-                modality, source_id, pairing_id, str(key[0]), image.battery_type, image.form
-            )
+        source = self._source(key, modality, source_id, pairing_id, image)
         source.battery_type = source.battery_type or image.battery_type
         source.form = source.form or image.form
         source.images.append(image)
 
+    def _source(
+        self,
+        key: tuple[object, ...],
+        modality: Modality,
+        source_id: str,
+        pairing_id: str,
+        first: FoundImage,
+    ) -> Source:
+        source = self.sources.get(key)
+        if source is None:
+            source = self.sources[key] = Source(
+                modality, source_id, pairing_id, str(key[0]), first.battery_type, first.form
+            )
+        return source
+
 
 def _named_image(folder: Folder, name: str, parts: NameParts) -> FoundImage:
-    return FoundImage(folder, name, parts.axis, parts.number, parts.battery_type, parts.form)
+    said = parts.source
+    return FoundImage(folder, name, parts.axis, parts.number, said.battery_type, said.form)
 
 
 def _plain_place(folder: Folder) -> _PlainPlace | None:
@@ -223,7 +234,7 @@ def _is_one_battery(tally: dict[Modality, list[NameParts | None]]) -> bool:
     freely_named = False
     for names in tally.values():
         named = [parts for parts in names if parts is not None]
-        batteries = {(parts.battery_number, parts.battery_type) for parts in named}
+        batteries = {(said.battery_number, said.battery_type) for said, _, _ in named}
         if len(batteries) > 1:
             return False
         numbers |= {number for number, _ in batteries}
@@ -233,7 +244,8 @@ def _is_one_battery(tally: dict[Modality, list[NameParts | None]]) -> bool:
 
 def _number_and_sort(source: Source) -> None:
     """Give freely named images axis and number, then sort by axis, number and path."""
-    if any(image.number is None or image.axis is None for image in source.images):
+    unplaced = any(image.number is None for image in source.images)
+    if unplaced or (source.modality == "ct" and any(i.axis is None for i in source.images)):
         source.images = _numbered(source)
     source.images.sort(
         key=lambda image: (image.axis or "", image.number, image.folder.parts, image.name)

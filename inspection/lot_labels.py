@@ -18,38 +18,56 @@ class LabelIndex:
     """
 
     def __init__(self, folders: Iterable[Folder], findings: Findings) -> None:
-        self._by_folder: dict[tuple[Path, str], Path] = {}
-        self._by_part: dict[tuple[str, str], Path] = {}
-        self._unused: dict[Path, dict[str, None]] = {}
+        self._findings = findings
+        # Keyed by tuple of folder names, not by Path: hashing 126,000 paths takes a second.
+        self._by_folder: dict[tuple[str, ...], dict[str, str]] = {}
+        self._by_part: dict[str, dict[str, Folder]] = {}
+        self._unused: dict[tuple[str, ...], set[str]] = {}
+        self._folders: list[Folder] = []
         for folder in folders:
-            part = folder.part
-            for name in folder.labels:
-                stem = name[: name.rfind(".")].lower()
-                path = folder.path / name
-                self._by_folder[folder.path, stem] = path
-                self._unused.setdefault(folder.path, {})[name] = None
-                if parse_stem(stem) is None:
-                    continue
-                first = self._by_part.setdefault((part, stem), path)
-                if first is not path:
-                    del self._unused[folder.path][name]
-                    findings.add_file(
-                        "lot_label_duplicate", folder.path, name, other=first.parent.name
-                    )
+            if folder.labels:
+                self._folders.append(folder)
+                self._enter(folder)
+
+    def _enter(self, folder: Folder) -> None:
+        names = {name[: name.rfind(".")].lower(): name for name in folder.labels}
+        self._by_folder[folder.parts] = names
+        self._unused[folder.parts] = set(folder.labels)
+        by_part = self._by_part.setdefault(folder.part, {})
+        for stem, name in names.items():
+            first = by_part.setdefault(stem, folder)
+            # Freely named labels ("001.json") may share a stem: they count in their folder only.
+            if first is not folder and parse_stem(stem) is not None:
+                self._unused[folder.parts].discard(name)
+                self._findings.add_file(
+                    "lot_label_duplicate", folder.path, name, other=first.path.name
+                )
 
     def __bool__(self) -> bool:
-        return bool(self._by_folder)
+        return bool(self._folders)
 
-    def take(self, folder: Folder, part: str, stem: str) -> Path | None:
-        """Return the label of an image and count it as used."""
+    def take(self, folder: Folder, stem: str, *, published_name: bool) -> Path | None:
+        """Return the label of an image and count it as used.
+
+        Parameters
+        ----------
+        folder : the image's folder
+        stem : the image's name without its suffix
+        published_name : whether the stem alone tells the image within its part
+        """
         key = stem.lower()
-        path = self._by_folder.get((folder.path, key)) or self._by_part.get((part, key))
-        if path is not None:
-            self._unused[path.parent].pop(path.name, None)
-        return path
+        place: Folder | None = folder
+        name = self._by_folder.get(folder.parts, {}).get(key)
+        if name is None and published_name:
+            place = self._by_part.get(folder.part, {}).get(key)
+            name = self._by_folder[place.parts][key] if place else None
+        if name is None or place is None:
+            return None
+        self._unused[place.parts].discard(name)
+        return place.path / name
 
-    def report_unused(self, findings: Findings) -> None:
+    def report_unused(self) -> None:
         """Report the labels that no image took."""
-        for folder, names in self._unused.items():
-            for name in names:
-                findings.add_file("lot_label_without_image", folder, name)
+        for folder in self._folders:
+            for name in sorted(self._unused[folder.parts]):
+                self._findings.add_file("lot_label_without_image", folder.path, name)
