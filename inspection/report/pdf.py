@@ -26,7 +26,9 @@ from inspection.report.pdf_text import (
     BODY,
     BULLET,
     CELL,
+    CELL_RIGHT,
     FIGURE,
+    FINE,
     HEADER_CELL,
     HEADER_RIGHT,
     HEADING,
@@ -297,7 +299,7 @@ def _table_of_all(view: ReportView, words: Words) -> list[Flowable]:
         *(paragraph(words(key), HEADER_RIGHT) for key in right),
         *(paragraph(words(key), HEADER_CELL) for key in ("decision", "final")),
     ]
-    shares = (0.04, 0.09, 0.19, 0.15, 0.125, 0.06, 0.06, 0.06, 0.085, 0.14)
+    shares = (0.035, 0.08, 0.175, 0.155, 0.11, 0.06, 0.06, 0.06, 0.11, 0.155)
     table = Table(
         [header, *(_battery_row(row) for row in view.rows)],
         colWidths=[WIDTH * share for share in shares],
@@ -313,12 +315,12 @@ def _battery_row(row: BatteryRow) -> list[Flowable]:
     if row.anchor:
         name = f'<a href="#{row.anchor}" color="#234f9d">{name}</a>'
     return [
-        paragraph(str(row.number), RIGHT),
+        paragraph(str(row.number), CELL_RIGHT),
         Paragraph(name, STRONG),
-        paragraph(row.ids, SMALL),
+        paragraph(row.ids, FINE),
         Paragraph(label_markup(row.station), CELL),
         paragraph(row.defect_type, CELL),
-        *(paragraph(score, RIGHT) for score in (row.fused, row.cnn, row.ae)),
+        *(paragraph(score, CELL_RIGHT) for score in (row.fused, row.cnn, row.ae)),
         paragraph(row.decision, CELL),
         Paragraph(label_markup(row.final), CELL),
     ]

@@ -30,7 +30,9 @@ TONES: dict[Tone, tuple[str, str]] = {
 
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=8.5, leading=12.5, textColor=INK)
 SMALL = ParagraphStyle("small", BODY, fontSize=7.2, leading=10, textColor=SOFT)
-CELL = ParagraphStyle("cell", BODY, fontSize=7.8)
+FINE = ParagraphStyle("fine", SMALL, fontSize=6.6, leading=9)
+CELL = ParagraphStyle("cell", BODY, fontSize=7.8, leading=11)
+CELL_RIGHT = ParagraphStyle("cell-right", CELL, alignment=2)
 STRONG = ParagraphStyle("strong", BODY, fontName=BOLD)
 RIGHT = ParagraphStyle("right", BODY, alignment=2)
 HEADER_CELL = ParagraphStyle("header", SMALL, fontName=BOLD)

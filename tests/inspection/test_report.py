@@ -558,6 +558,16 @@ def test_very_long_words_and_comments_fit_on_the_pages(own_session: Path, tmp_pa
     with SessionStore.open(own_session) as store:
         decide(store, "013", "override", "review", reason="긴" * 3000, comment="x" * 9000)
         decide(store, "014", "override", "review", comment="낱말 " * 3000)
+        reason = Message(code="config_missing", params={"name": "근거 " * 600})
+        result = result_of(store, "015", "review")
+        result = result.model_copy(
+            update={
+                "systems": {"ensemble": "done", "vlm": "done"},
+                "vlm": VlmResult(prediction="review", explanation="설명 " * 1200),
+                "verdict": result.verdict.model_copy(update={"reasons": [reason] * 3}),
+            }
+        )
+        store.save_battery(result)
 
     def lengthen(record: Any) -> None:
         record["lot"]["name"] = "로트" * 200
@@ -568,6 +578,8 @@ def test_very_long_words_and_comments_fit_on_the_pages(own_session: Path, tmp_pa
     write_report(own_session, ["pdf"], tmp_path / "out", "ko")
     text = pdf_text(tmp_path / "out/report.pdf")
     assert text.count("낱말") == 3000
+    assert text.count("설명") == 1200
+    assert text.count("근거") >= 1800
     assert "외 20건은 session.json에 있습니다" in text
 
 
