@@ -33,13 +33,16 @@ def read_picture(session: Path, relative: str) -> Jpeg | None:
     Returns
     -------
     Jpeg or None
-        None where the file is missing, is no picture, or lies outside the session: a report
-        must not carry a file that a doctored session points at.
+        None where the file is missing, unreadable, no picture, or outside the session: a
+        report must not carry a file that a doctored session points at.
     """
     path = (session / relative).resolve()
-    if not path.is_relative_to(session.resolve()) or not path.is_file():
+    if not path.is_relative_to(session.resolve()):
         return None
-    raw = np.frombuffer(path.read_bytes(), np.uint8)
+    try:
+        raw = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError:
+        return None
     pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
     if pixels is None:
         return None
