@@ -103,7 +103,8 @@ class ComparisonHead(nn.Module):
         """
         folded = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
         half = F.interpolate(reconstruction, folded.shape[2:], mode="bilinear")
-        difference = folded.unflatten(1, (3, 4)).mean(dim=2) - half
+        average = folded.view(-1, 3, 4, *folded.shape[2:]).mean(dim=2)  # same as 2x2 pooling
+        difference = average - half
         feats = [self.stem(torch.cat([folded, half, difference], dim=1))]
         for down in self.down:
             feats.append(down(feats[-1]))  # (B, C_i, H/2^(i+1), W/2^(i+1))
