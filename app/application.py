@@ -1,0 +1,199 @@
+"""Starts the window: fonts, language, colours, logging, and errors nobody foresaw."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import logging.handlers
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import platformdirs
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication
+
+from app.controller import Controller
+from app.main_window import MainWindow
+from app.settings import Settings, SettingsFile
+from app.theme import apply_theme, icon, install_fonts
+from app.wording import languages
+from app.workers import BuildLane
+from inspection.config import load_inspector
+from inspection.console import system_language
+from inspection.engine import build_lane
+from inspection.errors import InspectionError
+
+log = logging.getLogger(__name__)
+
+LOG_BYTES = 2_000_000
+LOG_FILES = 3
+
+
+class ErrorReporter(QObject):
+    """Catches what nothing else caught. May be called in any thread: it logs and emits only."""
+
+    unexpected = Signal(str)
+
+    def install(self) -> None:
+        """Take over the hooks of the main thread and of all others."""
+        sys.excepthook = self._on_exception
+        threading.excepthook = self._on_thread_exception
+
+    def uninstall(self) -> None:
+        """Give the hooks back."""
+        sys.excepthook = sys.__excepthook__
+        threading.excepthook = threading.__excepthook__
+
+    def report(self, error: BaseException) -> None:
+        """Log an error and tell the window."""
+        text = "".join(traceback.format_exception(error))
+        log.error("unexpected error\n%s", text)
+        self.unexpected.emit(text)
+
+    def _on_exception(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        self.report(error)
+
+    def _on_thread_exception(self, caught: threading.ExceptHookArgs) -> None:
+        if caught.exc_value is not None:
+            self.report(caught.exc_value)
+
+
+class Station(QObject):
+    """Everything that lives as long as the window.
+
+    Parameters
+    ----------
+    models_dir, sessions_dir : where models and sessions are
+    settings_file : where settings are kept
+    build : makes a lane of a system
+    """
+
+    def __init__(
+        self,
+        models_dir: Path,
+        sessions_dir: Path,
+        settings_file: SettingsFile,
+        build: BuildLane = build_lane,
+    ) -> None:
+        super().__init__()
+        self._file = settings_file
+        settings = settings_file.load()
+        languages.use(settings.language or system_language())
+        apply_theme(_app(), settings.theme)
+        self.errors = ErrorReporter(self)
+        self.controller = Controller(
+            settings, models_dir, sessions_dir, load_inspector(), build, self
+        )
+        self.window = MainWindow(self.controller)
+        self.controller.settings_changed.connect(self._on_settings)
+        self.window.language_chosen.connect(self._on_language)
+        self.window.theme_chosen.connect(self._on_theme)
+        self.window.crashed.connect(self.errors.report)
+        self.errors.unexpected.connect(
+            self.window.conversations.show_crash, Qt.ConnectionType.QueuedConnection
+        )
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_desktop_colours)
+
+    def _on_settings(self, settings: Settings) -> None:
+        try:
+            self._file.save(settings)
+        except OSError as error:
+            log.warning("settings cannot be saved: %s", error)
+            problem = error.strerror or str(error)
+            self.window.show_error(InspectionError("settings_not_saved", problem=problem))
+
+    def _on_language(self, language: str) -> None:
+        languages.use("ko" if language == "ko" else "en")
+        self._change(language=language)
+
+    def _on_theme(self, theme: str) -> None:
+        self._change(theme=theme)
+        apply_theme(_app(), self.controller.settings.theme)
+
+    def _on_desktop_colours(self) -> None:
+        if self.controller.settings.theme == "system":
+            apply_theme(_app(), "system")
+
+    def _change(self, **values: str) -> None:
+        self.controller.change(self.controller.settings.model_copy(update=values))
+
+
+def run(lot: Path | None, models_dir: Path, sessions_dir: Path, *, autostart: bool = False) -> int:
+    """Show the window until it is closed.
+
+    Parameters
+    ----------
+    lot : opened at once where given
+    models_dir, sessions_dir : where models and sessions are
+    autostart : inspect the lot at once
+
+    Returns
+    -------
+    int
+        The process's exit code.
+    """
+    log_file = _start_logging()
+    app = make_application()
+    station = Station(models_dir, sessions_dir, SettingsFile())
+    station.errors.install()
+    station.window.show()
+    if lot is not None:
+        station.controller.open_lot(lot.resolve(), autostart=autostart)
+    else:
+        station.controller.writer.list_sessions()
+    # Python sees Ctrl-C only while it runs: give it a moment now and then.
+    heartbeat = QTimer()
+    heartbeat.timeout.connect(_breathe)
+    heartbeat.start(300)
+    code = app.exec()
+    station.errors.uninstall()
+    faulthandler.disable()
+    log_file.close()
+    return code
+
+
+def make_application() -> QApplication:
+    """Return the application with its style and fonts."""
+    app = QApplication.instance() or QApplication(["station"])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("battery-station")
+    app.setApplicationDisplayName("")
+    app.setStyle("Fusion")
+    install_fonts(app)
+    app.setWindowIcon(QIcon(icon("station", "#4f9dff")))
+    return app
+
+
+def _app() -> QApplication:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
+
+
+def _start_logging() -> IO[str]:
+    """Log to the user's folder; a crash inside a library leaves its trace there as well."""
+    folder = platformdirs.user_log_path("battery-station", appauthor=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        folder / "station.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(logging.INFO)
+    crash_file = (folder / "crash.log").open("a", encoding="utf-8")
+    faulthandler.enable(crash_file)
+    return crash_file
+
+
+def _breathe() -> None:
+    """Let Python's own signal handlers run."""

@@ -1,0 +1,444 @@
+"""What the operator wants becomes jobs, session entries, and what the panels show."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.review import BatteryView, Row, battery_of, battery_view
+from app.runner import InspectionRunner
+from app.session_writer import SessionWriter, decision_now
+from app.settings import Settings
+from app.wording import languages
+from app.workers import BuildLane, TaskPool, Ticket
+from inspection import __version__
+from inspection.config import InspectorConfig
+from inspection.engine import LaneSettings
+from inspection.errors import InspectionError
+from inspection.lot import scan_lot
+from inspection.records import Lot
+from inspection.results import BatteryResult, BatterySummary, Kind, SystemName
+from inspection.session import SessionListing, SessionStore
+
+log = logging.getLogger(__name__)
+
+KEPT_RESULTS = 6
+UNFINISHED = ("pending", "processing", "cancelled", "failed")
+
+
+class Controller(QObject):
+    """The window's one stateful part; panels only show what it tells them.
+
+    Parameters
+    ----------
+    settings : as loaded
+    models_dir, sessions_dir : where models and sessions are
+    inspector : fusion policy
+    build : makes a lane of a system
+    """
+
+    lot_changed = Signal(object, object)
+    row_changed = Signal(object)
+    current_changed = Signal(object)
+    session_changed = Signal(object)
+    sessions_listed = Signal(object)
+    resume_offered = Signal(object)
+    operator_needed = Signal()
+    settings_changed = Signal(object)
+    unsaved_changed = Signal(object)
+    scanning = Signal(bool)
+    failed = Signal(object)
+
+    def __init__(
+        self,
+        settings: Settings,
+        models_dir: Path,
+        sessions_dir: Path,
+        inspector: InspectorConfig,
+        build: BuildLane,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.settings = settings
+        self.inspector = inspector
+        self.models_dir = models_dir
+        self.files = TaskPool(2, "files", self)
+        self.runner = InspectionRunner(build, self)
+        self.writer = SessionWriter(sessions_dir, self)
+        self.lot: Lot | None = None
+        self.rows: dict[str, Row] = {}
+        self.current_id: str | None = None
+        self._chosen_by_operator = False
+        self._results: OrderedDict[str, BatteryResult] = OrderedDict()
+        self._scan: Ticket | None = None
+        self._wanted_decision: partial[None] | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        self.runner.battery_changed.connect(self._on_result)
+        self.runner.system_changed.connect(self._on_system)
+        self.runner.models_changed.connect(self.writer.set_models)
+        self.runner.ended.connect(self._on_ended)
+        self.writer.opened.connect(self.session_changed)
+        self.writer.loaded.connect(self._on_loaded)
+        self.writer.decided.connect(self._on_decided)
+        self.writer.listed.connect(self._on_listed)
+        self.writer.unsaved_changed.connect(self._on_unsaved)
+        self.writer.failed.connect(self.failed)
+
+    def shut_down(self) -> None:
+        """Stop the lanes, write what waits, end every thread."""
+        running = self.runner.phase != "idle"
+        self.runner.shut_down()
+        if running:
+            self.writer.mark("cancelled")
+        self.writer.shut_down()
+        self.files.close(finish=False)
+
+    # -- lots and sessions -----------------------------------------------------------------
+
+    def open_lot(self, root: Path, *, autostart: bool = False) -> None:
+        """Scan a lot folder and show it."""
+        self._begin_scan(root, partial(self._on_lot, autostart=autostart))
+
+    def open_session(self, folder: Path) -> None:
+        """Reopen a saved session, with its lot where that still exists."""
+        if self.runner.phase == "idle":
+            self.writer.open(folder, self._on_session_opened)
+
+    def _begin_scan(self, root: Path, then: partial[None]) -> None:
+        if self.runner.phase != "idle":
+            return
+        if self._scan is not None:
+            self._scan.cancel()
+        self.scanning.emit(True)
+        self._scan = self.files.submit(partial(scan_lot, root), then, self._on_scan_failed)
+
+    def _on_scan_failed(self, error: Exception) -> None:
+        self.scanning.emit(False)
+        self.failed.emit(error)
+
+    def _on_lot(self, lot: Lot, *, autostart: bool) -> None:
+        self.scanning.emit(False)
+        self.writer.close()
+        self.session_changed.emit(None)
+        self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
+        self.change(self.settings.with_recent(lot.root))
+        self._autostart = autostart
+        self.writer.list_sessions()
+
+    def _on_session_opened(self, store: SessionStore) -> None:
+        root = Path(store.record.lot.path)
+        if store.record.lot.path and root.is_dir():
+            self._begin_scan(root, partial(self._on_session_lot, store.record.run_id))
+        else:
+            self._show_session(Lot(root=root, batteries=()))
+            self.failed.emit(InspectionError("lot_gone", path=store.record.lot.path))
+
+    def _on_session_lot(self, run_id: str, lot: Lot) -> None:
+        self.scanning.emit(False)
+        if self.writer.record is not None and self.writer.record.run_id == run_id:
+            self._show_session(lot)
+            self.change(self.settings.with_recent(lot.root))
+
+    def _show_session(self, lot: Lot) -> None:
+        """Show a session's rows: the lot's batteries, and those that only the session knows."""
+        record = self.writer.record
+        assert record is not None
+        rows = {battery.battery_id: Row(battery) for battery in lot.batteries}
+        for summary in record.batteries:
+            row = rows.get(summary.battery_id) or Row(battery_of(summary, (), lot.root))
+            rows[summary.battery_id] = row.with_summary(summary)
+        self._show_lot(lot, rows)
+
+    def _show_lot(self, lot: Lot, rows: dict[str, Row]) -> None:
+        self.lot, self.rows = lot, rows
+        self._results.clear()
+        self._chosen_by_operator = False
+        self.current_id = None
+        self.lot_changed.emit(lot, list(rows.values()))
+        if rows:
+            self._make_current(next(iter(rows)))
+        else:
+            self.current_changed.emit(None)
+
+    def _on_listed(self, listings: list[SessionListing]) -> None:
+        self.sessions_listed.emit(listings)
+        if self.lot is None or self.writer.record is not None:
+            return
+        earlier = next((each for each in listings if _continues(each, self.lot)), None)
+        autostart, self._autostart = self._autostart, False
+        if autostart and earlier is not None:
+            self.resume(earlier.folder)
+        elif autostart:
+            self.start()
+        elif earlier is not None:
+            self.resume_offered.emit(earlier)
+
+    _autostart = False
+
+    def resume(self, folder: Path) -> None:
+        """Reopen an unfinished session of the lot that is open, and inspect the rest."""
+        self.writer.open(folder, self._on_resumed)
+
+    def _on_resumed(self, store: SessionStore) -> None:
+        if self.lot is not None:
+            self._show_session(self.lot)
+            self.start()
+
+    # -- inspection ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Inspect what is still to be inspected; a new session is made where none is open."""
+        if self.lot is not None and self.runner.phase == "idle":
+            self._with_session(self._start_remaining)
+
+    def inspect_again(self, battery_id: str) -> None:
+        """Inspect one battery once more; the operator's decision stays."""
+        if self.lot is not None and self.runner.phase == "idle":
+            self._with_session(partial(self._start_these, (battery_id,)))
+
+    def start_over(self) -> None:
+        """Inspect the whole lot in a new session."""
+        lot = self.lot
+        if lot is not None and self.runner.phase == "idle":
+            self.writer.close()
+            self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
+            self._with_session(self._start_remaining)
+
+    def _with_session(self, then: partial[None]) -> None:
+        if self.writer.record is not None:
+            then()
+            return
+        assert self.lot is not None
+        self.writer.create(
+            self.lot,
+            operator=self.settings.operator,
+            station=self.settings.station,
+            language=languages.current,
+            config={"inspector": self.inspector.model_dump(mode="json")},
+            device=self.settings.device,
+            version=__version__,
+            then=lambda _store: then(),
+        )
+
+    def _start_remaining(self) -> None:
+        assert self.lot is not None
+        self._start_these(tuple(self.writer.remaining(self.lot)))
+
+    def _start_these(self, battery_ids: tuple[str, ...]) -> None:
+        folder = self.writer.folder
+        if self.lot is None or folder is None or self.writer.read_only:
+            return
+        chosen = set(battery_ids)
+        batteries = [b for b in self.lot.batteries if b.battery_id in chosen]
+        if not batteries:
+            return
+        self.writer.mark("processing")
+        for battery in batteries:
+            self._set_row(replace(self.rows[battery.battery_id], state="queued", systems={}))
+        self.runner.start(
+            batteries,
+            self.settings.systems,
+            LaneSettings(
+                models_dir=self.models_dir,
+                lot_root=self.lot.root,
+                inspector=self.inspector,
+                device=self.settings.device,
+                evidence_dir=folder / "evidence",
+            ),
+        )
+
+    def _on_system(self, battery_id: str, system: SystemName, state: str) -> None:
+        row = self.rows[battery_id].with_system(system, state)
+        self._set_row(replace(row, state="running"))
+
+    def _on_result(self, result: BatteryResult) -> None:
+        self._set_row(self.rows[result.battery_id].with_result(result), tell_current=False)
+        self._keep(result)
+        if _worth_saving(result):
+            self.writer.save(result)
+        if result.battery_id == self.current_id:
+            self._tell_current()
+        elif not self._chosen_by_operator and result.ensemble is not None:
+            # The first verdict comes to the operator, unless he is looking at something already.
+            self._chosen_by_operator = True
+            self._make_current(result.battery_id)
+
+    def _on_ended(self, cancelled: bool) -> None:
+        if cancelled:
+            for battery_id in self.runner.unfinished:
+                row = self.rows[battery_id]
+                self._set_row(replace(row, state="cancelled" if row.systems else "queued"))
+            self.writer.mark("cancelled")
+        elif self.lot is not None:
+            unfinished = any(row.state == "failed" for row in self.rows.values())
+            self.writer.mark("failed" if unfinished else "completed")
+        self.writer.list_sessions()
+
+    # -- the current battery ---------------------------------------------------------------
+
+    def choose(self, battery_id: str) -> None:
+        """Make a battery the current one, by the operator's will."""
+        self._chosen_by_operator = True
+        self._make_current(battery_id)
+
+    def _make_current(self, battery_id: str) -> None:
+        if battery_id == self.current_id or battery_id not in self.rows:
+            return
+        self.current_id = battery_id
+        self._tell_current()
+        if battery_id not in self._results and self.rows[battery_id].kind is not None:
+            self.writer.load(battery_id)
+
+    def _on_loaded(self, battery_id: str, result: BatteryResult | None) -> None:
+        row = self.rows.get(battery_id)
+        if result is None or row is None:
+            return
+        if not row.battery.ct and not row.battery.rgb and self.lot is not None:
+            summary = BatterySummary(
+                battery_id=battery_id,
+                ct_id=result.ct_id,
+                rgb_id=result.rgb_id,
+                state=result.state,
+                kind=result.verdict.kind,
+            )
+            row = replace(row, battery=battery_of(summary, result.images, self.lot.root))
+        self._keep(result)
+        self._set_row(replace(row, systems=dict(result.systems)))
+
+    def _keep(self, result: BatteryResult) -> None:
+        self._results[result.battery_id] = result
+        self._results.move_to_end(result.battery_id)
+        while len(self._results) > KEPT_RESULTS:
+            oldest = next(name for name in self._results if name != self.current_id)
+            del self._results[oldest]
+
+    def _set_row(self, row: Row, *, tell_current: bool = True) -> None:
+        self.rows[row.battery_id] = row
+        self.row_changed.emit(row)
+        if tell_current and row.battery_id == self.current_id:
+            self._tell_current()
+
+    def _tell_current(self) -> None:
+        self.current_changed.emit(self.current_view())
+
+    def current_view(self) -> BatteryView | None:
+        """Return the current battery as the panels show it."""
+        if self.current_id is None or self.lot is None:
+            return None
+        return battery_view(
+            self.rows[self.current_id],
+            self._results.get(self.current_id),
+            self.lot.root,
+            self.writer.folder,
+        )
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Accept the station's verdict on the current battery."""
+        row = self._current_row()
+        if row is not None and row.kind is not None and self.may_accept:
+            self._decide(partial(self._record, row.battery_id, "accept", row.kind, "", ""))
+
+    def override(self, kind: Kind, reason: str, comment: str) -> None:
+        """Put the operator's word over the station's; a reason is required."""
+        row = self._current_row()
+        if row is not None and reason.strip():
+            self._decide(
+                partial(
+                    self._record, row.battery_id, "override", kind, reason.strip(), comment.strip()
+                )
+            )
+
+    def undo(self) -> None:
+        """Withdraw the decision on the current battery."""
+        row = self._current_row()
+        if row is not None and row.decision is not None:
+            self._decide(partial(self._withdraw, row.battery_id))
+
+    def set_operator(self, name: str) -> None:
+        """Name the operator, then carry out the decision that waited for it."""
+        self.change(self.settings.model_copy(update={"operator": name.strip()}))
+        waiting, self._wanted_decision = self._wanted_decision, None
+        if waiting is not None and self.settings.operator:
+            waiting()
+
+    def forget_decision(self) -> None:
+        """Drop the decision that waited for the operator's name."""
+        self._wanted_decision = None
+
+    @property
+    def may_accept(self) -> bool:
+        """True where there is a verdict that can be accepted."""
+        row = self._current_row()
+        return self.may_decide and row is not None and row.kind not in (None, "not_inspected")
+
+    @property
+    def may_decide(self) -> bool:
+        """True where a battery is current and its session can be written."""
+        return self._current_row() is not None and not self.writer.read_only
+
+    def _current_row(self) -> Row | None:
+        return self.rows.get(self.current_id) if self.current_id else None
+
+    def _decide(self, decision: partial[None]) -> None:
+        if not self.settings.operator:
+            self._wanted_decision = decision
+            self.operator_needed.emit()
+        elif not self.writer.read_only:
+            self._with_session(decision)
+
+    def _record(self, battery_id: str, action: str, kind: Kind, reason: str, comment: str) -> None:
+        decision = decision_now(action, kind, self.settings.operator, reason, comment)
+        self.rows[battery_id] = replace(self.rows[battery_id], decision=decision)
+        self._set_row(self.rows[battery_id])
+        self.writer.decide(battery_id, decision)
+
+    def _withdraw(self, battery_id: str) -> None:
+        self.writer.undo(battery_id, self.settings.operator)
+
+    def _on_decided(self, summary: BatterySummary) -> None:
+        row = self.rows.get(summary.battery_id)
+        if row is not None:
+            self._set_row(replace(row, decision=summary.decision, unsaved=False))
+
+    def _on_unsaved(self, error: InspectionError | None) -> None:
+        waiting = set(self.writer.unsaved) if error is not None else set()
+        for row in list(self.rows.values()):
+            unsaved = row.battery_id in waiting and row.decision is not None
+            if row.unsaved != unsaved:
+                self._set_row(replace(row, unsaved=unsaved))
+        if error is not None and self.runner.phase == "running":
+            # What cannot be saved is kept in memory: nothing more is to be heaped on it.
+            self.runner.set_paused(True)
+        self.unsaved_changed.emit(error)
+
+    # -- settings --------------------------------------------------------------------------
+
+    def change(self, settings: Settings) -> None:
+        """Take new settings."""
+        if settings != self.settings:
+            self.settings = settings
+            self.settings_changed.emit(settings)
+
+
+def _continues(listing: SessionListing, lot: Lot) -> bool:
+    record = listing.record
+    if record is None or record.status not in UNFINISHED:
+        return False
+    return Path(record.lot.path) == lot.root and any(
+        row.state not in ("done", "skipped") for row in record.batteries
+    )
+
+
+def _worth_saving(result: BatteryResult) -> bool:
+    """A missing system answers for the whole lot at once; that waits for a real result."""
+    spoken = any(state in ("done", "failed") for state in result.systems.values())
+    return spoken or result.state not in ("queued", "running")

@@ -1,0 +1,155 @@
+"""Everything the window asks or tells by a dialog."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from app.actions import Actions
+from app.controller import Controller
+from app.dialogs.crash import CrashDialog
+from app.dialogs.findings import FindingsDialog
+from app.dialogs.operator import OperatorDialog
+from app.dialogs.override import OverrideDialog
+from app.dialogs.report import ReportDialog
+from app.dialogs.shortcuts import ShortcutsDialog
+from app.wording import languages
+from inspection import __version__
+
+
+class Conversations(QObject):
+    """Opens dialogs over the window and hands their answers to the controller."""
+
+    told = Signal(str, str)
+    """Words and tone, for a toast."""
+    close_confirmed = Signal()
+
+    def __init__(self, window: QWidget, controller: Controller, actions: Actions) -> None:
+        super().__init__(window)
+        self._window = window
+        self._controller = controller
+        self._actions = actions
+        self._crash: CrashDialog | None = None
+
+    def open_lot(self) -> None:
+        """Ask for a lot folder."""
+        recent = self._controller.settings.recent_lots
+        start = str(Path(recent[0]).parent) if recent else str(Path.home())
+        folder = QFileDialog.getExistingDirectory(
+            self._window, self.tr("Choose a lot folder"), start
+        )
+        if folder:
+            self._controller.open_lot(Path(folder))
+
+    def override(self) -> None:
+        """Ask for the operator's own verdict."""
+        view = self._controller.current_view()
+        if view is None or not self._controller.may_decide:
+            return
+        dialog = OverrideDialog(self._window, view.row)
+        dialog.overridden.connect(self._controller.override)
+        dialog.open()
+
+    def ask_operator(self) -> None:
+        """Ask who decides."""
+        dialog = OperatorDialog(self._window, self._controller.settings.operator)
+        dialog.named.connect(self._controller.set_operator)
+        dialog.rejected.connect(self._controller.forget_decision)
+        dialog.open()
+
+    def show_findings(self) -> None:
+        """Show what the intake found."""
+        if self._controller.lot is not None:
+            FindingsDialog(self._window, self._controller.lot).open()
+
+    def show_keys(self) -> None:
+        """Show the sheet of keys."""
+        ShortcutsDialog(self._window, self._actions.sheet()).open()
+
+    def show_about(self) -> None:
+        """Show name, version and licence."""
+        box = QMessageBox(self._window)
+        box.setWindowTitle(self.tr("About"))
+        box.setText(self.tr("Battery inspection station") + f" {__version__}")
+        box.setInformativeText(self.tr("Apache License 2.0. All inspection runs on this machine."))
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def show_crash(self, trace: str) -> None:
+        """Show an unforeseen error; one at a time, the log has them all."""
+        if self._crash is not None:
+            return
+        self._crash = CrashDialog(self._window, trace)
+        self._crash.finished.connect(self._on_crash_closed)
+        self._crash.open()
+
+    def _on_crash_closed(self) -> None:
+        self._crash = None
+
+    def export(self) -> None:
+        """Ask for formats and folder, then write the report."""
+        controller = self._controller
+        session = controller.writer.folder
+        if session is None:
+            return
+        root = controller.settings.report_folder or str(Path.home())
+        folder = Path(root) / f"report-{session.name}"
+        dialog = ReportDialog(self._window, controller.settings.report_formats, folder)
+        dialog.wanted.connect(partial(self._write, session))
+        dialog.open()
+
+    def _write(self, session: Path, formats: tuple[str, ...], folder: Path) -> None:
+        controller = self._controller
+        controller.change(
+            controller.settings.model_copy(
+                update={"report_formats": formats, "report_folder": str(folder.parent)}
+            )
+        )
+        self.told.emit(self.tr("Writing the report ..."), "accent")
+        controller.files.submit(
+            partial(_write_report, session, formats, folder, languages.current),
+            self._on_written,
+            controller.failed.emit,
+        )
+
+    def _on_written(self, files: list[Path]) -> None:
+        folder = files[0].parent
+        text = self.tr("Report written: {count} files in {folder}")
+        self.told.emit(text.format(count=len(files), folder=folder), "success")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def may_close(self) -> bool:
+        """Return True where a close loses nothing; else ask, and close if that is the answer."""
+        controller = self._controller
+        if controller.writer.unsaved:
+            question = self.tr("Some results or decisions are not saved. Close all the same?")
+        elif controller.runner.phase != "idle":
+            question = self.tr(
+                "The inspection is running. Close, and go on with the rest at the next start?"
+            )
+        else:
+            return True
+        box = QMessageBox(self._window)
+        box.setObjectName("confirm_close")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(self.tr("Close"))
+        box.setText(question)
+        close = box.addButton(self.tr("Close"), QMessageBox.ButtonRole.AcceptRole)
+        stay = box.addButton(self.tr("Stay"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stay)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        close.clicked.connect(self.close_confirmed)
+        box.open()
+        return False
+
+
+def _write_report(
+    session: Path, formats: tuple[str, ...], folder: Path, language: str
+) -> list[Path]:
+    from inspection.report import write_report
+
+    return list(write_report(session, formats, folder, language))

@@ -1,0 +1,64 @@
+"""What the intake could not take as it is: each file and its reason."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSortFilterProxyModel, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QHeaderView, QLineEdit, QTableView, QWidget
+
+from app.dialogs.frame import DialogFrame
+from app.models.findings import FindingsTable
+from app.widgets.panel import label
+from inspection.records import Lot
+
+
+class FindingsDialog(DialogFrame):
+    """A searchable table of the lot's findings."""
+
+    def __init__(self, parent: QWidget, lot: Lot) -> None:
+        super().__init__(parent, "", width=860)
+        self.setWindowTitle(self.tr("Findings of the intake"))
+        self.resize(980, 560)
+        about = label("muted", wrap=True)
+        about.setText(
+            self.tr(
+                "Nothing is dropped in silence: each file or battery is listed with its reason."
+            )
+        )
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(self.tr("Search"))
+        self.search.setClearButtonEnabled(True)
+        self.model = FindingsTable(self, lot.findings, lot.root)
+        self.proxy = QSortFilterProxyModel(self)
+        self.proxy.setSourceModel(self.model)
+        self.proxy.setFilterKeyColumn(-1)
+        self.proxy.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.search.textChanged.connect(self.proxy.setFilterFixedString)
+        self.table = QTableView()
+        self.table.setModel(self.proxy)
+        self.table.setSortingEnabled(True)
+        self.table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.table.verticalHeader().setDefaultSectionSize(28)
+        header = self.table.horizontalHeader()
+        header.resizeSection(0, 100)
+        header.resizeSection(1, 380)
+        header.setStretchLastSection(True)
+        self.body.addWidget(about)
+        self.body.addWidget(self.search)
+        self.body.addWidget(self.table, 1)
+        self.copy = self.add_button(self.tr("Copy all"))
+        self.copy.clicked.connect(self._on_copy)
+        close = self.add_button(self.tr("Close"), primary=True)
+        close.clicked.connect(self.accept)
+
+    def _on_copy(self) -> None:
+        lines = [
+            "\t".join(str(self.model.index(row, place).data()) for place in range(3))
+            for row in range(self.model.rowCount())
+        ]
+        QGuiApplication.clipboard().setText("\n".join(lines))

@@ -1,0 +1,193 @@
+"""The lot: its batteries, filtered and sorted, and what the intake found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QPushButton, QTableView
+
+from app.models.battery_table import ROW_ROLE, BatteryFilter, BatteryTable, Column
+from app.review import Row
+from app.theme import icon, tokens
+from app.widgets.battery_delegate import HEIGHT, BatteryDelegate
+from app.widgets.panel import Panel, button, column, label, line
+from app.wording import kind_text
+from inspection.records import Lot
+
+FILTERS = (
+    "all",
+    "suspicious",
+    "undecided",
+    "decided",
+    "unpaired",
+    "internal_defect",
+    "external_defect",
+    "composite_defect",
+    "review",
+    "not_inspected",
+    "normal",
+)
+WIDTHS = {Column.SYSTEMS: 54, Column.SCORE: 52, Column.DECISION: 84}
+
+
+class LotPanel(Panel):
+    """Lists the batteries; the operator's choice leaves by `chosen`."""
+
+    chosen = Signal(str)
+    findings_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lot: Lot | None = None
+        self.model = BatteryTable(self)
+        self.proxy = BatteryFilter(self)
+        self.proxy.setSourceModel(self.model)
+        self.filter = QComboBox()
+        self.search = QLineEdit()
+        self.search.setClearButtonEnabled(True)
+        self.findings: QPushButton = button("flat")
+        self._counts = label("muted")
+        self.table = self._table()
+        layout = column(self, margin=0, gap=0)
+        head = line(self.search, self.filter)
+        head.setContentsMargins(10, 10, 10, 8)
+        layout.addLayout(head)
+        layout.addWidget(self.table, 1)
+        foot = line(self._counts)
+        foot.addStretch(1)
+        foot.addWidget(self.findings)
+        foot.setContentsMargins(12, 4, 8, 4)
+        layout.addLayout(foot)
+        self.filter.currentIndexChanged.connect(self._on_filter)
+        self.search.textChanged.connect(self.proxy.set_text)
+        self.findings.clicked.connect(self.findings_wanted)
+        self.table.selectionModel().currentRowChanged.connect(self._on_current)
+        for name in FILTERS:
+            self.filter.addItem("", name)
+        self.retranslate()
+        self.restyle()
+
+    def _table(self) -> QTableView:
+        table = QTableView()
+        table.setModel(self.proxy)
+        table.setItemDelegate(BatteryDelegate(table))
+        table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.setSortingEnabled(True)
+        table.sortByColumn(Column.BATTERY, Qt.SortOrder.AscendingOrder)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.verticalHeader().hide()
+        # Fixed heights keep a table of any length virtual: no row is measured.
+        table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        table.verticalHeader().setDefaultSectionSize(HEIGHT)
+        header = table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setMinimumSectionSize(44)
+        header.setSectionResizeMode(Column.VERDICT, QHeaderView.ResizeMode.Stretch)
+        header.resizeSection(Column.BATTERY, 92)
+        for at, width in WIDTHS.items():
+            header.resizeSection(at, width)
+        return table
+
+    def title(self) -> str:
+        """Return the dock's title."""
+        return self.tr("Lot")
+
+    # -- what is shown ---------------------------------------------------------------------
+
+    def show_lot(self, lot: Lot | None, rows: Sequence[Row]) -> None:
+        """Show a lot's batteries."""
+        self._lot = lot
+        self.model.set_rows(rows)
+        self._refresh_words()
+
+    def update_row(self, row: Row) -> None:
+        """Show a battery's new state."""
+        self.model.update_row(row)
+        self._refresh_words()
+
+    def set_current(self, battery_id: str) -> None:
+        """Mark the current battery, where the filter lists it."""
+        number = self.model.place_of(battery_id)
+        if number is None:
+            return
+        index = self.proxy.mapFromSource(self.model.index(number, 0))
+        selection = self.table.selectionModel()
+        if index.isValid() and selection.currentIndex().row() != index.row():
+            flags = QItemSelectionModel.SelectionFlag
+            selection.blockSignals(True)
+            selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            selection.blockSignals(False)
+            self.table.viewport().update()
+        if index.isValid():
+            self.table.scrollTo(index)
+
+    def step(self, delta: int) -> None:
+        """Go to the next or previous listed battery."""
+        row = self.table.currentIndex().row()
+        target = row + delta if row >= 0 else 0
+        if 0 <= target < self.proxy.rowCount():
+            self.chosen.emit(self._id_at(target))
+
+    def next_suspicious(self) -> None:
+        """Go to the next listed battery that is suspicious and undecided, from the top again."""
+        count = self.proxy.rowCount()
+        start = self.table.currentIndex().row()
+        for offset in range(1, count + 1):
+            number = (start + offset) % count
+            row: Row = self.proxy.index(number, 0).data(ROW_ROLE)
+            if row.suspicious and row.undecided:
+                self.chosen.emit(row.battery_id)
+                return
+
+    # -- words and colours -----------------------------------------------------------------
+
+    def retranslate(self) -> None:
+        """Put the words of the window's language in place."""
+        words = {
+            "all": self.tr("All batteries"),
+            "suspicious": self.tr("Suspicious"),
+            "undecided": self.tr("Undecided"),
+            "decided": self.tr("Decided"),
+            "unpaired": self.tr("Unpaired"),
+        }
+        for place, name in enumerate(FILTERS):
+            self.filter.setItemText(place, words[name] if name in words else kind_text(name))
+        self.search.setPlaceholderText(self.tr("Search"))
+        self.model.retranslate()
+        self._refresh_words()
+
+    def restyle(self) -> None:
+        """Put the theme's colours in place."""
+        self.findings.setIcon(icon("warning", tokens().warning))
+        self.table.viewport().update()
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _refresh_words(self) -> None:
+        shown, everything = self.proxy.rowCount(), self.model.rowCount()
+        rows = [self.model.index(n, 0).data(ROW_ROLE) for n in range(everything)]
+        decided = sum(not row.undecided for row in rows)
+        text = self.tr("{shown} of {total} · decided {decided}")
+        self._counts.setText(text.format(shown=shown, total=everything, decided=decided))
+        count = len(self._lot.findings) if self._lot else 0
+        self.findings.setVisible(bool(count))
+        self.findings.setText(self.tr("Findings: {count}").format(count=count))
+        self.findings.setToolTip(self.tr("Files that the intake could not take, with the reason"))
+
+    def _on_filter(self, place: int) -> None:
+        self.proxy.set_filter(self.filter.itemData(place))
+        self._refresh_words()
+
+    def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if current.isValid():
+            self.chosen.emit(self._id_at(current.row()))
+
+    def _id_at(self, number: int) -> str:
+        row: Row = self.proxy.index(number, 0).data(ROW_ROLE)
+        return row.battery_id

@@ -1,0 +1,132 @@
+"""RGB views: stage, view strip, and every view's score against the threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QColor
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
+from app.review import BatteryView, ShownImage
+from app.theme import tokens
+from app.tones import image_tone
+from app.widgets.panel import label
+from app.wording import score_text
+from app.workers import TaskPool
+
+PLOT_HEIGHT = DETAILS_HEIGHT - 53
+AXIS_WIDTH = 46
+
+
+class RgbPanel(ImagePanel):
+    """The exterior of the current battery."""
+
+    def __init__(self, pool: TaskPool, layers: tuple[QAction, ...]) -> None:
+        super().__init__(pool, layers)
+        self._foot.addLayout(self._slider_row())
+        self._strip = self._add_strip("", "")
+        self._foot.addWidget(self._strip)
+        self._score: QLabel = label("muted")
+        self._foot.addWidget(self._score)
+        holder = QWidget()
+        holder.setFixedHeight(PLOT_HEIGHT)
+        self._holder = QVBoxLayout(holder)
+        self._holder.setContentsMargins(0, 0, 0, 0)
+        self._foot.addWidget(holder)
+        self._plot: Any = None
+        self.retranslate()
+        self.restyle()
+
+    def title(self) -> str:
+        """Return the dock's title."""
+        return self.tr("RGB views")
+
+    def groups_of(self, view: BatteryView) -> dict[str, tuple[ShownImage, ...]]:
+        """Return the views as one strip."""
+        return {"": view.rgb} if view.rgb else {}
+
+    def worst_of(self, view: BatteryView) -> list[str]:
+        """Return the worst views."""
+        return view.result.worst_views if view.result else []
+
+    def restyle(self) -> None:
+        """Put the theme's colours in place."""
+        super().restyle()
+        self._draw_plot()
+
+    def _describe(self) -> None:
+        super()._describe()
+        result = self._current.result if self._current else None
+        if result is not None and result.pred_score is not None:
+            text = self.tr("Score {score} · threshold {threshold}").format(
+                score=score_text(result.pred_score, 4), threshold=score_text(result.threshold, 4)
+            )
+        else:
+            text = self.tr("Not inspected yet") if self._current else ""
+        self._score.setText(text)
+        self._draw_plot()
+
+    def _draw_plot(self) -> None:
+        scored = [
+            (place, image)
+            for place, image in enumerate(self._groups.get("", ()))
+            if image.result is not None and image.result.pred_score is not None
+        ]
+        if self._plot is None and not scored:
+            return
+        # Imported with the first scores: the window is painted without waiting for it.
+        import pyqtgraph as pg
+
+        if self._plot is None:
+            self._plot = _new_plot()
+            self._holder.addWidget(self._plot)
+        colours = tokens()
+        self._plot.clear()
+        self._plot.setBackground(colours.surface)
+        left = self._plot.getAxis("left")
+        left.setTextPen(colours.muted)
+        left.setPen(colours.border)
+        if not scored:
+            return
+        current = next((n for n, image in scored if image is self._current), None)
+        self._plot.addItem(
+            pg.BarGraphItem(
+                x=[n for n, _ in scored],
+                height=[image.result.pred_score for _, image in scored if image.result],
+                width=0.7,
+                brushes=[colours.tone(image_tone(image.result)) for _, image in scored],
+                pens=[
+                    pg.mkPen(QColor(colours.text), width=2) if n == current else pg.mkPen(None)
+                    for n, _ in scored
+                ],
+            )
+        )
+        threshold = scored[0][1].result.threshold if scored[0][1].result else None
+        if threshold is not None:
+            pen = pg.mkPen(QColor(colours.text), width=1.5, style=Qt.PenStyle.DashLine)
+            self._plot.addItem(pg.InfiniteLine(pos=threshold, angle=0, pen=pen))
+        highest = max(image.result.pred_score or 0.0 for _, image in scored if image.result)
+        count = len(self._groups[""])
+        self._plot.setRange(
+            xRange=(-0.5, count - 0.5), yRange=(0, 1.15 * max(highest, threshold or 0)), padding=0
+        )
+
+    def _nothing(self) -> str:
+        return self.tr("This battery has no RGB views.") if self._view else ""
+
+
+def _new_plot() -> Any:
+    import pyqtgraph as pg
+
+    plot = pg.PlotWidget()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.hideAxis("bottom")
+    plot.getAxis("left").setWidth(AXIS_WIDTH)
+    plot.getAxis("left").setStyle(tickLength=-4)
+    plot.getPlotItem().setContentsMargins(0, 4, 0, 2)
+    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return plot

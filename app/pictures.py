@@ -1,0 +1,165 @@
+"""One image with its heat-map, decoded off the window's thread and ready to be painted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from app.review import ShownImage
+from app.workers import TaskPool, Ticket
+from inspection.errors import ImageError, InspectionError, LabelError
+from inspection.messages import Message
+from inspection.records import ImageRef, Rect
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Sharp on a 4K screen; a 4000 px JPEG is decoded at half its size.
+DECODE_SIDE = 2000
+HEAT_SIDE = 512
+CACHED = 24
+HEAT_FLOOR = 0.08
+"""Heat below it is not painted at all, so that a good part looks as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded image.
+
+    Parameters
+    ----------
+    shown : what was asked for
+    image : the pixels; None where the file cannot be read
+    roi : what the pixels show, source pixels
+    heat : the coloured heat-map with its own transparency; None where there is none
+    heat_roi : what the heat-map covers, source pixels
+    problem : why there are no pixels
+    """
+
+    shown: ShownImage
+    image: QImage | None
+    roi: Rect
+    heat: QImage | None = None
+    heat_roi: Rect | None = None
+    problem: Message | None = None
+
+
+def load_picture(shown: ShownImage) -> Picture:
+    """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
+    from inspection.evidence import read_map
+    from inspection.images import load_image
+
+    heat, heat_roi = None, None
+    result = shown.result
+    if result is not None and result.roi is not None and shown.session is not None:
+        levels = read_map(shown.session, result)
+        if levels is not None:
+            heat = _coloured(levels)
+            heat_roi = Rect(result.roi.x, result.roi.y, result.roi.w, result.roi.h)
+    try:
+        data = load_image(
+            shown.ref.path,
+            modality=shown.ref.modality,
+            roi=_labelled_roi(shown.ref),
+            fit=(DECODE_SIDE, DECODE_SIDE),
+        )
+    except InspectionError as error:
+        return Picture(shown, None, Rect(0, 0, 1, 1), problem=error.message)
+    except OSError as error:
+        unreadable = ImageError(
+            "image_unreadable", name=shown.ref.path.name, problem=error.strerror or ""
+        )
+        return Picture(shown, None, Rect(0, 0, 1, 1), problem=unreadable.message)
+    return Picture(shown, _as_qimage(data.pixels), data.roi, heat, heat_roi)
+
+
+def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
+    from inspection.labels import read_label
+
+    if ref.label_path is None or ref.modality != "ct":
+        return None
+    try:
+        return read_label(ref.label_path).roi
+    except LabelError:
+        # As in the inspection: the content box serves where the label is broken.
+        return None
+
+
+def _as_qimage(pixels: NDArray[np.uint8]) -> QImage:
+    """Return (h, w) grey or (h, w, 3) RGB pixels as an image that owns its memory."""
+    import numpy as np
+
+    pixels = np.ascontiguousarray(pixels)
+    colour = pixels.ndim == 3
+    layout = QImage.Format.Format_RGB888 if colour else QImage.Format.Format_Grayscale8
+    h, w = pixels.shape[:2]
+    return QImage(pixels.data, w, h, w * (3 if colour else 1), layout).copy()
+
+
+def _coloured(levels: NDArray[np.float32]) -> QImage:
+    """Return (h, w) heat in [0, 1] as colours on the fixed scale, transparent where it is cold."""
+    import cv2
+    import numpy as np
+
+    from inspection.heatmaps import colourise
+
+    h, w = levels.shape
+    scale = HEAT_SIDE / max(h, w)
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    smooth = np.clip(cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+    alpha = np.clip((smooth - HEAT_FLOOR) / (0.5 - HEAT_FLOOR), 0.0, 1.0)
+    rgba = np.dstack([colourise(smooth), np.round(alpha * 255).astype(np.uint8)])
+    rgba = np.ascontiguousarray(rgba)
+    return QImage(rgba.data, size[0], size[1], size[0] * 4, QImage.Format.Format_RGBA8888).copy()
+
+
+class PictureLoader(QObject):
+    """Loads the one picture a panel shows; an older request never overtakes a newer one."""
+
+    loaded = Signal(object)
+    failed = Signal(object)
+
+    def __init__(
+        self, pool: TaskPool, parent: QObject, load: Callable[[ShownImage], Picture] = load_picture
+    ) -> None:
+        super().__init__(parent)
+        self._pool = pool
+        self._load = load
+        self._ticket: Ticket | None = None
+        self._cache: OrderedDict[tuple[Path, bool], Picture] = OrderedDict()
+
+    def show(self, shown: ShownImage) -> None:
+        """Load an image and emit `loaded`; what was asked for before is dropped."""
+        self.forget()
+        known = self._cache.get(_key(shown))
+        if known is not None and known.shown == shown:
+            self._cache.move_to_end(_key(shown))
+            self.loaded.emit(known)
+            return
+        self._ticket = self._pool.submit(
+            partial(self._load, shown), self._on_loaded, self.failed.emit
+        )
+
+    def forget(self) -> None:
+        """Drop what was asked for."""
+        if self._ticket is not None:
+            self._ticket.cancel()
+            self._ticket = None
+
+    def _on_loaded(self, picture: Picture) -> None:
+        self._cache[_key(picture.shown)] = picture
+        while len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        self.loaded.emit(picture)
+
+
+def _key(shown: ShownImage) -> tuple[Path, bool]:
+    return shown.ref.path, shown.result is not None

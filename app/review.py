@@ -1,0 +1,240 @@
+"""What the window knows of a lot under review: plain frozen data, no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from inspection.records import Axis, Battery, ImageRef
+from inspection.results import (
+    SYSTEMS,
+    BatteryResult,
+    BatteryState,
+    BatterySummary,
+    Decision,
+    ImageResult,
+    Kind,
+    SystemName,
+    SystemState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A battery's line in the lot list.
+
+    Parameters
+    ----------
+    battery : its images
+    state : how far the run has come with it
+    systems : state of each system, empty where it is not known
+    kind : the station's verdict, None where there is none yet
+    decision : the operator's, None where undecided
+    unsaved : True while the decision is not on the disk
+    """
+
+    battery: Battery
+    state: BatteryState = "queued"
+    systems: Mapping[SystemName, SystemState] = field(default_factory=dict)
+    kind: Kind | None = None
+    defect_type: str | None = None
+    fused_score: float | None = None
+    cnn_prob: float | None = None
+    ae_score: float | None = None
+    decision: Decision | None = None
+    unsaved: bool = False
+
+    @property
+    def battery_id(self) -> str:
+        """The battery's id."""
+        return self.battery.battery_id
+
+    @property
+    def final_kind(self) -> Kind | None:
+        """The operator's word where there is one, else the station's."""
+        return self.decision.kind if self.decision else self.kind
+
+    @property
+    def suspicious(self) -> bool:
+        """True for a battery that was inspected, or should have been, and is not normal."""
+        return self.kind is not None and self.kind != "normal"
+
+    @property
+    def undecided(self) -> bool:
+        """True where the operator has not spoken."""
+        return self.decision is None
+
+    @property
+    def contradicted(self) -> bool:
+        """True where the verdict has changed since the operator accepted it."""
+        decision = self.decision
+        return decision is not None and decision.action == "accept" and decision.kind != self.kind
+
+    def with_result(self, result: BatteryResult) -> Row:
+        """Return the row after the systems have spoken; the decision stays."""
+        judged = result.state not in ("queued", "running") or result.ensemble is not None
+        verdict = result.verdict
+        return replace(
+            self,
+            state=result.state,
+            systems=dict(result.systems),
+            kind=verdict.kind if judged else None,
+            defect_type=verdict.defect_type if judged else None,
+            fused_score=verdict.fused_score,
+            cnn_prob=verdict.cnn_prob,
+            ae_score=verdict.ae_score,
+        )
+
+    def with_summary(self, summary: BatterySummary) -> Row:
+        """Return the row as a saved session has it."""
+        judged = summary.state not in ("queued", "running")
+        return replace(
+            self,
+            state=summary.state if judged else "queued",
+            kind=summary.kind if judged else None,
+            defect_type=summary.defect_type,
+            fused_score=summary.fused_score,
+            cnn_prob=summary.cnn_prob,
+            ae_score=summary.ae_score,
+            decision=summary.decision,
+            unsaved=False,
+        )
+
+    def with_system(self, system: SystemName, state: SystemState) -> Row:
+        """Return the row with one system's state changed."""
+        systems = {name: self.systems.get(name, "queued") for name in SYSTEMS}
+        return replace(self, systems={**systems, system: state})
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImage:
+    """One image with what the ensemble found on it, ready to be shown.
+
+    Parameters
+    ----------
+    ref : the file, which may be gone where a session outlived its lot
+    result : None where the image was not inspected yet
+    session : folder in which its heat-map and evidence are, None without a session
+    """
+
+    ref: ImageRef
+    result: ImageResult | None = None
+    session: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryView:
+    """Everything the panels show of the current battery."""
+
+    row: Row
+    images: tuple[ShownImage, ...] = ()
+    result: BatteryResult | None = None
+
+    @property
+    def ct(self) -> tuple[ShownImage, ...]:
+        """The CT slices."""
+        return tuple(image for image in self.images if image.ref.modality == "ct")
+
+    @property
+    def rgb(self) -> tuple[ShownImage, ...]:
+        """The RGB views."""
+        return tuple(image for image in self.images if image.ref.modality == "rgb")
+
+
+def image_key(ref: ImageRef, lot_root: Path) -> str:
+    """Return the name that results know an image by: its path within the lot."""
+    path, root = ref.path.as_posix(), lot_root.as_posix().rstrip("/") + "/"
+    return path.removeprefix(root)
+
+
+def battery_view(
+    row: Row,
+    result: BatteryResult | None,
+    lot_root: Path,
+    session: Path | None,
+) -> BatteryView:
+    """Return a battery with its images' results beside them."""
+    found = {image.image: image for image in result.images} if result else {}
+    refs: Sequence[ImageRef] = (*row.battery.ct, *row.battery.rgb)
+    images = tuple(ShownImage(ref, found.get(image_key(ref, lot_root)), session) for ref in refs)
+    return BatteryView(row, images, result)
+
+
+def battery_of(summary: BatterySummary, images: Sequence[ImageResult], root: Path) -> Battery:
+    """Return a battery from a session alone, where its lot cannot be scanned any more."""
+    refs = [
+        ImageRef(
+            path=root / image.image,
+            modality=image.modality,
+            battery_id=summary.battery_id,
+            axis=image.axis,
+            number=image.number,
+            battery_type=None,
+            form=None,
+            label_path=None,
+        )
+        for image in images
+    ]
+    return Battery(
+        battery_id=summary.battery_id,
+        ct_id=summary.ct_id,
+        rgb_id=summary.rgb_id,
+        ct=tuple(ref for ref in refs if ref.modality == "ct"),
+        rgb=tuple(ref for ref in refs if ref.modality == "rgb"),
+    )
+
+
+def first_shown(
+    images: Sequence[ShownImage], worst: Sequence[str], root: Path
+) -> ShownImage | None:
+    """Return the image to show first: the worst where it is known, else the middle one."""
+    by_name = {image_key(image.ref, root): image for image in images}
+    for name in worst:
+        if name in by_name:
+            return by_name[name]
+    return images[len(images) // 2] if images else None
+
+
+def axes_of(images: Sequence[ShownImage]) -> tuple[Axis, ...]:
+    """Return the axes that have slices."""
+    present = {image.ref.axis for image in images}
+    axes: tuple[Axis, ...] = ("x", "y", "z")
+    return tuple(axis for axis in axes if axis in present)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
+
+    Parameters
+    ----------
+    batteries, total_batteries : batteries every system has spoken on, and all of the job
+    images, total_images : images judged by the ensemble
+    seconds : since the first model was loaded, pauses left out
+    """
+
+    batteries: int
+    total_batteries: int
+    images: int
+    total_images: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Images per second."""
+        return self.images / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def share(self) -> float:
+        """Share done, 0 to 1."""
+        if self.total_images:
+            return min(1.0, self.images / self.total_images)
+        return self.batteries / self.total_batteries if self.total_batteries else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate, None before there is anything to estimate from."""
+        if self.rate <= 0 or self.images < min(8, self.total_images):
+            return None
+        return max(0, self.total_images - self.images) / self.rate

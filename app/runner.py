@@ -1,0 +1,254 @@
+"""One inspection in work: the lanes' reports become battery results, progress and lane states."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.review import Progress
+from app.workers import (
+    BatteryDone,
+    BatteryStarted,
+    BuildLane,
+    ImagesDone,
+    Job,
+    LaneEnded,
+    LaneLoading,
+    LaneReady,
+    LaneThread,
+    LaneUnavailable,
+    Report,
+)
+from inspection.assemble import LaneResult, assemble
+from inspection.engine import LaneSettings
+from inspection.messages import Message
+from inspection.records import Battery
+from inspection.results import SYSTEMS, ModelProvenance, SystemName, SystemState
+
+LanePhase = Literal["idle", "loading", "ready", "running", "failed", "not_installed", "off"]
+RunPhase = Literal["idle", "running", "paused", "cancelling"]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """A lane as the status bar shows it."""
+
+    system: SystemName
+    phase: LanePhase
+    device: str = ""
+    message: Message | None = None
+
+
+class InspectionRunner(QObject):
+    """Owns the lane threads for as long as the window lives."""
+
+    battery_changed = Signal(object)
+    """A BatteryResult, each time a system has spoken on a battery."""
+    system_changed = Signal(str, str, str)
+    """Battery, system, state: taken up."""
+    lane_changed = Signal(object)
+    models_changed = Signal(object, str)
+    progress_changed = Signal()
+    ended = Signal(bool)
+    """True where the run was cancelled."""
+
+    def __init__(self, build: BuildLane, parent: QObject) -> None:
+        super().__init__(parent)
+        self._build = build
+        self._threads: dict[SystemName, LaneThread] = {}
+        for system in SYSTEMS:
+            self._threads[system] = LaneThread(system, self)
+            self._threads[system].reported.connect(self._on_report)
+        self.lanes = {system: LaneView(system, "idle") for system in SYSTEMS}
+        self._job: Job | None = None
+        self._waiting: set[SystemName] = set()
+        self._outcomes: dict[str, dict[SystemName, LaneResult]] = {}
+        self._batteries: dict[str, Battery] = {}
+        self._models: list[ModelProvenance] = []
+        self._images = self._finished = self._total_images = 0
+        self._clock = _Clock()
+
+    # -- orders ----------------------------------------------------------------------------
+
+    def start(
+        self,
+        batteries: Sequence[Battery],
+        systems: Sequence[SystemName],
+        settings: LaneSettings,
+    ) -> None:
+        """Inspect batteries with the systems that are switched on."""
+        job = Job(tuple(batteries), settings, self._build)
+        self._job = job
+        self._waiting = set(systems)
+        self._batteries = {battery.battery_id: battery for battery in batteries}
+        off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in systems}
+        self._outcomes = {name: dict(off) for name in self._batteries}
+        self._models = []
+        self._images = self._finished = 0
+        self._total_images = sum(len(b.ct) + len(b.rgb) for b in batteries)
+        self._clock = _Clock()
+        for system in SYSTEMS:
+            self._set_lane(LaneView(system, "idle" if system in systems else "off"))
+            if system in systems:
+                self._threads[system].submit(job)
+        self.progress_changed.emit()
+
+    def set_paused(self, paused: bool) -> None:
+        """Let the lanes wait before their next battery, or go on."""
+        if self._job is None:
+            return
+        if paused:
+            self._job.pause.set()
+        else:
+            self._job.pause.clear()
+        self._clock.hold(paused)
+        self.progress_changed.emit()
+
+    def cancel(self) -> None:
+        """Stop at the next image."""
+        if self._job is not None:
+            self._job.cancel.set()
+            self.progress_changed.emit()
+
+    def shut_down(self) -> None:
+        """Cancel and end the threads; waits for the image or model in work."""
+        if self._job is not None:
+            self._job.cancel.set()
+        for thread in self._threads.values():
+            thread.stop()
+        self._job = None
+
+    # -- state -----------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> RunPhase:
+        """What the run is doing."""
+        if self._job is None:
+            return "idle"
+        if self._job.cancel.is_set():
+            return "cancelling"
+        return "paused" if self._job.pause.is_set() else "running"
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return Progress(
+            batteries=self._finished,
+            total_batteries=len(self._batteries),
+            images=self._images,
+            total_images=self._total_images,
+            seconds=self._clock.seconds,
+        )
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Batteries of the job that not every system has spoken on."""
+        return tuple(name for name, said in self._outcomes.items() if len(said) < len(SYSTEMS))
+
+    # -- reports ---------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_report(self, report: Report) -> None:
+        if report.job is not self._job:
+            return
+        match report:
+            case LaneLoading():
+                self._set_lane(LaneView(report.system, "loading"))
+            case LaneReady():
+                self._on_ready(report)
+            case LaneUnavailable():
+                self._on_unavailable(report)
+            case BatteryStarted():
+                self.system_changed.emit(report.battery_id, report.system, "running")
+            case ImagesDone():
+                # Only the ensemble looks at every image.
+                if report.system == "ensemble":
+                    self._images += report.images
+                    self.progress_changed.emit()
+            case BatteryDone():
+                self._on_battery(report.battery_id, report.result)
+            case LaneEnded():
+                self._on_ended(report.system)
+
+    def _on_ready(self, report: LaneReady) -> None:
+        self._clock.start()
+        self._set_lane(LaneView(report.system, "running", report.device))
+        self._models = [*self._models, *report.models]
+        self.models_changed.emit(self._models, report.device)
+
+    def _on_unavailable(self, report: LaneUnavailable) -> None:
+        phase: LanePhase = "not_installed" if report.state == "not_installed" else "failed"
+        self._set_lane(LaneView(report.system, phase, message=report.message))
+        for battery_id in self._batteries:
+            result = LaneResult(report.system, report.state, report.message)
+            self._on_battery(battery_id, result)
+
+    def _on_battery(self, battery_id: str, result: LaneResult) -> None:
+        if result.state == "cancelled":
+            return
+        said = self._outcomes[battery_id]
+        said[result.system] = result
+        whole = assemble(self._batteries[battery_id], said)
+        if len(said) == len(SYSTEMS):
+            self._finished += 1
+            # The battery is saved whole; what the lanes said of it need not be kept twice.
+            self._outcomes[battery_id] = {
+                name: LaneResult(name, lane.state) for name, lane in said.items()
+            }
+        self.battery_changed.emit(whole)
+        self.progress_changed.emit()
+
+    def _on_ended(self, system: SystemName) -> None:
+        view = self.lanes[system]
+        if view.phase in ("running", "loading", "idle"):
+            self._set_lane(LaneView(system, "ready" if view.device else "idle", view.device))
+        self._waiting.discard(system)
+        if self._waiting or self._job is None:
+            return
+        cancelled = self._job.cancel.is_set()
+        self._job = None
+        self._clock.hold(True)
+        self.progress_changed.emit()
+        self.ended.emit(cancelled)
+
+    def _set_lane(self, view: LaneView) -> None:
+        self.lanes[view.system] = view
+        self.lane_changed.emit(view)
+
+
+class _Clock:
+    """Seconds of work, pauses left out."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._before = 0.0
+
+    def start(self) -> None:
+        if self._since is None and not self._before:
+            self._since = time.monotonic()
+
+    def hold(self, held: bool) -> None:
+        if held and self._since is not None:
+            self._before += time.monotonic() - self._since
+            self._since = None
+        elif not held and self._before:
+            self._since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        running = time.monotonic() - self._since if self._since is not None else 0.0
+        return self._before + running
+
+
+def lane_state(view: LaneView) -> SystemState:
+    """Return what a lane's phase means for a battery it has not judged."""
+    states: dict[LanePhase, SystemState] = {
+        "failed": "failed",
+        "not_installed": "not_installed",
+        "off": "off",
+    }
+    return states.get(view.phase, "queued")

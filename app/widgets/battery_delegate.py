@@ -1,0 +1,94 @@
+"""Paints the lot list: verdict chips, decision marks, and a dot per system."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from app.models.battery_table import ROW_ROLE, Column
+from app.review import Row
+from app.theme import icon, tokens
+from app.tones import kind_tone, state_tone
+from app.widgets.chip import draw_chip, draw_mark
+from app.wording import kind_text
+from inspection.results import SYSTEMS
+
+HEIGHT = 32
+DOT = 8
+ICON = 15
+
+
+class BatteryDelegate(QStyledItemDelegate):
+    """Painting only; the model's texts say the same in words."""
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        """Qt: paint a cell."""
+        column = Column(index.column())
+        row: Row = index.data(ROW_ROLE)
+        if column in (Column.BATTERY, Column.SCORE):
+            super().paint(painter, option, index)
+            if column is Column.BATTERY and (row.battery.warnings or not row.battery.paired):
+                self._paint_warning(painter, option)
+            return
+        self._paint_ground(painter, option)
+        area = QRectF(option.rect).adjusted(5, 4, -5, -4)
+        if column is Column.SYSTEMS:
+            self._paint_systems(painter, area, row)
+        elif column is Column.VERDICT and row.kind:
+            tone = kind_tone(row.kind, row.defect_type)
+            draw_chip(painter, area, kind_text(row.kind), tone, solid=True)
+        elif column is Column.DECISION and row.decision:
+            self._paint_decision(painter, area, row)
+
+    def sizeHint(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        """Qt: how large a cell would like to be."""
+        return QSize(super().sizeHint(option, index).width(), HEIGHT)
+
+    def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
+        colours = tokens()
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.fillRect(option.rect, QColor(colours.selection if selected else colours.surface))
+        painter.setPen(QColor(colours.raised))
+        painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
+
+    def _paint_systems(self, painter: QPainter, area: QRectF, row: Row) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        known = row.systems or {"ensemble": row.state}
+        for place, system in enumerate(SYSTEMS):
+            state = known.get(system, "queued")
+            tone = state_tone(state)
+            spot = QRectF(area.left() + place * (DOT + 5), area.center().y() - DOT / 2, DOT, DOT)
+            draw_mark(painter, spot, tone, tokens().tone(tone))
+
+    def _paint_decision(self, painter: QPainter, area: QRectF, row: Row) -> None:
+        assert row.decision is not None
+        colours = tokens()
+        overridden = row.decision.action == "override"
+        shade = colours.warning if row.unsaved or row.contradicted else colours.text
+        name = (
+            "warning"
+            if row.unsaved or row.contradicted
+            else ("override" if overridden else "accept")
+        )
+        spot = QRectF(area.left(), area.center().y() - ICON / 2, ICON, ICON)
+        icon(name, shade).paint(painter, spot.toRect())
+        if overridden:
+            painter.setPen(QColor(colours.text))
+            room = area.adjusted(ICON + 6, 0, 0, 0)
+            text = painter.fontMetrics().elidedText(
+                kind_text(row.decision.kind), Qt.TextElideMode.ElideRight, int(room.width())
+            )
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _paint_warning(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
+        area = option.rect
+        spot = QRectF(area.right() - 19, area.center().y() - 6, 13, 13)
+        icon("warning", tokens().warning).paint(painter, spot.toRect())

@@ -1,0 +1,63 @@
+"""What a system's panel shows while it has nothing to say of the battery: the reason."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.review import BatteryView
+from app.runner import LaneView, lane_state
+from app.tones import state_tone
+from app.widgets.chip import Chip
+from app.widgets.panel import label
+from app.wording import languages, message_text, state_text
+from inspection.results import SystemName, SystemState
+
+
+class MissingModel(QWidget):
+    """State, reason, and what to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        self.chip = Chip()
+        self.reason = label("muted", wrap=True)
+        self.advice = label("muted", wrap=True)
+        layout.addWidget(self.chip, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.reason)
+        layout.addWidget(self.advice)
+        layout.addStretch(1)
+        self._lane: LaneView | None = None
+        self._shown: tuple[SystemName, BatteryView | None] | None = None
+
+    def set_lane(self, view: LaneView) -> None:
+        """Remember the lane's state; it stands for batteries without a word of their own."""
+        self._lane = view
+        self.show_battery(view.system, self._shown[1] if self._shown else None)
+
+    def show_battery(self, system: SystemName, view: BatteryView | None) -> None:
+        """Say why the system has not judged a battery."""
+        self._shown = (system, view)
+        state: SystemState = "queued"
+        message = None
+        if view is not None:
+            state = view.row.systems.get(system, "queued")
+            if view.result is not None:
+                message = view.result.system_messages.get(system)
+        if self._lane is not None and state == "queued":
+            state = lane_state(self._lane)
+            message = message or self._lane.message
+        self.chip.show_state(state_text(state), state_tone(state))
+        reason = message_text(message) if message and state != "not_installed" else ""
+        self.reason.setText(reason)
+        self.reason.setVisible(bool(reason))
+        advice = message.hint(languages.current) if message else ""
+        if state == "not_installed":
+            install = QCoreApplication.translate(
+                "MissingModel",
+                "Install the model with “station models import” and start the inspection again.",
+            )
+            advice = f"{install} {advice}".strip()
+        self.advice.setText(advice)

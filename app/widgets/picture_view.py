@@ -1,0 +1,254 @@
+"""The stage on which an image is shown: zoom, pan, heat-map, boxes, legend and captions."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QGraphicsItem,
+    QGraphicsPixmapItem,
+    QGraphicsRectItem,
+    QGraphicsScene,
+    QGraphicsSimpleTextItem,
+    QGraphicsView,
+    QLabel,
+)
+
+from app.pictures import Picture
+from app.theme import tokens
+from app.widgets.legend import HeatLegend
+from inspection.records import Rect
+from inspection.results import Box
+
+ZOOM_STEP = 1.2
+MAX_ZOOM = 16.0
+EDGE = 10
+BOX_COLOUR = QColor("#40c8ff")
+BOX_TEXT_POINTS = 8.5
+
+
+class PictureView(QGraphicsView):
+    """Shows one picture in source pixels: whatever is laid over it needs no conversion."""
+
+    stepped = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scene = QGraphicsScene(self)
+        self.setScene(self._scene)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setRenderHints(
+            QPainter.RenderHint.SmoothPixmapTransform | QPainter.RenderHint.Antialiasing
+        )
+        self.setTransformationAnchor(QGraphicsView.ViewportAnchor.AnchorUnderMouse)
+        self.setDragMode(QGraphicsView.DragMode.ScrollHandDrag)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumSize(180, 140)
+        # Keys belong to the panel: the view would scroll with them.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._image = self._pixmap_item()
+        self._heat = self._pixmap_item()
+        self._boxes: list[QGraphicsItem] = []
+        self._roi = Rect(0, 0, 1, 1)
+        self._fitted = True
+        self._overlay, self._opacity, self._bare, self._show_boxes = True, 0.7, False, True
+        self._has_picture = False
+        self.caption = self._label("caption")
+        self.footer = self._label("caption")
+        self.notice = self._label("caption")
+        self.notice.setWordWrap(True)
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.legend = HeatLegend(self)
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Take the theme's stage colour."""
+        self.setBackgroundBrush(QBrush(QColor(tokens().stage)))
+
+    # -- what is shown ---------------------------------------------------------------------
+
+    def show_picture(self, picture: Picture, boxes: list[Box]) -> None:
+        """Show a picture; the zoom stays where the part shown is the same as before."""
+        self._clear_items()
+        if picture.image is None:
+            self._has_picture = False
+            self._arrange()
+            return
+        keep = self._has_picture and picture.roi == self._roi and not self._fitted
+        self._roi, self._has_picture = picture.roi, True
+        _place(self._image, QPixmap.fromImage(picture.image), picture.roi)
+        if picture.heat is not None and picture.heat_roi is not None:
+            _place(self._heat, QPixmap.fromImage(picture.heat), picture.heat_roi)
+        for box in boxes:
+            self._add_box(box)
+        self._refresh_layers()
+        self.set_notice("")
+        if not keep:
+            self.fit()
+
+    def clear(self, notice: str = "") -> None:
+        """Show nothing but a word on why."""
+        self._clear_items()
+        self._has_picture = False
+        self.set_notice(notice)
+
+    def set_notice(self, text: str) -> None:
+        """Show a sentence in the middle of the stage, or none."""
+        self.notice.setText(text)
+        self._arrange()
+
+    def set_captions(self, caption: str, footer: str) -> None:
+        """Show the image's class (top left) and its name (bottom left)."""
+        self.caption.setText(caption)
+        self.footer.setText(footer)
+        self._arrange()
+
+    def set_layers(self, *, overlay: bool, opacity: float, boxes: bool) -> None:
+        """Choose what is laid over the picture; ``opacity`` is 0 to 1."""
+        self._overlay, self._opacity, self._show_boxes = overlay, opacity, boxes
+        self._refresh_layers()
+
+    def set_bare(self, bare: bool) -> None:
+        """Show the bare picture while a key is held."""
+        self._bare = bare
+        self._refresh_layers()
+
+    @property
+    def heat_visible(self) -> bool:
+        """True while the heat-map is on screen."""
+        return self._heat.isVisible() and not self._heat.pixmap().isNull()
+
+    @property
+    def picture_shown(self) -> bool:
+        """True while there is a picture on the stage."""
+        return self._has_picture
+
+    def fit(self) -> None:
+        """Show the whole picture."""
+        self._fitted = True
+        if self._has_picture:
+            self.setSceneRect(_rect(self._roi))
+            self.fitInView(_rect(self._roi), Qt.AspectRatioMode.KeepAspectRatio)
+        self._arrange()
+
+    # -- Qt --------------------------------------------------------------------------------
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Qt: zoom at the pointer; with Ctrl, step through the images."""
+        direction = 1 if event.angleDelta().y() > 0 else -1
+        event.accept()
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.stepped.emit(-direction)
+            return
+        if not self._has_picture:
+            return
+        factor = ZOOM_STEP**direction
+        scale = self.transform().m11() * factor
+        if direction < 0 and scale <= self._fit_scale():
+            self.fit()
+        elif scale <= MAX_ZOOM:
+            self._fitted = False
+            self.scale(factor, factor)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Qt: show the whole picture again."""
+        self.fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt: keep the whole picture in sight."""
+        super().resizeEvent(event)
+        if self._fitted:
+            self.fit()
+        self._arrange()
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _fit_scale(self) -> float:
+        size = self.viewport().size()
+        return min(size.width() / self._roi.w, size.height() / self._roi.h)
+
+    def _pixmap_item(self) -> QGraphicsPixmapItem:
+        item = QGraphicsPixmapItem()
+        item.setTransformationMode(Qt.TransformationMode.SmoothTransformation)
+        self._scene.addItem(item)
+        return item
+
+    def _label(self, role: str) -> QLabel:
+        made = QLabel(self)
+        made.setProperty("role", role)
+        made.setTextFormat(Qt.TextFormat.PlainText)
+        made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        return made
+
+    def _clear_items(self) -> None:
+        for item in self._boxes:
+            self._scene.removeItem(item)
+        self._boxes.clear()
+        self._image.setPixmap(QPixmap())
+        self._heat.setPixmap(QPixmap())
+
+    def _add_box(self, box: Box) -> None:
+        frame = QGraphicsRectItem(box.x, box.y, box.w, box.h)
+        pen = QPen(BOX_COLOUR, 2)
+        pen.setCosmetic(True)
+        frame.setPen(pen)
+        self._scene.addItem(frame)
+        self._boxes.append(frame)
+        if box.score is None:
+            return
+        text = QGraphicsSimpleTextItem(f"{box.score:.2f}")
+        font = QFont(self.font())
+        font.setPointSizeF(BOX_TEXT_POINTS)
+        font.setBold(True)
+        text.setFont(font)
+        text.setBrush(BOX_COLOUR)
+        text.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+        text.setPos(QPointF(box.x, box.y + box.h))
+        self._scene.addItem(text)
+        self._boxes.append(text)
+
+    def _refresh_layers(self) -> None:
+        heat = self._overlay and not self._bare
+        self._heat.setVisible(heat)
+        self._heat.setOpacity(self._opacity)
+        for item in self._boxes:
+            item.setVisible(self._show_boxes and not self._bare)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        area = self.viewport().rect()
+        room = area.width() - 2 * EDGE
+        has_heat = not self._heat.pixmap().isNull()
+        self.legend.setVisible(self._has_picture and has_heat and self._heat.isVisible())
+        self.legend.move(area.right() - self.legend.width() - EDGE, EDGE)
+        for made, bottom in ((self.caption, False), (self.footer, True)):
+            made.setVisible(bool(made.text()))
+            made.adjustSize()
+            made.resize(min(made.width(), room), made.height())
+            made.move(EDGE, area.bottom() - made.height() - EDGE if bottom else EDGE)
+        self.notice.setVisible(bool(self.notice.text()))
+        self.notice.setFixedWidth(max(80, min(room, 360)))
+        self.notice.adjustSize()
+        self.notice.move(area.center() - self.notice.rect().center())
+
+
+def _place(item: QGraphicsPixmapItem, pixmap: QPixmap, roi: Rect) -> None:
+    item.setPixmap(pixmap)
+    item.setPos(roi.x, roi.y)
+    item.setTransform(item.transform().fromScale(roi.w / pixmap.width(), roi.h / pixmap.height()))
+
+
+def _rect(roi: Rect) -> QRectF:
+    return QRectF(roi.x, roi.y, roi.w, roi.h)

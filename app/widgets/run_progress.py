@@ -1,0 +1,78 @@
+"""How far the run has come: bar, counts, speed, time left."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
+
+from app.runner import InspectionRunner
+from app.widgets.panel import Panel, column, label, line
+from app.wording import duration_text
+
+REFRESH_MS = 500
+STEPS = 1000
+
+
+class RunProgress(Panel):
+    """Reads the runner while it runs."""
+
+    def __init__(self, runner: InspectionRunner) -> None:
+        super().__init__()
+        self._runner = runner
+        self.setProperty("role", "")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(260)
+        self.setMaximumWidth(420)
+        layout = column(self, margin=0, gap=4)
+        layout.setContentsMargins(8, 0, 8, 0)
+        self._state = label()
+        self._rate = label("muted")
+        row = line(self._state, QWidget(), self._rate)
+        row.setStretch(1, 1)
+        self._bar = QProgressBar()
+        self._bar.setRange(0, STEPS)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(8)
+        layout.addLayout(row)
+        layout.addWidget(self._bar)
+        self._timer = QTimer(self)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self.retranslate)
+        runner.progress_changed.connect(self._on_changed)
+        self.retranslate()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return f"{self._state.text()} {self._rate.text()}".strip()
+
+    def retranslate(self) -> None:
+        """Put the words of the window's language in place."""
+        progress, phase = self._runner.progress, self._runner.phase
+        self._bar.setValue(round(progress.share * STEPS))
+        counts = f"{progress.batteries} / {progress.total_batteries}"
+        words = {
+            "running": self.tr("Inspecting {counts}"),
+            "paused": self.tr("Paused {counts}"),
+            "cancelling": self.tr("Cancelling ... {counts}"),
+            "idle": self.tr("Inspected {counts}"),
+        }
+        self._state.setText(words[phase].format(counts=counts))
+        parts = []
+        if progress.images and progress.seconds > 0:
+            parts.append(self.tr("{rate} images/s").format(rate=f"{progress.rate:.1f}"))
+        if phase in ("running", "paused") and progress.seconds_left is not None:
+            left = duration_text(progress.seconds_left)
+            parts.append(self.tr("{time} left").format(time=left))
+        elif phase == "idle" and progress.seconds > 0:
+            parts.append(duration_text(progress.seconds))
+        self._rate.setText(" · ".join(parts))
+        self.setVisible(progress.total_batteries > 0)
+
+    def _on_changed(self) -> None:
+        if self._runner.phase == "idle":
+            self._timer.stop()
+            self.retranslate()
+        elif not self._timer.isActive():
+            self._timer.start()
+            self.retranslate()

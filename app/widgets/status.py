@@ -1,0 +1,97 @@
+"""The status bar: a chip per lane, the session, the operator."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QStatusBar, QToolButton
+
+from app.runner import LaneView
+from app.theme import icon
+from app.tones import Tone
+from app.widgets.chip import Chip
+from app.widgets.panel import label
+from app.wording import SYSTEM_NAMES, message_text, translate
+from inspection.results import SYSTEMS, SessionRecord
+
+
+class StationStatus(QStatusBar):
+    """What the station is at, at any moment."""
+
+    def __init__(self, operator: QAction) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self.setContentsMargins(8, 2, 8, 2)
+        self._lanes = {system: LaneView(system, "idle") for system in SYSTEMS}
+        self._record: SessionRecord | None = None
+        self._operator = ""
+        self.chips: dict[str, Chip] = {}
+        for system in SYSTEMS:
+            self.chips[system] = Chip(solid=False)
+            self.addWidget(self.chips[system])
+        self._session = label("muted")
+        self.addPermanentWidget(self._session)
+        self.operator = QToolButton()
+        self.operator.clicked.connect(operator.trigger)
+        self.operator.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.addPermanentWidget(self.operator)
+        self.retranslate()
+        self.restyle()
+
+    def set_lane(self, view: LaneView) -> None:
+        """Show a lane's state."""
+        self._lanes[view.system] = view
+        self.retranslate()
+
+    def set_session(self, record: SessionRecord | None) -> None:
+        """Show which session is open."""
+        self._record = record
+        self.retranslate()
+
+    def set_operator(self, name: str) -> None:
+        """Show who decides."""
+        self._operator = name
+        self.retranslate()
+
+    def retranslate(self) -> None:
+        """Put the words of the window's language in place."""
+        for system, view in self._lanes.items():
+            text = f"{SYSTEM_NAMES[system]}: {_phase_text(view)}"
+            self.chips[system].show_state(text, _tone(view))
+            if view.message is not None:
+                self.chips[system].setToolTip(message_text(view.message))
+        self._session.setText(
+            translate("StationStatus", "Session {id}").format(id=self._record.run_id)
+            if self._record
+            else translate("StationStatus", "No session yet")
+        )
+        unnamed = translate("StationStatus", "Operator not named")
+        self.operator.setText(self._operator or unnamed)
+
+    def restyle(self) -> None:
+        """Put the theme's colours in place."""
+        self.operator.setIcon(icon("person"))
+
+
+def _phase_text(view: LaneView) -> str:
+    words = {
+        "idle": translate("StationStatus", "idle"),
+        "loading": translate("StationStatus", "loading model ..."),
+        "ready": translate("StationStatus", "ready"),
+        "running": translate("StationStatus", "running"),
+        "failed": translate("StationStatus", "failed"),
+        "not_installed": translate("StationStatus", "not installed"),
+        "off": translate("StationStatus", "off"),
+    }
+    device = f" · {view.device.upper()}" if view.device else ""
+    return words[view.phase] + device
+
+
+def _tone(view: LaneView) -> Tone:
+    tones: dict[str, Tone] = {
+        "loading": "accent",
+        "running": "accent",
+        "ready": "success",
+        "failed": "critical",
+    }
+    return tones.get(view.phase, "neutral")
