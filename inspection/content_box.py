@@ -13,7 +13,7 @@ from inspection.records import Rect
 _STEP = 12
 _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 16, 40
 # A connected region under this share of the largest one is a hot pixel or a speck of dust.
-_SMALLEST_SHARE = 0.01
+_SMALLEST_SHARE = 0.002
 _MARGIN = 2
 
 

@@ -21,11 +21,9 @@ class Findings:
             defaultdict(list)
         )
 
-    def add(
-        self, code: str, path: Path, battery_id: str | None = None, **params: str | int
-    ) -> None:
-        """Add one finding; ``code`` is a message with the placeholders ``params``."""
-        self._found.append(LotFinding(path, Message(code=code, params=params), battery_id))
+    def add(self, path: Path, reason: Message, battery_id: str | None = None) -> None:
+        """Add one finding."""
+        self._found.append(LotFinding(path, reason, battery_id))
 
     def add_file(
         self, code: str, folder: Path, name: str, battery_id: str | None = None, **params: str

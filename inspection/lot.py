@@ -95,7 +95,8 @@ def _read_folders(root: Path, findings: Findings) -> list[Folder]:
         if isinstance(entry, UnreadableFolder):
             if entry.path == root:
                 raise LotError("lot_unreadable", path=str(root), problem=entry.problem)
-            findings.add("lot_folder_unreadable", entry.path, problem=entry.problem)
+            params = {"problem": entry.problem}
+            findings.add(entry.path, Message(code="lot_folder_unreadable", params=params))
             continue
         folders.append(entry)
         for name in entry.others:
@@ -191,9 +192,9 @@ class _BatteryBuilder:
         if source is None or (pairing.ct and pairing.rgb):
             return
         code = "battery_without_rgb" if pairing.ct else "battery_without_ct"
-        params = {"battery_id": pairing.battery_id}
-        self.findings.add(code, source.images[0].folder.path, pairing.battery_id, **params)
-        yield Message(code=code, params=params)
+        message = Message(code=code, params={"battery_id": pairing.battery_id})
+        self.findings.add(source.images[0].folder.path, message, pairing.battery_id)
+        yield message
 
     def _forms_differ(
         self, ct: tuple[ImageRef, ...], rgb: tuple[ImageRef, ...]
@@ -212,10 +213,5 @@ class _BatteryBuilder:
         try:
             return read_label(first.label_path).form
         except LabelError as error:
-            message = error.message
-            self.findings.add(message.code, first.label_path, first.battery_id, **_plain(message))
+            self.findings.add(first.label_path, error.message, first.battery_id)
             return None
-
-
-def _plain(message: Message) -> dict[str, str | int]:
-    return {key: value for key, value in message.params.items() if not isinstance(value, float)}

@@ -169,7 +169,7 @@ class _Grouper:
                 image = _named_image(folder, name, parts)
             else:
                 image = FoundImage(folder, name, place.axis, None, None, None)
-            self._add(key, place.modality, source_id, "/".join(where), image)
+            self._add(key, place.modality, source_id, "/".join(where) or source_id, image)
 
     def _add(
         self,

@@ -92,7 +92,7 @@ def _split_ambiguous(
         pairings.append(Pairing(f"{name}-rgb{suffix}", None, source, (warning,)))
     for pairing, source in zip(pairings, (*ct, *rgb), strict=True):
         folder = source.images[0].folder.path
-        findings.add(warning.code, folder, pairing.battery_id, number=name, ids=ids)
+        findings.add(folder, warning, pairing.battery_id)
     return pairings
 
 
@@ -124,9 +124,8 @@ def pair_by_table(sources: list[Source], path: Path, findings: Findings) -> list
         found_rgb = _find(row.rgb_id, "rgb_id", row, rgb, used, path, findings)
         battery_id = battery_id_of(row.battery_id)
         if battery_id.casefold() in names:
-            findings.add(
-                "pairs_duplicate", path, line=row.line, column="battery_id", id=row.battery_id
-            )
+            params = {"line": row.line, "column": "battery_id", "id": row.battery_id}
+            findings.add(path, Message(code="pairs_duplicate", params=params))
         elif found_ct is not None or found_rgb is not None:
             names.add(battery_id.casefold())
             used |= {id(source) for source in (found_ct, found_rgb) if source is not None}
@@ -142,8 +141,8 @@ def _unlisted(sources: list[Source], names: set[str], findings: Findings) -> lis
         while name.casefold() in names:
             name, count = f"{base}-{count}", count + 1
         names.add(name.casefold())
-        findings.add("pairs_not_listed", source.images[0].folder.path, name, id=source.source_id)
         warning = Message(code="pairs_not_listed", params={"id": source.source_id})
+        findings.add(source.images[0].folder.path, warning, name)
         ct, rgb = (source, None) if source.modality == "ct" else (None, source)
         pairings.append(Pairing(name, ct, rgb, (warning,)))
     return pairings
@@ -160,11 +159,12 @@ def _find(
 ) -> Source | None:
     if not wanted:
         return None
+    params = {"line": row.line, "column": column, "id": wanted}
     source = known.get(wanted.casefold()) or known.get(battery_id_of(wanted).casefold())
     if source is None:
-        findings.add("pairs_unknown_id", path, line=row.line, column=column, id=wanted)
+        findings.add(path, Message(code="pairs_unknown_id", params=params))
     elif id(source) in used:
-        findings.add("pairs_duplicate", path, line=row.line, column=column, id=wanted)
+        findings.add(path, Message(code="pairs_duplicate", params=params))
         return None
     return source
 
@@ -200,14 +200,16 @@ def _read_rows(path: Path, findings: Findings) -> list[_Row] | None:
     reader.fieldnames = header
     missing = [column for column in _COLUMNS if column not in header]
     if missing:
-        findings.add("pairs_columns_missing", path, columns=", ".join(missing))
+        params = {"columns": ", ".join(missing)}
+        findings.add(path, Message(code="pairs_columns_missing", params=params))
         return None
     rows: list[_Row] = []
     try:
         for record in reader:
             battery_id, ct_id, rgb_id = (str(record[column] or "").strip() for column in _COLUMNS)
             if not battery_id or not (ct_id or rgb_id):
-                findings.add("pairs_row_incomplete", path, line=reader.line_num)
+                line = {"line": reader.line_num}
+                findings.add(path, Message(code="pairs_row_incomplete", params=line))
             else:
                 rows.append(_Row(reader.line_num, battery_id, ct_id, rgb_id))
     except csv.Error as error:
