@@ -1,15 +1,19 @@
 """Lots of every layout become the right batteries, and every odd file a finding."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inspection import findings
 from inspection.errors import ConfigError, LotError
 from inspection.filenames import axis_in, battery_id_of, natural_key, numbers_of, parse_stem
 from inspection.lot import scan_lot
 from inspection.lot_config import LotConfig, SitePattern, load_lot_config
+from inspection.messages import wordings
 
 IMAGES = "Training/01.원천데이터"
 LABELS = "Training/02.라벨링데이터"
@@ -403,3 +407,13 @@ def test_every_image_of_an_axis_gets_its_own_number(stems):
 )
 def test_axis_of_a_free_name(stem, axis):
     assert axis_in(stem) == axis
+
+
+def test_every_finding_about_files_has_both_wordings():
+    package = Path(findings.__file__).parent
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in package.glob("l*.py"))
+    bundled = set(re.findall(r'add_file\(\s*"(\w+)"', sources))
+    noted = set(re.findall(r'_note\(\s*"(\w+)"', sources))
+    assert len(bundled) >= 7
+    assert len(noted) >= 12
+    assert bundled | {f"{code}_many" for code in bundled} | noted <= wordings().keys()
