@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from inspection.errors import LotError
 from inspection.records import Axis
-from inspection.synthetic.ct import Defect, build_structure, render_slice
-from inspection.synthetic.rgb import build_exterior, render_view
+from inspection.synthetic.ct import Defect, Structure, build_structure, render_slice
+from inspection.synthetic.rgb import Exterior, build_exterior, defect_in_sight, render_view
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot, plan_lot
 
 GENERATOR_VERSION = 1
@@ -57,7 +58,8 @@ def write_lot(
     Raises
     ------
     LotError
-        If ``out`` is a file or holds something already, or cannot be written.
+        If ``out`` is a file or holds something already, or cannot be written, or a worker
+        process was killed (as by a system short of memory).
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise LotError("lot_exists", folder=str(out))
@@ -75,6 +77,8 @@ def write_lot(
         building.rename(out)
     except OSError as error:
         raise LotError("lot_unwritable", folder=str(out), problem=error.strerror or "") from error
+    except BrokenProcessPool as error:
+        raise LotError("lot_worker_lost", folder=str(out)) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out
@@ -157,7 +161,8 @@ def _write_slices(
             stem = f"CT_{plan.battery_type}_pouch_{plan.number:03d}_{axis}_{number:03d}"
             options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
             _write_picture(root / IMAGES / CT_IMAGES / f"{stem}.jpg", picture, options)
-            label = _label(plan, "ct", picture, f"{stem}.jpg", outlines, structure.image.shape)
+            serial = AXES.index(axis) * 1000 + number
+            label = _label(plan, "ct", serial, picture, f"{stem}.jpg", outlines, structure)
             if plan.battery_type == "module" and not through and noise.random() < 0.05:
                 x0, y0, x1, y1 = structure.body
                 outline = [x0, y0, x1, y0, x1, y1, x0, y1]
@@ -193,18 +198,34 @@ def _write_views(
         return []
     exterior = build_exterior(spec.canvas, plan.external, plan.external_visibility, rng)
     showing = []
+    turn = _showing_turn(exterior, spec.views)
     for number in range(spec.views):
         own = np.random.default_rng([spec.seed, 4, plan.number, number])
-        angle = 2 * np.pi * number / spec.views
+        angle = turn + 2 * np.pi * number / spec.views
         picture, outlines = render_view(exterior, angle, own)
         stem = f"RGB_cell_cylindrical_{plan.number:04d}_{number:03d}"
         options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
         _write_picture(root / IMAGES / RGB_IMAGES / f"{stem}.png", picture[..., ::-1], options)
-        label = _label(plan, "rgb", picture, f"{stem}.png", outlines, None)
+        serial = len(AXES) * 1000 + number
+        label = _label(plan, "rgb", serial, picture, f"{stem}.png", outlines, None)
         _write_json(root / LABELS / RGB_LABELS / f"{stem}.json", label)
         if outlines:
             showing.append(number)
     return showing
+
+
+def _showing_turn(exterior: Exterior, views: int) -> float:
+    """Return how far to turn the cell before its first view, radians, so that a view shows it.
+
+    Three views and more always catch a defect; one or two can leave it at the back or the limb.
+    """
+    if exterior.defect_mask is None:
+        return 0.0
+    angles = 2 * np.pi * np.arange(views) / views
+    for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):
+        if any(defect_in_sight(exterior, turn + float(angle)) for angle in angles):
+            return turn
+    return 0.0
 
 
 LABEL_NAMES = {
@@ -218,10 +239,11 @@ LABEL_NAMES = {
 def _label(
     plan: BatteryPlan,
     data_type: str,
+    serial: int,
     picture: NDArray[np.uint8],
     file_name: str,
     outlines: list[tuple[str, NDArray[np.float32]]],
-    content: tuple[int, ...] | None,
+    structure: Structure | None,
 ) -> dict[str, Any]:
     height, width = picture.shape[:2]
     limit = np.array([width - 1, height - 1], np.float32)
@@ -244,7 +266,7 @@ def _label(
             "place": "synthetic",
             "distance": None,
             "degree": None,
-            "roi": [content[1], content[0]] if content else None,
+            "roi": list(structure.image.shape[::-1]) if structure else None,
         },
         "swelling": {"swelling": False, "battery_outline": []},
         "defects": defects or None,
@@ -252,7 +274,7 @@ def _label(
             "width": width,
             "height": height,
             "file_name": file_name,
-            "id": plan.number * 10_000 + len(file_name),
+            "id": plan.number * 10_000 + serial,
             "is_normal": not defects,
         },
     }

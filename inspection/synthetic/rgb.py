@@ -125,6 +125,11 @@ def render_view(
     return np.clip(picture, 0, 255).astype(np.uint8), outlines
 
 
+def defect_in_sight(exterior: Exterior, angle: float) -> bool:
+    """Return whether the view at ``angle`` (radians) shows the defect, and so carries its label."""
+    return _in_sight(exterior, _visible_rows(exterior, exterior.start_angle + angle))
+
+
 def _in_sight(exterior: Exterior, rows: NDArray[np.int64]) -> bool:
     mask = exterior.defect_mask
     return mask is not None and bool(mask[rows].sum() >= MIN_VISIBLE_SHARE * mask.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections import Counter
 from pathlib import Path
 
@@ -52,6 +53,25 @@ def test_every_image_has_its_label_and_every_label_its_image(lot):
     pictures = sorted(name.stem for name in names if name.suffix in (".jpg", ".png"))
     assert len(pictures) == 8 * (12 + 4)
     assert pictures == sorted(n.stem for n in names if n.suffix == ".json" and n.stem != "truth")
+
+
+def test_no_two_images_of_a_lot_share_an_image_id(lot):
+    ids = [label["image_info"]["id"] for name in ("CT", "RGB") for label in labels(lot, name)]
+    assert len(set(ids)) == len(ids) == 8 * (12 + 4)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_even_a_few_views_show_every_external_defect(tmp_path, views):
+    spec = SyntheticLot(batteries=24, slices=3, views=views, canvas=128, seed=4, defects=1.0)
+    lot = write_lot(tmp_path / "lot", spec, workers=1)
+    defective = {f"{plan.number:03d}" for plan in plan_lot(spec) if plan.external}
+    shown = {
+        f"{label['data_info']['battery_ids']:03d}"
+        for label in labels(lot, "RGB")
+        if label["defects"]
+    }
+    truth = json.loads((lot / "truth.json").read_text(encoding="utf-8"))
+    assert shown == defective == {name for name, battery in truth.items() if battery["external"]}
 
 
 @pytest.mark.parametrize("modality", ["CT", "RGB"])
@@ -128,6 +148,17 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
     with pytest.raises(LotError, match="not an empty folder"):
         write_lot(tmp_path, SyntheticLot(batteries=1))
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_killed_worker_is_an_error_that_leaves_nothing_behind(tmp_path):
+    def kill(done: int, total: int) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    spec = SyntheticLot(batteries=40, slices=6, views=1, canvas=192)
+    with pytest.raises(LotError, match="was ended"):
+        write_lot(tmp_path / "lot", spec, workers=2, progress=kill)
+    assert list(tmp_path.iterdir()) == []
 
 
 def grey_statistics(lot: Path) -> tuple[np.ndarray, list[str]]:
