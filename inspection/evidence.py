@@ -8,7 +8,7 @@ coloured heat-map, the overlay and the boxes.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,7 @@ from inspection.heatmaps import colourise, overlay
 from inspection.images import load_image
 from inspection.predictions import Prediction
 from inspection.results import Box, ImageResult
+from inspection.session_files import battery_file_name
 
 MAPS_NAME = "maps.npz"
 PICTURE_SIDE = 640
@@ -27,22 +28,49 @@ PICTURE_SIDE = 640
 BOX_COLOUR = (64, 200, 255)
 
 
-def write_maps(folder: Path, predictions: Sequence[Prediction]) -> dict[Path, str]:
-    """Write the heat-maps of a battery into one file.
+def keep_evidence(
+    evidence_dir: Path, battery_id: str, predictions: Mapping[str, Prediction], worst: Set[str]
+) -> dict[str, dict[str, str]]:
+    """Write a battery's heat-maps, and pictures of its worst images.
+
+    Parameters
+    ----------
+    evidence_dir : ``evidence/`` of a session
+    battery_id : the battery
+    predictions : image name to prediction
+    worst : names of the images whose pictures are kept
 
     Returns
     -------
     dict
-        Image path to the entry's name inside ``maps.npz``.
+        Image name to its evidence: ``map`` as ``file#entry``, and for the worst ones ``image``,
+        ``heatmap``, ``overlay`` and ``boxes``; paths are relative to the session's folder.
     """
-    names = {p.image.path: f"{n:05d}" for n, p in enumerate(predictions)}
-    arrays = {
-        names[p.image.path]: np.round(p.anomaly_map * 255).astype(np.uint8) for p in predictions
+    name = battery_file_name(battery_id)
+    folder = evidence_dir / name
+    folder.mkdir(parents=True, exist_ok=True)
+    inside = f"{evidence_dir.name}/{name}"
+    entries = _write_maps(folder / MAPS_NAME, predictions)
+    kept = {}
+    for image, prediction in predictions.items():
+        evidence = {"map": f"{inside}/{MAPS_NAME}#{entries[image]}"}
+        if image in worst:
+            files = _write_pictures(folder, prediction)
+            evidence |= {kind: f"{inside}/{file}" for kind, file in files.items()}
+        kept[image] = evidence
+    return kept
+
+
+def _write_maps(path: Path, predictions: Mapping[str, Prediction]) -> dict[str, str]:
+    entries = {image: f"{number:05d}" for number, image in enumerate(predictions)}
+    levels = {
+        entries[image]: np.round(prediction.anomaly_map * 255).astype(np.uint8)
+        for image, prediction in predictions.items()
     }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    write_atomic(folder / MAPS_NAME, buffer.getvalue())
-    return names
+    np.savez_compressed(buffer, **levels)  # type: ignore[arg-type]
+    write_atomic(path, buffer.getvalue())
+    return entries
 
 
 def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
@@ -60,14 +88,7 @@ def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
         return np.asarray(maps[name], np.float32) / np.float32(255)
 
 
-def write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
-    """Write picture, heat-map, overlay and boxes of one image.
-
-    Returns
-    -------
-    dict
-        ``image``, ``heatmap``, ``overlay``, ``boxes`` to file names inside ``folder``.
-    """
+def _write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
     roi = prediction.roi
     ref = prediction.image
     image = load_image(

@@ -1,0 +1,188 @@
+"""Images of one modality in, predictions out: decoding in threads, batches through the model."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import ImageError, InspectionError, LabelError
+from inspection.heatmaps import boxes_in_source, crop_to_content, peak_of
+from inspection.images import ImageData, ModelInput, Preprocess, load_image, to_model_input
+from inspection.labels import read_label
+from inspection.predictions import FailedPrediction, Prediction
+from inspection.records import CT_DEFECT_CLASSES, ImageRef
+
+if TYPE_CHECKING:
+    from inspection.models.cae import CaePredictor
+    from inspection.models.cnn import CnnPredictor
+
+BATCH = 16
+BOX_THRESHOLD = 0.5
+"""Maps come on their bundle's fixed scale, where 0.5 is the edge of a region (specification)."""
+MIN_BOX_AREA = 100
+"""Source pixels (specification)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model says of one image of a batch; ``heat`` is (h, w) over the whole input."""
+
+    heat: NDArray[np.float32]
+    pred_label: str
+    probabilities: dict[str, float]
+    pred_score: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    image: ImageRef
+    input: ModelInput
+    data: ImageData
+    seconds: float
+
+
+class ChannelModel:
+    """A model with its preprocess and decoding threads.
+
+    Parameters
+    ----------
+    preprocess : the model's own
+    judge : (N, C, H, W) float32 inputs to a `Judged` each
+    """
+
+    def __init__(
+        self,
+        preprocess: Preprocess,
+        judge: Callable[[NDArray[np.float32]], list[Judged]],
+    ) -> None:
+        self._preprocess = preprocess
+        self._judge = judge
+        # The model computes on every core by itself; decoding only has to stay ahead of it.
+        self._pool = ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 2) - 1))
+
+    def predict(
+        self, images: Sequence[ImageRef], cancel: threading.Event
+    ) -> Iterator[Prediction | FailedPrediction]:
+        """Judge images in order; ends early once ``cancel`` is set.
+
+        An image that cannot be read becomes a `FailedPrediction` and stops no other.
+        """
+        for batch in self._batches(images, cancel):
+            yield from (item for item in batch if isinstance(item, FailedPrediction))
+            ready = [item for item in batch if not isinstance(item, FailedPrediction)]
+            if not ready:
+                continue
+            started = time.monotonic()
+            judged = self._judge(np.stack([item.input.array for item in ready]))
+            share = (time.monotonic() - started) / len(ready)
+            for item, what in zip(ready, judged, strict=True):
+                yield self._prediction(item, what, share)
+
+    def close(self) -> None:
+        """End the decoding threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _batches(
+        self, images: Sequence[ImageRef], cancel: threading.Event
+    ) -> Iterator[list[_Decoded | FailedPrediction]]:
+        """Decode at most two batches ahead of the model, so that memory is bounded."""
+        waiting = iter(images)
+        pending: list[Future[_Decoded | FailedPrediction]] = []
+        while not cancel.is_set():
+            for ref in islice(waiting, 2 * BATCH - len(pending)):
+                pending.append(self._pool.submit(_decode, ref, self._preprocess))
+            if not pending:
+                return
+            batch, pending = pending[:BATCH], pending[BATCH:]
+            yield [future.result() for future in batch]
+        for future in pending:
+            future.cancel()
+
+    def _prediction(self, item: _Decoded, judged: Judged, seconds: float) -> Prediction:
+        roi = item.data.roi
+        size = (self._preprocess.width, self._preprocess.height)
+        anomaly_map = crop_to_content(judged.heat, item.input.content, size)
+        return Prediction(
+            image=item.image,
+            pred_label=judged.pred_label,
+            probabilities=judged.probabilities,
+            pred_score=judged.pred_score,
+            threshold=judged.threshold,
+            anomaly_map=anomaly_map,
+            roi=roi,
+            source_size=item.data.source_size,
+            pred_boxes=tuple(boxes_in_source(anomaly_map, roi, BOX_THRESHOLD, MIN_BOX_AREA)),
+            peak=peak_of(anomaly_map, roi),
+            seconds=seconds + item.seconds,
+        )
+
+
+def ct_channel(predictor: CnnPredictor, slice_threshold: float) -> ChannelModel:
+    """Return the CT channel; a slice's score is the summed probability of the defect classes."""
+
+    def judge(inputs: NDArray[np.float32]) -> list[Judged]:
+        output = predictor.predict(inputs)
+        heats = predictor.anomaly_maps(output)
+        judged = []
+        for probabilities, heat in zip(output.probabilities, heats, strict=True):
+            by_label = {
+                label: float(p) for label, p in zip(predictor.labels, probabilities, strict=True)
+            }
+            score = min(1.0, sum(by_label[name] for name in CT_DEFECT_CLASSES))
+            label = max(by_label, key=by_label.__getitem__)
+            judged.append(Judged(heat, label, by_label, score, slice_threshold))
+        return judged
+
+    return ChannelModel(predictor.preprocess, judge)
+
+
+def rgb_channel(predictor: CaePredictor) -> ChannelModel:
+    """Return the RGB channel; a view's score is the reconstruction score."""
+
+    def judge(inputs: NDArray[np.float32]) -> list[Judged]:
+        output = predictor.predict(inputs)
+        limit = predictor.threshold
+        return [
+            Judged(heat, "defect" if score > limit else "normal", {}, float(score), limit)
+            for score, heat in zip(output.scores, output.maps, strict=True)
+        ]
+
+    return ChannelModel(predictor.preprocess, judge)
+
+
+def _decode(ref: ImageRef, spec: Preprocess) -> _Decoded | FailedPrediction:
+    started = time.monotonic()
+    try:
+        data = load_image(
+            ref.path, modality=ref.modality, roi=_labelled_roi(ref), fit=(spec.width, spec.height)
+        )
+        prepared = to_model_input(data, spec)
+    except InspectionError as error:
+        return FailedPrediction(ref, error)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        return FailedPrediction(
+            ref, ImageError("image_unreadable", name=ref.path.name, problem=problem)
+        )
+    return _Decoded(ref, prepared, data, time.monotonic() - started)
+
+
+def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
+    if ref.label_path is None or ref.modality != "ct":
+        return None
+    try:
+        return read_label(ref.label_path).roi
+    except LabelError:
+        # A broken label must not keep a good picture from being inspected: its content box
+        # serves as the ROI, and the intake has the label among its findings.
+        return None

@@ -1,0 +1,184 @@
+"""System 1: the CT classifier and the RGB autoencoder, fused into one verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspection.assemble import LaneResult
+from inspection.channel_models import ChannelModel, ct_channel, rgb_channel
+from inspection.errors import InspectionError
+from inspection.evidence import keep_evidence
+from inspection.fusion import judge_images
+from inspection.lanes import LaneSettings, OnImage, resolve_device
+from inspection.messages import Message
+from inspection.predictions import FailedPrediction, Prediction
+from inspection.records import Battery, ImageRef
+from inspection.results import Box, ImageResult, ModelProvenance, SystemName
+
+if TYPE_CHECKING:
+    from inspection.bundle import Bundle
+
+
+class EnsembleLane:
+    """Judges every slice and view of a battery."""
+
+    name: SystemName = "ensemble"
+
+    def __init__(self, settings: LaneSettings) -> None:
+        self._settings = settings
+        self._ct: ChannelModel | InspectionError | None = None
+        self._rgb: ChannelModel | InspectionError | None = None
+
+    def load(self) -> list[ModelProvenance]:
+        """Load both models. One alone is enough to inspect, never enough for ``normal``."""
+        provenance: list[ModelProvenance] = []
+        self._ct = self._load_ct(provenance)
+        self._rgb = self._load_rgb(provenance)
+        if isinstance(self._ct, InspectionError) and isinstance(self._rgb, InspectionError):
+            raise self._ct
+        return provenance
+
+    def _load_ct(self, provenance: list[ModelProvenance]) -> ChannelModel | InspectionError:
+        from inspection.bundle import find_bundle
+        from inspection.models.cnn import CnnPredictor
+
+        try:
+            bundle = find_bundle(self._settings.models_dir, "ct_cnn")
+            predictor = CnnPredictor(bundle, resolve_device(self._settings.device))
+        except InspectionError as error:
+            return error
+        provenance.append(_provenance(bundle))
+        return ct_channel(predictor, self._settings.inspector.aggregation.slice_threshold)
+
+    def _load_rgb(self, provenance: list[ModelProvenance]) -> ChannelModel | InspectionError:
+        from inspection.bundle import find_bundle
+        from inspection.models.cae import CaePredictor
+
+        try:
+            bundle = find_bundle(self._settings.models_dir, "rgb_ae")
+            predictor = CaePredictor(bundle, resolve_device(self._settings.device))
+        except InspectionError as error:
+            return error
+        provenance.append(_provenance(bundle))
+        return rgb_channel(predictor)
+
+    def close(self) -> None:
+        """Drop the models and end the decoding threads."""
+        for channel in (self._ct, self._rgb):
+            if isinstance(channel, ChannelModel):
+                channel.close()
+        self._ct = self._rgb = None
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_image: OnImage) -> LaneResult:
+        """Judge every image of the battery and fuse them into a verdict."""
+        started = time.monotonic()
+        predictions: list[Prediction] = []
+        images: list[ImageResult] = []
+        for outcome in self._predict(battery, cancel):
+            on_image(outcome)
+            if isinstance(outcome, Prediction):
+                predictions.append(outcome)
+            images.append(_image_result(outcome, self._settings.lot_root))
+        if cancel.is_set():
+            return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
+        verdict, ensemble, runs, slices, views = judge_images(
+            images, len(battery.ct), len(battery.rgb), self._settings.inspector
+        )
+        if self._settings.evidence_dir is not None:
+            kept = keep_evidence(
+                self._settings.evidence_dir,
+                battery.battery_id,
+                {image_name(p.image, self._settings.lot_root): p for p in predictions},
+                {*slices, *views},
+            )
+            images = [i.model_copy(update={"evidence": kept.get(i.image, {})}) for i in images]
+            ensemble = ensemble.model_copy(update=_gradcam(images, slices))
+        return LaneResult(
+            system=self.name,
+            state="done",
+            seconds=time.monotonic() - started,
+            verdict=verdict,
+            ensemble=ensemble,
+            images=tuple(images),
+            runs=tuple(runs),
+            worst_slices=tuple(slices),
+            worst_views=tuple(views),
+        )
+
+    def _predict(
+        self, battery: Battery, cancel: threading.Event
+    ) -> Iterator[Prediction | FailedPrediction]:
+        for refs, channel in ((battery.ct, self._ct), (battery.rgb, self._rgb)):
+            if isinstance(channel, ChannelModel):
+                for outcome in channel.predict(refs, cancel):
+                    if cancel.is_set():
+                        return
+                    yield outcome
+            elif channel is not None:
+                yield from (FailedPrediction(ref, channel) for ref in refs)
+
+
+def image_name(ref: ImageRef, lot_root: Path) -> str:
+    """Return an image's name in results: its path relative to the lot, with forward slashes."""
+    try:
+        return ref.path.relative_to(lot_root).as_posix()
+    except ValueError:
+        return ref.path.as_posix()
+
+
+def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:
+    ref = outcome.image
+    name = image_name(ref, lot_root)
+    if isinstance(outcome, FailedPrediction):
+        return ImageResult(
+            image=name,
+            modality=ref.modality,
+            axis=ref.axis,
+            number=ref.number,
+            state="failed",
+            error=outcome.error.message,
+        )
+    roi = outcome.roi
+    return ImageResult(
+        image=name,
+        modality=ref.modality,
+        axis=ref.axis,
+        number=ref.number,
+        state="done",
+        pred_label=outcome.pred_label,
+        probabilities=outcome.probabilities,
+        pred_score=outcome.pred_score,
+        threshold=outcome.threshold,
+        is_anomaly=outcome.is_anomaly,
+        # Below the threshold a region is noise that happens to be the loudest.
+        pred_boxes=list(outcome.pred_boxes) if outcome.is_anomaly else [],
+        peak=outcome.peak,
+        width=outcome.source_size[0],
+        height=outcome.source_size[1],
+        roi=Box(x=roi.x, y=roi.y, w=roi.w, h=roi.h),
+        seconds=outcome.seconds,
+    )
+
+
+def _provenance(bundle: Bundle) -> ModelProvenance:
+    manifest = bundle.manifest
+    return ModelProvenance(
+        slot=manifest.slot,
+        name=manifest.name,
+        sha256=bundle.sha256,
+        thresholds={manifest.slot: bundle.threshold.threshold} if bundle.threshold else {},
+        trained_at=manifest.created_at,
+        demo=manifest.demo,
+    )
+
+
+def _gradcam(images: Sequence[ImageResult], slices: Sequence[str]) -> dict[str, object]:
+    """Return the two Grad-CAM fields of the ensemble's result: those of the worst slice."""
+    worst = next((image for image in images if slices and image.image == slices[0]), None)
+    if worst is None:
+        return {}
+    return {"gradcam_heatmap": worst.evidence.get("heatmap"), "gradcam_bbox": worst.pred_boxes}

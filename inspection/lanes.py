@@ -1,0 +1,122 @@
+"""What a lane is: one of the three systems, owned by one thread from loading to closing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from inspection.assemble import LaneResult
+from inspection.config import InspectorConfig
+from inspection.errors import InspectionError, ModelMissingError
+from inspection.messages import Message
+from inspection.predictions import FailedPrediction, Prediction
+from inspection.records import Battery
+from inspection.results import ModelProvenance, SystemName
+
+log = logging.getLogger(__name__)
+
+OnImage = Callable[[Prediction | FailedPrediction], None]
+
+
+class Lane(Protocol):
+    """One of the three systems. Owned by one thread from ``load`` to ``close``."""
+
+    name: SystemName
+
+    def load(self) -> list[ModelProvenance]:
+        """Load the models.
+
+        Raises
+        ------
+        ModelMissingError
+            If no model is installed for this system.
+        BundleError
+            If a model is incomplete or altered.
+        """
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_image: OnImage) -> LaneResult:
+        """Judge one battery; returns early with ``cancelled`` once ``cancel`` is set."""
+
+    def close(self) -> None:
+        """Release models and threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """What a lane needs to know.
+
+    Parameters
+    ----------
+    models_dir : folder of model bundles
+    lot_root : images are named relative to it
+    inspector : fusion policy
+    device : ``auto``, ``cpu`` or ``cuda``
+    evidence_dir : where pictures and maps go; None keeps none
+    """
+
+    models_dir: Path
+    lot_root: Path
+    inspector: InspectorConfig
+    device: str = "auto"
+    evidence_dir: Path | None = None
+
+
+class UninstalledLane:
+    """A system whose models this version cannot run: it says so, and judges nothing."""
+
+    def __init__(self, name: SystemName) -> None:
+        self.name = name
+
+    def load(self) -> list[ModelProvenance]:
+        """Say that the model is not installed."""
+        raise ModelMissingError("model_not_installed", system=self.name.upper())
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_image: OnImage) -> LaneResult:
+        """Return ``not_installed``."""
+        message = Message(code="model_not_installed", params={"system": self.name.upper()})
+        return LaneResult(self.name, "not_installed", message)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def inspect_safely(
+    lane: Lane, battery: Battery, cancel: threading.Event, on_image: OnImage
+) -> LaneResult:
+    """Return the lane's result, or a ``failed`` one, so that the other systems go on.
+
+    This is the one place where an unforeseen error of a model becomes a result; it is logged in
+    full and can only ever read as "not inspected".
+    """
+    started = time.monotonic()
+    try:
+        return lane.inspect(battery, cancel, on_image)
+    except InspectionError as error:
+        message = error.message
+    except Exception as error:
+        log.exception("%s failed on battery %s", lane.name, battery.battery_id)
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        message = Message(code="lane_failed", params={"system": lane.name, "problem": problem})
+    return LaneResult(lane.name, "failed", message, time.monotonic() - started)
+
+
+def resolve_device(device: str) -> str:
+    """Return ``cpu`` or ``cuda``; ``auto`` takes the GPU where there is one.
+
+    Raises
+    ------
+    InspectionError
+        If a GPU is asked for and there is none.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InspectionError("device_missing", device=device)
+    return device
