@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from inspection.atomic import sync_folder
 from inspection.errors import BundleError, ModelMissingError
 from inspection.images import Preprocess
 
@@ -302,9 +303,11 @@ def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
+        sync_folder(fresh)
         if folder.exists():
             folder.replace(stale)
         fresh.replace(folder)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(stale, ignore_errors=True)
