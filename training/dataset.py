@@ -73,8 +73,8 @@ def read_slices(lots: Sequence[Path]) -> list[Slice]:
                 if ref.label_path is None:
                     continue
                 label = read_label(ref.label_path)
-                name = class_of(label, ref)
-                if name is None:
+                name = class_of(label, "ct")
+                if name not in CT_CLASSES:
                     continue
                 polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
                 # The same number in another lot is another battery.

@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 LOG_FIELDS = ("epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall")
 EVALUATION_BATCH = 32
+LOG_STEPS = 50
+"""Steps between two lines of the log, for runs without a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +141,13 @@ def _fit(
     optimiser = torch.optim.Adam(
         [{"params": body, "lr": rates[0]}, {"params": head, "lr": rates[1]}],
         weight_decay=settings.weight_decay,
+        fused=True,
     )
     steps = warmup.epochs * batches.crop_count + settings.epochs * batches.whole_count
     schedule = None
     if settings.schedule == "one_cycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=rates, total_steps=max(steps, 1), pct_start=0.15
+            optimiser, max_lr=rates, total_steps=max(steps, 1), pct_start=0.05
         )
     autocast = _autocast(settings.precision, device)
 
@@ -160,9 +163,10 @@ def _fit(
             count = batches.crop_count if warming else batches.whole_count
             model.train()
             losses: list[float] = []
+            epoch_started = time.monotonic()
             with _progress(f"epoch {epoch + 1}") as progress:
                 task = progress.add_task("", total=count, loss=0.0)
-                for batch in source:
+                for step, batch in enumerate(source, start=1):
                     inputs = torch.from_numpy(batch.inputs).to(device)
                     inputs = inputs.contiguous(memory_format=torch.channels_last)
                     labels = torch.from_numpy(batch.labels).to(device)
@@ -182,7 +186,11 @@ def _fit(
                     if schedule is not None:
                         schedule.step()
                     losses.append(float(loss.detach()))
-                    progress.update(task, advance=1, loss=float(np.mean(losses[-50:])))
+                    recent = float(np.mean(losses[-LOG_STEPS:]))
+                    progress.update(task, advance=1, loss=recent)
+                    if step % LOG_STEPS == 0:
+                        rate = step * len(labels) / (time.monotonic() - epoch_started)
+                        log.info("  %d of %d: loss %.3f, %.1f images/s", step, count, recent, rate)
 
             found = validate(model, val_cache, config, autocast)
             rows.append(
