@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
 from app.dialogs.shortcuts import key_text
+from app.runner import RunPhase
 from app.theme import icon, tokens
 
 # name -> (icon, keys). A letter typed into a text field stays in the field: Qt asks it first.
@@ -137,6 +138,31 @@ class Actions(QObject):
             if drawn:
                 colour = tokens().accent if name == "start" else ""
                 self._by_name[name].setIcon(icon(drawn, colour))
+
+    def enable(
+        self,
+        *,
+        phase: RunPhase,
+        has_lot: bool,
+        has_session: bool,
+        writable: bool,
+        may_accept: bool,
+        may_decide: bool,
+        may_undo: bool,
+    ) -> None:
+        """Offer only what can be done now."""
+        running = phase in ("running", "paused")
+        offered = dict.fromkeys(
+            ("start", "start_over", "again"), phase == "idle" and has_lot and writable
+        )
+        offered |= dict.fromkeys(("pause", "cancel"), running)
+        offered |= dict.fromkeys(("previous", "next", "suspicious", "find", "findings"), has_lot)
+        offered |= dict.fromkeys(("accept", "accept_next"), may_accept)
+        offered |= {"override": may_decide, "undo": may_undo, "export": has_session}
+        offered["open_lot"] = phase == "idle"
+        for name, on in offered.items():
+            self._by_name[name].setEnabled(on)
+        self._by_name["pause"].setChecked(phase == "paused")
 
     def sheet(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the keys in groups, for the sheet."""

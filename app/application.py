@@ -98,7 +98,7 @@ class Station(QObject):
         self.controller.settings_changed.connect(self._on_settings)
         self.window.language_chosen.connect(self._on_language)
         self.window.theme_chosen.connect(self._on_theme)
-        self.window.crashed.connect(self.errors.report)
+        self.window.announcements.crashed.connect(self.errors.report)
         self.errors.unexpected.connect(
             self.window.conversations.show_crash, Qt.ConnectionType.QueuedConnection
         )
@@ -110,7 +110,9 @@ class Station(QObject):
         except OSError as error:
             log.warning("settings cannot be saved: %s", error)
             problem = error.strerror or str(error)
-            self.window.show_error(InspectionError("settings_not_saved", problem=problem))
+            self.window.announcements.tell_error(
+                InspectionError("settings_not_saved", problem=problem)
+            )
 
     def _on_language(self, language: str) -> None:
         languages.use("ko" if language == "ko" else "en")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app.decisions import Decisions
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.runner import InspectionRunner
-from app.session_writer import SessionWriter, decision_now
+from app.session_writer import SessionWriter
 from app.settings import Settings
 from app.wording import languages
 from app.workers import BuildLane, TaskPool, Ticket
@@ -22,7 +24,7 @@ from inspection.engine import LaneSettings
 from inspection.errors import InspectionError
 from inspection.lot import scan_lot
 from inspection.records import Lot
-from inspection.results import BatteryResult, BatterySummary, Kind, SystemName
+from inspection.results import BatteryResult, BatterySummary, SystemName
 from inspection.session import SessionListing, SessionStore
 
 log = logging.getLogger(__name__)
@@ -48,9 +50,7 @@ class Controller(QObject):
     session_changed = Signal(object)
     sessions_listed = Signal(object)
     resume_offered = Signal(object)
-    operator_needed = Signal()
     settings_changed = Signal(object)
-    unsaved_changed = Signal(object)
     scanning = Signal(bool)
     failed = Signal(object)
 
@@ -76,7 +76,8 @@ class Controller(QObject):
         self._chosen_by_operator = False
         self._results: OrderedDict[str, BatteryResult] = OrderedDict()
         self._scan: Ticket | None = None
-        self._wanted_decision: partial[None] | None = None
+        self._autostart = False
+        self.decisions = Decisions(self)
         self._connect()
 
     def _connect(self) -> None:
@@ -86,9 +87,7 @@ class Controller(QObject):
         self.runner.ended.connect(self._on_ended)
         self.writer.opened.connect(self.session_changed)
         self.writer.loaded.connect(self._on_loaded)
-        self.writer.decided.connect(self._on_decided)
         self.writer.listed.connect(self._on_listed)
-        self.writer.unsaved_changed.connect(self._on_unsaved)
         self.writer.failed.connect(self.failed)
 
     def shut_down(self) -> None:
@@ -180,8 +179,6 @@ class Controller(QObject):
         elif earlier is not None:
             self.resume_offered.emit(earlier)
 
-    _autostart = False
-
     def resume(self, folder: Path) -> None:
         """Reopen an unfinished session of the lot that is open, and inspect the rest."""
         self.writer.open(folder, self._on_resumed)
@@ -196,12 +193,12 @@ class Controller(QObject):
     def start(self) -> None:
         """Inspect what is still to be inspected; a new session is made where none is open."""
         if self.lot is not None and self.runner.phase == "idle":
-            self._with_session(self._start_remaining)
+            self.with_session(self._start_remaining)
 
     def inspect_again(self, battery_id: str) -> None:
         """Inspect one battery once more; the operator's decision stays."""
         if self.lot is not None and self.runner.phase == "idle":
-            self._with_session(partial(self._start_these, (battery_id,)))
+            self.with_session(partial(self._start_these, (battery_id,)))
 
     def start_over(self) -> None:
         """Inspect the whole lot in a new session."""
@@ -209,9 +206,10 @@ class Controller(QObject):
         if lot is not None and self.runner.phase == "idle":
             self.writer.close()
             self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
-            self._with_session(self._start_remaining)
+            self.with_session(self._start_remaining)
 
-    def _with_session(self, then: partial[None]) -> None:
+    def with_session(self, then: Callable[[], None]) -> None:
+        """Go on with ``then`` once a session is open; a new one where there is none."""
         if self.writer.record is not None:
             then()
             return
@@ -241,7 +239,7 @@ class Controller(QObject):
             return
         self.writer.mark("processing")
         for battery in batteries:
-            self._set_row(replace(self.rows[battery.battery_id], state="queued", systems={}))
+            self.set_row(replace(self.rows[battery.battery_id], state="queued", systems={}))
         self.runner.start(
             batteries,
             self.settings.systems,
@@ -256,10 +254,10 @@ class Controller(QObject):
 
     def _on_system(self, battery_id: str, system: SystemName, state: str) -> None:
         row = self.rows[battery_id].with_system(system, state)
-        self._set_row(replace(row, state="running"))
+        self.set_row(replace(row, state="running"))
 
     def _on_result(self, result: BatteryResult) -> None:
-        self._set_row(self.rows[result.battery_id].with_result(result), tell_current=False)
+        self.set_row(self.rows[result.battery_id].with_result(result), tell_current=False)
         self._keep(result)
         if _worth_saving(result):
             self.writer.save(result)
@@ -274,7 +272,7 @@ class Controller(QObject):
         if cancelled:
             for battery_id in self.runner.unfinished:
                 row = self.rows[battery_id]
-                self._set_row(replace(row, state="cancelled" if row.systems else "queued"))
+                self.set_row(replace(row, state="cancelled" if row.systems else "queued"))
             self.writer.mark("cancelled")
         elif self.lot is not None:
             unfinished = any(row.state == "failed" for row in self.rows.values())
@@ -287,6 +285,10 @@ class Controller(QObject):
         """Make a battery the current one, by the operator's will."""
         self._chosen_by_operator = True
         self._make_current(battery_id)
+
+    def current_row(self) -> Row | None:
+        """Return the current battery's row."""
+        return self.rows.get(self.current_id) if self.current_id else None
 
     def _make_current(self, battery_id: str) -> None:
         if battery_id == self.current_id or battery_id not in self.rows:
@@ -310,7 +312,7 @@ class Controller(QObject):
             )
             row = replace(row, battery=battery_of(summary, result.images, self.lot.root))
         self._keep(result)
-        self._set_row(replace(row, systems=dict(result.systems)))
+        self.set_row(replace(row, systems=dict(result.systems)))
 
     def _keep(self, result: BatteryResult) -> None:
         self._results[result.battery_id] = result
@@ -319,7 +321,8 @@ class Controller(QObject):
             oldest = next(name for name in self._results if name != self.current_id)
             del self._results[oldest]
 
-    def _set_row(self, row: Row, *, tell_current: bool = True) -> None:
+    def set_row(self, row: Row, *, tell_current: bool = True) -> None:
+        """Show a battery's new state everywhere."""
         self.rows[row.battery_id] = row
         self.row_changed.emit(row)
         if tell_current and row.battery_id == self.current_id:
@@ -338,87 +341,6 @@ class Controller(QObject):
             self.lot.root,
             self.writer.folder,
         )
-
-    # -- decisions -------------------------------------------------------------------------
-
-    def accept(self) -> None:
-        """Accept the station's verdict on the current battery."""
-        row = self._current_row()
-        if row is not None and row.kind is not None and self.may_accept:
-            self._decide(partial(self._record, row.battery_id, "accept", row.kind, "", ""))
-
-    def override(self, kind: Kind, reason: str, comment: str) -> None:
-        """Put the operator's word over the station's; a reason is required."""
-        row = self._current_row()
-        if row is not None and reason.strip():
-            self._decide(
-                partial(
-                    self._record, row.battery_id, "override", kind, reason.strip(), comment.strip()
-                )
-            )
-
-    def undo(self) -> None:
-        """Withdraw the decision on the current battery."""
-        row = self._current_row()
-        if row is not None and row.decision is not None:
-            self._decide(partial(self._withdraw, row.battery_id))
-
-    def set_operator(self, name: str) -> None:
-        """Name the operator, then carry out the decision that waited for it."""
-        self.change(self.settings.model_copy(update={"operator": name.strip()}))
-        waiting, self._wanted_decision = self._wanted_decision, None
-        if waiting is not None and self.settings.operator:
-            waiting()
-
-    def forget_decision(self) -> None:
-        """Drop the decision that waited for the operator's name."""
-        self._wanted_decision = None
-
-    @property
-    def may_accept(self) -> bool:
-        """True where there is a verdict that can be accepted."""
-        row = self._current_row()
-        return self.may_decide and row is not None and row.kind not in (None, "not_inspected")
-
-    @property
-    def may_decide(self) -> bool:
-        """True where a battery is current and its session can be written."""
-        return self._current_row() is not None and not self.writer.read_only
-
-    def _current_row(self) -> Row | None:
-        return self.rows.get(self.current_id) if self.current_id else None
-
-    def _decide(self, decision: partial[None]) -> None:
-        if not self.settings.operator:
-            self._wanted_decision = decision
-            self.operator_needed.emit()
-        elif not self.writer.read_only:
-            self._with_session(decision)
-
-    def _record(self, battery_id: str, action: str, kind: Kind, reason: str, comment: str) -> None:
-        decision = decision_now(action, kind, self.settings.operator, reason, comment)
-        self.rows[battery_id] = replace(self.rows[battery_id], decision=decision)
-        self._set_row(self.rows[battery_id])
-        self.writer.decide(battery_id, decision)
-
-    def _withdraw(self, battery_id: str) -> None:
-        self.writer.undo(battery_id, self.settings.operator)
-
-    def _on_decided(self, summary: BatterySummary) -> None:
-        row = self.rows.get(summary.battery_id)
-        if row is not None:
-            self._set_row(replace(row, decision=summary.decision, unsaved=False))
-
-    def _on_unsaved(self, error: InspectionError | None) -> None:
-        waiting = set(self.writer.unsaved) if error is not None else set()
-        for row in list(self.rows.values()):
-            unsaved = row.battery_id in waiting and row.decision is not None
-            if row.unsaved != unsaved:
-                self._set_row(replace(row, unsaved=unsaved))
-        if error is not None and self.runner.phase == "running":
-            # What cannot be saved is kept in memory: nothing more is to be heaped on it.
-            self.runner.set_paused(True)
-        self.unsaved_changed.emit(error)
 
     # -- settings --------------------------------------------------------------------------
 

@@ -48,17 +48,17 @@ class Conversations(QObject):
     def override(self) -> None:
         """Ask for the operator's own verdict."""
         view = self._controller.current_view()
-        if view is None or not self._controller.may_decide:
+        if view is None or not self._controller.decisions.may_decide:
             return
         dialog = OverrideDialog(self._window, view.row)
-        dialog.overridden.connect(self._controller.override)
+        dialog.overridden.connect(self._controller.decisions.override)
         dialog.open()
 
     def ask_operator(self) -> None:
         """Ask who decides."""
         dialog = OperatorDialog(self._window, self._controller.settings.operator)
-        dialog.named.connect(self._controller.set_operator)
-        dialog.rejected.connect(self._controller.forget_decision)
+        dialog.named.connect(self._controller.decisions.set_operator)
+        dialog.rejected.connect(self._controller.decisions.forget)
         dialog.open()
 
     def show_findings(self) -> None:

@@ -121,6 +121,7 @@ class InspectionRunner(QObject):
         for thread in self._threads.values():
             thread.stop()
         self._job = None
+        self.progress_changed.emit()
 
     # -- state -----------------------------------------------------------------------------
 

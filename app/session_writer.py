@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -282,17 +281,3 @@ def _is_disk(error: Exception) -> bool:
 
 def _ignore(_value: object) -> None:
     """Nothing is left to do in the window."""
-
-
-def decision_now(
-    action: str, kind: Any, operator: str, reason: str = "", comment: str = ""
-) -> Decision:
-    """Return a decision taken at this moment."""
-    return Decision(
-        action=action,
-        kind=kind,
-        reason=reason,
-        comment=comment,
-        operator=operator,
-        decided_at=datetime.now().astimezone(),
-    )

@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 translate = QCoreApplication.translate
 
 DASH = "–"
-SYSTEM_NAMES: dict[SystemName, str] = {"ensemble": "Ensemble", "vlm": "VLM", "vlg": "VLG"}
 
 
 class Languages:
@@ -101,6 +100,11 @@ def kind_text(kind: Kind) -> str:
         "review": translate("Wording", "Review"),
         "not_inspected": translate("Wording", "Not inspected"),
     }[kind]
+
+
+def system_text(system: SystemName) -> str:
+    """Return a system's name."""
+    return translate("Wording", "Ensemble") if system == "ensemble" else system.upper()
 
 
 def state_text(state: SystemState) -> str:

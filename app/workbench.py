@@ -12,7 +12,7 @@ LAYOUT_VERSION = 1
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 FEATURES = QDockWidget.DockWidgetFeature
 MOVABLE = FEATURES.DockWidgetMovable | FEATURES.DockWidgetFloatable | FEATURES.DockWidgetClosable
-SIDE_WIDTH = 376
+SIDE_WIDTH = 396
 VERDICT_WIDTH = 336
 
 

@@ -259,6 +259,7 @@ class TaskPool(QObject):
         super().__init__(parent)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._open: set[Ticket] = set()
+        self._closed = False
         self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def submit(
@@ -269,6 +270,10 @@ class TaskPool(QObject):
     ) -> Ticket:
         """Run ``work`` in a thread, then ``done`` with its value or ``failed`` with its error."""
         ticket = Ticket(done, failed)
+        if self._closed:
+            # A late event of a window that is closing: there is nobody left to call back.
+            ticket.cancel()
+            return ticket
         self._open.add(ticket)
         self._executor.submit(self._run, ticket, work)
         return ticket
@@ -286,6 +291,7 @@ class TaskPool(QObject):
         finish : do the waiting tasks first (a session's writes) rather than drop them; none
             calls back
         """
+        self._closed = True
         for ticket in self._open:
             if not finish:
                 ticket.cancel()

@@ -20,12 +20,12 @@ from PySide6.QtCore import (
 from app.review import Row
 from app.wording import (
     DASH,
-    SYSTEM_NAMES,
     class_text,
     kind_text,
     message_text,
     score_text,
     state_text,
+    system_text,
 )
 from inspection.results import SYSTEMS, Kind
 
@@ -166,12 +166,14 @@ def _sort_key(row: Row, column: Column) -> tuple[Any, ...]:
 
 def _told(row: Row) -> str:
     lines = [
-        f"{SYSTEM_NAMES[name]}: {state_text(row.systems.get(name, 'queued'))}"
+        f"{system_text(name)}: {state_text(row.systems.get(name, 'queued'))}"
         for name in SYSTEMS
         if row.systems
     ]
     if row.defect_type:
         lines.append(class_text(row.defect_type))
+    if row.decision:
+        lines.append(f"{kind_text(row.decision.kind)} ({row.decision.operator})")
     lines += [message_text(warning) for warning in row.battery.warnings]
     return "\n".join([row.battery_id, *lines])
 

@@ -28,7 +28,7 @@ FILTERS = (
     "not_inspected",
     "normal",
 )
-WIDTHS = {Column.SYSTEMS: 54, Column.SCORE: 52, Column.DECISION: 84}
+WIDTHS = {Column.BATTERY: 76, Column.SYSTEMS: 54, Column.SCORE: 50, Column.DECISION: 66}
 
 
 class LotPanel(Panel):
@@ -89,7 +89,6 @@ class LotPanel(Panel):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setMinimumSectionSize(44)
         header.setSectionResizeMode(Column.VERDICT, QHeaderView.ResizeMode.Stretch)
-        header.resizeSection(Column.BATTERY, 92)
         for at, width in WIDTHS.items():
             header.resizeSection(at, width)
         return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.review import BatteryView, Row
 from app.theme import icon, tokens
@@ -14,7 +14,6 @@ from app.widgets.chip import Chip
 from app.widgets.panel import Panel, button, column, label, line
 from app.wording import (
     DASH,
-    SYSTEM_NAMES,
     channel_text,
     class_row,
     class_text,
@@ -23,6 +22,7 @@ from app.wording import (
     message_text,
     score_text,
     state_text,
+    system_text,
 )
 from inspection.results import SYSTEMS, SystemState
 
@@ -82,10 +82,11 @@ class VerdictPanel(Panel):
         self._body.addWidget(self._scores)
         self._systems_title = self._section()
         self._systems: dict[str, Chip] = {}
+        self._system_names: dict[str, QLabel] = {}
         for system in SYSTEMS:
             name = label("muted")
-            name.setText(SYSTEM_NAMES[system])
             name.setFixedWidth(84)
+            self._system_names[system] = name
             self._systems[system] = Chip(solid=False)
             self._body.addLayout(line(name, self._systems[system]))
         self._reasons_title = self._section()
@@ -234,6 +235,7 @@ class VerdictPanel(Panel):
     def _word_systems(self, row: Row | None) -> None:
         result = self._view.result if self._view else None
         for system in SYSTEMS:
+            self._system_names[system].setText(system_text(system))
             state: SystemState = row.systems.get(system, "queued") if row else "queued"
             text, tone = state_text(state), state_tone(state)
             if system == "ensemble" and row is not None and row.kind and state == "done":

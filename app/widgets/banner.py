@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.theme import icon, tokens
@@ -113,6 +114,11 @@ class Toast(QFrame):
         self.show()
         self.raise_()
         self._timer.start(TOAST_MS)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Qt: nothing is left to time."""
+        super().hideEvent(event)
+        self._timer.stop()
 
     def place(self) -> None:
         """Stay in the corner."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
@@ -10,7 +10,7 @@ from app.models.battery_table import ROW_ROLE, Column
 from app.review import Row
 from app.theme import icon, tokens
 from app.tones import kind_tone, state_tone
-from app.widgets.chip import draw_chip, draw_mark
+from app.widgets.chip import MARK, draw_chip, draw_mark
 from app.wording import kind_text
 from inspection.results import SYSTEMS
 
@@ -81,12 +81,10 @@ class BatteryDelegate(QStyledItemDelegate):
         spot = QRectF(area.left(), area.center().y() - ICON / 2, ICON, ICON)
         icon(name, shade).paint(painter, spot.toRect())
         if overridden:
-            painter.setPen(QColor(colours.text))
-            room = area.adjusted(ICON + 6, 0, 0, 0)
-            text = painter.fontMetrics().elidedText(
-                kind_text(row.decision.kind), Qt.TextElideMode.ElideRight, int(room.width())
-            )
-            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, text)
+            tone = kind_tone(row.decision.kind)
+            mark = QRectF(spot.right() + 8, area.center().y() - MARK / 2, MARK, MARK)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            draw_mark(painter, mark, tone, colours.tone(tone))
 
     def _paint_warning(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
         area = option.rect

@@ -57,7 +57,7 @@ class MissingModel(QWidget):
         if state == "not_installed":
             install = QCoreApplication.translate(
                 "MissingModel",
-                "Install the model with “station models import” and start the inspection again.",
+                "Install the model, or switch this system off under Inspection – Systems.",
             )
             advice = f"{install} {advice}".strip()
         self.advice.setText(advice)

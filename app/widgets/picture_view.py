@@ -34,6 +34,7 @@ from inspection.results import Box
 ZOOM_STEP = 1.2
 MAX_ZOOM = 16.0
 EDGE = 10
+EDGE_SHARE = 0.02
 BOX_COLOUR = QColor("#40c8ff")
 BOX_TEXT_POINTS = 8.5
 
@@ -62,7 +63,7 @@ class PictureView(QGraphicsView):
         self._heat = self._pixmap_item()
         self._boxes: list[QGraphicsItem] = []
         self._roi = Rect(0, 0, 1, 1)
-        self._fitted = True
+        self._fitted, self._fit_scale = True, 1.0
         self._overlay, self._opacity, self._bare, self._show_boxes = True, 0.7, False, True
         self._has_picture = False
         self.caption = self._label("caption")
@@ -139,8 +140,11 @@ class PictureView(QGraphicsView):
         """Show the whole picture."""
         self._fitted = True
         if self._has_picture:
-            self.setSceneRect(_rect(self._roi))
-            self.fitInView(_rect(self._roi), Qt.AspectRatioMode.KeepAspectRatio)
+            edge = EDGE_SHARE * max(self._roi.w, self._roi.h)
+            whole = _rect(self._roi).adjusted(-edge, -edge, edge, edge)
+            self.setSceneRect(whole)
+            self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
+            self._fit_scale = self.transform().m11()
         self._arrange()
 
     # -- Qt --------------------------------------------------------------------------------
@@ -156,7 +160,7 @@ class PictureView(QGraphicsView):
             return
         factor = ZOOM_STEP**direction
         scale = self.transform().m11() * factor
-        if direction < 0 and scale <= self._fit_scale():
+        if direction < 0 and scale <= self._fit_scale:
             self.fit()
         elif scale <= MAX_ZOOM:
             self._fitted = False
@@ -174,10 +178,6 @@ class PictureView(QGraphicsView):
         self._arrange()
 
     # -- inside ----------------------------------------------------------------------------
-
-    def _fit_scale(self) -> float:
-        size = self.viewport().size()
-        return min(size.width() / self._roi.w, size.height() / self._roi.h)
 
     def _pixmap_item(self) -> QGraphicsPixmapItem:
         item = QGraphicsPixmapItem()

@@ -67,7 +67,9 @@ class RunProgress(Panel):
         elif phase == "idle" and progress.seconds > 0:
             parts.append(duration_text(progress.seconds))
         self._rate.setText(" · ".join(parts))
-        self.setVisible(progress.total_batteries > 0)
+        # The tool bar decides on its own whether this widget is shown; its content may hide.
+        for part in (self._state, self._rate, self._bar):
+            part.setVisible(progress.total_batteries > 0)
 
     def _on_changed(self) -> None:
         if self._runner.phase == "idle":

@@ -11,7 +11,7 @@ from app.theme import icon
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
-from app.wording import SYSTEM_NAMES, message_text, translate
+from app.wording import message_text, system_text, translate
 from inspection.results import SYSTEMS, SessionRecord
 
 
@@ -56,7 +56,7 @@ class StationStatus(QStatusBar):
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
         for system, view in self._lanes.items():
-            text = f"{SYSTEM_NAMES[system]}: {_phase_text(view)}"
+            text = f"{system_text(system)}: {_phase_text(view)}"
             self.chips[system].show_state(text, _tone(view))
             if view.message is not None:
                 self.chips[system].setToolTip(message_text(view.message))

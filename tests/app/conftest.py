@@ -121,16 +121,37 @@ def build_label_lane(system: SystemName, settings: LaneSettings) -> EnsembleLane
     return LabelLane(settings) if system == "ensemble" else UninstalledLane(system)
 
 
+def build_broken_lane(system: SystemName, settings: LaneSettings) -> EnsembleLane | UninstalledLane:
+    return BrokenLane(settings) if system == "ensemble" else UninstalledLane(system)
+
+
+@pytest.fixture
+def broken():
+    """Build an ensemble that fails on every battery."""
+    return build_broken_lane
+
+
+@pytest.fixture
+def gated():
+    """Return a maker of lanes that wait for a gate before each image."""
+
+    def with_gate(gate: threading.Event):
+        def build(system: SystemName, settings: LaneSettings):
+            lane = build_label_lane(system, settings)
+            if isinstance(lane, LabelLane):
+                lane.gate = gate
+            return lane
+
+        return build
+
+    return with_gate
+
+
 @pytest.fixture(scope="session")
 def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six batteries, half of them defective, in the layout of a real lot."""
     spec = SyntheticLot(batteries=6, slices=9, views=2, canvas=192, seed=11, defects=0.5)
     return write_lot(tmp_path_factory.mktemp("lots") / "lot", spec)
-
-
-@pytest.fixture(scope="session")
-def qapp_cls() -> type[QApplication]:
-    return QApplication
 
 
 @pytest.fixture

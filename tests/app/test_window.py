@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import errno
+import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
+import inspection.audit
+from app.dialogs.crash import CrashDialog
+from app.dialogs.operator import OperatorDialog
+from app.dialogs.override import OverrideDialog
 from app.models.battery_table import Column
+from app.settings import SettingsFile
+from inspection.engine import build_lane
 
 WAIT = 30_000
 
@@ -29,6 +40,9 @@ def inspected(qtbot, station, lot: Path):
 
 
 def press(station, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+    # The offscreen platform leaves no window active once a dialog has closed.
+    station.window.activateWindow()
+    QApplication.processEvents()
     QTest.keyClick(station.window, key, modifier)
 
 
@@ -49,3 +63,259 @@ def test_an_inspection_gives_every_battery_a_verdict_on_screen(qtbot, stations, 
     table = station.window.lot_panel.proxy
     shown = {table.index(n, Column.VERDICT).data() for n in range(table.rowCount())}
     assert "–" not in shown
+
+
+def test_keys_step_through_the_batteries(qtbot, stations, lot):
+    station = opened(qtbot, stations(), lot)
+    ids = sorted(station.controller.rows)
+    press(station, Qt.Key.Key_Down)
+    press(station, Qt.Key.Key_J)
+    assert station.controller.current_id == ids[2]
+    press(station, Qt.Key.Key_Up)
+    assert station.controller.current_id == ids[1]
+    before = station.window.ct.current
+    press(station, Qt.Key.Key_Right)
+    assert station.window.ct.current.ref.number == before.ref.number + 1
+    press(station, Qt.Key.Key_X)
+    assert station.window.ct.current.ref.axis != before.ref.axis
+
+
+def test_next_suspicious_skips_normal_batteries(qtbot, stations, lot):
+    station = inspected(qtbot, stations(), lot)
+    suspicious = {row.battery_id for row in station.controller.rows.values() if row.suspicious}
+    seen = set()
+    for _ in range(len(suspicious)):
+        press(station, Qt.Key.Key_N)
+        seen.add(station.controller.current_id)
+    assert seen == suspicious
+
+
+def test_a_decision_is_on_the_disk_and_there_after_reopening(qtbot, stations, lot):
+    first = inspected(qtbot, stations(), lot)
+    battery_id = first.controller.current_id
+    press(first, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: first.controller.rows[battery_id].decision is not None)
+    folder = first.controller.writer.folder
+    kind = first.controller.rows[battery_id].kind
+    stations.close(first)
+    line = json.loads((folder / "audit.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert (line["battery_id"], line["action"], line["operator"]) == (battery_id, "accept", "Kim")
+
+    second = stations()
+    second.controller.open_session(folder)
+    qtbot.waitUntil(lambda: bool(second.controller.rows), timeout=WAIT)
+    row = second.controller.rows[battery_id]
+    assert (row.kind, row.decision.kind, row.decision.operator) == (kind, kind, "Kim")
+    second.controller.choose(battery_id)
+    qtbot.waitUntil(
+        lambda: (
+            second.controller.current_view().result is not None
+            and second.window.ct.stage.picture_shown
+        ),
+        timeout=WAIT,
+    )
+    assert second.controller.current_view().result.images
+
+
+def test_an_override_needs_a_reason(qtbot, stations, lot):
+    station = inspected(qtbot, stations(), lot)
+    battery_id = station.controller.current_id
+    press(station, Qt.Key.Key_O)
+    dialog = station.window.findChild(OverrideDialog)
+    assert not dialog.confirm.isEnabled()
+    dialog.reason.setEditText("   ")
+    assert not dialog.confirm.isEnabled()
+    station.controller.decisions.override("normal", "  ", "")
+    assert station.controller.rows[battery_id].decision is None
+    dialog.choose("review")
+    dialog.reason.setEditText("seen by eye")
+    dialog.comment.setPlainText("scratch")
+    dialog.confirm.click()
+    qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
+    row = station.controller.writer.record.batteries[0]
+    decided = {r.battery_id: r.decision for r in station.controller.writer.record.batteries}
+    decision = decided[battery_id]
+    assert (decision.action, decision.kind, decision.reason) == (
+        "override",
+        "review",
+        "seen by eye",
+    )
+    assert decision.comment == "scratch"
+    assert row.kind == station.controller.rows[row.battery_id].kind
+
+    press(station, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: station.controller.rows[battery_id].decision is None, timeout=WAIT)
+
+
+def test_the_first_decision_asks_for_the_operator_and_then_goes_through(qtbot, stations, lot):
+    station = inspected(qtbot, stations(operator=""), lot)
+    battery_id = station.controller.current_id
+    press(station, Qt.Key.Key_A)
+    assert station.controller.rows[battery_id].decision is None
+    dialog = station.window.findChild(OperatorDialog)
+    assert not dialog.confirm.isEnabled()
+    dialog.name.setText("박영희")
+    dialog.confirm.click()
+    qtbot.waitUntil(lambda: station.controller.rows[battery_id].decision is not None)
+    assert station.controller.rows[battery_id].decision.operator == "박영희"
+    assert station.window.status.operator.text() == "박영희"
+
+
+def test_inspecting_again_keeps_the_decision(qtbot, stations, lot):
+    station = inspected(qtbot, stations(), lot)
+    battery_id = station.controller.current_id
+    station.controller.decisions.override("review", "to be looked at", "")
+    with qtbot.waitSignal(station.controller.runner.ended, timeout=WAIT):
+        station.controller.inspect_again(battery_id)
+    qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
+    saved = {r.battery_id: r.decision for r in station.controller.writer.record.batteries}
+    assert saved[battery_id].reason == "to be looked at"
+    assert station.controller.rows[battery_id].decision.kind == "review"
+
+
+def test_the_language_changes_while_running(qtbot, stations, lot):
+    station = opened(qtbot, stations(), lot)
+    window = station.window
+    assert window.workbench.docks["verdict"].windowTitle() == "Verdict"
+    window.actions_.languages["ko"].trigger()
+    qtbot.waitUntil(lambda: window.workbench.docks["verdict"].windowTitle() == "판정")
+    assert window.actions_["open_lot"].text() == "로트 열기..."
+    assert window.lot_panel.filter.itemText(0) == "전체 배터리"
+    assert "앙상블" in window.status.chips["ensemble"].text
+    header = window.lot_panel.proxy.headerData(Column.VERDICT, Qt.Orientation.Horizontal)
+    assert header == "판정"
+    window.actions_.languages["en"].trigger()
+    qtbot.waitUntil(lambda: window.actions_["open_lot"].text() == "Open lot ...")
+    assert SettingsFile(stations.settings_path).load().language == "en"
+
+
+def test_closing_while_running_asks_then_stops_and_the_rest_is_offered(qtbot, stations, lot, gated):
+    gate = threading.Event()
+    station = stations(gated(gate))
+    opened(qtbot, station, lot)
+    station.controller.start()
+    qtbot.waitUntil(
+        lambda: station.controller.runner.lanes["ensemble"].phase == "running", timeout=WAIT
+    )
+    station.window.close()
+    assert station.window.isVisible()
+    folder = station.controller.writer.folder
+    stations.close(station)
+    record = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    assert record["status"] == "cancelled"
+
+    again = stations()
+    with qtbot.waitSignal(again.controller.resume_offered, timeout=WAIT):
+        again.controller.open_lot(lot)
+    assert again.window.banner.isVisible()
+    with qtbot.waitSignal(again.controller.runner.ended, timeout=WAIT):
+        again.window.banner.answered.emit("resume")
+    assert again.controller.writer.folder == folder
+    assert all(row.state == "done" for row in again.controller.rows.values())
+
+
+def test_cancelling_leaves_the_rest_for_later(qtbot, stations, lot, gated):
+    gate = threading.Event()
+    station = stations(gated(gate))
+    opened(qtbot, station, lot)
+    station.controller.start()
+    runner = station.controller.runner
+    qtbot.waitUntil(lambda: runner.lanes["ensemble"].phase == "running", timeout=WAIT)
+    with qtbot.waitSignal(runner.ended, timeout=WAIT):
+        station.window.actions_["cancel"].trigger()
+    assert all(row.kind is None for row in station.controller.rows.values())
+    gate.set()
+    with qtbot.waitSignal(runner.ended, timeout=WAIT):
+        station.controller.start()
+    assert all(row.state == "done" for row in station.controller.rows.values())
+
+
+def test_a_failed_system_is_not_inspected_and_says_why(qtbot, stations, lot, broken):
+    station = inspected(qtbot, stations(broken), lot)
+    rows = station.controller.rows.values()
+    assert {row.kind for row in rows} == {"not_inspected"}
+    result = station.controller.current_view().result
+    assert "out of memory" in result.system_messages["ensemble"].text("en")
+    assert station.controller.writer.record.status == "failed"
+
+
+def test_a_missing_model_is_said_and_the_lot_can_still_be_looked_at(qtbot, stations, lot):
+    station = inspected(qtbot, stations(build_lane), lot)
+    window = station.window
+    assert window.status.chips["vlm"].text == "VLM: not installed"
+    assert {row.kind for row in station.controller.rows.values()} == {"not_inspected"}
+    assert not station.controller.decisions.may_accept
+    qtbot.waitUntil(lambda: window.ct.stage.picture_shown, timeout=WAIT)
+
+
+def test_the_overlay_key_and_the_held_key(qtbot, stations, lot):
+    station = inspected(qtbot, stations(), lot)
+    station.controller.choose(
+        next(
+            r.battery_id
+            for r in station.controller.rows.values()
+            if r.kind == "internal_defect" or r.kind == "composite_defect"
+        )
+    )
+    stage = station.window.ct.stage
+    qtbot.waitUntil(lambda: stage.heat_visible, timeout=WAIT)
+    table = station.window.lot_panel.table
+    station.window.activateWindow()
+    table.setFocus()
+    qtbot.waitUntil(table.hasFocus)
+    QTest.keyPress(table, Qt.Key.Key_Space)
+    assert not stage.heat_visible
+    QTest.keyRelease(table, Qt.Key.Key_Space)
+    assert stage.heat_visible
+    press(station, Qt.Key.Key_H)
+    assert not stage.heat_visible
+
+
+def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
+    qtbot, stations, lot, monkeypatch
+):
+    station = inspected(qtbot, stations(), lot)
+    controller = station.controller
+    battery_id = controller.current_id
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(inspection.audit.AuditLog, "_write", refuse)
+    controller.decisions.override("review", "scratch", "")
+    qtbot.waitUntil(lambda: controller.rows[battery_id].unsaved, timeout=WAIT)
+    assert station.window.banner.isVisible()
+    assert controller.writer.unsaved == (battery_id,)
+    monkeypatch.undo()
+    monkeypatch.setenv("STATION_LANGUAGE", "en")
+    station.window.banner.answered.emit("save")
+    qtbot.waitUntil(lambda: not controller.rows[battery_id].unsaved, timeout=WAIT)
+    assert controller.rows[battery_id].decision.reason == "scratch"
+    assert not station.window.banner.isVisible()
+
+
+def test_a_folder_that_is_no_lot_is_told_in_a_sentence(qtbot, stations, tmp_path):
+    station = stations()
+    empty = tmp_path / "빈 폴더"
+    empty.mkdir()
+    station.controller.open_lot(empty)
+    qtbot.waitUntil(lambda: bool(station.window.announcements.toast.text), timeout=WAIT)
+    assert station.window.pages.currentWidget() is station.window.start_page
+
+
+def test_an_unforeseen_error_opens_a_dialog_that_can_be_copied(qtbot, stations):
+    station = stations()
+    station.window.announcements.tell_error(ZeroDivisionError("a bug"))
+    qtbot.waitUntil(lambda: station.window.findChild(CrashDialog) is not None)
+    assert "a bug" in station.window.findChild(CrashDialog).trace.toPlainText()
+
+
+def test_filters_list_what_they_say(qtbot, stations, lot):
+    station = inspected(qtbot, stations(), lot)
+    panel = station.window.lot_panel
+    rows = station.controller.rows.values()
+    panel.filter.setCurrentIndex(panel.filter.findData("suspicious"))
+    assert panel.proxy.rowCount() == sum(row.suspicious for row in rows)
+    panel.filter.setCurrentIndex(panel.filter.findData("all"))
+    panel.search.setText("00")
+    assert panel.proxy.rowCount() == sum("00" in row.battery_id for row in rows)

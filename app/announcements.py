@@ -1,0 +1,101 @@
+"""What the window says without being asked: a banner to answer, a toast that passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QMainWindow
+
+from app.controller import Controller
+from app.runner import LaneView
+from app.widgets.banner import Banner, Toast
+from app.wording import error_text, message_text
+from inspection.errors import InspectionError
+from inspection.records import Lot
+from inspection.session import SessionListing
+
+
+class Announcements(QObject):
+    """Words for the controller's events; the operator's answers go back to it."""
+
+    crashed = Signal(object)
+    """An error without a sentence of its own."""
+
+    def __init__(self, window: QMainWindow, banner: Banner, controller: Controller) -> None:
+        super().__init__(window)
+        self._window = window
+        self._banner = banner
+        self._controller = controller
+        self._earlier = Path()
+        self.toast = Toast(window)
+        banner.answered.connect(self._on_answer)
+        controller.lot_changed.connect(self._on_lot)
+        controller.session_changed.connect(self._on_session)
+        controller.resume_offered.connect(self._on_resume_offered)
+        controller.decisions.unsaved_changed.connect(self._on_unsaved)
+        controller.scanning.connect(self._on_scanning)
+        controller.failed.connect(self.tell_error)
+        controller.runner.lane_changed.connect(self._on_lane)
+
+    def tell_error(self, error: Exception) -> None:
+        """Tell an error: a sentence where there is one, else it counts as a crash."""
+        if isinstance(error, InspectionError):
+            self.toast.tell(error_text(error), "critical")
+        else:
+            self.crashed.emit(error)
+
+    def _on_lot(self, _lot: Lot, _rows: object) -> None:
+        self._banner.hide()
+
+    def _on_session(self, _record: object) -> None:
+        self._banner.dismiss("resume")
+
+    def _on_resume_offered(self, listing: SessionListing) -> None:
+        record = listing.record
+        assert record is not None
+        self._earlier = listing.folder
+        text = self.tr("This lot has an unfinished session of {time}: {done} of {total} done.")
+        self._banner.ask(
+            "resume",
+            text.format(
+                time=f"{record.created_at.astimezone():%Y-%m-%d %H:%M}",
+                done=sum(row.state in ("done", "skipped") for row in record.batteries),
+                total=len(record.batteries),
+            ),
+            [("resume", self.tr("Resume")), ("new", self.tr("New session"))],
+        )
+
+    def _on_unsaved(self, error: InspectionError | None) -> None:
+        if error is None:
+            self._banner.dismiss("unsaved")
+            return
+        kept = self.tr("Nothing is lost while the window is open.")
+        self._banner.ask(
+            "unsaved",
+            f"{error_text(error)} {kept}",
+            [("save", self.tr("Save again"))],
+            "critical",
+        )
+
+    def _on_lane(self, view: LaneView) -> None:
+        # The other systems may be missing by choice; without the ensemble nothing is judged.
+        if view.system == "ensemble" and view.phase in ("not_installed", "failed"):
+            reason = message_text(view.message) if view.message else ""
+            self._banner.ask("lane", reason, [], "warning")
+
+    def _on_scanning(self, busy: bool) -> None:
+        if busy:
+            self._window.setCursor(Qt.CursorShape.BusyCursor)
+            self._window.statusBar().showMessage(self.tr("Reading the lot ..."))
+        else:
+            self._window.unsetCursor()
+            self._window.statusBar().clearMessage()
+
+    def _on_answer(self, name: str) -> None:
+        if name == "resume":
+            self._controller.resume(self._earlier)
+        elif name == "new":
+            self._controller.start()
+        elif name == "save":
+            self._controller.writer.retry()
