@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inspection.bundle import Bundle, write_bundle
+from inspection.errors import ConfigError
 from inspection.models.cnn import CtClassifier, build_classifier
 from inspection.records import CT_CLASSES
 from training.config import CnnConfig, Localisation, save_config
@@ -38,43 +38,19 @@ from training.dataset import (
     cache_slices,
     read_slices,
 )
-from training.metrics import (
-    calibrate_temperature,
-    macro_f1,
-    macro_recall,
-    peak_in_source,
-    points_at_defect,
-)
+from training.metrics import calibrate_temperature
 from training.splits import split_batteries
-from training.transforms import normalise
+from training.validation import Validation, validate
 
 log = logging.getLogger(__name__)
 
 LOG_FIELDS = ("epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall")
-EVALUATION_BATCH = 32
 LOG_STEPS = 50
 """Steps between two lines of the log, for runs without a terminal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """What the network says of the validation slices.
-
-    Parameters
-    ----------
-    logits : (N, 5) float32
-    loss, f1, accuracy, recall : figures; recall and F1 are means over classes
-    cam_hit : share of the correctly found defects whose map peaks at the defect
-    display_scale : raw heat to be shown as 1.0
-    """
-
-    logits: NDArray[np.float32]
-    loss: float
-    f1: float
-    accuracy: float
-    recall: float
-    cam_hit: float
-    display_scale: float
+MAP_LOSS_SCALE = 10.0
+"""Brings a mean over mostly cold cells to the size of the cross-entropy."""
+WARMUP_SHARE = 0.05
+"""Share of a one-cycle schedule in which the learning rate rises."""
 
 
 def train_classifier(
@@ -109,6 +85,9 @@ def train_classifier(
         train_slices, val_slices, _ = split_batteries(slices, config.split, config.training.seed)
     else:
         train_slices, val_slices = slices, read_slices([val])
+    for lot, found in ((data[0], train_slices), (val or data[0], val_slices)):
+        if len(found) < config.training.batch_size:
+            raise ConfigError("no_labelled_slices", lot=lot.name)
     files = out / "train.npy", out / "val.npy"
     try:
         train_cache = cache_slices(train_slices, config.preprocess, files[0])
@@ -147,7 +126,7 @@ def _fit(
     schedule = None
     if settings.schedule == "one_cycle":
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=rates, total_steps=max(steps, 1), pct_start=0.05
+            optimiser, max_lr=rates, total_steps=max(steps, 1), pct_start=WARMUP_SHARE
         )
     autocast = _autocast(settings.precision, device)
 
@@ -237,73 +216,6 @@ def _fit(
     return best
 
 
-def validate(
-    model: CtClassifier,
-    cache: SliceCache,
-    config: CnnConfig,
-    autocast: AbstractContextManager[object],
-) -> Validation:
-    """Judge every slice of a cache; leaves the model in evaluation mode."""
-    model.eval()
-    device = next(model.parameters()).device
-    all_logits: list[Tensor] = []
-    all_maps: list[Tensor] = []
-    with torch.inference_mode():
-        for start in range(0, len(cache.slices), EVALUATION_BATCH):
-            part = cache.pixels[start : start + EVALUATION_BATCH]
-            inputs = np.stack([normalise(pixels, config.preprocess) for pixels in part])
-            x = torch.from_numpy(inputs).to(device).contiguous(memory_format=torch.channels_last)
-            with autocast:
-                logits, cams = model(x)
-            all_logits.append(logits.float().cpu())
-            all_maps.append(cams[:, list(DEFECT_INDICES)].float().cpu())
-    logits, maps = torch.cat(all_logits), torch.cat(all_maps)
-    labels = torch.from_numpy(cache.labels)
-    predicted = logits.argmax(dim=1).numpy()
-    hits, peaks = _localisation(maps.numpy(), predicted, cache, config)
-    return Validation(
-        logits=logits.numpy(),
-        loss=float(functional.cross_entropy(logits, labels)),
-        f1=macro_f1(cache.labels, predicted),
-        accuracy=float((predicted == cache.labels).mean()),
-        recall=macro_recall(cache.labels, predicted),
-        cam_hit=float(np.mean(hits)) if hits else 0.0,
-        display_scale=_display_scale(peaks, config.localisation),
-    )
-
-
-def _localisation(
-    maps: NDArray[np.float32],
-    predicted: NDArray[np.int64],
-    cache: SliceCache,
-    config: CnnConfig,
-) -> tuple[list[bool], list[float]]:
-    """Return, per correctly found defect, whether its map points at it, and its raw heat."""
-    size = (config.preprocess.width, config.preprocess.height)
-    hits: list[bool] = []
-    peaks: list[float] = []
-    for index, item in enumerate(cache.slices):
-        if item.label not in DEFECT_INDICES or predicted[index] != item.label:
-            continue
-        if not item.polygons:
-            continue
-        heat = maps[index, DEFECT_INDICES.index(item.label)]
-        hottest = float(heat.max())
-        if hottest > 0:
-            shown = np.clip(heat / hottest, 0.0, 1.0)
-            peak = peak_in_source(shown, cache.contents[index], size, cache.rois[index])
-            hits.append(points_at_defect(peak, item.polygons))
-            peaks.append(hottest)
-        else:
-            hits.append(False)
-    return hits, peaks
-
-
-def _display_scale(peaks: list[float], localisation: Localisation) -> float:
-    """Return the raw heat shown as 1.0: nine of ten defects peak below it, so few saturate."""
-    return float(np.percentile(peaks, 90)) if peaks else localisation.peak
-
-
 def _map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
     """Return the weighted squared distance of the defect maps from those wanted.
 
@@ -313,7 +225,7 @@ def _map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
         return cams.new_zeros(())
     maps = cams[:, list(DEFECT_INDICES)] / config.peak  # (B, 3, h, w)
     weights = 1.0 + config.positive_weight * heat
-    return config.weight * 10.0 * (weights * (maps - heat) ** 2).mean()
+    return config.weight * MAP_LOSS_SCALE * (weights * (maps - heat) ** 2).mean()
 
 
 def _class_weights(labels: NDArray[np.int64], power: float) -> Tensor:
