@@ -32,9 +32,10 @@ class Announcements(QObject):
         banner.answered.connect(self._on_answer)
         controller.lot_changed.connect(self._on_lot)
         controller.session_changed.connect(self._on_session)
-        controller.resume_offered.connect(self._on_resume_offered)
+        controller.earlier_found.connect(self._on_earlier)
         controller.decisions.unsaved_changed.connect(self._on_unsaved)
         controller.scanning.connect(self._on_scanning)
+        controller.nothing_left.connect(self._on_nothing_left)
         controller.failed.connect(self.tell_error)
         controller.runner.lane_changed.connect(self._on_lane)
 
@@ -51,11 +52,16 @@ class Announcements(QObject):
     def _on_session(self, _record: object) -> None:
         self._banner.dismiss("resume")
 
-    def _on_resume_offered(self, listing: SessionListing) -> None:
+    def _on_earlier(self, listing: SessionListing, unfinished: bool) -> None:
         record = listing.record
         assert record is not None
         self._earlier = listing.folder
-        text = self.tr("This lot has an unfinished session of {time}: {done} of {total} done.")
+        if unfinished:
+            text = self.tr("This lot has an unfinished session of {time}: {done} of {total} done.")
+            answers = [("resume", self.tr("Resume")), ("new", self.tr("New session"))]
+        else:
+            text = self.tr("This lot was inspected on {time}.")
+            answers = [("open", self.tr("Show the results")), ("new", self.tr("Inspect again"))]
         self._banner.ask(
             "resume",
             text.format(
@@ -63,7 +69,7 @@ class Announcements(QObject):
                 done=sum(row.state in ("done", "skipped") for row in record.batteries),
                 total=len(record.batteries),
             ),
-            [("resume", self.tr("Resume")), ("new", self.tr("New session"))],
+            answers,
         )
 
     def _on_unsaved(self, error: InspectionError | None) -> None:
@@ -84,6 +90,10 @@ class Announcements(QObject):
             reason = message_text(view.message) if view.message else ""
             self._banner.ask("lane", reason, [], "warning")
 
+    def _on_nothing_left(self) -> None:
+        again = self.tr("Every battery of this lot is inspected. The menu Inspection has more.")
+        self.toast.tell(again, "success")
+
     def _on_scanning(self, busy: bool) -> None:
         if busy:
             self._window.setCursor(Qt.CursorShape.BusyCursor)
@@ -95,6 +105,8 @@ class Announcements(QObject):
     def _on_answer(self, name: str) -> None:
         if name == "resume":
             self._controller.resume(self._earlier)
+        elif name == "open":
+            self._controller.open_session(self._earlier)
         elif name == "new":
             self._controller.start()
         elif name == "save":

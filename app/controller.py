@@ -30,7 +30,6 @@ from inspection.session import SessionListing, SessionStore
 log = logging.getLogger(__name__)
 
 KEPT_RESULTS = 6
-UNFINISHED = ("pending", "processing", "cancelled", "failed")
 
 
 class Controller(QObject):
@@ -49,9 +48,11 @@ class Controller(QObject):
     current_changed = Signal(object)
     session_changed = Signal(object)
     sessions_listed = Signal(object)
-    resume_offered = Signal(object)
+    earlier_found = Signal(object, bool)
+    """The last session of the lot that was opened; True where it can be gone on with."""
     settings_changed = Signal(object)
     scanning = Signal(bool)
+    nothing_left = Signal()
     failed = Signal(object)
 
     def __init__(
@@ -170,14 +171,15 @@ class Controller(QObject):
         self.sessions_listed.emit(listings)
         if self.lot is None or self.writer.record is not None:
             return
-        earlier = next((each for each in listings if _continues(each, self.lot)), None)
+        earlier = next((each for each in listings if _is_of(each, self.lot)), None)
+        unfinished = earlier is not None and _is_unfinished(earlier)
         autostart, self._autostart = self._autostart, False
-        if autostart and earlier is not None:
+        if autostart and earlier is not None and unfinished:
             self.resume(earlier.folder)
         elif autostart:
             self.start()
         elif earlier is not None:
-            self.resume_offered.emit(earlier)
+            self.earlier_found.emit(earlier, unfinished)
 
     def resume(self, folder: Path) -> None:
         """Reopen an unfinished session of the lot that is open, and inspect the rest."""
@@ -236,6 +238,7 @@ class Controller(QObject):
         chosen = set(battery_ids)
         batteries = [b for b in self.lot.batteries if b.battery_id in chosen]
         if not batteries:
+            self.nothing_left.emit()
             return
         self.writer.mark("processing")
         for battery in batteries:
@@ -263,8 +266,8 @@ class Controller(QObject):
             self.writer.save(result)
         if result.battery_id == self.current_id:
             self._tell_current()
-        elif not self._chosen_by_operator and result.ensemble is not None:
-            # The first verdict comes to the operator, unless he is looking at something already.
+        if not self._chosen_by_operator and result.ensemble is not None:
+            # The first verdict comes to the operator, unless one battery was chosen already.
             self._chosen_by_operator = True
             self._make_current(result.battery_id)
 
@@ -351,11 +354,13 @@ class Controller(QObject):
             self.settings_changed.emit(settings)
 
 
-def _continues(listing: SessionListing, lot: Lot) -> bool:
+def _is_of(listing: SessionListing, lot: Lot) -> bool:
+    return listing.record is not None and Path(listing.record.lot.path) == lot.root
+
+
+def _is_unfinished(listing: SessionListing) -> bool:
     record = listing.record
-    if record is None or record.status not in UNFINISHED:
-        return False
-    return Path(record.lot.path) == lot.root and any(
+    return record is not None and any(
         row.state not in ("done", "skipped") for row in record.batteries
     )
 

@@ -194,6 +194,7 @@ class MainWindow(QMainWindow):
     def _on_lot(self, lot: Lot, rows: list[Row]) -> None:
         self.pages.setCurrentWidget(self.workbench)
         self.lot_panel.show_lot(lot, rows)
+        self.lot_panel.table.setFocus()
         self.scores.show_rows(rows)
         self.retranslate_title()
         self._sync_actions()

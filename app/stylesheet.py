@@ -6,7 +6,8 @@ from string import Template
 
 STYLESHEET = Template("""
 QWidget { color: $text; }
-QMainWindow, QDialog { background: $bg; }
+QMainWindow { background: $bg; }
+QDialog, QMessageBox { background: $surface; }
 QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: 4px 6px; }
 
 QMenuBar { background: $surface; border-bottom: 1px solid $border; padding: 2px 4px; }
@@ -62,7 +63,10 @@ QCheckBox::indicator:checked { image: url($check); border-color: $accent; }
 QCheckBox::indicator:focus, QRadioButton::indicator:focus { border-color: $accent; }
 QRadioButton::indicator { width: 14px; height: 14px; border: 1px solid $muted; border-radius: 8px;
                           background: $raised; }
-QRadioButton::indicator:checked { background: $accent; border: 4px solid $raised; }
+QRadioButton::indicator:checked { border-color: $accent;
+    background: qradialgradient(cx: 0.5, cy: 0.5, fx: 0.5, fy: 0.5, radius: 0.5,
+        stop: 0 $accent, stop: 0.55 $accent, stop: 0.7 $raised, stop: 1 $raised); }
+QRadioButton:disabled, QCheckBox:disabled { color: $neutral; }
 
 QHeaderView { background: $surface; }
 QHeaderView::section { background: $surface; color: $muted; border: none;
@@ -71,6 +75,8 @@ QTableView, QTreeView, QListView { background: $surface; border: none; outline: 
     selection-background-color: $selection; selection-color: $text;
     alternate-background-color: $surface; }
 QTableView::item { padding: 0 6px; border-bottom: 1px solid $raised; }
+QTreeView::item { padding: 6px 6px; border-bottom: 1px solid $raised; }
+QTreeView::item:selected { background: $selection; color: $text; }
 QTableCornerButton::section { background: $surface; border: none; }
 
 QScrollBar:vertical { background: transparent; width: 11px; margin: 0; }

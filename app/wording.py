@@ -121,6 +121,11 @@ def state_text(state: SystemState) -> str:
     }[state]
 
 
+def not_yet_text() -> str:
+    """Return what stands where nothing has been inspected."""
+    return translate("Wording", "Not inspected yet")
+
+
 def channel_text(state: ChannelState) -> str:
     """Return what one channel of the ensemble says."""
     return {

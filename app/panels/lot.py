@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QPushButton, QTableView
 
 from app.models.battery_table import ROW_ROLE, BatteryFilter, BatteryTable, Column
@@ -29,6 +30,30 @@ FILTERS = (
     "normal",
 )
 WIDTHS = {Column.BATTERY: 76, Column.SYSTEMS: 54, Column.SCORE: 50, Column.DECISION: 66}
+LEAVING = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class SearchField(QLineEdit):
+    """A text field that hands the keys back to the list: Return keeps the text, Escape clears."""
+
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt: a key was pressed."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.clear()
+        if event.key() in LEAVING:
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Qt: Return is this field's own while it has the focus, not the window's."""
+        asked = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if asked and event.key() in LEAVING:
+            event.accept()
+            return True
+        return super().event(event)
 
 
 class LotPanel(Panel):
@@ -44,7 +69,7 @@ class LotPanel(Panel):
         self.proxy = BatteryFilter(self)
         self.proxy.setSourceModel(self.model)
         self.filter = QComboBox()
-        self.search = QLineEdit()
+        self.search = SearchField()
         self.search.setClearButtonEnabled(True)
         self.findings: QPushButton = button("flat")
         self._counts = label("muted")
@@ -60,7 +85,8 @@ class LotPanel(Panel):
         foot.setContentsMargins(12, 4, 8, 4)
         layout.addLayout(foot)
         self.filter.currentIndexChanged.connect(self._on_filter)
-        self.search.textChanged.connect(self.proxy.set_text)
+        self.search.textChanged.connect(self._on_search)
+        self.search.left.connect(self.table.setFocus)
         self.findings.clicked.connect(self.findings_wanted)
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         for name in FILTERS:
@@ -181,6 +207,10 @@ class LotPanel(Panel):
 
     def _on_filter(self, place: int) -> None:
         self.proxy.set_filter(self.filter.itemData(place))
+        self._refresh_words()
+
+    def _on_search(self, text: str) -> None:
+        self.proxy.set_text(text)
         self._refresh_words()
 
     def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:

@@ -13,7 +13,7 @@ from app.review import BatteryView, ShownImage
 from app.theme import tokens
 from app.tones import image_tone
 from app.widgets.panel import label
-from app.wording import score_text
+from app.wording import not_yet_text, score_text
 from app.workers import TaskPool
 
 PLOT_HEIGHT = DETAILS_HEIGHT - 53
@@ -64,7 +64,7 @@ class RgbPanel(ImagePanel):
                 score=score_text(result.pred_score, 4), threshold=score_text(result.threshold, 4)
             )
         else:
-            text = self.tr("Not inspected yet") if self._current else ""
+            text = not_yet_text() if self._current else ""
         self._score.setText(text)
         self._draw_plot()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -20,6 +22,7 @@ from app.wording import (
     kind_text,
     languages,
     message_text,
+    not_yet_text,
     score_text,
     state_text,
     system_text,
@@ -91,6 +94,7 @@ class VerdictPanel(Panel):
             self._body.addLayout(line(name, self._systems[system]))
         self._reasons_title = self._section()
         self._reasons = label(wrap=True)
+        self._reasons.setTextFormat(Qt.TextFormat.RichText)
         self._body.addWidget(self._reasons)
         self._advice_title = self._section()
         self._cause = label("muted", wrap=True)
@@ -188,7 +192,7 @@ class VerdictPanel(Panel):
         if row.kind is None:
             running = row.state == "running"
             self._chip.show_state(
-                self.tr("Being inspected ...") if running else self.tr("Not inspected yet"),
+                self.tr("Being inspected ...") if running else not_yet_text(),
                 "accent" if running else "neutral",
             )
         else:
@@ -238,6 +242,8 @@ class VerdictPanel(Panel):
             self._system_names[system].setText(system_text(system))
             state: SystemState = row.systems.get(system, "queued") if row else "queued"
             text, tone = state_text(state), state_tone(state)
+            if row is None or (not row.systems and row.kind is None and row.state == "queued"):
+                text = ""
             if system == "ensemble" and row is not None and row.kind and state == "done":
                 text, tone = kind_text(row.kind), kind_tone(row.kind, row.defect_type)
             elif system == "vlm" and result is not None and result.vlm is not None:
@@ -253,7 +259,7 @@ class VerdictPanel(Panel):
         result = self._view.result if self._view else None
         judged = result is not None and row is not None and row.kind is not None
         reasons = [message_text(reason) for reason in result.verdict.reasons] if judged else []
-        self._reasons.setText("\n".join(f"•  {reason}" for reason in reasons))
+        self._reasons.setText("".join(map(_bullet, reasons)))
         self._reasons_title.setVisible(bool(reasons))
         self._reasons.setVisible(bool(reasons))
         advice = class_row(row.defect_type) if row and row.kind else None
@@ -290,3 +296,9 @@ class VerdictPanel(Panel):
             made.setEnabled(action.isEnabled())
             made.setText(action.text())
             made.setToolTip(action.toolTip())
+
+
+def _bullet(text: str) -> str:
+    # A zero-width space after each slash lets a long path break there.
+    told = html.escape(text).replace("/", "/\u200b")
+    return f'<p style="margin: 0 0 5px 12px; text-indent: -12px">•&nbsp; {told}</p>'

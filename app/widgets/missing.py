@@ -10,7 +10,7 @@ from app.runner import LaneView, lane_state
 from app.tones import state_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
-from app.wording import languages, message_text, state_text
+from app.wording import languages, message_text, not_yet_text, state_text
 from inspection.results import SystemName, SystemState
 
 
@@ -49,7 +49,9 @@ class MissingModel(QWidget):
         if self._lane is not None and state == "queued":
             state = lane_state(self._lane)
             message = message or self._lane.message
-        self.chip.show_state(state_text(state), state_tone(state))
+        waiting = state == "queued" and (self._lane is None or self._lane.phase == "idle")
+        text = not_yet_text() if waiting else state_text(state)
+        self.chip.show_state(text, state_tone(state))
         reason = message_text(message) if message and state != "not_installed" else ""
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))

@@ -75,6 +75,8 @@ def button(role: str = "", *, checkable: bool = False) -> QPushButton:
         made.setProperty("role", role)
     made.setCheckable(checkable)
     made.setAutoDefault(False)
+    # A click leaves the focus where it is, so that the review keys go on working.
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made
 
 

@@ -32,6 +32,7 @@ class StationStatus(QStatusBar):
         self._session = label("muted")
         self.addPermanentWidget(self._session)
         self.operator = QToolButton()
+        self.operator.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.operator.clicked.connect(operator.trigger)
         self.operator.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.addPermanentWidget(self.operator)

@@ -179,12 +179,28 @@
             <translation>새 세션</translation>
         </message>
         <message>
+            <source>This lot was inspected on {time}.</source>
+            <translation>이 로트는 {time}에 검사되었습니다.</translation>
+        </message>
+        <message>
+            <source>Show the results</source>
+            <translation>결과 보기</translation>
+        </message>
+        <message>
+            <source>Inspect again</source>
+            <translation>다시 검사</translation>
+        </message>
+        <message>
             <source>Nothing is lost while the window is open.</source>
             <translation>창이 열려 있는 동안에는 아무것도 사라지지 않습니다.</translation>
         </message>
         <message>
             <source>Save again</source>
             <translation>다시 저장</translation>
+        </message>
+        <message>
+            <source>Every battery of this lot is inspected. The menu Inspection has more.</source>
+            <translation>이 로트의 배터리는 모두 검사되었습니다. 다시 검사하려면 검사 메뉴를 이용하십시오.</translation>
         </message>
         <message>
             <source>Reading the lot ...</source>
@@ -635,10 +651,6 @@
             <translation>점수 {score} · 임계값 {threshold}</translation>
         </message>
         <message>
-            <source>Not inspected yet</source>
-            <translation>아직 검사하지 않음</translation>
-        </message>
-        <message>
             <source>This battery has no RGB views.</source>
             <translation>이 배터리에는 RGB 이미지가 없습니다.</translation>
         </message>
@@ -809,10 +821,6 @@
             <translation>검사 중...</translation>
         </message>
         <message>
-            <source>Not inspected yet</source>
-            <translation>아직 검사하지 않음</translation>
-        </message>
-        <message>
             <source>Fused score</source>
             <translation>융합 점수</translation>
         </message>
@@ -952,6 +960,10 @@
         <message>
             <source>Switched off</source>
             <translation>꺼짐</translation>
+        </message>
+        <message>
+            <source>Not inspected yet</source>
+            <translation>아직 검사하지 않음</translation>
         </message>
         <message>
             <source>Uncertain</source>
