@@ -6,6 +6,7 @@ commands work where Qt cannot be loaded.
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -156,6 +157,8 @@ def report(
 
 def main() -> None:
     """Entry point of ``station``."""
+    # In a frozen program the worker processes of `station lot` start here again.
+    multiprocessing.freeze_support()
     from inspection.console import run
 
     sys.exit(run(app, "station"))
