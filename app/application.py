@@ -10,7 +10,7 @@ import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import platformdirs
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -25,8 +25,11 @@ from app.wording import languages
 from app.workers import BuildLane
 from inspection.config import load_inspector
 from inspection.console import system_language
-from inspection.engine import build_lane
 from inspection.errors import InspectionError
+
+if TYPE_CHECKING:
+    from inspection.engine import Lane, LaneSettings
+    from inspection.results import SystemName
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class Station(QObject):
     ----------
     models_dir, sessions_dir : where models and sessions are
     settings_file : where settings are kept
-    build : makes a lane of a system
+    build : makes a lane of a system; by default the engine's
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Station(QObject):
         models_dir: Path,
         sessions_dir: Path,
         settings_file: SettingsFile,
-        build: BuildLane = build_lane,
+        build: BuildLane | None = None,
     ) -> None:
         super().__init__()
         self._file = settings_file
@@ -92,7 +95,7 @@ class Station(QObject):
         apply_theme(_app(), settings.theme)
         self.errors = ErrorReporter(self)
         self.controller = Controller(
-            settings, models_dir, sessions_dir, load_inspector(), build, self
+            settings, models_dir, sessions_dir, load_inspector(), build or _build_lane, self
         )
         self.window = MainWindow(self.controller)
         self.controller.settings_changed.connect(self._on_settings)
@@ -174,6 +177,13 @@ def make_application() -> QApplication:
     install_fonts(app)
     app.setWindowIcon(QIcon(icon("station", "#4f9dff")))
     return app
+
+
+def _build_lane(system: SystemName, settings: LaneSettings) -> Lane:
+    # Imported in the lane's thread: numpy and OpenCV are not needed to paint the window.
+    from inspection.engine import build_lane
+
+    return build_lane(system, settings)
 
 
 def _app() -> QApplication:

@@ -20,9 +20,7 @@ from app.wording import languages
 from app.workers import BuildLane, TaskPool, Ticket
 from inspection import __version__
 from inspection.config import InspectorConfig
-from inspection.engine import LaneSettings
 from inspection.errors import InspectionError
-from inspection.lot import scan_lot
 from inspection.records import Lot
 from inspection.results import BatteryResult, BatterySummary, SystemName
 from inspection.session import SessionListing, SessionStore
@@ -117,7 +115,7 @@ class Controller(QObject):
         if self._scan is not None:
             self._scan.cancel()
         self.scanning.emit(True)
-        self._scan = self.files.submit(partial(scan_lot, root), then, self._on_scan_failed)
+        self._scan = self.files.submit(partial(_scan, root), then, self._on_scan_failed)
 
     def _on_scan_failed(self, error: Exception) -> None:
         self.scanning.emit(False)
@@ -240,6 +238,8 @@ class Controller(QObject):
         if not batteries:
             self.nothing_left.emit()
             return
+        from inspection.engine import LaneSettings
+
         self.writer.mark("processing")
         for battery in batteries:
             self.set_row(replace(self.rows[battery.battery_id], state="queued", systems={}))
@@ -261,7 +261,8 @@ class Controller(QObject):
 
     def _on_result(self, result: BatteryResult) -> None:
         self.set_row(self.rows[result.battery_id].with_result(result), tell_current=False)
-        self._keep(result)
+        if result.images or result.battery_id == self.current_id:
+            self._keep(result)
         if _worth_saving(result):
             self.writer.save(result)
         if result.battery_id == self.current_id:
@@ -352,6 +353,13 @@ class Controller(QObject):
         if settings != self.settings:
             self.settings = settings
             self.settings_changed.emit(settings)
+
+
+def _scan(root: Path) -> Lot:
+    # Imported in the thread that scans: it brings numpy, which the first paint can do without.
+    from inspection.lot import scan_lot
+
+    return scan_lot(root)
 
 
 def _is_of(listing: SessionListing, lot: Lot) -> bool:

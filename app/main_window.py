@@ -30,6 +30,7 @@ from app.panels.start import StartPage
 from app.panels.verdict import VerdictPanel
 from app.panels.vlg import VlgPanel
 from app.panels.vlm import VlmPanel
+from app.plots import Plots
 from app.review import BatteryView, Row
 from app.runner import LaneView
 from app.widgets.banner import Banner
@@ -82,10 +83,12 @@ class MainWindow(QMainWindow):
         self.lot_panel = LotPanel()
         self.history = HistoryPanel()
         self.ct = CtPanel(self.controller.files, layers)
-        self.rgb = RgbPanel(self.controller.files, layers)
+        plots = Plots(self.controller.files, self)
+        plots.failed.connect(self.controller.failed)
+        self.rgb = RgbPanel(self.controller.files, layers, plots)
         self.vlm = VlmPanel()
         self.vlg = VlgPanel()
-        self.scores = ScoresPanel(fused)
+        self.scores = ScoresPanel(fused, plots)
         self.verdict = VerdictPanel(deciding, marks)
 
     def _build_body(self) -> None:

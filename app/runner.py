@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -24,10 +24,12 @@ from app.workers import (
     Report,
 )
 from inspection.assemble import LaneResult, assemble
-from inspection.engine import LaneSettings
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import SYSTEMS, ModelProvenance, SystemName, SystemState
+
+if TYPE_CHECKING:
+    from inspection.engine import LaneSettings
 
 LanePhase = Literal["idle", "loading", "ready", "running", "failed", "not_installed", "off"]
 RunPhase = Literal["idle", "running", "paused", "cancelling"]

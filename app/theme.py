@@ -25,7 +25,7 @@ from app.tones import Tone
 from inspection.paths import resource_path
 
 FONT_FAMILY = "Station Gothic"
-ICON_SIDES = (16, 20, 24, 32, 48)
+ICON_SIDES = (16, 20, 32, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,18 +180,23 @@ def icon(name: str, colour: str = "") -> QIcon:
     colour : ``#rrggbb``; the icon is dimmed where its button is disabled
     """
     made = QIcon()
+    source = _icon_source(name)
     for mode, shade in (
         (QIcon.Mode.Normal, colour or _current.text),
         (QIcon.Mode.Disabled, _current.border),
     ):
+        renderer = QSvgRenderer(QByteArray(source.replace("currentColor", shade).encode()))
         for side in ICON_SIDES:
-            made.addPixmap(_drawn(name, shade, side), mode)
+            made.addPixmap(_drawn(renderer, side), mode)
     return made
 
 
-def _drawn(name: str, colour: str, side: int) -> QPixmap:
-    source = resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")
-    renderer = QSvgRenderer(QByteArray(source.replace("currentColor", colour).encode()))
+@cache
+def _icon_source(name: str) -> str:
+    return resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")
+
+
+def _drawn(renderer: QSvgRenderer, side: int) -> QPixmap:
     pixmap = QPixmap(side, side)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)

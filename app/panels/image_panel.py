@@ -122,7 +122,7 @@ class ImagePanel(Panel):
             and view.row.battery_id == self._view.row.battery_id
         )
         kept = self._current if same else None
-        news = view is not None and view.result is not None and not (same and self._view.result)
+        news = _judged(view) and not (same and _judged(self._view))
         self._view, self._root = view, root
         self._moved = self._moved and same
         groups = self.groups_of(view) if view else {}
@@ -262,6 +262,10 @@ class ImagePanel(Panel):
 
     def _nothing(self) -> str:
         raise NotImplementedError
+
+
+def _judged(view: BatteryView | None) -> bool:
+    return view is not None and view.result is not None and bool(view.result.images)
 
 
 def _in_order(images: tuple[ShownImage, ...]) -> tuple[ShownImage, ...]:

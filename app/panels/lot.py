@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QPushButton, QTableView
 
@@ -30,6 +30,7 @@ FILTERS = (
     "normal",
 )
 WIDTHS = {Column.BATTERY: 76, Column.SYSTEMS: 54, Column.SCORE: 50, Column.DECISION: 66}
+COUNT_MS = 30
 LEAVING = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -91,6 +92,10 @@ class LotPanel(Panel):
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         for name in FILTERS:
             self.filter.addItem("", name)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(COUNT_MS)
+        self._soon.timeout.connect(self._refresh_words)
         self.retranslate()
         self.restyle()
 
@@ -134,7 +139,8 @@ class LotPanel(Panel):
     def update_row(self, row: Row) -> None:
         """Show a battery's new state."""
         self.model.update_row(row)
-        self._refresh_words()
+        # Many rows may change at once; the counts are worded once for all of them.
+        self._soon.start()
 
     def set_current(self, battery_id: str) -> None:
         """Mark the current battery, where the filter lists it."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
+from app.plots import Plots, dress_plot, new_plot, threshold_line
 from app.review import BatteryView, ShownImage
 from app.theme import tokens
 from app.tones import image_tone
@@ -21,10 +21,18 @@ AXIS_WIDTH = 46
 
 
 class RgbPanel(ImagePanel):
-    """The exterior of the current battery."""
+    """The exterior of the current battery.
 
-    def __init__(self, pool: TaskPool, layers: tuple[QAction, ...]) -> None:
+    Parameters
+    ----------
+    pool, layers : as for every image panel
+    plots : gives out the plotting library
+    """
+
+    def __init__(self, pool: TaskPool, layers: tuple[QAction, ...], plots: Plots) -> None:
         super().__init__(pool, layers)
+        self._plots = plots
+        plots.ready.connect(self._draw_plot)
         self._foot.addLayout(self._slider_row())
         self._strip = self._add_strip("", "")
         self._foot.addWidget(self._strip)
@@ -76,18 +84,17 @@ class RgbPanel(ImagePanel):
         ]
         if self._plot is None and not scored:
             return
-        # Imported with the first scores: the window is painted without waiting for it.
-        import pyqtgraph as pg
-
+        pg = self._plots.ask()
+        if pg is None:
+            return
         if self._plot is None:
-            self._plot = _new_plot()
+            self._plot = new_plot(pg, AXIS_WIDTH)
+            self._plot.hideAxis("bottom")
+            self._plot.getAxis("left").setStyle(tickLength=-4)
+            self._plot.getPlotItem().setContentsMargins(0, 4, 0, 2)
             self._holder.addWidget(self._plot)
         colours = tokens()
-        self._plot.clear()
-        self._plot.setBackground(colours.surface)
-        left = self._plot.getAxis("left")
-        left.setTextPen(colours.muted)
-        left.setPen(colours.border)
+        dress_plot(self._plot, ("left",))
         if not scored:
             return
         current = next((n for n, image in scored if image is self._current), None)
@@ -105,8 +112,7 @@ class RgbPanel(ImagePanel):
         )
         threshold = scored[0][1].result.threshold if scored[0][1].result else None
         if threshold is not None:
-            pen = pg.mkPen(QColor(colours.text), width=1.5, style=Qt.PenStyle.DashLine)
-            self._plot.addItem(pg.InfiniteLine(pos=threshold, angle=0, pen=pen))
+            self._plot.addItem(threshold_line(pg, threshold, 0))
         highest = max(image.result.pred_score or 0.0 for _, image in scored if image.result)
         count = len(self._groups[""])
         self._plot.setRange(
@@ -115,18 +121,3 @@ class RgbPanel(ImagePanel):
 
     def _nothing(self) -> str:
         return self.tr("This battery has no RGB views.") if self._view else ""
-
-
-def _new_plot() -> Any:
-    import pyqtgraph as pg
-
-    plot = pg.PlotWidget()
-    plot.setMouseEnabled(x=False, y=False)
-    plot.setMenuEnabled(False)
-    plot.hideButtons()
-    plot.hideAxis("bottom")
-    plot.getAxis("left").setWidth(AXIS_WIDTH)
-    plot.getAxis("left").setStyle(tickLength=-4)
-    plot.getPlotItem().setContentsMargins(0, 4, 0, 2)
-    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return plot

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QShowEvent
 
+from app.plots import Plots, dress_plot, new_plot, threshold_line
 from app.review import Row
 from app.theme import tokens
 from app.tones import Tone
 from app.widgets.panel import Panel, column, label
 
 BINS = 20
+AXIS_WIDTH = 34
 STACK: tuple[Tone, ...] = ("success", "review", "critical")
 
 
@@ -23,10 +24,13 @@ class ScoresPanel(Panel):
     Parameters
     ----------
     threshold : of the fused score
+    plots : gives out the plotting library
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, plots: Plots) -> None:
         super().__init__()
+        self._plots = plots
+        plots.ready.connect(self._draw)
         self._threshold = threshold
         self._rows: dict[str, Row] = {}
         self._current: str | None = None
@@ -90,20 +94,16 @@ class ScoresPanel(Panel):
     def _draw(self) -> None:
         if not self.isVisible():
             return
-        # Imported when it is first looked at: the window is painted without waiting for it.
-        import numpy as np
-        import pyqtgraph as pg
-
+        pg = self._plots.ask()
+        if pg is None:
+            return
         if self._plot is None:
-            self._plot = _new_plot()
+            self._plot = new_plot(pg, AXIS_WIDTH)
             self._layout.addWidget(self._plot, 1)
+        import numpy as np
+
         colours = tokens()
-        self._plot.clear()
-        self._plot.setBackground(colours.surface)
-        for name in ("left", "bottom"):
-            axis = self._plot.getAxis(name)
-            axis.setTextPen(colours.muted)
-            axis.setPen(colours.border)
+        dress_plot(self._plot, ("left", "bottom"))
         base = np.zeros(BINS)
         edges = np.linspace(0.0, 1.0, BINS + 1)
         for tone in STACK:
@@ -119,8 +119,7 @@ class ScoresPanel(Panel):
                 )
             )
             base = base + counts
-        dashed = pg.mkPen(QColor(colours.text), width=1.5, style=Qt.PenStyle.DashLine)
-        self._plot.addItem(pg.InfiniteLine(pos=self._threshold, angle=90, pen=dashed))
+        self._plot.addItem(threshold_line(pg, self._threshold, 90))
         row = self._rows.get(self._current or "")
         if row is not None and row.fused_score is not None:
             pen = pg.mkPen(QColor(colours.accent), width=2)
@@ -134,15 +133,3 @@ def _tone(row: Row) -> Tone | None:
     if row.kind == "normal":
         return "success"
     return "review" if row.kind == "review" else "critical"
-
-
-def _new_plot() -> Any:
-    import pyqtgraph as pg
-
-    plot = pg.PlotWidget()
-    plot.setMouseEnabled(x=False, y=False)
-    plot.setMenuEnabled(False)
-    plot.hideButtons()
-    plot.getAxis("left").setWidth(34)
-    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return plot

@@ -64,6 +64,7 @@ class Bars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for number, bar in enumerate(self._bars):
             self._paint_bar(painter, bar, number * ROW)
+        painter.end()
 
     def _paint_bar(self, painter: QPainter, bar: Bar, top: float) -> None:
         colours = tokens()

@@ -114,6 +114,7 @@ class Chip(QWidget):
         painter = QPainter(self)
         painter.setFont(self._font())
         draw_chip(painter, QRectF(self.rect()), self._text, self._tone, solid=self._solid)
+        painter.end()
 
     def _font(self) -> QFont:
         font = QFont(self.font())

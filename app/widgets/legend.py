@@ -50,3 +50,4 @@ class HeatLegend(QWidget):
             painter.drawLine(int(bar.right()), int(y), int(bar.right()) + 4, int(y))
             room = QRectF(bar.right() + 7, y - 8, 26, 16)
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, f"{value:.1f}")
+        painter.end()

@@ -82,6 +82,7 @@ class SliceStrip(QWidget):
                 draw_mark(painter, place, tone, colour)
         if self._at is not None and count:
             self._paint_current(painter, area, width)
+        painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Qt: go to the image under the pointer."""

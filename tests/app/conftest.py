@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PySide6.QtCore import QThread, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
 from PySide6.QtWidgets import QApplication
+from shiboken6 import isValid
 
 from app.application import Station, make_application
 from app.settings import SettingsFile
@@ -171,8 +172,9 @@ def stations(
     maker.close_all()
     left = [t.name for t in threading.enumerate() if t not in threads_before and t.is_alive()]
     assert not [name for name in left if not name.startswith("Dummy")], left
-    assert not [t for t in maker.qthreads if t.isRunning()]
-    assert not [timer for timer in maker.timers if timer.isActive()]
+    assert not [t for t in maker.qthreads if isValid(t) and t.isRunning()]
+    assert not [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
+    assert not [timer for timer in maker.timers if isValid(timer) and timer.isActive()]
     languages.use("en")
 
 
@@ -212,5 +214,6 @@ class StationMaker:
                 self.close(station)
             station.window.deleteLater()
             station.deleteLater()
-        QApplication.processEvents()
         self.stations.clear()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        QApplication.processEvents()

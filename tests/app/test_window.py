@@ -60,6 +60,8 @@ def test_an_inspection_gives_every_battery_a_verdict_on_screen(qtbot, stations, 
     rows = station.controller.rows.values()
     assert all(row.kind not in (None, "not_inspected") for row in rows)
     assert any(row.suspicious for row in rows)
+    view = station.controller.current_view()
+    assert station.window.ct.current.ref.path.name == Path(view.result.worst_slices[0]).name
     table = station.window.lot_panel.proxy
     shown = {table.index(n, Column.VERDICT).data() for n in range(table.rowCount())}
     assert "–" not in shown
