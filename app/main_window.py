@@ -207,9 +207,8 @@ class MainWindow(QMainWindow):
         self.scores.update_row(row)
 
     def _on_current(self, view: BatteryView | None) -> None:
-        root = self.controller.lot.root if self.controller.lot else Path()
-        self.ct.show_battery(view, root)
-        self.rgb.show_battery(view, root)
+        self.ct.show_battery(view)
+        self.rgb.show_battery(view)
         self.vlm.show_battery(view)
         self.vlg.show_battery(view)
         self.verdict.show_battery(view)

@@ -114,11 +114,13 @@ class ShownImage:
     Parameters
     ----------
     ref : the file, which may be gone where a session outlived its lot
+    name : what results call it: its path within the lot
     result : None where the image was not inspected yet
     session : folder in which its heat-map and evidence are, None without a session
     """
 
     ref: ImageRef
+    name: str
     result: ImageResult | None = None
     session: Path | None = None
 
@@ -142,23 +144,17 @@ class BatteryView:
         return tuple(image for image in self.images if image.ref.modality == "rgb")
 
 
-def image_key(ref: ImageRef, lot_root: Path) -> str:
-    """Return the name that results know an image by: its path within the lot."""
-    path, root = ref.path.as_posix(), lot_root.as_posix().rstrip("/") + "/"
-    return path.removeprefix(root)
-
-
 def battery_view(
-    row: Row,
-    result: BatteryResult | None,
-    lot_root: Path,
-    session: Path | None,
+    row: Row, result: BatteryResult | None, lot_root: Path, session: Path | None
 ) -> BatteryView:
     """Return a battery with its images' results beside them."""
     found = {image.image: image for image in result.images} if result else {}
-    refs: Sequence[ImageRef] = (*row.battery.ct, *row.battery.rgb)
-    images = tuple(ShownImage(ref, found.get(image_key(ref, lot_root)), session) for ref in refs)
-    return BatteryView(row, images, result)
+    prefix = lot_root.as_posix().rstrip("/") + "/"
+    images = []
+    for ref in (*row.battery.ct, *row.battery.rgb):
+        name = ref.path.as_posix().removeprefix(prefix)
+        images.append(ShownImage(ref, name, found.get(name), session))
+    return BatteryView(row, tuple(images), result)
 
 
 def battery_of(summary: BatterySummary, images: Sequence[ImageResult], root: Path) -> Battery:
@@ -185,11 +181,9 @@ def battery_of(summary: BatterySummary, images: Sequence[ImageResult], root: Pat
     )
 
 
-def first_shown(
-    images: Sequence[ShownImage], worst: Sequence[str], root: Path
-) -> ShownImage | None:
+def first_shown(images: Sequence[ShownImage], worst: Sequence[str]) -> ShownImage | None:
     """Return the image to show first: the worst where it is known, else the middle one."""
-    by_name = {image_key(image.ref, root): image for image in images}
+    by_name = {image.name: image for image in images}
     for name in worst:
         if name in by_name:
             return by_name[name]

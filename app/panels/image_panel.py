@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.pictures import Picture, PictureLoader
-from app.review import BatteryView, ShownImage, first_shown, image_key
+from app.review import BatteryView, ShownImage, first_shown
 from app.theme import icon
 from app.widgets.panel import GAP, Panel, line
 from app.widgets.picture_view import PictureView
@@ -35,7 +33,6 @@ class ImagePanel(Panel):
     def __init__(self, pool: TaskPool, layers: tuple[QAction, ...]) -> None:
         super().__init__()
         self._view: BatteryView | None = None
-        self._root = Path()
         self._groups: dict[str, tuple[ShownImage, ...]] = {}
         self._strips: dict[str, SliceStrip] = {}
         self._current: ShownImage | None = None
@@ -114,7 +111,7 @@ class ImagePanel(Panel):
         """Return the names of the worst images, worst first."""
         raise NotImplementedError
 
-    def show_battery(self, view: BatteryView | None, root: Path) -> None:
+    def show_battery(self, view: BatteryView | None) -> None:
         """Show a battery; the place within it stays once the operator has chosen one."""
         same = (
             view is not None
@@ -123,7 +120,7 @@ class ImagePanel(Panel):
         )
         kept = self._current if same else None
         news = _judged(view) and not (same and _judged(self._view))
-        self._view, self._root = view, root
+        self._view = view
         self._moved = self._moved and same
         groups = self.groups_of(view) if view else {}
         self._groups = {name: _in_order(images) for name, images in groups.items()}
@@ -136,7 +133,7 @@ class ImagePanel(Panel):
             chosen = next((i for i in everything if i.ref.path == kept.ref.path), None)
         if chosen is None:
             worst = self.worst_of(view) if view else []
-            chosen = first_shown(everything, worst, root)
+            chosen = first_shown(everything, worst)
         self._show(chosen)
 
     def step(self, delta: int) -> None:
@@ -152,11 +149,11 @@ class ImagePanel(Panel):
         names = self.worst_of(self._view) if self._view else []
         if not names:
             return
-        now = image_key(self._current.ref, self._root) if self._current else ""
+        now = self._current.name if self._current else ""
         wanted = names[(names.index(now) + 1) % len(names)] if now in names else names[0]
         for group, images in self._groups.items():
             for index, image in enumerate(images):
-                if image_key(image.ref, self._root) == wanted:
+                if image.name == wanted:
                     self._go(group, index)
 
     def set_bare(self, bare: bool) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.review import ShownImage
 from app.theme import tokens
-from app.tones import image_tone
+from app.tones import Tone, image_tone
 from app.widgets.chip import draw_mark
 from app.wording import class_text, score_text
 
@@ -16,6 +18,8 @@ HEIGHT = 26
 HEAD = 30
 MARK = 7
 LOW = 0.22
+
+Column = tuple[QRectF, Tone]
 
 
 class SliceStrip(QWidget):
@@ -34,6 +38,7 @@ class SliceStrip(QWidget):
         self._head = head
         self._full = full_scale
         self._images: tuple[ShownImage, ...] = ()
+        self._cached: tuple[float, list[Column]] | None = None
         self._at: int | None = None
         self._active = False
         self.setMouseTracking(True)
@@ -43,6 +48,7 @@ class SliceStrip(QWidget):
     def show_images(self, images: tuple[ShownImage, ...]) -> None:
         """Show the images of this strip, in order."""
         self._images = images
+        self._cached = None
         self.setVisible(bool(images))
         self.update()
 
@@ -68,11 +74,8 @@ class SliceStrip(QWidget):
         painter.fillRect(area, QColor(colours.raised))
         count = len(self._images)
         width = area.width() / count if count else 0.0
-        # Many slices share a pixel: the hottest of them is what must be seen.
-        for left, right, worst in self._columns(area, width):
-            tone = image_tone(worst.result)
+        for bar, tone in self._columns(area, width):
             colour = colours.tone(tone)
-            bar = self._bar(area, left, right, worst)
             painter.fillRect(bar, colour)
             if tone not in ("success", "neutral") and width >= MARK + 4:
                 place = QRectF(bar.center().x() - MARK / 2, area.top() + 2, MARK, MARK)
@@ -111,21 +114,29 @@ class SliceStrip(QWidget):
     def _area(self) -> QRectF:
         return QRectF(HEAD, 2, max(1, self.width() - HEAD), HEIGHT - 4)
 
-    def _columns(self, area: QRectF, width: float) -> list[tuple[float, float, ShownImage]]:
+    def _columns(self, area: QRectF, width: float) -> list[Column]:
+        """Return the bars, worked out once for a width: painting happens far more often."""
+        if self._cached is None or self._cached[0] != area.width():
+            columns = [
+                (self._bar(area, left, right, image), image_tone(image.result))
+                for left, right, image in self._spans(area, width)
+            ]
+            self._cached = (area.width(), columns)
+        return self._cached[1]
+
+    def _spans(self, area: QRectF, width: float) -> Iterator[tuple[float, float, ShownImage]]:
         gap = 1.0 if width >= 4 else 0.0
         if width >= 1:
-            return [
-                (area.left() + n * width, area.left() + (n + 1) * width - gap, image)
-                for n, image in enumerate(self._images)
-            ]
-        columns = []
-        pixels = int(area.width())
+            for n, image in enumerate(self._images):
+                yield area.left() + n * width, area.left() + (n + 1) * width - gap, image
+            return
+        pixels, count = int(area.width()), len(self._images)
         for pixel in range(pixels):
-            first = pixel * len(self._images) // pixels
-            last = max(first + 1, (pixel + 1) * len(self._images) // pixels)
+            first = pixel * count // pixels
+            last = max(first + 1, (pixel + 1) * count // pixels)
+            # Many slices share a pixel: the hottest of them is what must be seen.
             worst = max(self._images[first:last], key=_heat)
-            columns.append((area.left() + pixel, area.left() + pixel + 1, worst))
-        return columns
+            yield area.left() + pixel, area.left() + pixel + 1, worst
 
     def _bar(self, area: QRectF, left: float, right: float, image: ShownImage) -> QRectF:
         result = image.result

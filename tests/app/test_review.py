@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, Qt
+
+from app.models.battery_table import BatteryFilter, BatteryTable, Column
+from app.review import Progress, Row, battery_view, first_shown
+from inspection.messages import Message
+from inspection.records import Battery, ImageRef
+from inspection.results import BatteryResult, BatterySummary, Decision, ImageResult, Kind, Verdict
+
+ROOT = Path("/lots/로트 1")
+
+
+def row(battery_id: str, kind: Kind | None = None, **changes) -> Row:
+    return Row(Battery(battery_id, battery_id, battery_id), kind=kind, **changes)
+
+
+def decision(kind: Kind, action: str = "accept") -> Decision:
+    return Decision(
+        action=action, kind=kind, operator="Kim", decided_at=datetime.now().astimezone()
+    )
+
+
+def result(battery_id: str, state: str, kind: Kind, images=()) -> BatteryResult:
+    verdict = Verdict(kind=kind, reasons=[Message(code="not_judged_yet")])
+    return BatteryResult(battery_id=battery_id, state=state, verdict=verdict, images=list(images))
+
+
+def test_a_battery_in_work_has_no_verdict_yet():
+    before = row("001")
+    assert before.with_result(result("001", "running", "not_inspected")).kind is None
+    assert before.with_result(result("001", "failed", "not_inspected")).kind == "not_inspected"
+
+
+def test_a_new_verdict_leaves_the_decision_and_shows_that_it_no_longer_fits():
+    accepted = row("001", "normal", decision=decision("normal"))
+    after = accepted.with_result(result("001", "done", "internal_defect"))
+    assert after.decision is accepted.decision
+    assert after.contradicted
+    assert not accepted.contradicted
+    overridden = row("001", "review", decision=decision("normal", "override"))
+    assert not overridden.contradicted
+
+
+@pytest.mark.parametrize(
+    ("kind", "suspicious"),
+    [(None, False), ("normal", False), ("review", True), ("not_inspected", True)],
+)
+def test_what_was_not_inspected_is_never_passed_over(kind, suspicious):
+    assert row("001", kind).suspicious is suspicious
+
+
+def test_a_saved_row_that_was_never_inspected_comes_back_without_verdict():
+    summary = BatterySummary(battery_id="001", state="queued", kind="not_inspected")
+    assert row("001").with_summary(summary).kind is None
+
+
+def test_images_find_their_results_by_their_place_in_the_lot():
+    refs = tuple(
+        ImageRef(ROOT / "a" / f"{n}.jpg", "ct", "001", "z", n, None, None, None) for n in range(5)
+    )
+    judged = ImageResult(image="a/3.jpg", modality="ct", number=3, state="done")
+    battery = Battery("001", "1", "1", ct=refs)
+    view = battery_view(Row(battery), result("001", "done", "normal", [judged]), ROOT, None)
+    assert [image.result for image in view.ct] == [None, None, None, judged, None]
+    assert first_shown(view.ct, ["gone.jpg", "a/3.jpg"]).result is judged
+    assert first_shown(view.ct, []).ref.number == 2
+    assert first_shown((), ["a/3.jpg"]) is None
+
+
+def test_the_estimate_waits_for_something_to_estimate_from():
+    assert Progress(0, 10, 3, 100, 0.5).seconds_left is None
+    assert Progress(1, 10, 25, 100, 5.0).seconds_left == pytest.approx(15.0)
+    assert Progress(10, 10, 100, 100, 20.0).seconds_left == 0
+
+
+@pytest.fixture
+def table(qapp):
+    parent = QObject()
+    model, proxy = BatteryTable(parent), BatteryFilter(parent)
+    proxy.setSourceModel(model)
+    model.set_rows(
+        [
+            row("10", "normal", fused_score=0.1),
+            row("9", "composite_defect", fused_score=0.9, decision=decision("normal", "override")),
+            row("9b", None),
+        ]
+    )
+    yield proxy
+    parent.deleteLater()
+
+
+def listed(proxy: BatteryFilter) -> list[str]:
+    return [proxy.index(n, Column.BATTERY).data() for n in range(proxy.rowCount())]
+
+
+def test_batteries_sort_as_people_count_and_worst_verdicts_first(table):
+    table.sort(Column.BATTERY, Qt.SortOrder.AscendingOrder)
+    assert listed(table) == ["9", "9b", "10"]
+    table.sort(Column.VERDICT, Qt.SortOrder.AscendingOrder)
+    assert listed(table) == ["9", "10", "9b"]
+    table.sort(Column.SCORE, Qt.SortOrder.DescendingOrder)
+    assert listed(table) == ["9", "10", "9b"]
+
+
+def test_a_kind_filter_follows_the_operator_s_word(table):
+    table.set_filter("normal")
+    assert sorted(listed(table)) == ["10", "9"]
+    table.set_filter("undecided")
+    assert sorted(listed(table)) == ["10", "9b"]
