@@ -298,3 +298,11 @@ def test_letterboxed_pixels_are_the_preprocess_without_its_normalisation(
     expected = to_model_input(image, config.preprocess)
     np.testing.assert_array_equal(normalise(pixels, config.preprocess), expected.array)
     assert content == expected.content
+
+
+def test_a_lot_smaller_than_a_batch_is_refused(
+    lot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", str(config_path("cnn.yaml")), "--data", str(lot), "--val", str(lot)]
+    assert run(*arguments, "--out", str(tmp_path), "--set", "training.batch_size=64") == 2
+    assert "too few labelled CT slices" in capsys.readouterr().err
