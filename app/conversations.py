@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from app.actions import Actions
@@ -120,7 +119,6 @@ class Conversations(QObject):
         folder = files[0].parent
         text = self.tr("Report written: {count} files in {folder}")
         self.told.emit(text.format(count=len(files), folder=folder), "success")
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def may_close(self) -> bool:
         """Return True where a close loses nothing; else ask, and close if that is the answer."""

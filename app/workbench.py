@@ -84,10 +84,12 @@ class Workbench(QMainWindow):
             return
         self._shared = True
         docks = self.docks
-        pictures = max(2, self.width() - SIDE_WIDTH - VERDICT_WIDTH)
+        side = min(SIDE_WIDTH, round(self.width() * 0.27))
+        verdict = min(VERDICT_WIDTH, round(self.width() * 0.25))
+        pictures = max(2, self.width() - side - verdict)
         self.resizeDocks(
             [docks["lot"], docks["ct"], docks["rgb"], docks["verdict"]],
-            [SIDE_WIDTH, round(pictures * 0.56), round(pictures * 0.44), VERDICT_WIDTH],
+            [side, round(pictures * 0.56), round(pictures * 0.44), verdict],
             Qt.Orientation.Horizontal,
         )
         height = max(4, self.height())

@@ -21,6 +21,8 @@ AXES = ("x", "y", "z")
 class CtPanel(ImagePanel):
     """The CT side of the current battery."""
 
+    wordy_width = 440
+
     def __init__(self, pool: TaskPool, layers: tuple[QAction, ...]) -> None:
         super().__init__(pool, layers)
         self._axis_buttons = QButtonGroup(self)

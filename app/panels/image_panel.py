@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.pictures import Picture, PictureLoader
@@ -16,6 +16,8 @@ from app.wording import class_text, message_text, score_text
 from app.workers import TaskPool
 
 DETAILS_HEIGHT = 118
+NARROWEST = 250
+TOOLS_HEIGHT = 40
 
 
 class ImagePanel(Panel):
@@ -27,6 +29,7 @@ class ImagePanel(Panel):
     layers : the window's actions that switch heat-map and boxes
     """
 
+    wordy_width = 350
     failed = Signal(object)
     opacity_changed = Signal(int)
 
@@ -64,6 +67,10 @@ class ImagePanel(Panel):
         self._tools = QHBoxLayout(row)
         self._tools.setContentsMargins(8, 4, 8, 4)
         self._tools.setSpacing(4)
+        # On a narrow screen the row may shrink below its words; see `resizeEvent`.
+        self._tools.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
+        row.setMinimumWidth(NARROWEST)
+        row.setFixedHeight(TOOLS_HEIGHT)
         self._fit = QToolButton()
         self._fit.clicked.connect(self.stage.fit)
         self._worst = QToolButton()
@@ -71,7 +78,8 @@ class ImagePanel(Panel):
         self._worst.clicked.connect(self.to_worst)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
-        self.opacity.setFixedWidth(86)
+        self.opacity.setMinimumWidth(36)
+        self.opacity.setMaximumWidth(86)
         self.opacity.valueChanged.connect(self.opacity_changed)
         self.opacity.valueChanged.connect(self._apply_layers)
         self._tools.addWidget(self._worst)
@@ -180,6 +188,15 @@ class ImagePanel(Panel):
         self._fit.setIcon(icon("fit"))
         self._worst.setIcon(icon("worst"))
         self.stage.restyle()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt: leave a word out where there is no room for it."""
+        super().resizeEvent(event)
+        wordy = self.width() >= self.wordy_width
+        style = Qt.ToolButtonStyle
+        self._worst.setToolButtonStyle(
+            style.ToolButtonTextBesideIcon if wordy else style.ToolButtonIconOnly
+        )
 
     # -- inside ----------------------------------------------------------------------------
 

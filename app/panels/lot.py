@@ -31,6 +31,7 @@ FILTERS = (
 )
 WIDTHS = {Column.BATTERY: 76, Column.SYSTEMS: 54, Column.SCORE: 50, Column.DECISION: 66}
 COUNT_MS = 30
+NARROWEST = 330
 LEAVING = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -66,10 +67,15 @@ class LotPanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self._lot: Lot | None = None
+        self.setMinimumWidth(NARROWEST)
         self.model = BatteryTable(self)
         self.proxy = BatteryFilter(self)
         self.proxy.setSourceModel(self.model)
         self.filter = QComboBox()
+        self.filter.setMinimumContentsLength(8)
+        self.filter.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.search = SearchField()
         self.search.setClearButtonEnabled(True)
         self.findings: QPushButton = button("flat")

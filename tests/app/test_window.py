@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -15,6 +16,7 @@ import inspection.audit
 from app.dialogs.crash import CrashDialog
 from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
+from app.dialogs.report import ReportDialog
 from app.models.battery_table import Column
 from app.settings import SettingsFile
 from inspection.engine import build_lane
@@ -321,3 +323,34 @@ def test_filters_list_what_they_say(qtbot, stations, lot):
     panel.filter.setCurrentIndex(panel.filter.findData("all"))
     panel.search.setText("00")
     assert panel.proxy.rowCount() == sum("00" in row.battery_id for row in rows)
+
+
+def test_a_report_is_exported_from_the_window(qtbot, stations, lot, tmp_path):
+    station = inspected(qtbot, stations(), lot)
+    station.window.conversations.export()
+    dialog = station.window.findChild(ReportDialog)
+    for name, box in dialog.formats.items():
+        box.setChecked(name in ("csv", "json"))
+    dialog.folder.setText("")
+    assert not dialog.confirm.isEnabled()
+    out = tmp_path / "보고서"
+    dialog.folder.setText(str(out))
+    dialog.confirm.click()
+    toast = station.window.announcements.toast
+    qtbot.waitUntil(lambda: str(out) in toast.text, timeout=WAIT)
+    assert {"batteries.csv", "summary.csv", "result.json"} <= {f.name for f in out.iterdir()}
+
+
+def test_a_dropped_folder_is_opened_as_a_lot(qtbot, stations, lot):
+    station = stations()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(lot))])
+    drop = QDropEvent(
+        QPointF(50, 50),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    station.window.dropEvent(drop)
+    qtbot.waitUntil(lambda: len(station.controller.rows) == 6, timeout=WAIT)
