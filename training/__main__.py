@@ -32,6 +32,10 @@ def train(
     val: Annotated[
         Path | None, typer.Option("--val", help="Lot to validate on. [default: a split of --data]")
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", help="Classifier folder to go on from. [default: random weights]"),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", help="training.epochs=3: a key of the configuration; repeatable."),
@@ -44,10 +48,13 @@ def train(
     if isinstance(settings, CnnConfig):
         from training.loop import train_classifier
 
-        bundle = train_classifier(settings, data, out, val)
+        bundle = train_classifier(settings, data, out, val, init)
     else:
+        from inspection.errors import ConfigError
         from training.autoencoder import train_autoencoder
 
+        if init is not None:
+            raise ConfigError("init_classifier_only")
         bundle = train_autoencoder(settings, data, out, val)
     typer.echo(str(bundle.folder))
     return 0

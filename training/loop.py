@@ -7,10 +7,11 @@ import logging
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from rich.progress import (
 from torch import Tensor
 from torch.nn import functional
 
-from inspection.bundle import Bundle, write_bundle
+from inspection.bundle import Bundle, load_bundle, write_bundle
 from inspection.errors import ConfigError
 from inspection.models.cnn import CtClassifier, build_classifier
 from inspection.records import CT_CLASSES
@@ -54,7 +55,11 @@ WARMUP_SHARE = 0.05
 
 
 def train_classifier(
-    config: CnnConfig, data: Sequence[Path], out: Path, val: Path | None = None
+    config: CnnConfig,
+    data: Sequence[Path],
+    out: Path,
+    val: Path | None = None,
+    init: Path | None = None,
 ) -> Bundle:
     """Train and write a bundle, the best epoch by validation F1.
 
@@ -67,18 +72,20 @@ def train_classifier(
     data : lots to train on
     out : folder of the run: ``config.yaml``, ``log.csv``, and the bundle in ``ct_cnn/``
     val : lot to validate on; without it, batteries of `data` are held out
+    init : model folder to go on from, such as ``models/ct_cnn``; random weights by default
 
     Raises
     ------
     InspectionError
-        If a lot cannot be used or has too few batteries.
+        If a lot cannot be used or has too few batteries, or the model folder is refused.
     """
+    start = None if init is None else load_bundle(init, "ct_cnn")
     out.mkdir(parents=True, exist_ok=True)
     save_config(config, out / "config.yaml")
     _seed_everything(config.training.seed)
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
-    device = _device(config.training.device)
+    model = _model(config, start)
 
     slices = read_slices(data)
     if val is None:
@@ -93,7 +100,11 @@ def train_classifier(
         train_cache = cache_slices(train_slices, config.preprocess, files[0])
         val_cache = cache_slices(val_slices, config.preprocess, files[1])
         log.info("%s: %d slices, %d to validate", config.run_name, len(slices), len(val_slices))
-        return _fit(config, train_cache, val_cache, out, device, [path.name for path in data])
+        origin: dict[str, Any] = {
+            "data": [path.name for path in data],
+            "init": None if start is None else start.sha256,
+        }
+        return _fit(config, model, train_cache, val_cache, out, origin)
     finally:
         for file in files:
             file.unlink(missing_ok=True)
@@ -101,15 +112,14 @@ def train_classifier(
 
 def _fit(
     config: CnnConfig,
+    model: CtClassifier,
     train_cache: SliceCache,
     val_cache: SliceCache,
     out: Path,
-    device: torch.device,
-    data_names: list[str],
+    origin: Mapping[str, Any],
 ) -> Bundle:
     settings, warmup = config.training, config.warmup
-    model = build_classifier(config.architecture.model_dump())
-    model.to(device).to(memory_format=torch.channels_last)
+    device = next(model.parameters()).device
     batches = SliceBatches(train_cache, config)
     class_weights = _class_weights(train_cache.labels, settings.class_weights).to(device)
 
@@ -196,7 +206,7 @@ def _fit(
             )
             if (found.f1, -found.loss) > best_key:
                 best_key = (found.f1, -found.loss)
-                best = _save(model, config, found, val_cache, out, data_names, rows)
+                best = _save(model, config, found, val_cache, out, origin, rows)
             if warming:
                 continue
             # One cycle ends cold, and its middle is meant to be rough: only then is a stale
@@ -241,7 +251,7 @@ def _save(
     found: Validation,
     val_cache: SliceCache,
     out: Path,
-    data_names: list[str],
+    origin: Mapping[str, Any],
     rows: list[dict[str, float]],
 ) -> Bundle:
     return write_bundle(
@@ -256,7 +266,7 @@ def _save(
         training={
             "run": config.run_name,
             "config": config.model_dump(mode="json"),
-            "data": data_names,
+            **origin,
             "epoch": len(rows),
             "val_f1": found.f1,
             "val_loss": found.loss,
@@ -275,6 +285,22 @@ def _seed_everything(seed: int) -> None:
     # Read by cuBLAS when it starts; without it deterministic algorithms refuse to run on a GPU.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+
+
+def _model(config: CnnConfig, start: Bundle | None) -> CtClassifier:
+    """Return the network on its device, with random weights or those of a bundle.
+
+    Raises
+    ------
+    ConfigError
+        If the bundle has another architecture.
+    """
+    model = build_classifier(config.architecture.model_dump())
+    if start is not None:
+        if start.manifest.architecture != config.architecture.model_dump():
+            raise ConfigError("init_architecture", folder=start.folder.name)
+        model.load_state_dict(start.load_tensors())
+    return model.to(_device(config.training.device)).to(memory_format=torch.channels_last)
 
 
 def _device(name: str) -> torch.device:

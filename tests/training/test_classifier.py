@@ -255,7 +255,17 @@ def test_training_twice_gives_the_same_usable_bundle(
     output = predictor.predict(np.zeros((1, 1, 64, 32), np.float32))
     assert output.probabilities.shape == (1, len(CT_CLASSES))
 
+    start = str(tmp_path / "first" / "ct_cnn")
+    arguments = ["train", str(config_path("cnn.yaml")), "--data", str(lot), "--val", str(lot)]
+    arguments += [*overrides, "--out", str(tmp_path / "third"), "--init", start]
+    assert run(*arguments) == 0
+    continued = load_bundle(tmp_path / "third" / "ct_cnn", "ct_cnn").manifest
+    assert continued.training["init"] == load_bundle(Path(start), "ct_cnn").sha256
+    assert continued.files != digests[0]
     capsys.readouterr()
+    assert run(*arguments, "--set", "architecture.output_stride=32") == 2
+    assert "architecture" in capsys.readouterr().err
+
     assert run("evaluate", str(tmp_path / "first"), "--data", str(lot), "--json") == 0
     figures = json.loads(capsys.readouterr().out)["models"]["ct_cnn"]
     assert figures["images"] == 36
