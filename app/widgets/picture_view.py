@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QPen,
     QPixmap,
     QResizeEvent,
+    QTransform,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
@@ -215,7 +216,8 @@ class PictureView(QGraphicsView):
         text.setFont(font)
         text.setBrush(BOX_COLOUR)
         text.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
-        text.setPos(QPointF(box.x, box.y + box.h))
+        text.setPos(QPointF(box.x, box.y))
+        text.setTransform(QTransform.fromTranslate(0, -text.boundingRect().height()))
         self._scene.addItem(text)
         self._boxes.append(text)
 
