@@ -216,6 +216,38 @@ def _tint(
     return _mix(image, paint, region * where * _opacity(rng)), region * where
 
 
+def _ink(
+    image: Image, region: Alpha, where: Alpha, foreign: Image, rng: np.random.Generator
+) -> tuple[Image, Alpha]:
+    """A flat colour far from the surface's own, nearly opaque: a chip, a pen, bright dust."""
+    alpha = region * where
+    own = np.average(image.reshape(-1, 3), axis=0, weights=alpha.ravel() + 1e-6)
+    lightest = 255.0 - own.mean()
+    up = rng.random() < lightest / 255.0
+    reach = lightest if up else own.mean()
+    shift = float(rng.uniform(0.35, 1.0)) * reach * (1 if up else -1)
+    # Towards grey: what is neither print nor wrap seldom shares their hue.
+    hue = float(rng.uniform(0.0, 1.0))
+    colour = own.mean() + hue * (own - own.mean()) + shift + rng.normal(0, 8, size=3)
+    paint = np.broadcast_to(colour.astype(np.float32), image.shape)
+    return _mix(image, paint, alpha * float(rng.uniform(0.6, 1.0))), alpha
+
+
+def _ripple(
+    image: Image, region: Alpha, where: Alpha, foreign: Image, rng: np.random.Generator
+) -> tuple[Image, Alpha]:
+    """Fine waves, straight or bent, lighter or darker than the surface."""
+    h, w = where.shape
+    ys, xs = np.mgrid[0:h, 0:w].astype(np.float32)
+    turn, period = float(rng.uniform(0, np.pi)), float(rng.uniform(3.0, 10.0))
+    bend = (_noise(h, w, float(rng.uniform(2, 10)), rng) - 0.5) * rng.uniform(0, 60)
+    phase = (xs * np.cos(turn) + ys * np.sin(turn) + bend) * (2 * np.pi / period)
+    alpha = region * where * (0.5 + 0.5 * np.sin(phase))
+    shade = np.float32(rng.choice((-1.0, 1.0)) * rng.uniform(15, 90))
+    painted = _mix(image, image.astype(np.float32) + shade, alpha)
+    return painted, region * where
+
+
 def _brighten(
     image: Image, region: Alpha, where: Alpha, foreign: Image, rng: np.random.Generator
 ) -> tuple[Image, Alpha]:
@@ -290,7 +322,13 @@ _RECIPES: tuple[tuple[Callable[[Alpha, np.random.Generator], Alpha], Painter], .
     (_curve, _tint),
     (_curve, _brighten),
     (_curve, _emboss),
-    (_curve, _tint),
+    (_curve, _ink),
+    (_curve, _ink),
+    (_specks, _ink),
+    (_specks, _ink),
+    (_blob, _ink),
+    (_blob, _ripple),
+    (_patches, _ripple),
     (_specks, _tint),
     (_specks, _brighten),
     (_smear, _tint),

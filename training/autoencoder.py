@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from inspection.bundle import Bundle, Slot, ThresholdFile, write_bundle
+from inspection.bundle import Bundle, Slot, ThresholdFile, load_bundle, write_bundle
 from inspection.errors import ConfigError
-from inspection.models.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
+from inspection.models.cae import (
+    CaeArchitecture,
+    ConvAutoencoder,
+    load_weights,
+    score_maps,
+    smooth,
+)
 from training.autoencoder_config import AutoencoderConfig, LossConfig
 from training.config import save_config
 from training.thresholds import compute_threshold
@@ -110,6 +116,8 @@ def fit(
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     model = ConvAutoencoder(config.architecture, config.preprocess.width, config.preprocess.height)
+    if settings.start_from is not None:
+        load_weights(model, load_bundle(settings.start_from, slot_of(config)))
     model.to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -213,35 +221,52 @@ def _loss(model: ConvAutoencoder, batch: Batch, config: AutoencoderConfig) -> Te
     clean = _moved(batch.clean, model)
     if model.head is None:
         return F.mse_loss(model.reconstruct(clean).float(), model.reduce(clean))
-    reconstruction, logits = model(_moved(batch.painted, model))
+    painted, masks = _moved(batch.painted, model), _moved(batch.masks, model)
+    reconstruction = model.reconstruct(painted)
     reconstructed = F.mse_loss(reconstruction.float(), model.reduce(clean))
-    found = detection_loss(logits.float(), _moved(batch.masks, model), config)
-    return config.loss.reconstruction * reconstructed + found
+    half = F.interpolate(reconstruction.detach(), masks.shape[2:], mode="bilinear")
+    crop = config.training.crop if model.training else None
+    if crop is not None:
+        size = (crop[1] // 2, crop[0] // 2)
+        painted = _crops(painted, [(2 * y, 2 * x) for y, x in batch.corners], (crop[1], crop[0]))
+        half, masks = _crops(half, batch.corners, size), _crops(masks, batch.corners, size)
+    logits = model.head(painted, half).float()
+    return config.loss.reconstruction * reconstructed + detection_loss(logits, masks, config)
+
+
+def _crops(images: Tensor, corners: Sequence[tuple[int, int]], size: tuple[int, int]) -> Tensor:
+    """Return (B, C, h, w): of each image the part of ``size`` (h, w) at its corner (y, x)."""
+    h, w = size
+    parts = [image[:, y : y + h, x : x + w] for image, (y, x) in zip(images, corners, strict=True)]
+    return torch.stack(parts).contiguous(memory_format=torch.channels_last)
 
 
 def detection_loss(logits: Tensor, masks: Tensor, config: AutoencoderConfig) -> Tensor:
-    """Return the head's loss: focal per pixel, Dice over the batch, and the score itself.
+    """Return the head's loss: per pixel, overlap over the batch, and the score itself.
+
+    Anomalies cover a few pixels in a thousand: only the hardest of the others are counted, or the
+    easy ones would drown both.
 
     Parameters
     ----------
     logits : (B, 1, h, w)
     masks : (B, 1, h, w) float32 in {0, 1}
-
-    References
-    ----------
-    Lin et al., Focal loss for dense object detection, arXiv:1708.02002.
     """
     weights: LossConfig = config.loss
     plain = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+    positive = masks > 0
+    found, rest = plain[positive], plain[~positive]
+    # At least some, so that a batch without anomalies teaches what is normal.
+    count = max(int(weights.hard_negatives * len(found)), rest.numel() // 200, 1)
+    hard = rest.topk(min(count, rest.numel())).values
+    pixels = (found.sum() + hard.sum()) / (len(found) + len(hard))
     probability = logits.sigmoid()
-    miss = torch.where(masks > 0, 1 - probability, probability)
-    focal = (miss.square() * plain).mean()
     # Over the whole batch: clean pictures have no overlap of their own.
     overlap = 1 - (2 * (probability * masks).sum() + 1) / (probability.sum() + masks.sum() + 1)
     # The top of the map is what an image is judged by, so it is trained as such.
     top = score_maps(logits.squeeze(1), config.architecture.top_fraction)
     image = F.binary_cross_entropy_with_logits(top, masks.amax(dim=(1, 2, 3)))
-    return weights.pixels * focal + weights.overlap * overlap + weights.image * image
+    return weights.pixels * pixels + weights.overlap * overlap + weights.image * image
 
 
 def _moved(tensor: Tensor, model: ConvAutoencoder) -> Tensor:
@@ -282,6 +307,11 @@ def _write_log(path: Path, rows: Sequence[dict[str, float]]) -> None:
         writer.writerows(rows)
 
 
+def slot_of(config: AutoencoderConfig) -> Slot:
+    """Return which part of the station the model is for."""
+    return "rgb_ae" if config.modality == "rgb" else "ct_ae"
+
+
 def display_scale(arch: CaeArchitecture, threshold: float) -> float:
     """Return the raw heat that is shown as 1: certainty for a probability, else 3 thresholds."""
     return max(1.0, 2 * threshold) if arch.method == "discriminative" else 3 * threshold
@@ -295,7 +325,7 @@ def _write(
     data: Sequence[Path],
     out: Path,
 ) -> Bundle:
-    slot: Slot = "rgb_ae" if config.modality == "rgb" else "ct_ae"
+    slot = slot_of(config)
     return write_bundle(
         out / slot,
         slot=slot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -46,6 +47,9 @@ class AutoencoderTraining(Config):
     ----------
     epochs : passes over the training images, at most
     validation_share : share of the lots' batteries kept for early stopping
+    start_from : a model folder whose weights training starts from; null starts afresh
+    crop : (width, height) in input pixels, even, of the part that the head learns from; null for
+        all of it. A crop around an anomaly teaches as much for a fraction of the time.
     precision : auto takes bfloat16 where the device computes in it
     threads : processor threads of torch; null leaves torch's default
     """
@@ -57,18 +61,30 @@ class AutoencoderTraining(Config):
     weight_decay: float = Field(default=0.0, ge=0.0)
     validation_share: float = Field(default=0.15, gt=0.0, lt=1.0)
     early_stopping: EarlyStopping = EarlyStopping()
+    start_from: Path | None = None
+    crop: tuple[int, int] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     threads: int | None = Field(default=None, ge=1)
 
 
 class LossConfig(Config):
-    """Weights of the loss terms; ``mse`` training has the reconstruction only."""
+    """Weights of the loss terms; ``mse`` training has the reconstruction only.
+
+    Parameters
+    ----------
+    reconstruction : squared error of the reconstruction
+    pixels : cross-entropy per pixel, over the anomalies and the hardest of the rest
+    hard_negatives : how many normal pixels are counted per anomalous one
+    overlap : Dice over the batch
+    image : cross-entropy of the top of the map, which the score is made of
+    """
 
     reconstruction: Positive = 1.0
-    pixels: Positive = 10.0
-    overlap: Positive = 1.0
-    image: Positive = 0.5
+    pixels: Positive = 1.0
+    hard_negatives: Positive = 4.0
+    overlap: Positive = 0.5
+    image: Positive = 0.3
 
 
 class AutoencoderConfig(Config):

@@ -129,11 +129,13 @@ class Batch:
     ----------
     clean, painted : (B, 3, H, W) float32, normalised; the same where nothing was painted
     masks : (B, 1, H/2, W/2) float32, 1 where something was painted
+    corners : (y, x) of each image's crop, in pixels of the mask; all zero without crops
     """
 
     clean: Tensor
     painted: Tensor
     masks: Tensor
+    corners: list[tuple[int, int]]
 
 
 def training_batches(
@@ -181,7 +183,10 @@ def _batches(
         if touched:
             originals[touched] = to_input([clean[i] for i in touched], config.preprocess)
         full = torch.from_numpy(np.stack(masks)).unsqueeze(1).float()
-        return Batch(originals, inputs, torch.nn.functional.max_pool2d(full, 2))
+        masks_half = torch.nn.functional.max_pool2d(full, 2)
+        crop = config.training.crop if train else None
+        corners = [_corner(m[0].numpy(), crop, r) for m, r in zip(masks_half, rngs, strict=True)]
+        return Batch(originals, inputs, masks_half, corners)
 
     chunks = [order[i : i + size] for i in range(0, len(order), size)]
     # A last batch of one has no statistics to normalise with.
@@ -194,3 +199,20 @@ def _batches(
             batch = pending.pop(0).result()
             pending += [pool.submit(prepare, c) for c in islice(waiting, 1)]
             yield batch
+
+
+def _corner(
+    mask: NDArray[np.float32], crop: tuple[int, int] | None, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Return the (y, x) of a crop with some of the mask in it; anywhere for an empty mask."""
+    if crop is None:
+        return 0, 0
+    width, height = crop[0] // 2, crop[1] // 2
+    rows, columns = np.nonzero(mask)
+    last_y, last_x = max(0, mask.shape[0] - height), max(0, mask.shape[1] - width)
+    if not len(rows):
+        return int(rng.integers(last_y + 1)), int(rng.integers(last_x + 1))
+    pick = int(rng.integers(len(rows)))
+    y = int(rows[pick]) - int(rng.integers(height))
+    x = int(columns[pick]) - int(rng.integers(width))
+    return min(max(y, 0), last_y), min(max(x, 0), last_x)

@@ -92,6 +92,9 @@ class ComparisonHead(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths[::-1]))
         self.up = nn.ModuleList(_block(b, b) for b in widths[-2::-1])
         self.out = nn.Conv2d(widths[0], 1, 1)
+        # Anomalies are rare: starting from "nothing here" saves learning that first.
+        assert self.out.bias is not None
+        nn.init.constant_(self.out.bias, -3.0)
 
     def forward(self, image: Tensor, reconstruction: Tensor) -> Tensor:
         """Return (B, 1, H/2, W/2) logits.
@@ -289,12 +292,30 @@ class CaePredictor:
 
 def _build(bundle: Bundle) -> ConvAutoencoder:
     """Return the bundle's network with its weights."""
-    manifest, folder = bundle.manifest, bundle.folder.name
+    manifest = bundle.manifest
     try:
         arch = CaeArchitecture.model_validate(manifest.architecture)
         model = ConvAutoencoder(arch, manifest.preprocess.width, manifest.preprocess.height)
-        model.load_state_dict(bundle.load_tensors())
-    except (ValueError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise BundleError("ae_weights_misfit", folder=folder, problem=problem) from error
+    except ValueError as error:
+        raise _misfit(bundle, error) from error
+    load_weights(model, bundle)
     return model
+
+
+def load_weights(model: ConvAutoencoder, bundle: Bundle) -> None:
+    """Load a bundle's weights into a network.
+
+    Raises
+    ------
+    BundleError
+        If they are of another network.
+    """
+    try:
+        model.load_state_dict(bundle.load_tensors())
+    except RuntimeError as error:
+        raise _misfit(bundle, error) from error
+
+
+def _misfit(bundle: Bundle, error: Exception) -> BundleError:
+    problem = str(error).splitlines()[0]
+    return BundleError("ae_weights_misfit", folder=bundle.folder.name, problem=problem)

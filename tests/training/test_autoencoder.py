@@ -27,6 +27,7 @@ TINY = (
     "architecture.levels=3",
     "architecture.head_base=4",
     "architecture.head_levels=2",
+    "training.crop=[32, 16]",
     "training.epochs=1",
     "training.batch_size=4",
     "training.validation_share=0.34",
