@@ -126,7 +126,7 @@ def rgb_evidence(
     failures = _failures("rgb", views, expected)
     state: ChannelState = "uncertain" if failures else "normal"
     reasons: list[Message] = []
-    worst: dict[str, str | int | float] = {"image": ranked[0].image, "threshold": threshold}
+    worst: dict[str, str | int | float] = {"image": _file_name(ranked[0]), "threshold": threshold}
     if score > threshold:
         state = "defect"
         reasons.append(Message(code="fusion_rgb_defect", params={**worst, "score": score}))
@@ -262,7 +262,7 @@ def _lone_hits(hits: Sequence[ImageResult], min_run: int) -> tuple[Message, ...]
     worst = max(hits, key=score_of)
     params: dict[str, str | int | float] = {
         "count": len(hits),
-        "image": worst.image,
+        "image": _file_name(worst),
         "score": score_of(worst),
         "min_run": min_run,
     }
@@ -310,8 +310,16 @@ def _named_failures(images: Sequence[ImageResult]) -> tuple[Message, ...]:
 
 def _failure(image: ImageResult) -> list[Message]:
     """Return the image's own error, with the file's name in front where it does not say it."""
-    name = image.image.rpartition("/")[2]
+    name = _file_name(image)
     error = [image.error] if image.error is not None else []
-    if any(name in str(value) for message in error for value in message.params.values()):
+    if any(name.rpartition("/")[2] in str(value) for message in error for value in message.params.values()):
         return error
-    return [Message(code="fusion_image_failed", params={"image": image.image}), *error]
+    return [Message(code="fusion_image_failed", params={"image": name}), *error]
+
+
+def _file_name(image: ImageResult) -> str:
+    """Return what tells the image from the battery's others, without the lot's long folders."""
+    folder, _, name = image.image.rpartition("/")
+    parent = folder.rpartition("/")[2]
+    # In the plain layout a slice and a view may have the same name.
+    return f"{parent}/{name}" if parent.lower() == image.modality else name
