@@ -312,7 +312,8 @@ def _failure(image: ImageResult) -> list[Message]:
     """Return the image's own error, with the file's name in front where it does not say it."""
     name = _file_name(image)
     error = [image.error] if image.error is not None else []
-    if any(name.rpartition("/")[2] in str(value) for message in error for value in message.params.values()):
+    said = [str(value) for message in error for value in message.params.values()]
+    if any(name.rpartition("/")[2] in value for value in said):
         return error
     return [Message(code="fusion_image_failed", params={"image": name}), *error]
 
