@@ -5,7 +5,6 @@ Everything crosses to the window's thread by queued signals to bound methods of 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import ModelProvenance, SystemName, SystemState
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from inspection.assemble import LaneResult
     from inspection.engine import Lane, LaneSettings
     from inspection.predictions import FailedPrediction, Prediction
-
-log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.1
 """Images are reported in groups, so that a fast GPU does not flood the window's event queue."""
@@ -132,25 +128,18 @@ class LaneWorker(QObject):
         if job.cancel.is_set():
             return
         self.reported.emit(LaneLoading(job, self._system))
-        lane = job.build(self._system, job.settings)
         try:
-            models = lane.load()
-        except InspectionError as error:
-            missing = error.message.code == "model_not_installed"
-            state: SystemState = "not_installed" if missing else "failed"
-            self.reported.emit(LaneUnavailable(job, self._system, state, error.message))
-            return
-        except Exception as error:
-            # A model library may fail in any way; the other systems must go on regardless.
-            log.exception("%s cannot be loaded", self._system)
-            message = Message(
-                code="lane_failed",
-                params={"system": self._system, "problem": f"{type(error).__name__}: {error}"},
-            )
-            self.reported.emit(LaneUnavailable(job, self._system, "failed", message))
+            # Building imports the image libraries, which may be broken as well as a model.
+            lane = job.build(self._system, job.settings)
+            models, device = lane.load(), _device(job)
+        except Exception as error:  # noqa: BLE001 - every battery is told; it is logged there
+            from inspection.lanes import load_failure
+
+            state, message = load_failure(self._system, error)
+            self.reported.emit(LaneUnavailable(job, self._system, state, message))
             return
         try:
-            self.reported.emit(LaneReady(job, self._system, tuple(models), _device(job)))
+            self.reported.emit(LaneReady(job, self._system, tuple(models), device))
             for battery in job.batteries:
                 if not _may_go_on(job):
                     return
@@ -159,7 +148,7 @@ class LaneWorker(QObject):
             lane.close()
 
     def _inspect(self, job: Job, lane: Lane, battery: Battery) -> None:
-        from inspection.engine import inspect_safely
+        from inspection.lanes import inspect_safely
 
         self.reported.emit(BatteryStarted(job, self._system, battery.battery_id))
         count = _ImageCount(self, job, self._system, battery.battery_id)
@@ -188,7 +177,7 @@ class _ImageCount:
 
 
 def _device(job: Job) -> str:
-    from inspection.engine import resolve_device
+    from inspection.lanes import resolve_device
 
     return resolve_device(job.settings.device)
 

@@ -13,6 +13,7 @@ from inspection.lanes import (
     LaneSettings,
     UninstalledLane,
     inspect_safely,
+    load_failure,
     resolve_device,
 )
 from inspection.results import SystemName
@@ -25,6 +26,7 @@ __all__ = [
     "UninstalledLane",
     "build_lane",
     "inspect_safely",
+    "load_failure",
     "resolve_device",
 ]
 

@@ -16,7 +16,7 @@ from inspection.errors import InspectionError, ModelMissingError
 from inspection.messages import Message
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import Battery
-from inspection.results import ModelProvenance, SystemName
+from inspection.results import ModelProvenance, SystemName, SystemState
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,19 @@ class UninstalledLane:
         """Nothing is held."""
 
 
+def load_failure(lane_name: SystemName, error: Exception) -> tuple[SystemState, Message]:
+    """Return the state and the words of a lane whose models cannot be loaded.
+
+    A model library may fail in any way (a wrong driver, a missing system library); what is not
+    an `InspectionError` is logged in full.
+    """
+    if isinstance(error, InspectionError):
+        missing = isinstance(error, ModelMissingError)
+        return ("not_installed" if missing else "failed"), error.message
+    log.error("%s cannot be loaded", lane_name, exc_info=error)
+    return "failed", _unforeseen(lane_name, error)
+
+
 def inspect_safely(
     lane: Lane, battery: Battery, cancel: threading.Event, on_image: OnImage
 ) -> LaneResult:
@@ -100,9 +113,13 @@ def inspect_safely(
         message = error.message
     except Exception as error:
         log.exception("%s failed on battery %s", lane.name, battery.battery_id)
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        message = Message(code="lane_failed", params={"system": lane.name, "problem": problem})
+        message = _unforeseen(lane.name, error)
     return LaneResult(lane.name, "failed", message, time.monotonic() - started)
+
+
+def _unforeseen(lane_name: SystemName, error: Exception) -> Message:
+    problem = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Message(code="lane_failed", params={"system": lane_name, "problem": problem})
 
 
 def resolve_device(device: str) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inspection.assemble import LaneResult, assemble
-from inspection.engine import Lane, inspect_safely
-from inspection.errors import InspectionError, ModelMissingError
+from inspection.engine import Lane, inspect_safely, load_failure
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import Battery
-from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName, SystemState
+from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName
 from inspection.session import SessionStore
 
 OnBattery = Callable[[BatteryResult], None]
@@ -69,10 +68,10 @@ def inspect_batteries(
 def _work(lane: Lane, run: _Run) -> None:
     try:
         run.provenance.put(lane.load())
-    except InspectionError as error:
-        state: SystemState = "not_installed" if isinstance(error, ModelMissingError) else "failed"
+    except Exception as error:  # noqa: BLE001 - every battery is told; `load_failure` logs it
+        state, message = load_failure(lane.name, error)
         for battery in run.batteries:
-            run.results.put((battery.battery_id, LaneResult(lane.name, state, error.message)))
+            run.results.put((battery.battery_id, LaneResult(lane.name, state, message)))
         return
     try:
         for battery in run.batteries:
