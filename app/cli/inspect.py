@@ -19,7 +19,7 @@ from app.cli.options import parse_choices, parse_language
 from inspection import __version__
 from inspection.config import InspectorConfig, load_inspector
 from inspection.engine import LaneSettings, build_lane, resolve_device
-from inspection.errors import LotError
+from inspection.errors import LotError, SessionError
 from inspection.lot import scan_lot
 from inspection.messages import Message
 from inspection.records import Battery, Lot
@@ -53,7 +53,8 @@ def inspect_lot(options: InspectOptions) -> int:
     """Inspect and save; return 0, 1 where a battery could not be inspected, 130 on Ctrl-C."""
     systems = parse_choices("--systems", options.systems, SYSTEMS)
     parse_choices("--device", options.device, ("auto", "cpu", "cuda"))
-    lot = scan_lot(options.lot, pairs=options.pairs)
+    # The session records the lot's folder; it has to be found again from any other folder.
+    lot = scan_lot(options.lot.resolve(), pairs=options.pairs)
     batteries = _chosen(lot, options.battery_ids)
     config = load_inspector()
     device = resolve_device(options.device)
@@ -96,7 +97,7 @@ def _open_session(
 ) -> SessionStore:
     root = sessions_folder(options.sessions)
     if options.resume is not None:
-        return SessionStore.open(root / options.resume)
+        return _resumed(root / options.resume, lot)
     return SessionStore.create(
         root,
         lot=lot,
@@ -109,6 +110,19 @@ def _open_session(
         version=__version__,
         battery_ids=[battery.battery_id for battery in batteries],
     )
+
+
+def _resumed(folder: Path, lot: Lot) -> SessionStore:
+    """Open a session of this very lot: battery numbers mean nothing in another one."""
+    store = SessionStore.open(folder)
+    inspected = store.record.lot
+    # A session rebuilt after damage no longer knows its lot.
+    if inspected.path and Path(inspected.path).resolve() != lot.root:
+        store.close()
+        raise SessionError(
+            "session_other_lot", session=folder.name, lot=inspected.path, given=str(lot.root)
+        )
+    return store
 
 
 def _run(

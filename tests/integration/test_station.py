@@ -94,6 +94,18 @@ def test_a_killed_inspection_resumes_and_loses_at_most_the_battery_in_work(lot, 
         assert path.read_bytes() == before, "a finished battery was inspected again"
 
 
+def test_a_session_of_another_lot_is_not_gone_on_with(lot, tmp_path, capsys):
+    battery_id = sorted(truth(lot))[0]
+    sessions, other = tmp_path / "sessions", tmp_path / "other"
+    _, session = inspect_json(capsys, lot, sessions, "--battery", battery_id)
+    shutil.copytree(lot, other)
+    resume = ("inspect", other, "--session-dir", sessions, "--resume", session["run_id"])
+    assert station(*resume) == 2
+    assert session["run_id"] in capsys.readouterr().err
+    again, _ = inspect_json(capsys, lot, sessions, "--resume", session["run_id"])
+    assert again == 0
+
+
 def _wait_for_batteries(sessions: Path, count: int, process) -> dict[Path, bytes]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
