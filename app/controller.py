@@ -21,9 +21,10 @@ from app.workers import BuildLane, TaskPool, Ticket
 from inspection import __version__
 from inspection.config import InspectorConfig
 from inspection.errors import InspectionError
+from inspection.messages import Message
 from inspection.records import Lot
 from inspection.results import BatteryResult, BatterySummary, SystemName
-from inspection.session import SessionListing, SessionStore
+from inspection.session import FINAL_STATES, SessionListing, SessionStore
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Controller(QObject):
         self._chosen_by_operator = False
         self._results: OrderedDict[str, BatteryResult] = OrderedDict()
         self._scan: Ticket | None = None
+        self._shown_run: str | None = None
         self._autostart = False
         self.decisions = Decisions(self)
         self._connect()
@@ -106,11 +108,18 @@ class Controller(QObject):
 
     def open_session(self, folder: Path) -> None:
         """Reopen a saved session, with its lot where that still exists."""
-        if self.runner.phase == "idle":
+        if self._may_leave():
             self.writer.open(folder, self._on_session_opened)
 
+    def _may_leave(self) -> bool:
+        """Return True where the lot and the session can be left; an unsaved one is told."""
+        if self.writer.held_up:
+            self.failed.emit(InspectionError("session_unsaved"))
+            return False
+        return self.runner.phase == "idle"
+
     def _begin_scan(self, root: Path, then: partial[None]) -> None:
-        if self.runner.phase != "idle":
+        if not self._may_leave():
             return
         if self._scan is not None:
             self._scan.cancel()
@@ -119,11 +128,19 @@ class Controller(QObject):
 
     def _on_scan_failed(self, error: Exception) -> None:
         self.scanning.emit(False)
+        record = self.writer.record
+        if record is not None and record.run_id != self._shown_run:
+            self.writer.close()
+            self.session_changed.emit(None)
         self.failed.emit(error)
 
     def _on_lot(self, lot: Lot, *, autostart: bool) -> None:
         self.scanning.emit(False)
+        if not self._may_leave():
+            # An inspection was started while the scan went on: its lot stays.
+            return
         self.writer.close()
+        self._shown_run = None
         self.session_changed.emit(None)
         self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
         self.change(self.settings.with_recent(lot.root))
@@ -148,6 +165,7 @@ class Controller(QObject):
         """Show a session's rows: the lot's batteries, and those that only the session knows."""
         record = self.writer.record
         assert record is not None
+        self._shown_run = record.run_id
         rows = {battery.battery_id: Row(battery) for battery in lot.batteries}
         for summary in record.batteries:
             row = rows.get(summary.battery_id) or Row(battery_of(summary, (), lot.root))
@@ -181,7 +199,8 @@ class Controller(QObject):
 
     def resume(self, folder: Path) -> None:
         """Reopen an unfinished session of the lot that is open, and inspect the rest."""
-        self.writer.open(folder, self._on_resumed)
+        if self._may_leave():
+            self.writer.open(folder, self._on_resumed)
 
     def _on_resumed(self, store: SessionStore) -> None:
         if self.lot is not None:
@@ -203,15 +222,22 @@ class Controller(QObject):
     def start_over(self) -> None:
         """Inspect the whole lot in a new session."""
         lot = self.lot
-        if lot is not None and self.runner.phase == "idle":
+        if lot is not None and self._may_leave():
             self.writer.close()
+            self._shown_run = None
             self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
             self.with_session(self._start_remaining)
 
     def with_session(self, then: Callable[[], None]) -> None:
-        """Go on with ``then`` once a session is open; a new one where there is none."""
-        if self.writer.record is not None:
-            then()
+        """Go on with ``then`` once a session is open; a new one where there is none.
+
+        A session that was opened but is not shown yet may be another lot's: nothing is written
+        to it.
+        """
+        record = self.writer.record
+        if record is not None:
+            if record.run_id == self._shown_run:
+                then()
             return
         assert self.lot is not None
         self.writer.create(
@@ -222,8 +248,12 @@ class Controller(QObject):
             config={"inspector": self.inspector.model_dump(mode="json")},
             device=self.settings.device,
             version=__version__,
-            then=lambda _store: then(),
+            then=partial(self._on_created, then),
         )
+
+    def _on_created(self, then: Callable[[], None], store: SessionStore) -> None:
+        self._shown_run = store.record.run_id
+        then()
 
     def _start_remaining(self) -> None:
         assert self.lot is not None
@@ -232,6 +262,11 @@ class Controller(QObject):
     def _start_these(self, battery_ids: tuple[str, ...]) -> None:
         folder = self.writer.folder
         if self.lot is None or folder is None or self.writer.read_only:
+            return
+        if self.runner.phase != "idle":
+            return
+        if not self.settings.systems:
+            self.failed.emit(InspectionError("no_system_chosen"))
             return
         chosen = set(battery_ids)
         batteries = [b for b in self.lot.batteries if b.battery_id in chosen]
@@ -278,10 +313,18 @@ class Controller(QObject):
                 row = self.rows[battery_id]
                 self.set_row(replace(row, state="cancelled" if row.systems else "queued"))
             self.writer.mark("cancelled")
-        elif self.lot is not None:
-            unfinished = any(row.state == "failed" for row in self.rows.values())
-            self.writer.mark("failed" if unfinished else "completed")
+        elif left := self._not_inspected():
+            reason = Message(code="batteries_not_inspected", params={"count": left})
+            self.writer.mark("failed", reason.text(languages.current))
+        else:
+            self.writer.mark("completed")
         self.writer.list_sessions()
+
+    def _not_inspected(self) -> int:
+        """Return how many batteries of the session still have to be inspected."""
+        record = self.writer.record
+        chosen = [row.battery_id for row in record.batteries] if record else []
+        return sum(self.rows[name].state not in FINAL_STATES for name in chosen)
 
     # -- the current battery ---------------------------------------------------------------
 
@@ -368,9 +411,7 @@ def _is_of(listing: SessionListing, lot: Lot) -> bool:
 
 def _is_unfinished(listing: SessionListing) -> bool:
     record = listing.record
-    return record is not None and any(
-        row.state not in ("done", "skipped") for row in record.batteries
-    )
+    return record is not None and any(row.state not in FINAL_STATES for row in record.batteries)
 
 
 def _worth_saving(result: BatteryResult) -> bool:

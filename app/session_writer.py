@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ from inspection.results import (
     SessionStatus,
 )
 from inspection.session import SessionStore, list_sessions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opening:
+    """A session that is being opened (made, where ``folder`` is None), and what comes after."""
+
+    folder: Path | None
+    thens: list[Callable[[SessionStore], None]]
 
 
 class SessionWriter(QObject):
@@ -44,6 +53,8 @@ class SessionWriter(QObject):
         self.sessions_dir = sessions_dir
         self._pool = TaskPool(1, "session", self)
         self._store: SessionStore | None = None
+        self._opening: _Opening | None = None
+        self._held_up = False
         self._unsaved_results: dict[str, BatteryResult] = {}
         self._unsaved_decisions: dict[str, Decision | None] = {}
         self._refused: set[str] = set()
@@ -76,25 +87,48 @@ class SessionWriter(QObject):
             models=[],
             version=version,
         )
-        self._replace(work, then)
+        self._replace(None, work, then)
 
     def open(self, folder: Path, then: Callable[[SessionStore], None]) -> None:
         """Open a saved session, for reading only where another program has it."""
-        self._replace(partial(_open, folder), then)
+        self._replace(folder, partial(_open, folder), then)
 
     def _replace(
-        self, work: Callable[[], SessionStore], then: Callable[[SessionStore], None]
+        self,
+        folder: Path | None,
+        work: Callable[[], SessionStore],
+        then: Callable[[SessionStore], None],
     ) -> None:
+        if self._opening is not None:
+            # A key pressed twice must not make two sessions; any other order comes too early.
+            if self._opening.folder == folder:
+                self._opening.thens.append(then)
+            return
         self.close()
-        self._pool.submit(work, partial(self._on_opened, then), self.failed.emit)
+        self._opening = opening = _Opening(folder, [then])
+        self._pool.submit(
+            work, partial(self._on_opened, opening), partial(self._on_not_opened, opening)
+        )
 
-    def _on_opened(self, then: Callable[[SessionStore], None], store: SessionStore) -> None:
+    def _on_opened(self, opening: _Opening, store: SessionStore) -> None:
+        if opening is not self._opening:
+            # Closed before it was open: let other programs have it.
+            self._pool.submit(store.close, _ignore, self.failed.emit)
+            return
+        self._opening = None
         self._store = store
         self.opened.emit(store.record)
-        then(store)
+        for then in opening.thens:
+            then(store)
+
+    def _on_not_opened(self, opening: _Opening, error: Exception) -> None:
+        if opening is self._opening:
+            self._opening = None
+        self.failed.emit(error)
 
     def close(self) -> None:
         """Close the session after what is still to be written."""
+        self._opening = None
         if self._store is not None:
             self._pool.submit(self._store.close, _ignore, self.failed.emit)
         self._store = None
@@ -138,6 +172,11 @@ class SessionWriter(QObject):
     def unsaved(self) -> tuple[str, ...]:
         """Batteries whose result or decision is not on the disk."""
         return tuple({**self._unsaved_results, **self._unsaved_decisions})
+
+    @property
+    def held_up(self) -> bool:
+        """True while the disk refuses what has to be saved; closing the session would lose it."""
+        return self._held_up and bool(self.unsaved)
 
     def remaining(self, lot: Lot) -> list[str]:
         """Return the batteries that still have to be inspected."""
@@ -263,6 +302,7 @@ class SessionWriter(QObject):
 
     def _tell_unsaved(self, error: Exception | None) -> None:
         if error is not None or not self.unsaved:
+            self._held_up = error is not None
             self.unsaved_changed.emit(error)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -243,6 +244,64 @@ def test_a_failed_system_is_not_inspected_and_says_why(qtbot, stations, lot, bro
     assert station.controller.writer.record.status == "failed"
 
 
+def test_a_system_that_cannot_even_be_built_leaves_nothing_unanswered(qtbot, stations, lot):
+    def build(system, settings):
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    station = inspected(qtbot, stations(build), lot)
+    assert {row.kind for row in station.controller.rows.values()} == {"not_inspected"}
+    record = station.controller.writer.record
+    assert record.status == "failed"
+    assert any("libGL" in reason for reason in record.batteries[0].reasons)
+
+
+def test_a_start_pressed_twice_is_one_session_and_one_run(qtbot, stations, lot):
+    station = opened(qtbot, stations(), lot)
+    with qtbot.waitSignal(station.controller.runner.ended, timeout=WAIT):
+        station.controller.start()
+        station.controller.start()
+    qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
+    assert len(list(stations.sessions.iterdir())) == 1
+    assert station.controller.writer.record.status == "completed"
+
+
+def test_one_battery_inspected_does_not_complete_the_session(qtbot, stations, lot):
+    station = opened(qtbot, stations(), lot)
+    controller = station.controller
+    with qtbot.waitSignal(controller.runner.ended, timeout=WAIT):
+        controller.inspect_again(controller.current_id)
+    qtbot.waitUntil(lambda: not controller.writer._pool.busy, timeout=WAIT)
+    assert controller.writer.record.status == "failed"
+    assert "5" in controller.writer.record.error_message
+
+
+def test_a_lot_opened_and_a_start_at_once_do_not_mix(qtbot, stations, lot, tmp_path):
+    controller = opened(qtbot, stations(), lot).controller
+    other = tmp_path / "other"
+    shutil.copytree(lot, other)
+    controller.open_lot(other)
+    controller.start()
+
+    def at_rest():
+        busy = controller.files.busy or controller.writer._pool.busy
+        return not busy and controller.runner.phase == "idle"
+
+    qtbot.waitUntil(at_rest, timeout=WAIT)
+    shown = controller.lot.root
+    assert all(row.battery.ct[0].path.is_relative_to(shown) for row in controller.rows.values())
+    record = controller.writer.record
+    assert record is None or Path(record.lot.path) == shown
+
+
+def test_without_a_system_a_start_says_so(qtbot, stations, lot):
+    station = opened(qtbot, stations(), lot)
+    station.window.menus.systems_chosen.emit(())
+    with qtbot.waitSignal(station.controller.failed, timeout=WAIT) as told:
+        station.controller.start()
+    assert told.args[0].message.code == "no_system_chosen"
+    assert station.controller.runner.phase == "idle"
+
+
 def test_a_missing_model_is_said_and_the_lot_can_still_be_looked_at(qtbot, stations, lot):
     station = inspected(qtbot, stations(build_lane), lot)
     window = station.window
@@ -290,6 +349,11 @@ def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
     qtbot.waitUntil(lambda: controller.rows[battery_id].unsaved, timeout=WAIT)
     assert station.window.banner.isVisible()
     assert controller.writer.unsaved == (battery_id,)
+    run = controller.writer.record.run_id
+    with qtbot.waitSignal(controller.failed, timeout=WAIT) as told:
+        controller.start_over()
+    assert told.args[0].message.code == "session_unsaved"
+    assert controller.writer.record.run_id == run
     monkeypatch.undo()
     monkeypatch.setenv("STATION_LANGUAGE", "en")
     station.window.banner.answered.emit("save")
