@@ -1,6 +1,6 @@
 """From a file to upright 8-bit pixels, with a precise reason where that fails.
 
-- JPEG, PNG, TIFF (first page) and BMP, recognised by content. EXIF orientation is applied
+- JPEG, PNG, TIFF (one page) and BMP, recognised by content. EXIF orientation is applied
   first; every coordinate of the program refers to the upright image.
 - 16-bit pixels become 8-bit by dropping the low byte (``>> 8``), never by stretching each
   image: the same density has the same grey in every slice.
@@ -22,6 +22,7 @@ from inspection.errors import ImageError
 from inspection.image_headers import (
     ImageHeader,
     MalformedImage,
+    SeveralPages,
     TruncatedImage,
     check_complete,
     parse_header,
@@ -219,6 +220,8 @@ def _read_header(path: Path, data: bytes) -> ImageHeader:
 def _check_complete(path: Path, data: bytes, header: ImageHeader) -> None:
     try:
         check_complete(data, header.format)
+    except SeveralPages as error:
+        raise ImageError("image_several_pages", name=path.name) from error
     except TruncatedImage as error:
         raise ImageError("image_truncated", name=path.name) from error
     except MalformedImage as error:

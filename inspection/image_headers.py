@@ -17,6 +17,7 @@ ImageFormat = Literal["jpeg", "png", "tiff", "bmp"]
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 0x0112
+_SUBFILE_TAG = 0x00FE
 # A frame header (SOFn) is C0..CF without DHT (C4), JPG (C8) and DAC (CC).
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # In entropy-coded data FF is followed by 00 (a stuffed FF), D0..D7 (restart) or FF (fill).
@@ -27,6 +28,10 @@ _TIFF_TYPE_SIZE = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 
 class TruncatedImage(ValueError):
     """The bytes end before the image does."""
+
+
+class SeveralPages(ValueError):
+    """A TIFF stack: its other pages would be passed over in silence."""
 
 
 class MalformedImage(ValueError):
@@ -92,6 +97,8 @@ def check_complete(data: bytes, kind: ImageFormat) -> None:
     ------
     TruncatedImage
         If the file ends early.
+    SeveralPages
+        If a TIFF has more than one page.
     MalformedImage
         If a check sum is wrong or the structure is broken.
     """
@@ -243,6 +250,26 @@ def _check_tiff(data: bytes) -> None:
         for offset, count in zip(fields.get(offsets, ()), fields.get(counts, ()), strict=False):
             if offset + count > len(data):
                 raise TruncatedImage("tiff")
+    if _has_more_pages(data):
+        raise SeveralPages("tiff")
+
+
+def _has_more_pages(data: bytes) -> bool:
+    """Return True where a page follows the first that is no thumbnail of it."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in {b"+\0", b"\0+"}
+    word, count_code, entry_size = ("Q", "Q", 20) if big else ("I", "H", 12)
+    (first,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    (entries,) = struct.unpack_from(order + count_code, data, first)
+    link = first + struct.calcsize(order + count_code) + entries * entry_size
+    (second,) = struct.unpack_from(order + word, data, link)
+    if second == 0:
+        return False
+    # The second directory, read as if it were the first.
+    at = 8 if big else 4
+    moved = data[:at] + struct.pack(order + word, second) + data[at + struct.calcsize(word) :]
+    kind = _tiff_fields(moved).get(_SUBFILE_TAG, (0,))
+    return not kind[0] & 1
 
 
 def _orientation_of(fields: dict[int, tuple[int, ...]]) -> int:

@@ -23,11 +23,16 @@ from inspection.records import Modality, Rect
 
 __all__ = ["ImageData", "ModelInput", "Preprocess", "load_image", "read_size", "to_model_input"]
 
-# An image is black where at most this share of it (hot pixels) is brighter than the level.
-BLACK_LEVEL = 8
+# An image is black where at most this share of it (hot pixels) is brighter than the level:
+# 15 is all that 12-bit values stored in 16 bits reach, too little to show a defect.
+BLACK_LEVEL = 15
 BLACK_SHARE = 1e-4
 # The shorter side of the reduced image in which the content box is looked for.
 CONTENT_SEARCH_SIDE = 250
+# Beyond a labelled ROI the frame is black. A label whose ROI leaves out more than this share of
+# what is brighter than the level does not fit its image.
+CONTENT_LEVEL = 40
+LEFT_OUT_SHARE = 0.01
 
 
 class Preprocess(BaseModel):
@@ -100,8 +105,9 @@ def load_image(
     ----------
     path : JPEG, PNG, TIFF or BMP
     modality : CT is decoded to grey, RGB to colour
-    roi : (width, height) of the label's top-left content, clipped to the image; without it a
-        CT image is cut to its content and an RGB image is taken whole
+    roi : (width, height) of the label's top-left content, clipped to the image; without it, or
+        where it leaves content out, a CT image is cut to its content and an RGB image is
+        taken whole
     fit : (width, height) of the model input. A JPEG is then decoded at the smallest scale
         that still fills it with the ROI. A crop at reduced scale starts and ends on whole
         reduced pixels, so its edges are within one of them (under 8 source pixels) of ``roi``.
@@ -113,6 +119,8 @@ def load_image(
     """
     decoder = Decoder(path, modality)
     region = _label_region(path, roi, decoder.size)
+    if region is not None and _leaves_content_out(decoder, region, fit):
+        region = None
     if region is None and modality == "ct":
         region = _content_region(decoder)
     region = region or Rect(0, 0, *decoder.size)
@@ -169,6 +177,13 @@ def _label_region(
     if min(roi) < 1:
         raise ImageError("image_roi_empty", name=path.name, width=roi[0], height=roi[1])
     return Rect(0, 0, min(roi[0], source_size[0]), min(roi[1], source_size[1]))
+
+
+def _leaves_content_out(decoder: Decoder, region: Rect, fit: tuple[int, int] | None) -> bool:
+    frame = decoder.decode(_needed_scale(region, fit))
+    lit = np.count_nonzero(frame > CONTENT_LEVEL)
+    inside = np.count_nonzero(_crop(frame, region, decoder.size) > CONTENT_LEVEL)
+    return lit - inside > LEFT_OUT_SHARE * lit
 
 
 def _content_region(decoder: Decoder) -> Rect | None:

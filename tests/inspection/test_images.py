@@ -74,6 +74,15 @@ def test_jpeg_of_either_colour_serves_either_modality(save, modality, grey_file)
     assert np.abs(shown.astype(int) - grey).mean() < 4
 
 
+def test_a_label_s_roi_that_leaves_content_out_is_not_trusted(save):
+    frame = np.zeros((400, 400), np.uint8)
+    frame[40:360, 40:360] = texture(320, 320)
+    path = save(encode(frame))
+    cut = load_image(path, modality="ct", roi=(100, 100))
+    assert (cut.roi.w, cut.roi.h) >= (320, 320)
+    assert load_image(path, modality="ct", roi=(362, 362)).roi == Rect(0, 0, 362, 362)
+
+
 def test_suffix_does_not_matter(save):
     pixels = texture(20, 20, 3)
     image = load_image(save(encode(pixels, ".bmp"), "really-a-bmp.jpg"), modality="rgb")
@@ -142,7 +151,8 @@ def test_every_orientation_becomes_upright(save, kind, orientation):
 
 
 def test_roi_cuts_the_top_left_of_the_upright_image(save):
-    pixels = texture(60, 80)
+    pixels = np.zeros((60, 80), np.uint8)
+    pixels[:50, :30] = texture(50, 30)
     path = save(encode(pixels))
     image = load_image(path, modality="ct", roi=(30, 50))
     assert image.roi == Rect(0, 0, 30, 50)
@@ -190,7 +200,7 @@ def test_frame_without_a_dark_border_is_taken_whole(save):
 
 
 def test_frame_without_content_is_taken_whole(save):
-    faint = np.full((300, 200), 14, np.uint8)
+    faint = np.full((300, 200), 30, np.uint8)
     assert load_image(save(encode(faint)), modality="ct").roi == Rect(0, 0, 200, 300)
 
 
@@ -274,6 +284,23 @@ class TestDamagedFiles:
         black = np.zeros((300, 300, 3), np.uint8)
         black[5, 5] = 255  # one hot pixel
         assert code_of(save(encode(black)), modality) == "image_black"
+
+    def test_12_bit_values_in_16_bits_are_too_dark_to_judge(self, save):
+        pixels = texture(300, 300).astype(np.uint16) << 4  # 0..4095
+        assert code_of(save(encode(pixels))) == "image_black"
+        assert code_of(save(encode(pixels)), roi=(300, 300)) == "image_black"
+
+    @pytest.mark.parametrize("big", [False, True])
+    def test_tiff_stack_is_refused_and_a_thumbnail_is_not(self, save, big):
+        first, other = Image.fromarray(texture(40, 40)), Image.fromarray(texture(20, 20))
+        for subfile, code in ((0, "image_several_pages"), (1, None)):
+            data = io.BytesIO()
+            other.encoderinfo = {"tiffinfo": {254: subfile}}
+            first.save(data, "TIFF", save_all=True, append_images=[other], big_tiff=big)
+            if code is None:
+                assert load_image(save(data.getvalue()), modality="ct").source_size == (40, 40)
+            else:
+                assert code_of(save(data.getvalue())) == code
 
     def test_floating_point_tiff(self, save):
         pixels = np.ones((20, 20), np.float32)
