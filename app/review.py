@@ -52,7 +52,12 @@ class Row:
 
     @property
     def final_kind(self) -> Kind | None:
-        """The operator's word where there is one, else the station's."""
+        """The operator's word where there is one, else the station's.
+
+        An accepted verdict that the station has changed since is open: ``review``.
+        """
+        if self.contradicted:
+            return "review"
         return self.decision.kind if self.decision else self.kind
 
     @property

@@ -83,8 +83,14 @@ class Entry:
 
     @property
     def final_kind(self) -> Kind:
-        """The operator's verdict where there is one, else the station's."""
-        return self.decision.kind if self.decision else self.station_kind
+        """The operator's verdict where there is one, else the station's.
+
+        An accepted verdict that the station has changed since is open: ``review``.
+        """
+        if self.decision is None:
+            return self.station_kind
+        accepted = self.decision.action == "accept"
+        return "review" if accepted and self.overridden else self.decision.kind
 
     @property
     def overridden(self) -> bool:

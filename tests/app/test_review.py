@@ -41,6 +41,7 @@ def test_a_new_verdict_leaves_the_decision_and_shows_that_it_no_longer_fits():
     after = accepted.with_result(result("001", "done", "internal_defect"))
     assert after.decision is accepted.decision
     assert after.contradicted
+    assert after.final_kind == "review"
     assert not accepted.contradicted
     overridden = row("001", "review", decision=decision("normal", "override"))
     assert not overridden.contradicted

@@ -245,6 +245,18 @@ def test_summary_counts_batteries_by_their_final_kind(outputs: Path) -> None:
     assert row == "20260304_050607,13,3,2,0.7,7.5"
 
 
+def test_an_accepted_verdict_that_changed_since_is_open_again(own_session, tmp_path) -> None:
+    with SessionStore.open(own_session) as store:
+        store.save_battery(result_of(store, "011", "internal_defect"))
+    write_report(own_session, ["csv"], tmp_path, "en")
+    (row,) = [row for row in rows_of(tmp_path / "batteries.csv") if row["battery_id"] == "011"]
+    assert (row["kind"], row["decision"], row["final_kind"]) == (
+        "internal_defect",
+        "accept",
+        "review",
+    )
+
+
 def test_batteries_csv_has_a_row_for_every_battery(outputs: Path) -> None:
     path = outputs / "batteries.csv"
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
