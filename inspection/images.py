@@ -183,7 +183,7 @@ def _leaves_content_out(decoder: Decoder, region: Rect, fit: tuple[int, int] | N
     frame = decoder.decode(_needed_scale(region, fit))
     lit = np.count_nonzero(frame > CONTENT_LEVEL)
     inside = np.count_nonzero(_crop(frame, region, decoder.size) > CONTENT_LEVEL)
-    return lit - inside > LEFT_OUT_SHARE * lit
+    return bool(lit - inside > LEFT_OUT_SHARE * lit)
 
 
 def _content_region(decoder: Decoder) -> Rect | None:
