@@ -34,7 +34,7 @@ def train(
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option("--init", help="Classifier folder to go on from. [default: random weights]"),
+        typer.Option("--init", help="Model folder to go on from. [default: random weights]"),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -50,13 +50,26 @@ def train(
 
         bundle = train_classifier(settings, data, out, val, init)
     else:
-        from inspection.errors import ConfigError
         from training.autoencoder import train_autoencoder
 
-        if init is not None:
-            raise ConfigError("init_classifier_only")
-        bundle = train_autoencoder(settings, data, out, val)
+        bundle = train_autoencoder(settings, data, out, val, init)
     typer.echo(str(bundle.folder))
+    return 0
+
+
+@app.command()
+def threshold(
+    model: Annotated[Path, typer.Argument(help="Model folder of an autoencoder (…/rgb_ae).")],
+    data: Annotated[Path, typer.Option("--data", help="Labelled validation lot.")],
+    method: Annotated[str, typer.Option(help="mean_std, percentile or f1_max.")] = "mean_std",
+    k: Annotated[float, typer.Option(help="For mean_std.")] = 2.5,
+    percentile: Annotated[float, typer.Option(help="For percentile.")] = 95.0,
+) -> int:
+    """Compute an autoencoder's threshold anew and write it into its folder."""
+    from training.calibrate import set_threshold
+
+    rule = {"method": method, "k": k, "percentile": percentile}
+    typer.echo(f"{set_threshold(model, rule, data).threshold:.6g}")
     return 0
 
 

@@ -46,7 +46,11 @@ LOG_FIELDS = ("epoch", "train_loss", "val_loss", "val_auroc", "lr", "seconds")
 
 
 def train_autoencoder(
-    config: AutoencoderConfig, data: Sequence[Path], out: Path, val: Path | None = None
+    config: AutoencoderConfig,
+    data: Sequence[Path],
+    out: Path,
+    val: Path | None = None,
+    init: Path | None = None,
 ) -> Bundle:
     """Train on the normal views of ``data`` and write a bundle.
 
@@ -59,9 +63,12 @@ def train_autoencoder(
     data : lots; a share of their batteries is held out for early stopping
     out : folder of the run: ``config.yaml``, ``log.csv``, the bundle in ``rgb_ae`` or ``ct_ae``
     val : lot whose labelled views give the threshold; by default the held-out batteries
+    init : model folder to go on from; random weights without it
 
     Raises
     ------
+    BundleError
+        If ``init`` is not a model folder of the same network.
     ConfigError
         If there are no normal views of at least two batteries, or no threshold can be computed.
     """
@@ -86,7 +93,11 @@ def train_autoencoder(
         log.info("threshold %.4g (%s)", threshold.threshold, threshold.method)
         return _write(config, model, rows, threshold, data, out)
 
-    return fit(config, train, held, out / "log.csv", save)
+    torch.manual_seed(config.training.seed)
+    model = ConvAutoencoder(config.architecture, config.preprocess.width, config.preprocess.height)
+    if init is not None:
+        load_weights(model, load_bundle(init, slot_of(config)))
+    return fit(config, model, train, held, out / "log.csv", save)
 
 
 Save = Callable[[ConvAutoencoder, Sequence[dict[str, float]]], Bundle]
@@ -94,6 +105,7 @@ Save = Callable[[ConvAutoencoder, Sequence[dict[str, float]]], Bundle]
 
 def fit(
     config: AutoencoderConfig,
+    model: ConvAutoencoder,
     train: Sequence[View],
     held: Sequence[View],
     log_path: Path,
@@ -105,6 +117,7 @@ def fit(
 
     Parameters
     ----------
+    model : to be trained, changed in place
     train, held : normal views to learn from and to stop early by
     log_path : CSV file, a row an epoch
     save : writes the bundle of a network, whose weights are already rounded as stored
@@ -114,10 +127,6 @@ def fit(
     half = _takes_bfloat16(settings.precision, device)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    model = ConvAutoencoder(config.architecture, config.preprocess.width, config.preprocess.height)
-    if settings.start_from is not None:
-        load_weights(model, load_bundle(settings.start_from, slot_of(config)))
     model.to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -47,7 +46,6 @@ class AutoencoderTraining(Config):
     ----------
     epochs : passes over the training images, at most
     validation_share : share of the lots' batteries kept for early stopping
-    start_from : a model folder whose weights training starts from; null starts afresh
     crop : (width, height) in input pixels, even, of the part that the head learns from; null for
         all of it. A crop around an anomaly teaches as much for a fraction of the time.
     precision : auto takes bfloat16 where the device computes in it
@@ -61,7 +59,6 @@ class AutoencoderTraining(Config):
     weight_decay: float = Field(default=0.0, ge=0.0)
     validation_share: float = Field(default=0.15, gt=0.0, lt=1.0)
     early_stopping: EarlyStopping = EarlyStopping()
-    start_from: Path | None = None
     crop: tuple[int, int] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from inspection.bundle import find_bundle
-from inspection.errors import ConfigError
+from inspection.errors import BundleError, ConfigError
 from inspection.models.cae import CaePredictor
 from training.anomalies import add_anomaly, foreground
 from training.autoencoder import train_autoencoder
+from training.calibrate import set_threshold
 from training.config import read_training_config
 from training.evaluate_rgb import evaluate_rgb
 from training.views import read_views, split_by_battery, training_batches
@@ -110,6 +111,31 @@ def test_the_same_seed_gives_the_same_weights(lot, tmp_path):
     assert len(digests) == 1
     other = train_autoencoder(config("training.seed=5"), [lot], tmp_path / "third")
     assert other.manifest.files["weights.safetensors"] not in digests
+
+
+def test_training_goes_on_from_a_bundle(lot, tmp_path):
+    first = train_autoencoder(config(), [lot], tmp_path / "first")
+    still = config("training.learning_rate=1e-12")
+    later = train_autoencoder(still, [lot], tmp_path / "later", init=first.folder)
+    before, after = (b.load_tensors()["encoder.0.0.weight"] for b in (first, later))
+    assert (before - after).abs().max() < 1e-6
+    misfit = config("architecture.latent_dim=9")
+    with pytest.raises(BundleError, match="do not fit"):
+        train_autoencoder(misfit, [lot], tmp_path / "misfit", init=first.folder)
+
+
+def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
+    bundle = train_autoencoder(config(), [lot], tmp_path / "run")
+    written = set_threshold(bundle.folder, {"method": "f1_max"}, lot)
+    fresh = find_bundle(tmp_path / "run", "rgb_ae")
+    assert fresh.threshold == written
+    assert (written.method, written.k, written.num_samples) == ("f1_max", None, 12)
+    # The same weights, and a display scale that still has room above the threshold.
+    weights = "weights.safetensors"
+    assert fresh.manifest.files[weights] == bundle.manifest.files[weights]
+    assert CaePredictor(fresh).threshold == written.threshold
+    with pytest.raises(ConfigError, match="percentile"):
+        set_threshold(bundle.folder, {"method": "percentile", "percentile": 120}, lot)
 
 
 def test_interrupting_keeps_what_was_learnt(lot, tmp_path, monkeypatch):

@@ -1,0 +1,67 @@
+"""A new threshold for a trained autoencoder, without training it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from inspection.bundle import Slot, ThresholdFile, load_bundle, write_bundle
+from inspection.errors import ConfigError
+from inspection.models.cae import CaePredictor
+from training.autoencoder import display_scale
+from training.evaluate_rgb import judge_views
+from training.thresholds import ThresholdConfig, compute_threshold
+from training.views import read_views
+
+
+def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> ThresholdFile:
+    """Compute the threshold from a lot's scores and rewrite the bundle with it.
+
+    Parameters
+    ----------
+    folder : the autoencoder's bundle; its display scale is moved with the threshold
+    rule : the fields of a ``threshold`` block
+    lot : labelled, and neither trained on nor judged on later
+
+    Raises
+    ------
+    BundleError
+        If the folder is not a sound autoencoder's.
+    ConfigError
+        If the rule is wrong, or the lot lacks the images that it needs.
+    """
+    try:
+        config = ThresholdConfig.model_validate(rule)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            "config_invalid", name="threshold", field=field, problem=first["msg"]
+        ) from error
+    slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
+    bundle = load_bundle(folder, slot)
+    predictor = CaePredictor(bundle)
+    judged = list(judge_views(predictor, read_views(lot, predictor.preprocess.modality)))
+    scores = np.array([item.score for item in judged], np.float64)
+    is_defect = np.array([item.view.is_defect for item in judged], bool)
+    source = f"labelled views of lot {lot.resolve().name}"
+    threshold = compute_threshold(config, scores, is_defect, source)
+    old = bundle.manifest
+    write_bundle(
+        folder,
+        slot=slot,
+        name=old.name,
+        architecture=old.architecture,
+        labels=old.labels,
+        preprocess=old.preprocess,
+        display_scale=display_scale(predictor.arch, threshold.threshold),
+        training=old.training,
+        demo=old.demo,
+        tensors=bundle.load_tensors(),
+        threshold=threshold,
+    )
+    return threshold
