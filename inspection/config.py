@@ -14,6 +14,8 @@ from inspection.paths import config_path
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+# At 1 no probability is above it and at 0 every slice is: neither tells anything apart.
+SliceThreshold = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
 
 
 class Config(BaseModel):
@@ -51,7 +53,7 @@ class RuleBased(Config):
 class Aggregation(Config):
     """From images to a battery."""
 
-    slice_threshold: Fraction = 0.5
+    slice_threshold: SliceThreshold = 0.5
     min_run: int = Field(default=3, ge=1)
     top_k_views: int = Field(default=1, ge=1)
     evidence_slices: int = Field(default=3, ge=1)
