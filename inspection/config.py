@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from inspection.errors import ConfigError
 from inspection.messages import Language
@@ -16,6 +16,8 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # At 1 no probability is above it and at 0 every slice is: neither tells anything apart.
 SliceThreshold = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+# There are two languages, so two entries are one in each.
+Words = Annotated[dict[Language, str], Field(min_length=2)]
 
 
 class Config(BaseModel):
@@ -78,9 +80,13 @@ class DefectClass(Config):
     """One row of the class table, worded in both languages."""
 
     severity: Literal["SUCCESS", "WARNING", "CRITICAL"]
-    name: dict[Language, str]
-    cause: dict[Language, str]
-    action: dict[Language, str]
+    name: Words
+    cause: Words
+    action: Words
+
+
+class _ClassTable(RootModel[dict[str, DefectClass]]):
+    """``configs/classes.yaml``."""
 
 
 C = TypeVar("C", bound=BaseModel)
@@ -92,12 +98,15 @@ def read_yaml(path: Path) -> Any:
     Raises
     ------
     ConfigError
-        If the file is missing or is not YAML.
+        If the file is missing, cannot be read or is not YAML.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except FileNotFoundError as error:
         raise ConfigError("config_missing", name=path.name) from error
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise ConfigError("config_not_opened", name=path.name, problem=problem) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError("config_unreadable", name=path.name) from error
 
@@ -125,7 +134,12 @@ def load_inspector(path: Path | None = None) -> InspectorConfig:
     return load_config(path or config_path("inspector.yaml"), _InspectorFile).inspector
 
 
-def load_classes() -> dict[str, DefectClass]:
-    """Return the class table by class name."""
-    rows = read_yaml(config_path("classes.yaml"))
-    return {name: DefectClass.model_validate(row) for name, row in rows.items()}
+def load_classes(path: Path | None = None) -> dict[str, DefectClass]:
+    """Return the class table by class name, by default the installed one.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, malformed, or a row is wrong.
+    """
+    return load_config(path or config_path("classes.yaml"), _ClassTable).root

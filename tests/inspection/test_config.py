@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from inspection.config import load_inspector
+from inspection.config import load_classes, load_inspector
 from inspection.errors import ConfigError
 
 
@@ -18,3 +20,44 @@ def test_a_slice_threshold_that_tells_nothing_apart_is_refused(tmp_path, value):
     path.write_text(f"inspector: {{aggregation: {{slice_threshold: {value}}}}}", encoding="utf-8")
     with pytest.raises(ConfigError, match="slice_threshold"):
         load_inspector(path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path):
+    folder = tmp_path / "inspector.yaml"
+    folder.mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load_inspector(folder)
+    assert "inspector.yaml" in caught.value.text("ko")
+    assert "열 수 없습니다" in caught.value.text("ko")
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user"
+)
+def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path):
+    path = tmp_path / "inspector.yaml"
+    path.write_text("inspector: {}", encoding="utf-8")
+    path.chmod(0)
+    with pytest.raises(ConfigError, match=r"inspector\.yaml cannot be opened"):
+        load_inspector(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "classes"),
+        ("[a, b]", "classes"),
+        ("cell_normal: good", "cell_normal"),
+        ("cell_normal: {severity: FINE}", "severity"),
+        (
+            "a: {severity: WARNING, name: {en: a}, cause: {en: a, ko: a}, action: {en: a, ko: a}}",
+            "name",
+        ),
+    ],
+)
+def test_a_malformed_class_table_names_what_is_wrong(tmp_path, text, named):
+    path = tmp_path / "classes.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_classes(path)
+    assert named in caught.value.message.params["field"]
