@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from inspection.config import InspectorConfig
 from inspection.messages import Message
 from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Modality
 from inspection.results import ChannelState, ImageResult, SliceRun
+from inspection.stacks import holes, is_judged, judged, score_of, segments
 
 NAMED_FAILURES = 5
 """Unjudged images that a verdict names one by one; the rest are counted."""
@@ -63,7 +63,7 @@ def find_runs(slices: Sequence[ImageResult], threshold: float, min_run: int) -> 
         The highest score first.
     """
     runs = []
-    for segment in _segments(slices):
+    for segment in segments(slices):
         for above, members in groupby(segment, key=lambda image: score_of(image) > threshold):
             run = list(members)
             if above and len(run) >= min_run:
@@ -78,7 +78,8 @@ def ct_evidence(
 
     With a run, ``prob`` is the best run's score. Without one it is the highest level that
     ``min_run`` neighbouring slices all reach, so that a lone hit on a clean battery does not
-    raise it; the lone hit makes the channel ``uncertain`` instead.
+    raise it; the lone hit makes the channel ``uncertain`` instead. So do slices in which a run
+    could not be seen: too few neighbours on every axis, or numbers that are absent.
     """
     absent = _absent("ct", slices, expected)
     if absent is not None:
@@ -97,14 +98,15 @@ def ct_evidence(
             reasons=(_run_reason(runs[0]), *failures),
         )
     lone = _lone_hits([i for i in judged(slices) if score_of(i) > threshold], min_run)
-    level = _common_level(_segments(slices), min_run)
+    gaps = _gaps(slices, min_run)
+    level = _common_level(segments(slices), min_run)
     return ChannelEvidence(
-        state="uncertain" if lone or failures else "normal",
+        state="uncertain" if lone or gaps or failures else "normal",
         prob=level,
         score=level,
         threshold=threshold,
         complete=not failures,
-        reasons=(*lone, *failures),
+        reasons=(*lone, *gaps, *failures),
     )
 
 
@@ -166,56 +168,7 @@ def ae_score_from(score: float, threshold: float) -> float:
     return 1.0 - float(2.0 ** (-score / threshold))
 
 
-def judged(images: Iterable[ImageResult]) -> list[ImageResult]:
-    """Images that a model has judged; one without a score counts as failed, whatever it says."""
-    return [image for image in images if _is_judged(image)]
-
-
-def score_of(image: ImageResult) -> float:
-    """Return the score of a judged image, on CT within 0..1."""
-    score = image.pred_score or 0.0
-    # A sum of float32 probabilities may exceed 1 by a rounding error.
-    return min(1.0, score) if image.modality == "ct" else score
-
-
-def _is_judged(image: ImageResult) -> bool:
-    known = image.pred_score is not None and image.threshold is not None
-    return image.state == "done" and known
-
-
 # -- slices ------------------------------------------------------------------------------------
-
-
-def _segments(slices: Sequence[ImageResult]) -> list[list[ImageResult]]:
-    """Judged slices in order, split wherever two are not neighbours."""
-    segments: list[list[ImageResult]] = []
-    for axis in sorted({image.axis or "" for image in slices}):
-        members = [image for image in slices if (image.axis or "") == axis]
-        numbers = sorted({image.number for image in members})
-        reach = _reach(numbers)
-        # Two files may carry one slice number; the worse of them stands for the slice.
-        by_number = {i.number: i for i in sorted(judged(members), key=score_of)}
-        current: list[ImageResult] = []
-        for number in numbers:
-            image = by_number.get(number)
-            if current and (image is None or number - current[-1].number > reach):
-                segments.append(current)
-                current = []
-            if image is not None:
-                current.append(image)
-        if current:
-            segments.append(current)
-    return segments
-
-
-def _reach(numbers: Sequence[int]) -> int:
-    """Return the largest gap between neighbouring slices of one axis."""
-    gaps = Counter(b - a for a, b in pairwise(numbers))
-    if not gaps:
-        return 1
-    step = max(gaps, key=lambda gap: (gaps[gap], -gap))
-    # An even sample of a stack has steps of two sizes, one apart, by rounding.
-    return step if step == 1 else step + 1
 
 
 def _slice_run(run: Sequence[ImageResult], min_run: int) -> SliceRun:
@@ -234,10 +187,10 @@ def _slice_run(run: Sequence[ImageResult], min_run: int) -> SliceRun:
     )
 
 
-def _common_level(segments: Sequence[Sequence[ImageResult]], min_run: int) -> float:
+def _common_level(stretches: Sequence[Sequence[ImageResult]], min_run: int) -> float:
     """Return the highest level that ``min_run`` neighbours all reach."""
     # Where no stretch is long enough for a run, the whole of each stretch has to do.
-    long_enough = [s for s in segments if len(s) >= min_run] or segments
+    long_enough = [s for s in stretches if len(s) >= min_run] or stretches
     return max(
         min(map(score_of, segment[n : n + min_run]))
         for segment in long_enough
@@ -267,6 +220,18 @@ def _lone_hits(hits: Sequence[ImageResult], min_run: int) -> tuple[Message, ...]
         "min_run": min_run,
     }
     return (Message(code="fusion_ct_lone_hit", params=params),)
+
+
+def _gaps(slices: Sequence[ImageResult], min_run: int) -> tuple[Message, ...]:
+    """Return why a run could have been overlooked between or beyond the slices."""
+    reasons: list[Message] = []
+    longest = max(map(len, segments(slices)))
+    if longest < min_run:
+        short: dict[str, str | int | float] = {"count": longest, "min_run": min_run}
+        reasons.append(Message(code="fusion_ct_short", params=short))
+    if missing := holes(slices):
+        reasons.append(Message(code="fusion_ct_holes", params={"count": missing}))
+    return tuple(reasons)
 
 
 def _absent(
@@ -300,7 +265,7 @@ def _failures(
 
 
 def _named_failures(images: Sequence[ImageResult]) -> tuple[Message, ...]:
-    failed = [image for image in images if not _is_judged(image)]
+    failed = [image for image in images if not is_judged(image)]
     reasons = [message for image in failed[:NAMED_FAILURES] for message in _failure(image)]
     left = len(failed) - NAMED_FAILURES
     if left > 0:

@@ -10,13 +10,12 @@ from inspection.channels import (
     ae_score_from,
     ct_evidence,
     find_runs,
-    judged,
     rgb_evidence,
-    score_of,
 )
 from inspection.config import InspectorConfig
 from inspection.messages import Message
 from inspection.results import EnsembleResult, ImageResult, Kind, SliceRun, Verdict
+from inspection.stacks import judged, score_of
 
 __all__ = [
     "ChannelEvidence",

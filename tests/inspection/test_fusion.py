@@ -366,10 +366,52 @@ def test_a_defect_beside_an_unreadable_image_is_review_but_keeps_what_was_found(
 
 
 def test_many_unreadable_images_are_counted_after_five():
-    bad = [broken_image(number=100 + n, name=f"ct/bad{n}.jpg") for n in range(30)]
+    bad = [broken_image(number=7 + n, name=f"ct/bad{n}.jpg") for n in range(30)]
     reasons = judge([*stack([0.01] * 6), *bad, *CLEAN_VIEWS]).verdict.reasons
     assert len(reasons) == 6
     assert "25" in reasons[-1].text("ko")
+
+
+@pytest.mark.parametrize(
+    "slices",
+    [
+        stack([0.01]),
+        stack([0.01] * 2),
+        [s for axis in "xyz" for s in stack([0.01] * 2, axis)],
+        [ct_slice(n, 0.01) for n in (10, 11, 50, 51, 90, 91)],
+    ],
+    ids=["one", "two", "two_on_each_axis", "pairs_far_apart"],
+)
+def test_slices_too_few_for_any_run_are_never_normal(slices):
+    verdict = judge([*slices, *CLEAN_VIEWS]).verdict
+    assert (verdict.kind, verdict.ct_state) == ("review", "uncertain")
+    assert codes(verdict)[0] == "fusion_ct_short"
+    assert "3" in verdict.reasons[0].text("ko")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ([1, 2, 3, 5, 6, 7], 1),
+        ([1, 2, 3, 90, 91, 92], 86),
+        ([4, 8, 12, 20, 24, 28, 44], 4),
+        ([2, 4, 6, 10, 12], 1),
+        ([4, 8, 12, 16, 20], 0),  # every fourth slice was scanned
+        ([1, 5, 8, 12, 15], 0),  # an even sample, rounded
+        ([521, 522, 523, 524], 0),
+    ],
+)
+def test_numbers_absent_inside_an_axis_are_counted_and_never_normal(numbers, missing):
+    whole = stack([0.01] * 4, "x")
+    verdict = judge([*whole, *(ct_slice(n, 0.01) for n in numbers), *CLEAN_VIEWS]).verdict
+    assert verdict.kind == ("review" if missing else "normal")
+    counted = [r.params["count"] for r in verdict.reasons if r.code == "fusion_ct_holes"]
+    assert counted == ([missing] if missing else [])
+
+
+def test_a_run_beside_a_hole_stays_a_defect():
+    slices = [*stack([0.9] * 3), *stack([0.01] * 3, first=6)]
+    assert judge([*slices, *CLEAN_VIEWS]).verdict.kind == "internal_defect"
 
 
 def test_images_that_never_came_back_are_missed():
