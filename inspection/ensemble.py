@@ -86,7 +86,11 @@ class EnsembleLane:
         if cancel.is_set():
             return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
         verdict, ensemble, runs, slices, views = judge_images(
-            images, len(battery.ct), len(battery.rgb), self._settings.inspector
+            images,
+            len(battery.ct),
+            len(battery.rgb),
+            self._settings.inspector,
+            lost=battery.lost,
         )
         if self._settings.evidence_dir is not None:
             kept = keep_evidence(

@@ -16,6 +16,9 @@ _NAME = re.compile(
     r"((?:ct|rgb)_(?:cell|module)_(?:pouch|cylindrical)_[0-9]+)(?:_([xyz]))?_([0-9]+)",
     re.IGNORECASE,
 )
+_SOURCE = re.compile(
+    r"(?:ct|rgb)_(?:cell|module)_(?:pouch|cylindrical)_[0-9]+(?![0-9])", re.IGNORECASE
+)
 # A lone axis letter: x_001, slice-y-12, z012; not the x of "max" or of "x64img".
 _AXIS = re.compile(r"(?:^|[^0-9a-z])([xyz])(?=[0-9]*(?:[^0-9a-z]|$))", re.IGNORECASE)
 _AXIS_OF: dict[str | None, Axis | None] = {
@@ -51,6 +54,12 @@ def parse_stem(stem: str) -> NameParts | None:
         return None
     source, axis, number = match.groups()
     return NameParts(_source_name(source), _AXIS_OF[axis], int(number))
+
+
+def source_at_start(name: str) -> SourceName | None:
+    """Return the source that any name begins with: ``CT_cell_pouch_101_z_12 (copy).dcm``."""
+    match = _SOURCE.match(name)
+    return _source_name(match.group()) if match else None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -61,6 +61,8 @@ def judge_images(
     expected_ct: int,
     expected_rgb: int,
     policy: InspectorConfig,
+    *,
+    lost: Sequence[Message] = (),
 ) -> Judgement:
     """Judge a battery by its images.
 
@@ -69,13 +71,14 @@ def judge_images(
     images : results of both modalities, in any order, failed ones included
     expected_ct, expected_rgb : images that the battery has; fewer results are never ``normal``
     policy : thresholds and fusion method
+    lost : what the intake left out of the battery; with any it is never more than ``review``
     """
     rules = policy.aggregation
     slices = [image for image in images if image.modality == "ct"]
     views = [image for image in images if image.modality == "rgb"]
     ct = ct_evidence(slices, expected_ct, policy)
     rgb = rgb_evidence(views, expected_rgb, policy)
-    verdict = decide(ct, rgb, policy)
+    verdict = decide(ct, rgb, policy, lost)
     runs = find_runs(slices, rules.slice_threshold, rules.min_run)
 
     def order(image: ImageResult) -> tuple[bool, float]:
@@ -100,15 +103,22 @@ def judge_images(
     return Judgement(verdict, ensemble, runs, *names)
 
 
-def decide(ct: ChannelEvidence, rgb: ChannelEvidence, policy: InspectorConfig) -> Verdict:
+def decide(
+    ct: ChannelEvidence,
+    rgb: ChannelEvidence,
+    policy: InspectorConfig,
+    lost: Sequence[Message] = (),
+) -> Verdict:
     """Fuse the two channels into a verdict.
 
     The configured method says whether the battery is normal or a defect, the channels say which
     kind. Only two complete, normal channels that the method calls normal are ``normal``. Where
-    method and channels disagree, or where something was not judged, it is ``review``; where
-    neither channel was judged, ``not_inspected``.
+    method and channels disagree, or where something was not judged or is ``lost``, it is
+    ``review``; where neither channel was judged, ``not_inspected``.
     """
     kind, said = _kind_of(ct, rgb, policy)
+    if lost and kind != "not_inspected":
+        kind, said = "review", []
     found_defects = [c.defect_type for c in (ct, rgb) if c.state == "defect" and c.defect_type]
     return Verdict(
         kind=kind,
@@ -118,7 +128,7 @@ def decide(ct: ChannelEvidence, rgb: ChannelEvidence, policy: InspectorConfig) -
         ae_score=rgb.prob,
         ct_state=ct.state,
         rgb_state=rgb.state,
-        reasons=[*ct.reasons, *rgb.reasons, *said],
+        reasons=[*ct.reasons, *rgb.reasons, *lost, *said],
     )
 
 

@@ -8,6 +8,7 @@ without a word; every other file is in a battery or in a finding, and some are i
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from inspection.lot_config import LotConfig, load_lot_config
 from inspection.lot_folders import Folder, UnreadableFolder, walk_lot
 from inspection.lot_groups import Source, group_images
 from inspection.lot_labels import LabelIndex
+from inspection.lot_losses import lost_by_battery
 from inspection.messages import Message
 from inspection.pairing import PAIRS_NAME, Pairing, pair_by_number, pair_by_table
 from inspection.records import Battery, Form, ImageRef, Lot
@@ -81,6 +83,10 @@ def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
     builder = _BatteryBuilder(LabelIndex(folders, findings), findings)
     batteries = [builder.build(pairing) for pairing in pairings]
     builder.labels.report_unused()
+    lost = lost_by_battery(root, pairings, findings)
+    batteries = [
+        dataclasses.replace(battery, lost=lost.get(battery.battery_id, ())) for battery in batteries
+    ]
     batteries.sort(key=lambda battery: (not battery.paired, natural_key(battery.battery_id)))
     return Lot(root, tuple(batteries), findings.collected())
 
@@ -164,8 +170,11 @@ class _BatteryBuilder:
             number = image.number or 0
             last = refs[-1] if refs else None
             if last is not None and (last.axis, last.number) == (image.axis, number):
+                code = "lot_image_duplicate"
+                if _sizes_differ(last.path, image.folder.path / image.name):
+                    code = "lot_image_differs"
                 self.findings.add_file(
-                    "lot_image_duplicate", image.folder.path, image.name, battery_id,
+                    code, image.folder.path, image.name, battery_id,
                     other=f"{last.path.parent.name}/{last.path.name}",
                 )  # fmt: skip
                 continue
@@ -215,3 +224,11 @@ class _BatteryBuilder:
         except LabelError as error:
             self.findings.add(first.label_path, error.message, first.battery_id)
             return None
+
+
+def _sizes_differ(first: Path, second: Path) -> bool:
+    try:
+        return first.stat().st_size != second.stat().st_size
+    except OSError:
+        # What cannot be compared is not called a copy.
+        return True

@@ -84,7 +84,10 @@ class LotFinding:
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """One battery of a lot: its CT slices and RGB views, either of which may be missing."""
+    """One battery of a lot: its CT slices and RGB views, either of which may be missing.
+
+    ``lost`` names what belongs to it and was left out: with any, it is never ``normal``.
+    """
 
     battery_id: str
     ct_id: str | None
@@ -93,6 +96,7 @@ class Battery:
     rgb: tuple[ImageRef, ...] = ()
     battery_type: BatteryType | None = None
     warnings: tuple[Message, ...] = ()
+    lost: tuple[Message, ...] = ()
 
     @property
     def paired(self) -> bool:

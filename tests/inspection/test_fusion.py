@@ -421,6 +421,17 @@ def test_images_that_never_came_back_are_missed():
     assert judge(images).verdict.kind == "normal"
 
 
+@pytest.mark.parametrize("score", [0.01, 0.9])
+def test_what_the_intake_left_out_makes_review_at_best(score):
+    images = [*stack([score] * 6), *CLEAN_VIEWS]
+    lost = Message(code="lot_file_type_unknown", params={"name": "z_007.dcm"})
+    verdict = judge_images(images, 6, len(CLEAN_VIEWS), POLICY, lost=[lost]).verdict
+    assert verdict.kind == "review"
+    assert lost in verdict.reasons
+    assert verdict.ct_state == ("defect" if score > 0.5 else "normal")
+    assert judge_images([], 0, 0, POLICY, lost=[lost]).verdict.kind == "not_inspected"
+
+
 def test_a_missing_modality_is_review_and_said():
     judgement = judge(stack([0.01] * 6))
     assert judgement.verdict.kind == "review"

@@ -1,6 +1,7 @@
 """Lots of every layout become the right batteries, and every odd file a finding."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -308,6 +309,77 @@ def test_link_to_a_parent_does_not_loop(root, put):
     lot = scan_lot(root)
     assert len(lot.batteries[0].ct) == 1
     assert found(lot) == ["battery_without_rgb"]
+
+
+def lost(lot):
+    return {b.battery_id: sorted(m.code for m in b.lost) for b in lot.batteries if b.lost}
+
+
+class TestLeftOut:
+    """What the intake leaves out of a battery is known to the battery."""
+
+    @pytest.fixture
+    def plain(self, put):
+        for battery in ("044", "045"):
+            put(*(f"{battery}/ct/{n}.jpg" for n in range(4)), f"{battery}/rgb/1.png")
+        return put
+
+    def test_a_whole_lot_has_lost_nothing(self, root, plain):
+        plain("044/ct/Thumbs.db", "044/ct/.DS_Store", "044/ct/1.json", "truth.json", "notes.txt")
+        plain("pairs.csv", content=b"battery_id,ct_id,rgb_id\n044,044,044\n045,045,045\n")
+        lot = scan_lot(root)
+        assert len(lot.pairs) == 2
+        assert lost(lot) == {}
+
+    @pytest.mark.parametrize("name", ["044/ct/5.dcm", "044/ct/z/6.raw", "044/RGB/7.heic"])
+    def test_an_unknown_file_type_among_its_images(self, root, plain, name):
+        plain(name)
+        assert lost(scan_lot(root)) == {"044": ["lot_file_type_unknown"]}
+
+    def test_a_folder_that_cannot_be_read(self, root, plain, monkeypatch):
+        plain("044/ct/z/9.jpg")
+        shut, scandir = str(root / "044" / "ct" / "z"), os.scandir
+
+        def refuse(path):
+            if str(path) == shut:
+                raise PermissionError(13, "Permission denied", shut)
+            return scandir(path)
+
+        # Permissions do not bind every user that runs the tests.
+        monkeypatch.setattr(os, "scandir", refuse)
+        lot = scan_lot(root)
+        assert lost(lot) == {"044": ["battery_folder_unreadable"]}
+        (message,) = next(b for b in lot.batteries if b.lost).lost
+        assert "Permission denied" in message.text("ko")
+
+    def test_an_odd_name_beside_published_ones(self, root, put):
+        for n in (44, 45):
+            put(*(ct(n, at=i, folder=f"{n}/ct") for i in range(4)), rgb(n, folder=f"{n}/rgb"))
+        put("44/ct/slice four.jpg")
+        lot = scan_lot(root)
+        assert lost(lot) == {"044": ["battery_image_left_out"]}
+
+    def test_in_a_shared_folder_the_name_tells_whose_it_is(self, root, put):
+        put(ct(44), ct(45), rgb(44), rgb(45))
+        put(ct(44, at=2).replace(".jpg", " (1).jpg"), ct(45, at=2).replace(".jpg", ".dcm"))
+        put(f"{IMAGES}/TS_CT_Datasets_images_1/whose is it.jpg")
+        assert lost(scan_lot(root)) == {
+            "044": ["battery_image_left_out"],
+            "045": ["lot_file_type_unknown"],
+        }
+
+    def test_a_duplicate_counts_only_where_it_differs(self, root, put):
+        again = f"{IMAGES}/TS_CT_Datasets_images_2"
+        put(ct(44), ct(45), ct(44, folder=again))
+        put(ct(45, folder=again), content=b"another picture")
+        lot = scan_lot(root)
+        assert lost(lot) == {"045": ["lot_image_differs"]}
+        assert found(lot).count("lot_image_duplicate") == 1
+
+    def test_many_are_counted(self, root, plain):
+        plain(*(f"044/ct/{n}.dcm" for n in range(30)))
+        (message,) = scan_lot(root).batteries[0].lost
+        assert message.params["count"] == 30
 
 
 class TestPairTable:
