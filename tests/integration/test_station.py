@@ -167,6 +167,21 @@ def _make_polygon_odd(path: Path) -> None:
     path.write_text(json.dumps(label), encoding="utf-8")
 
 
+def test_a_normal_battery_that_has_lost_a_file_is_review(lot, tmp_path, capsys):
+    _, before = inspect_json(capsys, lot, tmp_path / "before")
+    battery_id = next(row["battery_id"] for row in before["batteries"] if row["kind"] == "normal")
+    copy = tmp_path / "copy"
+    shutil.copytree(lot, copy)
+    slices = images_of(copy, f"CT_*_{battery_id}_*.jpg")
+    lost = slices[0].with_name(f"{slices[0].stem} (1).dcm")
+    lost.write_bytes(b"DICM")
+    code, after = inspect_json(capsys, copy, tmp_path / "after", "--battery", battery_id)
+    (row,) = after["batteries"]
+    assert code == 0
+    assert row["kind"] == "review"
+    assert any(lost.name in reason for reason in row["reasons"])
+
+
 def test_without_models_nothing_is_called_normal(lot, tmp_path, capsys):
     code, session = inspect_json(capsys, lot, tmp_path, "--models", str(tmp_path / "none"))
     assert code == 1
