@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from inspection.bundle import Slot, ThresholdFile, load_bundle, write_bundle
+from inspection.atomic import write_atomic
+from inspection.bundle import MANIFEST_NAME, Slot, ThresholdFile, load_bundle, write_bundle
 from inspection.errors import ConfigError
 from inspection.models.cae import CaePredictor
 from training.autoencoder import display_scale
@@ -51,6 +52,12 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> Threshold
     source = f"labelled views of lot {lot.resolve().name}"
     threshold = compute_threshold(config, scores, is_defect, source)
     old = bundle.manifest
+    # Such as the model card: the folder is replaced as a whole.
+    beside = {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and path.name != MANIFEST_NAME and path.name not in old.files
+    }
     write_bundle(
         folder,
         slot=slot,
@@ -64,4 +71,6 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> Threshold
         tensors=bundle.load_tensors(),
         threshold=threshold,
     )
+    for name, content in beside.items():
+        write_atomic(folder / name, content)
     return threshold

@@ -126,7 +126,9 @@ def test_training_goes_on_from_a_bundle(lot, tmp_path):
 
 def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
     bundle = train_autoencoder(config(), [lot], tmp_path / "run")
+    (bundle.folder / "model_card.md").write_text("seeds", encoding="utf-8")
     written = set_threshold(bundle.folder, {"method": "f1_max"}, lot)
+    assert (bundle.folder / "model_card.md").read_text(encoding="utf-8") == "seeds"
     fresh = find_bundle(tmp_path / "run", "rgb_ae")
     assert fresh.threshold == written
     assert (written.method, written.k, written.num_samples) == ("f1_max", None, 12)
