@@ -39,7 +39,7 @@ def run_demo(
 
 def prepare_demo_lot() -> Path:
     """Return the demo lot, making it on first use; an older generator's lot is not reused."""
-    lot = demo_lot_folder() / f"v{GENERATOR_VERSION}"
+    lot = demo_lot_folder(GENERATOR_VERSION)
     if not lot.is_dir():
         write_synthetic_lot(
             lot, batteries=BATTERIES, slices=12, views=6, canvas=512, seed=DEMO_SEED, defects=0.4

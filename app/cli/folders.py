@@ -21,6 +21,6 @@ def models_folder(chosen: Path | None) -> Path:
     return chosen or resource_path("models")
 
 
-def demo_lot_folder() -> Path:
-    """Return where the demo lot is made, once."""
-    return platformdirs.user_cache_path(APP_NAME, appauthor=False) / "demo-lot"
+def demo_lot_folder(version: int) -> Path:
+    """Return where the demo lot of a version of the generator is made, once."""
+    return platformdirs.user_cache_path(APP_NAME, appauthor=False) / f"demo-lot-{version}"
