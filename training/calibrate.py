@@ -13,7 +13,7 @@ from inspection.atomic import write_atomic
 from inspection.bundle import MANIFEST_NAME, Slot, ThresholdFile, load_bundle, write_bundle
 from inspection.errors import ConfigError
 from inspection.models.cae import CaePredictor
-from training.autoencoder import display_scale
+from training.autoencoder_loss import display_scale
 from training.evaluate_rgb import judge_views
 from training.thresholds import ThresholdConfig, compute_threshold
 from training.views import read_views
