@@ -1,0 +1,245 @@
+"""The files of a split: ``train.txt``, ``val.txt``, ``test.txt``, an image a line.
+
+UTF-8 text. Lines starting with ``#`` are comments, among them those that the reader needs::
+
+    # battery split 1
+    # id 6f0c…                     the same in the three files of one split
+    # lot lot-a<TAB>/data/lot-a    a name for every lot folder
+    path<TAB>label<TAB>battery<TAB>lot
+
+``path`` is below the lot's folder, with ``/``; ``label`` one of the five CT classes or, for an RGB
+view, ``normal``, ``pollution`` or ``damaged``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from inspection.atomic import write_atomic
+from inspection.errors import ConfigError
+from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES, Modality
+
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+RGB_CLASSES = ("normal", *RGB_DEFECT_TYPES)
+FORMAT_LINE = "# battery split 1"
+_ID, _LOT = "# id ", "# lot "
+
+
+class SplitRow(NamedTuple):
+    """An image of a part.
+
+    Parameters
+    ----------
+    path : the image, below the lot folder that was asked for
+    label : one of ``CT_CLASSES`` or ``RGB_CLASSES``
+    battery : what is never in two parts; unique over all lots of the split
+    lot : name of its lot, a key of ``SplitFiles.lots``
+    """
+
+    path: Path
+    label: str
+    battery: str
+    lot: str
+
+    @property
+    def modality(self) -> Modality:
+        """``ct`` or ``rgb``, as the label says: the two have no label in common."""
+        return "ct" if self.label in CT_CLASSES else "rgb"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """A split that was read and checked: every image is there, no battery in two parts.
+
+    Parameters
+    ----------
+    folder : where its files are
+    id : digest of all rows; worth recording with a model
+    lots : folder of each lot, by name
+    parts : rows by part, in the order of the files
+    """
+
+    folder: Path
+    id: str
+    lots: Mapping[str, Path]
+    parts: Mapping[Part, tuple[SplitRow, ...]]
+
+    def rows(self, part: Part, modality: Modality | None = None) -> tuple[SplitRow, ...]:
+        """Return the images of a part, of one modality or both; empty where it has none."""
+        rows = self.parts[part]
+        return rows if modality is None else tuple(r for r in rows if r.modality == modality)
+
+    def paths(self, part: Part, modality: Modality | None = None) -> frozenset[Path]:
+        """Return the paths of a part: those that ``scan_lot`` gives for the folders in `lots`."""
+        return frozenset(row.path for row in self.rows(part, modality))
+
+
+def read_split(folder: Path, lots: Sequence[Path] = ()) -> SplitFiles:
+    """Read the three files of a split.
+
+    Parameters
+    ----------
+    folder : what ``trainer split`` wrote
+    lots : where the lots are now, known by folder name (a single one by being the only one);
+        by default where they were when the split was made
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing, malformed (with the line) or of another split, a lot or an image is
+        gone, or a battery or an image is in two parts.
+    """
+    read = {part: _read_file(folder / f"{part}.txt") for part in PARTS}
+    first = read["train"]
+    for part in PARTS:
+        if (read[part].id, read[part].lots) != (first.id, first.lots):
+            raise ConfigError("split_mixed", folder=str(folder), file=f"{part}.txt")
+    roots = _roots(first.lots, lots, folder)
+    parts: dict[Part, tuple[SplitRow, ...]] = {}
+    for part in PARTS:
+        rows = [
+            SplitRow(roots[row.lot] / row.path, row.label, row.battery, row.lot)
+            for row in read[part].rows
+        ]
+        for line, row in zip(read[part].lines, rows, strict=True):
+            if not row.path.is_file():
+                raise ConfigError(
+                    "split_image_gone", file=f"{part}.txt", line=line, path=str(row.path)
+                )
+        parts[part] = tuple(rows)
+    _refuse_overlap(parts)
+    return SplitFiles(folder, first.id, roots, parts)
+
+
+def write_split(
+    folder: Path,
+    lots: Mapping[str, Path],
+    parts: Mapping[Part, Iterable[SplitRow]],
+    comments: Sequence[str] = (),
+) -> str:
+    """Write the three files and return the split's id.
+
+    Parameters
+    ----------
+    folder : made where missing; older files of a split there are replaced
+    lots : folder of each lot, by name
+    parts : rows of each part, their paths below the lots' folders
+    comments : lines for the head of every file, without the ``#``
+    """
+    bodies: dict[Part, str] = {}
+    counts: dict[Part, str] = {}
+    for part in PARTS:
+        rows = sorted(
+            (row.lot, row.path.relative_to(lots[row.lot]).as_posix(), row.label, row.battery)
+            for row in parts[part]
+        )
+        bodies[part] = "".join(
+            f"{path}\t{label}\t{battery}\t{lot}\n" for lot, path, label, battery in rows
+        )
+        batteries = len({battery for *_, battery in rows})
+        counts[part] = f"{part}: {len(rows)} images of {batteries} batteries"
+    text = "\0".join(f"{part}\n{bodies[part]}" for part in PARTS)
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        head = [FORMAT_LINE, f"{_ID}{digest}"]
+        head += [f"{_LOT}{name}\t{root.resolve()}" for name, root in lots.items()]
+        head += [f"# {line}" for line in (*comments, counts[part])]
+        head += ["# path\tlabel\tbattery\tlot"]
+        write_atomic(folder / f"{part}.txt", "\n".join(head) + "\n" + bodies[part])
+    return digest
+
+
+class _StoredRow(NamedTuple):
+    path: str
+    label: str
+    battery: str
+    lot: str
+
+
+class _StoredFile(NamedTuple):
+    id: str
+    lots: dict[str, str]
+    rows: list[_StoredRow]
+    lines: list[int]
+
+
+def _read_file(path: Path) -> _StoredFile:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError("split_missing", file=path.name, folder=str(path.parent)) from error
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise ConfigError("split_not_opened", file=str(path), problem=problem) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("split_no_split", file=str(path)) from error
+    # Not splitlines(): a file name may hold any other kind of line break.
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[0] != FORMAT_LINE:
+        raise ConfigError("split_no_split", file=str(path))
+    stored = _StoredFile(
+        next((line.removeprefix(_ID).strip() for line in lines if line.startswith(_ID)), ""),
+        {
+            name: root
+            for line in lines
+            if line.startswith(_LOT)
+            for name, _, root in [line.removeprefix(_LOT).partition("\t")]
+        },
+        [],
+        [],
+    )
+    for number, line in enumerate(lines, start=1):
+        if line.strip() and not line.startswith("#"):
+            stored.rows.append(_row(line, stored.lots, path, number))
+            stored.lines.append(number)
+    return stored
+
+
+def _row(line: str, lots: Mapping[str, str], path: Path, number: int) -> _StoredRow:
+    fields = line.split("\t")
+    if len(fields) != len(_StoredRow._fields):
+        problem = f"{len(fields)} / {len(_StoredRow._fields)}"
+        raise ConfigError("split_line_columns", file=path.name, line=number, columns=problem)
+    row = _StoredRow(*fields)
+    if row.label not in CT_CLASSES and row.label not in RGB_CLASSES:
+        raise ConfigError("split_line_label", file=path.name, line=number, label=row.label)
+    if row.lot not in lots:
+        raise ConfigError("split_line_lot", file=path.name, line=number, lot=row.lot)
+    return row
+
+
+def _roots(stored: Mapping[str, str], given: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Return where each lot is."""
+    by_name = {root.resolve().name: root for root in given}
+    roots: dict[str, Path] = {}
+    for name, recorded in stored.items():
+        only = given[0] if len(given) == len(stored) == 1 else None
+        root = only or by_name.get(Path(recorded).name) or (None if given else Path(recorded))
+        if root is None or not root.is_dir():
+            where = str(root) if root else recorded
+            raise ConfigError("split_lot_gone", folder=str(folder), lot=name, path=where)
+        roots[name] = root
+    return roots
+
+
+def _refuse_overlap(parts: Mapping[Part, Sequence[SplitRow]]) -> None:
+    batteries: dict[str, Part] = {}
+    images: dict[Path, Part] = {}
+    for part in PARTS:
+        for row in parts[part]:
+            other = batteries.setdefault(row.battery, part)
+            if other != part:
+                raise ConfigError(
+                    "split_battery_twice", battery=row.battery, first=other, second=part
+                )
+            if row.path in images:
+                raise ConfigError(
+                    "split_image_twice", image=row.path.name, first=images[row.path], second=part
+                )
+            images[row.path] = part
