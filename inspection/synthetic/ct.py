@@ -28,6 +28,13 @@ BLEED_DEPTH = {"clear": (0.55, 0.85), "hard": (0.35, 0.5), "faint": (0.18, 0.28)
 PORE_FLOOR = (1.8, 16.0)
 """Least width and length of a pore in pixels: on a small canvas a true-to-scale pore would be
 thinner than a pixel and no longer physical evidence of anything."""
+FULL_SIZE = 2000
+"""From this canvas on a slice is taken as one of a real scanner, which sees a pore sharply and
+fills the height of its frame; below it is a miniature, for quick trials."""
+ROI_SHAPES = {False: (0.86, 0.99, 0.32, 0.48), True: (0.92, 1.0, 0.26, 0.31)}
+"""Least and greatest height, in canvases, and width, in heights: of miniatures and full size."""
+SHARPEST = 1.6
+"""Greatest factor on the blur: it belongs to the detector's pixels, not to the part."""
 AMPLITUDE: dict[Axis, tuple[float, float]] = {"x": (12, 20), "y": (10, 18), "z": (5, 11)}
 
 
@@ -67,8 +74,9 @@ def build_structure(
         ``image`` (h, w) float32 in grey levels, ``body`` (x0, y0, x1, y1) of the part.
     """
     scale = canvas / REFERENCE_CANVAS
-    height = int(canvas * rng.uniform(0.86, 0.99))
-    width = int(height * rng.uniform(0.32, 0.48))
+    low, high, narrow, wide = ROI_SHAPES[canvas >= FULL_SIZE]
+    height = int(canvas * rng.uniform(low, high))
+    width = int(height * rng.uniform(narrow, wide))
     image = np.full((height, width), AIR, np.float32)
     margin_x, margin_y = rng.uniform(0.08, 0.12) * width, rng.uniform(0.05, 0.09) * height
     body = (int(margin_x), int(margin_y), int(width - margin_x), int(height - margin_y))
@@ -84,7 +92,7 @@ def build_structure(
         body=body,
         scale=scale,
         noise=rng.uniform(4, 7),
-        blur=rng.uniform(0.3, 0.65) * max(scale, 0.6),
+        blur=rng.uniform(0.3, 0.65) * min(max(scale, 0.6), SHARPEST),
         resin=resin,
         seed=int(rng.integers(1 << 31)),
     )

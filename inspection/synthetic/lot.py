@@ -23,7 +23,7 @@ from inspection.synthetic.ct import Defect, Structure, build_structure, render_s
 from inspection.synthetic.rgb import Exterior, build_exterior, defect_in_sight, render_view
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot, plan_lot
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised when the same spec gives other pictures; part of the demo lot's folder name."""
 
 IMAGES = "Training/01.원천데이터"
