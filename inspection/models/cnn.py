@@ -1,20 +1,7 @@
-"""CT classifier: ResNet18 whose Grad-CAM comes out of the forward pass.
-
-With global average pooling and one linear layer, ``logit_k = mean(W_k . A) + b_k``. The gradient
-of that logit with respect to the features ``A`` is ``W_k / (h w)`` everywhere, so Grad-CAM is
-``relu(W_k . A) / (h w)``: the class map of CAM up to a constant. The forward pass computes the
-maps first and the logits as their means; no backward pass, no hooks.
-
-References
-----------
-He et al., Deep residual learning, arXiv:1512.03385.
-Zhou et al., Learning deep features for discriminative localization, arXiv:1512.04150.
-Selvaraju et al., Grad-CAM, arXiv:1610.02391.
-"""
+"""The CT classifier at work: Grad-CAM and its relatives on demand, batches of slices judged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,62 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import resnet18
 
 from inspection.bundle import MANIFEST_NAME, Bundle
 from inspection.errors import BundleError
 from inspection.images import Preprocess
+from inspection.models.backbones import CtClassifier, build_classifier
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES
 
+__all__ = ["CamMethod", "CnnOutput", "CnnPredictor", "CtClassifier", "build_classifier", "grad_cam"]
+
 CamMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam"]
-FEATURES = 512
-
-
-class CtClassifier(nn.Module):
-    """ResNet18 with class maps.
-
-    Parameters
-    ----------
-    in_channels : 1 for grey slices
-    output_stride : input pixels per feature cell, 32 as published or 16 with the last stage's
-        stride removed, which places thin defects twice as finely
-    """
-
-    def __init__(self, in_channels: int = 1, output_stride: int = 32) -> None:
-        super().__init__()
-        if output_stride not in (16, 32):
-            raise ValueError(f"output_stride must be 16 or 32, got {output_stride}")
-        net = resnet18(weights=None)
-        conv1 = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(conv1.weight, mode="fan_out", nonlinearity="relu")
-        self.stem = nn.Sequential(conv1, net.bn1, net.relu, net.maxpool)
-        self.layer1, self.layer2 = net.layer1, net.layer2
-        self.layer3, self.layer4 = net.layer3, net.layer4
-        if output_stride == 16:
-            self.layer4[0].conv1.stride = (1, 1)
-            shortcut = self.layer4[0].downsample[0]
-            shortcut.stride = (1, 1)
-        self.fc = nn.Linear(FEATURES, len(CT_CLASSES))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and class maps.
-
-        Parameters
-        ----------
-        x : (B, C, H, W), preprocessed
-
-        Returns
-        -------
-        logits : (B, 5)
-        cams : (B, 5, H/stride, W/stride), un-normalised; their means plus the bias are the logits
-        """
-        feats = self.layer2(self.layer1(self.stem(x)))  # (B, 128, H/8, W/8)
-        feats = self.layer4(self.layer3(feats))  # (B, 512, H/stride, W/stride)
-        # Maps span thousands while the logits need fractions: half precision would lose them.
-        with torch.autocast(x.device.type, enabled=False):
-            cams = functional.conv2d(feats.float(), self.fc.weight[:, :, None, None])
-            logits = cams.mean(dim=(2, 3)) + self.fc.bias
-        return logits, cams
 
 
 class _LogitsOnly(nn.Module):
@@ -227,22 +168,6 @@ class CnnPredictor:
         likeliest = np.asarray(defects)[output.probabilities[:, defects].argmax(axis=1)]
         maps: NDArray[np.float32] = output.maps[np.arange(len(likeliest)), likeliest]
         return maps
-
-
-def build_classifier(architecture: Mapping[str, str | int | float | bool]) -> CtClassifier:
-    """Return an untrained classifier from a manifest's or a configuration's architecture.
-
-    Raises
-    ------
-    ValueError
-        If the backbone is unknown or an argument is missing or out of range.
-    """
-    known = {"backbone", "in_channels", "output_stride"}
-    if set(architecture) != known:
-        raise ValueError(f"expected {', '.join(sorted(known))}")
-    if architecture["backbone"] != "resnet18":
-        raise ValueError(f"unknown backbone {architecture['backbone']}")
-    return CtClassifier(int(architecture["in_channels"]), int(architecture["output_stride"]))
 
 
 def _misfit(bundle: Bundle, field: str, problem: str) -> BundleError:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.bundle import Bundle, write_bundle
+from inspection.bundle import Bundle, find_bundle, write_bundle
 from inspection.errors import BundleError
 from inspection.images import Preprocess
 from inspection.models.cnn import CnnPredictor, CtClassifier, build_classifier, grad_cam
+from inspection.paths import resource_path
 from inspection.records import CT_CLASSES
 
 ARCHITECTURE = {"backbone": "resnet18", "in_channels": 1, "output_stride": 16}
@@ -44,12 +45,24 @@ def bundle_of(model: CtClassifier, folder: Path, **changes: object) -> Bundle:
     return write_bundle(folder, **{**values, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("stride", [16, 32])
-@pytest.mark.parametrize("target", range(len(CT_CLASSES)))
-def test_the_forward_pass_gives_the_map_of_grad_cam(stride: int, target: int) -> None:
+@pytest.mark.parametrize(
+    ("backbone", "channels", "stride", "target"),
+    [
+        *(("resnet18", 1, stride, target) for stride in (16, 32) for target in range(5)),
+        ("resnet18", 3, 32, 1),
+        ("resnet50", 1, 16, 3),
+        ("resnet50", 3, 32, 0),
+        ("convnext_tiny", 1, 32, 1),
+        ("convnext_tiny", 3, 32, 4),
+    ],
+)
+def test_the_forward_pass_gives_the_map_of_grad_cam(
+    backbone: str, channels: int, stride: int, target: int
+) -> None:
     torch.manual_seed(stride)
-    built = CtClassifier(in_channels=1, output_stride=stride).eval()
-    x = torch.randn(1, 1, 128, 96)
+    architecture = {"backbone": backbone, "in_channels": channels, "output_stride": stride}
+    built = build_classifier(architecture).eval()
+    x = torch.randn(1, channels, 128, 96)
     with torch.inference_mode():
         _, cams = built(x)
     assert cams.shape == (1, 5, 128 // stride, 96 // stride)
@@ -122,3 +135,27 @@ def test_a_bundle_that_does_not_fit_is_refused(
     with pytest.raises(BundleError) as caught:
         CnnPredictor(bundle)
     assert caught.value.message.params["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("architecture", "named"),
+    [
+        ({"backbone": "convnext_tiny", "in_channels": 1, "output_stride": 16}, "output_stride"),
+        ({"backbone": "resnet50", "in_channels": 1, "output_stride": 8}, "output_stride"),
+        ({"backbone": "vgg16", "in_channels": 1, "output_stride": 32}, "vgg16"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(
+    architecture: dict[str, str | int], named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        build_classifier(architecture)
+
+
+def test_the_demo_weights_still_load() -> None:
+    bundle = find_bundle(resource_path("models"), "ct_cnn")
+    spec = bundle.manifest.preprocess
+    output = CnnPredictor(bundle).predict(
+        np.zeros((1, spec.channels, spec.height, spec.width), np.float32)
+    )
+    assert output.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
