@@ -8,6 +8,7 @@ import sys
 import typer
 
 from training.cli.evaluate import evaluate
+from training.cli.split import split
 from training.cli.threshold import threshold
 from training.cli.train import train
 
@@ -25,7 +26,7 @@ def trainer() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-for command in (train, threshold, evaluate):
+for command in (split, train, threshold, evaluate):
     app.command()(command)
 
 

@@ -1,11 +1,11 @@
 """The files of a split: ``train.txt``, ``val.txt``, ``test.txt``, an image a line.
 
-UTF-8 text. Lines starting with ``#`` are comments, among them those that the reader needs::
+UTF-8 text. The head is comments, some of which the reader needs, and ends with the columns::
 
     # battery split 1
     # id 6f0c…                     the same in the three files of one split
     # lot lot-a<TAB>/data/lot-a    a name for every lot folder
-    path<TAB>label<TAB>battery<TAB>lot
+    # path<TAB>label<TAB>battery<TAB>lot
 
 ``path`` is below the lot's folder, with ``/``; ``label`` one of the five CT classes or, for an RGB
 view, ``normal``, ``pollution`` or ``damaged``.
@@ -27,7 +27,7 @@ Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
 RGB_CLASSES = ("normal", *RGB_DEFECT_TYPES)
 FORMAT_LINE = "# battery split 1"
-_ID, _LOT = "# id ", "# lot "
+_ID, _LOT, _COLUMNS = "# id ", "# lot ", "# path\tlabel\tbattery\tlot"
 
 
 class SplitRow(NamedTuple):
@@ -59,7 +59,7 @@ class SplitFiles:
     Parameters
     ----------
     folder : where its files are
-    id : digest of all rows; worth recording with a model
+    id : digest of all rows as they are now; worth recording with a model
     lots : folder of each lot, by name
     parts : rows by part, in the order of the files
     """
@@ -113,7 +113,8 @@ def read_split(folder: Path, lots: Sequence[Path] = ()) -> SplitFiles:
                 )
         parts[part] = tuple(rows)
     _refuse_overlap(parts)
-    return SplitFiles(folder, first.id, roots, parts)
+    digest = _digest({part: "".join(map(_line, read[part].rows)) for part in PARTS})
+    return SplitFiles(folder, digest, roots, parts)
 
 
 def write_split(
@@ -134,23 +135,19 @@ def write_split(
     bodies: dict[Part, str] = {}
     counts: dict[Part, str] = {}
     for part in PARTS:
-        rows = sorted(
-            (row.lot, row.path.relative_to(lots[row.lot]).as_posix(), row.label, row.battery)
+        rows = [
+            _StoredRow(row.path.relative_to(lots[row.lot]).as_posix(), *row[1:])
             for row in parts[part]
-        )
-        bodies[part] = "".join(
-            f"{path}\t{label}\t{battery}\t{lot}\n" for lot, path, label, battery in rows
-        )
-        batteries = len({battery for *_, battery in rows})
-        counts[part] = f"{part}: {len(rows)} images of {batteries} batteries"
-    text = "\0".join(f"{part}\n{bodies[part]}" for part in PARTS)
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        ]
+        rows.sort(key=lambda row: (row.lot, row.path))
+        bodies[part] = "".join(map(_line, rows))
+        counts[part] = f"{part}: {len(rows)} images of {len({r.battery for r in rows})} batteries"
+    digest = _digest(bodies)
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         head = [FORMAT_LINE, f"{_ID}{digest}"]
         head += [f"{_LOT}{name}\t{root.resolve()}" for name, root in lots.items()]
-        head += [f"# {line}" for line in (*comments, counts[part])]
-        head += ["# path\tlabel\tbattery\tlot"]
+        head += [*(f"# {line}" for line in (*comments, counts[part])), _COLUMNS]
         write_atomic(folder / f"{part}.txt", "\n".join(head) + "\n" + bodies[part])
     return digest
 
@@ -181,24 +178,27 @@ def _read_file(path: Path) -> _StoredFile:
         raise ConfigError("split_no_split", file=str(path)) from error
     # Not splitlines(): a file name may hold any other kind of line break.
     lines = text.replace("\r\n", "\n").split("\n")
-    if lines[0] != FORMAT_LINE:
+    if lines[0] != FORMAT_LINE or _COLUMNS not in lines:
         raise ConfigError("split_no_split", file=str(path))
-    stored = _StoredFile(
-        next((line.removeprefix(_ID).strip() for line in lines if line.startswith(_ID)), ""),
-        {
-            name: root
-            for line in lines
-            if line.startswith(_LOT)
-            for name, _, root in [line.removeprefix(_LOT).partition("\t")]
-        },
-        [],
-        [],
-    )
-    for number, line in enumerate(lines, start=1):
-        if line.strip() and not line.startswith("#"):
-            stored.rows.append(_row(line, stored.lots, path, number))
+    head = lines.index(_COLUMNS) + 1
+    written_id = next((line.removeprefix(_ID) for line in lines[:head] if line.startswith(_ID)), "")
+    named = [line.removeprefix(_LOT) for line in lines[:head] if line.startswith(_LOT)]
+    lots = {name: root for name, _, root in (line.partition("\t") for line in named)}
+    stored = _StoredFile(written_id, lots, [], [])
+    for number, line in enumerate(lines[head:], start=head + 1):
+        if line:
+            stored.rows.append(_row(line, lots, path, number))
             stored.lines.append(number)
     return stored
+
+
+def _line(row: _StoredRow) -> str:
+    return "\t".join(row) + "\n"
+
+
+def _digest(bodies: Mapping[Part, str]) -> str:
+    text = "\0".join(f"{part}\n{bodies[part]}" for part in PARTS)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _row(line: str, lots: Mapping[str, str], path: Path, number: int) -> _StoredRow:

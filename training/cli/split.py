@@ -1,0 +1,76 @@
+"""``trainer split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from training.split_lots import SplitSummary
+
+
+def split(
+    lots: Annotated[list[Path], typer.Argument(help="Labelled lots.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for train.txt, val.txt, test.txt.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
+    train: Annotated[float, typer.Option("--train", help="Share of the batteries.")] = 0.70,
+    val: Annotated[
+        float, typer.Option("--val", help="Share to validate on; the rest is the test.")
+    ] = 0.15,
+) -> int:
+    """Split lots by battery, stratified by class, into text files that list the images."""
+    from rich.console import Console
+
+    from inspection.console import system_language
+    from inspection.errors import ConfigError
+    from inspection.messages import Message
+    from training.config import Split
+    from training.progress import progress_bar
+    from training.split_lots import split_lots
+
+    if not (0 < train <= 1 and 0 <= val <= 1 and train + val <= 1 + 1e-9):
+        raise ConfigError("split_shares", train=train, val=val)
+    shares = Split(train=train, val=val, test=max(0.0, 1 - train - val))
+    with progress_bar("labels") as advance:
+        summary = split_lots(lots, out, shares, seed, advance)
+    console = Console()
+    console.print(_table(summary))
+    if summary.left_out:
+        told = Message(code="split_left_out", params={"count": summary.left_out.total()})
+        console.print(told.text(system_language()), highlight=False)
+        for code, count in sorted(summary.left_out.items()):
+            console.print(f"  {code}: {count}", highlight=False)
+    typer.echo(str(out))
+    return 0
+
+
+def _table(summary: SplitSummary) -> Table:
+    """Return classes by parts: batteries and images of each."""
+    from rich.table import Table
+
+    from inspection.console import system_language
+    from inspection.messages import Message
+    from training.split_files import PARTS
+
+    def word(code: str) -> str:
+        return Message(code=code).text(system_language())
+
+    table = Table(title=word("split_table"))
+    table.add_column(word("split_class"))
+    for part in PARTS:
+        table.add_column(part, justify="right")
+    labels = sorted({label for part in PARTS for label in summary.images[part]})
+    for label in labels:
+        table.add_row(
+            label,
+            *(f"{summary.batteries[p][label]} / {summary.images[p][label]}" for p in PARTS),
+        )
+    table.add_section()
+    totals = (f"{summary.bodies[p]} / {summary.images[p].total()}" for p in PARTS)
+    table.add_row(word("split_all"), *totals)
+    table.add_row(word("split_pairs"), *(str(summary.pairs[p]) for p in PARTS))
+    return table
