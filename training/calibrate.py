@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from inspection.atomic import write_atomic
 from inspection.bundle import MANIFEST_NAME, Slot, ThresholdFile, load_bundle, write_bundle
-from inspection.errors import ConfigError
+from inspection.errors import ConfigError, ImageError
 from inspection.models.cae import CaePredictor
 from training.autoencoder_loss import display_scale
-from training.evaluate_rgb import judge_views
+from training.evaluate_pass import judge_alone
 from training.thresholds import ThresholdConfig, compute_threshold
-from training.views import read_views
 
 
 def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> ThresholdFile:
@@ -46,9 +45,13 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> Threshold
     slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
     bundle = load_bundle(folder, slot)
     predictor = CaePredictor(bundle)
-    judged = list(judge_views(predictor, read_views(lot, predictor.preprocess.modality)))
-    scores = np.array([item.score for item in judged], np.float64)
-    is_defect = np.array([item.view.is_defect for item in judged], bool)
+    judged = judge_alone(bundle, lot)
+    for image in judged:
+        if image.error is not None:
+            # A threshold from the readable half of a lot would look like one from the whole.
+            raise ImageError(image.error.code, **image.error.params)
+    scores = np.array([image.score for image in judged], np.float64)
+    is_defect = np.array([image.truth.is_defect for image in judged], bool)
     source = f"labelled views of lot {lot.resolve().name}"
     threshold = compute_threshold(config, scores, is_defect, source)
     old = bundle.manifest

@@ -1,119 +1,164 @@
-"""Figures of the models of a folder on a labelled lot, by the station's own predictors."""
+"""Figures of the models of a folder on a labelled lot, by the station's own lane, in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from inspection.bundle import Bundle, find_bundle
+from inspection.bundle import Bundle, Slot
+from inspection.config import InspectorConfig, load_inspector
 from inspection.errors import ConfigError
-from inspection.images import ModelInput, Preprocess, load_image, to_model_input
-from inspection.models.cnn import CnnPredictor
-from inspection.records import CT_CLASSES, Rect
-from inspection.results import Peak
-from training.dataset import Slice, read_slices
-from training.metrics import (
-    DEFECT_INDICES,
-    classification_figures,
-    macro_f1,
-    peak_in_source,
-    points_at_defect,
-)
+from training.evaluate_batteries import battery_figures
+from training.evaluate_config import EvaluationConfig, load_evaluation
+from training.evaluate_ct import ct_figures
+from training.evaluate_pass import JudgedBattery, JudgedImage, Keep, Models, Predictions
+from training.evaluate_rgb import view_figures
+from training.split_files import PARTS, read_split
 
-BATCH = 16
-FUSED_SLOTS = ("ct_cnn", "rgb_ae")
-"""Only with both can batteries be judged."""
+POLICY_NAME = "inspector.yaml"
+OnBattery = Callable[[JudgedBattery, Predictions], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What models are evaluated on.
+
+    Parameters
+    ----------
+    lots : labelled lot folders
+    keep : which of their images; all where None
+    part : name of the split's part, and the split's digest; None for whole lots
+    """
+
+    lots: tuple[Path, ...]
+    keep: Keep | None = None
+    part: tuple[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The lots' names."""
+        return ", ".join(lot.resolve().name for lot in self.lots)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that figures, pictures and report need; the images were read once."""
+
+    figures: dict[str, Any]
+    judged: tuple[JudgedBattery, ...]
+    bundles: dict[Slot, Bundle]
+    policy: InspectorConfig
+    data: Data
+
+    def images(self, slot: Slot) -> list[JudgedImage]:
+        """Return what a model said of every image."""
+        return [image for row in self.judged for image in row.slots.get(slot, ())]
+
+
+def select_data(lot: Path | None, split: Path | None, part: str) -> Data:
+    """Return the images asked for: a lot, or one part of a split.
+
+    Raises
+    ------
+    ConfigError
+        If neither is given, the split is unsound, or the part is unknown or empty.
+    """
+    if split is None:
+        if lot is None:
+            raise ConfigError("evaluate_no_data")
+        return Data((lot,))
+    if part not in PARTS:
+        raise ConfigError("evaluate_part_unknown", part=part, known=", ".join(PARTS))
+    files = read_split(split, [lot] if lot is not None else [])
+    wanted = files.paths(part)
+    if not wanted:
+        raise ConfigError("evaluate_part_empty", part=part, folder=str(split))
+    names = {row.lot for row in files.rows(part)}
+    lots = tuple(path for name, path in files.lots.items() if name in names)
+    return Data(lots, lambda ref: ref.path in wanted, (part, files.id))
+
+
+def find_policy(models_dir: Path) -> InspectorConfig:
+    """Return the fusion policy that lies beside the models, else the installed one."""
+    beside = models_dir / POLICY_NAME
+    return load_inspector(beside if beside.is_file() else None)
 
 
 def evaluate_models(models_dir: Path, lot: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return the figures of every model in a folder.
+    """Return the figures of every model in a folder on a whole lot; see ``evaluate``."""
+    return evaluate(models_dir, Data((lot,)), device=device).figures
+
+
+def evaluate(
+    models_dir: Path,
+    data: Data,
+    *,
+    device: str = "cpu",
+    config: EvaluationConfig | None = None,
+    policy: InspectorConfig | None = None,
+    on_battery: OnBattery | None = None,
+) -> Evaluation:
+    """Judge labelled images with every model of a folder, once, and return all figures.
+
+    Parameters
+    ----------
+    models_dir : folder of model folders (``ct_cnn``, ``rgb_ae``, ``ct_ae``)
+    data : what to judge
+    device : ``auto``, ``cpu`` or ``cuda``
+    config : by default ``configs/evaluation.yaml``
+    policy : by default the one beside the models, else the installed one
+    on_battery : sees every battery while its maps are in memory
 
     Raises
     ------
     InspectionError
         If the folder holds no model, a model is altered, or the lot has no labels.
     """
-    models: dict[str, Any] = {}
-    if (models_dir / "ct_cnn").is_dir():
-        models["ct_cnn"] = evaluate_ct(find_bundle(models_dir, "ct_cnn"), lot, device)
-    if (models_dir / "rgb_ae").is_dir():
-        from training.evaluate_rgb import evaluate_rgb
+    settings, rules = config or load_evaluation(), policy or find_policy(models_dir)
+    models = Models(models_dir, rules, device)
+    judged: list[JudgedBattery] = []
+    for lot in data.lots:
+        for battery, predictions in models.judge(lot, data.keep):
+            if on_battery is not None:
+                on_battery(battery, predictions)
+            judged.append(battery)
+    figures: dict[str, Any] = {
+        "lot": data.name,
+        "part": data.part[0] if data.part else None,
+        "split": data.part[1] if data.part else None,
+        "models": _model_figures(models, judged, settings, data.name),
+    }
+    if models.fused:
+        figures["batteries"] = battery_figures(judged, settings.bootstrap)
+    figures["policy"] = rules.model_dump(mode="json")
+    figures["provenance"] = {slot: _provenance(b) for slot, b in models.bundles.items()}
+    figures["evaluation"] = settings.model_dump(mode="json", exclude={"fusion"})
+    return Evaluation(figures, tuple(judged), models.bundles, rules, data)
 
-        models["rgb_ae"] = evaluate_rgb(find_bundle(models_dir, "rgb_ae"), lot)
-    if not models:
-        raise ConfigError("no_models", folder=str(models_dir))
-    figures: dict[str, Any] = {"lot": lot.name, "models": models}
-    if len(models) == len(FUSED_SLOTS):
-        from training.evaluate_batteries import evaluate_batteries
 
-        figures["batteries"] = evaluate_batteries(models_dir, lot, device)
+def _model_figures(
+    models: Models, judged: Sequence[JudgedBattery], config: EvaluationConfig, lot: str
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for slot, bundle in models.bundles.items():
+        images = [image for row in judged for image in row.slots.get(slot, ())]
+        if slot == "ct_cnn":
+            figures[slot] = ct_figures(bundle, images, config, lot)
+        else:
+            top_k = models.policy.aggregation.top_k_views if slot == "rgb_ae" else 1
+            figures[slot] = view_figures(bundle, images, config, top_k, lot)
     return figures
 
 
-def evaluate_ct(bundle: Bundle, lot: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return the classifier's figures on the labelled slices of a lot.
-
-    ``cam_hit_rate`` is the share of correctly found defects whose map peaks in the label polygon
-    or within 8 source pixels of it.
-
-    Raises
-    ------
-    ConfigError
-        If the lot has no labelled slice.
-    """
-    slices = read_slices([lot])
-    if not slices:
-        raise ConfigError("no_labelled_slices", lot=lot.name)
-    probabilities, peaks = judge_slices(CnnPredictor(bundle, device), slices)
-    labels = np.array([item.label for item in slices], np.int64)
-    predicted = probabilities.argmax(axis=1)
-    found = [
-        points_at_defect(peaks[i], item.polygons)
-        for i, item in enumerate(slices)
-        if item.label in DEFECT_INDICES and predicted[i] == item.label and item.polygons
-    ]
-    axes = np.array([item.ref.axis or "-" for item in slices])
+def _provenance(bundle: Bundle) -> dict[str, Any]:
+    manifest = bundle.manifest
     return {
-        "model": bundle.manifest.name,
+        "name": manifest.name,
         "sha256": bundle.sha256,
-        "batteries": len({item.battery for item in slices}),
-        "images": len(slices),
-        **classification_figures(labels, probabilities),
-        "macro_f1_per_axis": {
-            axis: macro_f1(labels[axes == axis], predicted[axes == axis])
-            for axis in sorted(set(axes.tolist()))
-        },
-        "cam_hit_rate": float(np.mean(found)) if found else None,
-        "cam_images": len(found),
-        "classes_absent": [n for i, n in enumerate(CT_CLASSES) if not (labels == i).any()],
+        "created_at": manifest.created_at,
+        "demo": manifest.demo,
+        "trained_on": manifest.training.get("data"),
+        "run": manifest.training.get("run") or manifest.training.get("run_name"),
     }
-
-
-def judge_slices(
-    predictor: CnnPredictor, slices: Sequence[Slice]
-) -> tuple[NDArray[np.float32], list[Peak]]:
-    """Return (N, 5) probabilities and the peak of each slice's anomaly map, in source pixels."""
-    spec = predictor.preprocess
-    probabilities: list[NDArray[np.float32]] = []
-    peaks: list[Peak] = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for start in range(0, len(slices), BATCH):
-            part = slices[start : start + BATCH]
-            prepared = list(pool.map(lambda item: _prepare(item, spec), part))
-            output = predictor.predict(np.stack([item.array for item, _ in prepared]))
-            probabilities.append(output.probabilities)
-            for heat, (item, roi) in zip(predictor.anomaly_maps(output), prepared, strict=True):
-                size = (spec.width, spec.height)
-                peaks.append(peak_in_source(heat, item.content, size, roi))
-    return np.concatenate(probabilities), peaks
-
-
-def _prepare(item: Slice, spec: Preprocess) -> tuple[ModelInput, Rect]:
-    fit = (spec.width, spec.height)
-    image = load_image(item.ref.path, modality="ct", roi=item.roi, fit=fit)
-    return to_model_input(image, spec), image.roi

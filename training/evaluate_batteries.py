@@ -1,117 +1,89 @@
-"""Figures of whole batteries: the station's own lane against what the labels say."""
+"""Figures of whole batteries: the station's verdicts against what the labels say."""
 
 from __future__ import annotations
 
-import json
-import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from inspection.config import load_inspector
-from inspection.engine import LaneSettings, build_lane
-from inspection.labels import read_label
-from inspection.lot import scan_lot
-from inspection.predictions import FailedPrediction, Prediction
-from inspection.records import Battery, ImageRef
+import numpy as np
+
 from inspection.results import Kind
+from training.bootstrap import ClusterBootstrap
+from training.evaluate_config import BootstrapConfig
+from training.evaluate_ct import as_json
+from training.evaluate_pass import JudgedBattery
 
-TRUTH_NAME = "truth.json"
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    battery_id: str
-    kind: Kind
-    internal: bool
-    external: bool
-    grades: frozenset[str]
-
-    @property
-    def defective(self) -> bool:
-        return self.internal or self.external
+DEFECT_KINDS = frozenset({"internal_defect", "external_defect", "composite_defect"})
 
 
-def evaluate_batteries(models_dir: Path, lot_folder: Path, device: str) -> dict[str, Any]:
-    """Return escape and overkill at battery level, as the station would decide.
+def kind_of(row: JudgedBattery) -> Kind:
+    """Return the verdict's kind; silence is ``not_inspected``."""
+    return row.verdict.kind if row.verdict else "not_inspected"
+
+
+def escaped(row: JudgedBattery) -> bool:
+    """Return whether a defective battery was called normal."""
+    return row.truth not in (None, "normal") and kind_of(row) == "normal"
+
+
+def overkilled(row: JudgedBattery) -> bool:
+    """Return whether a normal battery was called anything else, ``review`` included."""
+    return row.truth == "normal" and kind_of(row) != "normal"
+
+
+def judged_pairs(judged: Sequence[JudgedBattery]) -> list[JudgedBattery]:
+    """Return the batteries that count: both modalities, and a truth that the labels tell."""
+    return [row for row in judged if row.battery.paired and row.truth is not None]
+
+
+def battery_figures(judged: Sequence[JudgedBattery], config: BootstrapConfig) -> dict[str, Any]:
+    """Return escape and overkill at battery level, as the station decides.
 
     ``escape_rate`` is the share of defective batteries called ``normal``, ``overkill_rate`` the
-    share of normal ones called anything else, ``review`` included. Where the lot says how visible
-    its defects are (synthetic ones do), escapes are counted per grade too; a battery counts with
-    its best visible defect.
-
-    Raises
-    ------
-    InspectionError
-        If the lot or a model cannot be used.
+    share of normal ones called anything else, ``review`` included; ``false_defect_rate`` the
+    share of normal ones called a defect outright. ``f1`` is of the outright defect verdicts:
+    a defective battery under ``review`` is not escaped, but not recognised either. Where the lot
+    says how visible its defects are (synthetic ones do), escapes are counted per grade too; a
+    battery counts with its best visible defect.
     """
-    lot = scan_lot(lot_folder)
-    settings = LaneSettings(models_dir, lot.root, load_inspector(), device)
-    lane = build_lane("ensemble", settings)
-    lane.load()
-    grades = _grades(lot.root / TRUTH_NAME)
-    never = threading.Event()
-    judged = []
-    try:
-        for battery in lot.pairs:
-            result = lane.inspect(battery, never, _ignore)
-            kind: Kind = result.verdict.kind if result.verdict else "not_inspected"
-            judged.append(_judge(battery, kind, grades.get(battery.battery_id, frozenset())))
-    finally:
-        lane.close()
-    return _figures(judged)
-
-
-def _judge(battery: Battery, kind: Kind, grades: frozenset[str]) -> _Judged:
-    return _Judged(
-        battery.battery_id, kind, _has_defect(battery.ct), _has_defect(battery.rgb), grades
-    )
-
-
-def _has_defect(images: Sequence[ImageRef]) -> bool:
-    return any(ref.label_path is not None and read_label(ref.label_path).defects for ref in images)
-
-
-def _grades(path: Path) -> dict[str, frozenset[str]]:
-    """Return the visibility grades of each battery's defects, where the lot tells them."""
-    if not path.is_file():
-        return {}
-    truth = json.loads(path.read_text(encoding="utf-8"))
+    rows = judged_pairs(judged)
+    defective = [row for row in rows if row.truth != "normal"]
+    normal = [row for row in rows if row.truth == "normal"]
+    escapes = [row for row in rows if escaped(row)]
+    overkills = [row for row in rows if overkilled(row)]
+    named = [row for row in rows if kind_of(row) in DEFECT_KINDS]
+    right = [row for row in named if row.truth != "normal"]
     return {
-        battery_id: frozenset(d["visibility"] for d in [*row["internal"], *row["external"]])
-        for battery_id, row in truth.items()
-    }
-
-
-def _figures(judged: Sequence[_Judged]) -> dict[str, Any]:
-    defective = [row for row in judged if row.defective]
-    normal = [row for row in judged if not row.defective]
-    escapes = [row for row in defective if row.kind == "normal"]
-    overkills = [row for row in normal if row.kind != "normal"]
-    by_truth = {
-        name: Counter(row.kind for row in judged if (row.internal, row.external) == key)
-        for name, key in (
-            ("normal", (False, False)),
-            ("internal", (True, False)),
-            ("external", (False, True)),
-            ("both", (True, True)),
-        )
-    }
-    return {
-        "batteries": len(judged),
+        "batteries": len(rows),
+        "without_truth": sum(row.battery.paired and row.truth is None for row in judged),
         "defective": len(defective),
         "escapes": len(escapes),
         "escape_rate": len(escapes) / len(defective) if defective else None,
-        "escapes_clearly_visible": sum("clear" in row.grades for row in escapes),
-        "escaped_batteries": {row.battery_id: sorted(row.grades) for row in escapes},
+        "escapes_clearly_visible": sum("clear" in row.visibilities for row in escapes),
+        "escaped_batteries": {row.key: sorted(row.visibilities) for row in escapes},
         "overkills": len(overkills),
         "overkill_rate": len(overkills) / len(normal) if normal else None,
-        "overkilled_batteries": {row.battery_id: row.kind for row in overkills},
-        "kinds_by_truth": {name: dict(counts) for name, counts in by_truth.items()},
+        "overkilled_batteries": {row.key: kind_of(row) for row in overkills},
+        "false_defect_rate": (len(named) - len(right)) / len(normal) if normal else None,
+        "reviews": sum(kind_of(row) == "review" for row in rows),
+        "f1": 2 * len(right) / (len(named) + len(defective)) if named or defective else None,
+        "kinds_by_truth": {
+            name: dict(Counter(kind_of(row) for row in rows if row.truth == name))
+            for name in ("normal", "internal", "external", "both")
+        },
+        "intervals": _intervals(rows, config),
     }
 
 
-def _ignore(outcome: Prediction | FailedPrediction) -> None:
-    """Only the verdict matters here."""
+def _intervals(rows: Sequence[JudgedBattery], config: BootstrapConfig) -> dict[str, Any]:
+    resamples = ClusterBootstrap([row.key for row in rows], config)
+    defective = np.array([row.truth != "normal" for row in rows], bool)
+    passed = np.array([kind_of(row) == "normal" for row in rows], bool)
+    named = np.array([kind_of(row) in DEFECT_KINDS for row in rows], bool)
+    return {
+        "escape_rate": as_json(resamples.rate(passed, defective)),
+        "overkill_rate": as_json(resamples.rate(~passed, ~defective)),
+        "false_defect_rate": as_json(resamples.rate(named, ~defective)),
+        "f1": as_json(resamples.f1(named, defective)),
+    }

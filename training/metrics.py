@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
     confusion_matrix,
     f1_score,
     precision_recall_fscore_support,
@@ -65,6 +67,51 @@ def classification_figures(labels: Labels, probabilities: Probabilities) -> dict
     }
 
 
+def decision_rates(called: NDArray[np.bool_], is_defect: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return how defect and normal are told apart; a rate with nothing to count is None.
+
+    Parameters
+    ----------
+    called, is_defect : (N,) bool
+
+    Returns
+    -------
+    dict
+        ``n, defects, escapes, overkills, accuracy, precision, recall, f1, escape_rate`` (missed
+        defects among defects) and ``overkill_rate`` (false alarms among normal ones).
+    """
+    hits = int(np.sum(called & is_defect))
+    alarms, defects = int(np.sum(called)), int(np.sum(is_defect))
+    normals = len(is_defect) - defects
+    return {
+        "n": len(is_defect),
+        "defects": defects,
+        "escapes": defects - hits,
+        "overkills": alarms - hits,
+        "accuracy": _rate(int(np.sum(called == is_defect)), len(is_defect)),
+        "precision": _rate(hits, alarms),
+        "recall": _rate(hits, defects),
+        "f1": _rate(2 * hits, alarms + defects),
+        "escape_rate": _rate(defects - hits, defects),
+        "overkill_rate": _rate(alarms - hits, normals),
+    }
+
+
+def ranking_figures(
+    scores: NDArray[np.floating], is_defect: NDArray[np.bool_]
+) -> dict[str, float | None]:
+    """Return ``auroc`` and ``ap`` of scores, whatever the threshold; None with one class only."""
+    two_sided = bool(is_defect.any() and not is_defect.all())
+    return {
+        "auroc": float(roc_auc_score(is_defect, scores)) if two_sided else None,
+        "ap": float(average_precision_score(is_defect, scores)) if two_sided else None,
+    }
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
 def macro_f1(labels: Labels, predicted: Labels) -> float:
     """Return the mean F1 of the classes that occur in `labels`."""
     present = sorted({*labels.tolist()})
@@ -111,6 +158,68 @@ def calibrate_temperature(logits: NDArray[np.floating], labels: Labels) -> float
     candidates = np.exp(np.linspace(np.log(0.25), np.log(8.0), 141))
     losses = [_negative_log_likelihood(logits / t, labels) for t in candidates]
     return float(candidates[int(np.argmin(losses))])
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How sure a classifier is against how often it is right.
+
+    Parameters
+    ----------
+    ece : expected calibration error: mean distance of the two over images
+    confidence, accuracy : means of each bin that has images
+    counts : images of each of these bins
+    """
+
+    ece: float
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def reliability(probabilities: Probabilities, labels: Labels, bins: int = 15) -> Reliability:
+    """Return the reliability of the predicted class's probability in equally wide bins.
+
+    Parameters
+    ----------
+    probabilities : (N, C)
+    labels : (N,)
+    bins : of (0, 1], each closed at its upper end
+
+    References
+    ----------
+    Guo et al., On calibration of modern neural networks, arXiv:1706.04599, equations 2 and 3.
+    """
+    sure = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    filled = counts > 0
+    confidence = np.bincount(place, weights=sure, minlength=bins)[filled] / counts[filled]
+    accuracy = np.bincount(place, weights=right, minlength=bins)[filled] / counts[filled]
+    ece = float(np.sum(np.abs(confidence - accuracy) * counts[filled]) / max(1, len(labels)))
+    return Reliability(
+        ece,
+        tuple(map(float, confidence)),
+        tuple(map(float, accuracy)),
+        tuple(map(int, counts[filled])),
+    )
+
+
+def before_temperature(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:
+    """Return the probabilities as they were before the logits were divided by a temperature.
+
+    A softmax fixes the logits up to a constant, so nothing but the probabilities is needed.
+
+    Parameters
+    ----------
+    probabilities : (N, C), after
+    temperature : the divisor
+    """
+    smallest = np.finfo(np.float64).tiny
+    logits = np.log(np.maximum(probabilities.astype(np.float64), smallest)) * temperature
+    raw = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(raw / raw.sum(axis=1, keepdims=True), np.float64)
 
 
 def _negative_log_likelihood(logits: NDArray[np.floating], labels: Labels) -> float:
