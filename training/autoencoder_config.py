@@ -10,7 +10,7 @@ from inspection.config import Config, Fraction, Positive
 from inspection.images import Preprocess
 from inspection.models.cae import CaeArchitecture
 from inspection.records import Modality
-from training.config import EarlyStopping
+from training.config import CacheConfig, LoopConfig
 from training.thresholds import ThresholdConfig
 
 
@@ -39,30 +39,37 @@ class AnomalyConfig(Config):
     min_change: Positive = 5.0
 
 
-class AutoencoderTraining(Config):
-    """The training loop.
+class FolderConfig(Config):
+    """A plain folder of normal images: the share of them kept for test, and the seed of it.
+
+    The seed is not the training's, so that runs of several seeds are tested on the same images.
+    """
+
+    test_share: float = Field(default=0.25, gt=0.0, lt=1.0)
+    seed: int = Field(default=0, ge=0)
+
+
+class AutoencoderTraining(LoopConfig):
+    """The autoencoder's training.
 
     Parameters
     ----------
-    epochs : passes over the training images, at most
     validation_share : share of the lots' batteries kept for early stopping
+    best_by : figure by which the epoch to keep is chosen
     crop : (width, height) in input pixels, even, of the part that the head learns from; null for
         all of it. A crop around an anomaly teaches as much for a fraction of the time.
-    precision : auto takes bfloat16 where the device computes in it
-    threads : processor threads of torch; null leaves torch's default
     """
 
-    seed: int = Field(default=0, ge=0)
     epochs: int = Field(default=50, ge=1)
     batch_size: int = Field(default=8, ge=2)
     learning_rate: Positive = 1e-3
     weight_decay: float = Field(default=0.0, ge=0.0)
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    rise_share: Fraction = 0.1
+    gradient_clip: Positive | None = 5.0
     validation_share: float = Field(default=0.15, gt=0.0, lt=1.0)
-    early_stopping: EarlyStopping = EarlyStopping()
+    best_by: Literal["val_loss", "val_auroc"] = "val_loss"
     crop: tuple[int, int] | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    threads: int | None = Field(default=None, ge=1)
 
 
 class LossConfig(Config):
@@ -96,8 +103,10 @@ class AutoencoderConfig(Config):
     augmentation: NormalAugmentation = NormalAugmentation()
     anomalies: AnomalyConfig = AnomalyConfig()
     loss: LossConfig = LossConfig()
+    folder: FolderConfig = FolderConfig()
     training: AutoencoderTraining = AutoencoderTraining()
     threshold: ThresholdConfig = ThresholdConfig()
+    cache: CacheConfig = CacheConfig()
 
     @property
     def run_name(self) -> str:
