@@ -50,7 +50,7 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
     seen = {os.path.realpath(root)}
     while waiting:
         path, parts = waiting.pop()
-        folder = Folder(Path(path), parts, _part_of(parts), [], [], [], [])
+        folder = Folder(Path(path), parts, part_of(parts), [], [], [], [])
         subfolders: list[str] = []
         try:
             with os.scandir(path) as entries:
@@ -70,7 +70,7 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
         waiting.extend((os.path.join(path, name), (*parts, name)) for name in subfolders)  # noqa: PTH118
 
 
-def _part_of(parts: tuple[str, ...]) -> Part:
+def part_of(parts: tuple[str, ...]) -> Part:
     """Return which published part a folder belongs to, by its own or a parent's name."""
     for name in parts:
         if found := PART_NAME.fullmatch(name):

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from training.cli.check import check
 from training.cli.evaluate import evaluate
 from training.cli.split import split
 from training.cli.threshold import threshold
@@ -26,7 +27,7 @@ def trainer() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-for command in (split, train, threshold, evaluate):
+for command in (split, check, train, threshold, evaluate):
     app.command()(command)
 
 

@@ -79,7 +79,9 @@ class SplitFiles:
         return frozenset(row.path for row in self.rows(part, modality))
 
 
-def read_split(folder: Path, lots: Sequence[Path] = ()) -> SplitFiles:
+def read_split(
+    folder: Path, lots: Sequence[Path] = (), *, allow_overlap: bool = False
+) -> SplitFiles:
     """Read the three files of a split.
 
     Parameters
@@ -87,6 +89,7 @@ def read_split(folder: Path, lots: Sequence[Path] = ()) -> SplitFiles:
     folder : what ``trainer split`` wrote
     lots : where the lots are now, known by folder name (a single one by being the only one);
         by default where they were when the split was made
+    allow_overlap : also read a split that is of no use, to tell what is wrong with it
 
     Raises
     ------
@@ -112,7 +115,8 @@ def read_split(folder: Path, lots: Sequence[Path] = ()) -> SplitFiles:
                     "split_image_gone", file=f"{part}.txt", line=line, path=str(row.path)
                 )
         parts[part] = tuple(rows)
-    _refuse_overlap(parts)
+    if not allow_overlap:
+        _refuse_overlap(parts)
     digest = _digest({part: "".join(map(_line, read[part].rows)) for part in PARTS})
     return SplitFiles(folder, digest, roots, parts)
 

@@ -1,0 +1,75 @@
+"""``trainer check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from training.checks import Checked
+
+LEAKAGE = 1
+
+
+def check(
+    lots: Annotated[list[Path], typer.Argument(help="Lots; with --split all of its lots.")],
+    split: Annotated[
+        Path | None, typer.Option("--split", help="Folder of a split to be checked for leakage.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV with a row per finding.")] = None,
+    pixels: Annotated[
+        bool, typer.Option("--pixels/--no-pixels", help="Decode the images to find copies.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> int:
+    """Find leakage (exit 1) and labels that contradict themselves."""
+    from rich.console import Console
+
+    from training.checks import check_lots
+    from training.findings import summarise, write_findings
+
+    checked = check_lots(lots, split, pixels=pixels)
+    if out is not None:
+        write_findings(out, checked.findings)
+    if as_json:
+        document = {
+            "images": checked.images,
+            "batteries": checked.batteries,
+            "leakage": checked.leaks,
+            "findings": summarise(checked.findings),
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        Console().print(_table(checked))
+    return LEAKAGE if checked.leaks else 0
+
+
+def _table(checked: Checked) -> Table:
+    from rich.table import Table
+
+    from inspection.console import system_language
+    from inspection.messages import Message
+    from training.findings import summarise
+
+    def word(code: str, **params: int) -> str:
+        return Message(code=code, params=params).text(system_language())
+
+    table = Table(
+        title=word("check_table", images=checked.images, batteries=checked.batteries),
+        caption=word("check_leaks" if checked.leaks else "check_no_leaks"),
+        show_lines=True,
+    )
+    table.add_column(word("check_finding"), overflow="fold")
+    table.add_column(word("check_severity"))
+    table.add_column(word("check_count"), justify="right")
+    table.add_column(word("check_example"), overflow="fold")
+    for row in summarise(checked.findings):
+        names = (Path(name).name for name in row["example"].split(" | "))
+        example = "\n".join(part for part in (", ".join(names), row["detail"]) if part)
+        table.add_row(row["kind"], word(f"severity_{row['severity']}"), str(row["count"]), example)
+    return table
