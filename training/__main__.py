@@ -9,6 +9,7 @@ import typer
 
 from training.cli.check import check
 from training.cli.evaluate import evaluate
+from training.cli.fuse import fuse
 from training.cli.split import split
 from training.cli.threshold import threshold
 from training.cli.train import train
@@ -27,7 +28,7 @@ def trainer() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-for command in (split, check, train, threshold, evaluate):
+for command in (split, check, train, threshold, fuse, evaluate):
     app.command()(command)
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inspection.bundle import Bundle, Slot
+from inspection.bundle import Bundle, Slot, find_bundle
 from inspection.config import InspectorConfig, load_inspector
 from inspection.errors import ConfigError
 from training.evaluate_batteries import battery_figures
 from training.evaluate_config import EvaluationConfig, load_evaluation
 from training.evaluate_ct import ct_figures
-from training.evaluate_pass import JudgedBattery, JudgedImage, Keep, Models, Predictions
+from training.evaluate_pass import FUSED, JudgedBattery, JudgedImage, Keep, Models, Predictions
 from training.evaluate_rgb import view_figures
+from training.progress import progress_bar
 from training.split_files import PARTS, read_split
 
 POLICY_NAME = "inspector.yaml"
@@ -38,8 +39,9 @@ class Data:
 
     @property
     def name(self) -> str:
-        """The lots' names."""
-        return ", ".join(lot.resolve().name for lot in self.lots)
+        """The lots' names, with the part where there is a split."""
+        names = ", ".join(lot.resolve().name for lot in self.lots)
+        return f"{names} ({self.part[0]})" if self.part else names
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class Evaluation:
         return [image for row in self.judged for image in row.slots.get(slot, ())]
 
 
-def select_data(lot: Path | None, split: Path | None, part: str) -> Data:
-    """Return the images asked for: a lot, or one part of a split.
+def select_data(lots: Sequence[Path], split: Path | None, part: str) -> Data:
+    """Return the images asked for: whole lots, or one part of a split of them.
 
     Raises
     ------
@@ -66,18 +68,18 @@ def select_data(lot: Path | None, split: Path | None, part: str) -> Data:
         If neither is given, the split is unsound, or the part is unknown or empty.
     """
     if split is None:
-        if lot is None:
+        if not lots:
             raise ConfigError("evaluate_no_data")
-        return Data((lot,))
+        return Data(tuple(lots))
     if part not in PARTS:
         raise ConfigError("evaluate_part_unknown", part=part, known=", ".join(PARTS))
-    files = read_split(split, [lot] if lot is not None else [])
+    files = read_split(split, lots)
     wanted = files.paths(part)
     if not wanted:
         raise ConfigError("evaluate_part_empty", part=part, folder=str(split))
     names = {row.lot for row in files.rows(part)}
-    lots = tuple(path for name, path in files.lots.items() if name in names)
-    return Data(lots, lambda ref: ref.path in wanted, (part, files.id))
+    folders = tuple(path for name, path in files.lots.items() if name in names)
+    return Data(folders, lambda ref: ref.path in wanted, (part, files.id))
 
 
 def find_policy(models_dir: Path) -> InspectorConfig:
@@ -118,14 +120,9 @@ def evaluate(
     """
     settings, rules = config or load_evaluation(), policy or find_policy(models_dir)
     models = Models(models_dir, rules, device)
-    judged: list[JudgedBattery] = []
-    for lot in data.lots:
-        for battery, predictions in models.judge(lot, data.keep):
-            if on_battery is not None:
-                on_battery(battery, predictions)
-            judged.append(battery)
+    judged = _judge(models, data, on_battery)
     figures: dict[str, Any] = {
-        "lot": data.name,
+        "lot": ", ".join(lot.resolve().name for lot in data.lots),
         "part": data.part[0] if data.part else None,
         "split": data.part[1] if data.part else None,
         "models": _model_figures(models, judged, settings, data.name),
@@ -136,6 +133,34 @@ def evaluate(
     figures["provenance"] = {slot: _provenance(b) for slot, b in models.bundles.items()}
     figures["evaluation"] = settings.model_dump(mode="json", exclude={"fusion"})
     return Evaluation(figures, tuple(judged), models.bundles, rules, data)
+
+
+def judge(
+    models_dir: Path, data: Data, policy: InspectorConfig, device: str
+) -> tuple[list[JudgedBattery], dict[Slot, Bundle]]:
+    """Return every battery as judged, and the models that did; no figures.
+
+    Raises
+    ------
+    InspectionError
+        If one of the two models that a verdict needs is missing or altered.
+    """
+    for slot in FUSED:
+        find_bundle(models_dir, slot)
+    models = Models(models_dir, policy, device, FUSED)
+    return _judge(models, data, None), models.bundles
+
+
+def _judge(models: Models, data: Data, on_battery: OnBattery | None) -> list[JudgedBattery]:
+    judged: list[JudgedBattery] = []
+    with progress_bar(data.name) as advance:
+        for lot in data.lots:
+            for battery, predictions, done, total in models.judge(lot, data.keep):
+                if on_battery is not None:
+                    on_battery(battery, predictions)
+                judged.append(battery)
+                advance(done, total)
+    return judged
 
 
 def _model_figures(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from inspection.config import Config, Fraction, Positive, SliceThreshold, load_config
+from inspection.errors import ConfigError
 from inspection.paths import config_path
 
 Method = Literal["weighted_average", "voting", "rule_based"]
@@ -103,3 +105,19 @@ def load_evaluation(path: Path | None = None) -> EvaluationConfig:
         If the file is missing, malformed, or has an unknown or wrong key; names the key.
     """
     return load_config(path or config_path("evaluation.yaml"), EvaluationConfig)
+
+
+def with_methods(grid: FusionGrid, methods: Sequence[str]) -> FusionGrid:
+    """Return the grid for some methods only; none given leaves it as it is.
+
+    Raises
+    ------
+    ConfigError
+        If a method is unknown.
+    """
+    known = get_args(Method)
+    for method in methods:
+        if method not in known:
+            raise ConfigError("fuse_method_unknown", method=method, known=", ".join(known))
+    chosen = [method for method in known if method in methods]
+    return grid.model_copy(update={"methods": chosen}) if chosen else grid

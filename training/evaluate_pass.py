@@ -31,6 +31,8 @@ from training.metrics import points_at_defect
 TRUTH_NAME = "truth.json"
 """What a synthetic lot tells of its defects."""
 DEFECT_NAMES = frozenset({*CT_DEFECT_CLASSES, *RGB_DEFECT_TYPES})
+FUSED: tuple[Slot, ...] = ("ct_cnn", "rgb_ae")
+"""Only with both can batteries be judged."""
 Truth = Literal["normal", "internal", "external", "both"]
 Keep = Callable[[ImageRef], bool]
 
@@ -117,6 +119,7 @@ class Models:
     folder : of model folders
     policy : how images make a battery
     device : ``auto``, ``cpu`` or ``cuda``
+    slots : models to load, where they are there
 
     Raises
     ------
@@ -124,10 +127,12 @@ class Models:
         If the folder holds no model, or one is incomplete or altered.
     """
 
-    def __init__(self, folder: Path, policy: InspectorConfig, device: str) -> None:
+    def __init__(
+        self, folder: Path, policy: InspectorConfig, device: str, slots: Sequence[Slot] = SLOTS
+    ) -> None:
         self.folder, self.policy, self.device = folder, policy, device
         self.bundles: dict[Slot, Bundle] = {
-            slot: find_bundle(folder, slot) for slot in SLOTS if (folder / slot).is_dir()
+            slot: find_bundle(folder, slot) for slot in slots if (folder / slot).is_dir()
         }
         if not self.bundles:
             raise ConfigError("no_models", folder=str(folder))
@@ -135,12 +140,14 @@ class Models:
     @property
     def fused(self) -> bool:
         """True where both models are there that a verdict needs."""
-        return {"ct_cnn", "rgb_ae"} <= self.bundles.keys()
+        return set(FUSED) <= self.bundles.keys()
 
     def judge(
         self, lot: Path, keep: Keep | None = None
-    ) -> Iterator[tuple[JudgedBattery, Predictions]]:
-        """Yield every battery of a lot; a battery's maps live until the next one is asked for.
+    ) -> Iterator[tuple[JudgedBattery, Predictions, int, int]]:
+        """Yield every battery of a lot with its maps, the images done so far and those in all.
+
+        A battery's maps live until the next one is asked for.
 
         Parameters
         ----------
@@ -155,13 +162,17 @@ class Models:
         scanned = scan_lot(lot)
         visibility, lane = _Visibility.read(lot), None
         settings = LaneSettings(self.folder, scanned.root, self.policy, self.device)
-        if self.bundles.keys() & {"ct_cnn", "rgb_ae"}:
+        if self.bundles.keys() & set(FUSED):
             lane = EnsembleLane(settings)
             lane.load()
         ct_ae = self._ct_autoencoder()
         try:
-            for battery in _kept(scanned.batteries, keep):
-                yield self._judge_battery(battery, lot, lane, ct_ae, visibility)
+            batteries = list(_kept(scanned.batteries, keep))
+            done, total = 0, sum(len(b.ct) + len(b.rgb) for b in batteries)
+            for battery in batteries:
+                judged, maps = self._judge_battery(battery, lot, lane, ct_ae, visibility)
+                done += len(battery.ct) + len(battery.rgb)
+                yield judged, maps, done, total
         finally:
             for model in (lane, ct_ae):
                 if model is not None:

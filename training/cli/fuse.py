@@ -1,0 +1,52 @@
+"""``trainer fuse``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fuse(
+    models: Annotated[Path, typer.Argument(help="Folder of model folders (ct_cnn and rgb_ae).")],
+    out: Annotated[Path, typer.Option("--out", help="inspector.yaml to write.")],
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="Labelled validation lot; repeatable.")
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option("--split", help="Split whose part is used instead.")
+    ] = None,
+    part: Annotated[str, typer.Option("--part", help="Part of the split.")] = "val",
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="Only this fusion method; repeatable. [default: config]"),
+    ] = None,
+    max_escape: Annotated[
+        float, typer.Option("--max-escape", min=0.0, max=1.0, help="Escape rate allowed.")
+    ] = 0.0,
+    top: Annotated[int, typer.Option("--top", min=1, help="Rows of the table.")] = 10,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="[default: configs/evaluation.yaml]")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "cpu",
+) -> int:
+    """Search the fusion policy on validation batteries and write it as inspector.yaml.
+
+    Fewest escapes first, then the lowest overkill, then the highest F1 of defect verdicts, then the
+    middle of the plateau. The grid is in configs/evaluation.yaml.
+    """
+    from training.evaluate import find_policy, judge, select_data
+    from training.evaluate_config import load_evaluation, with_methods
+    from training.fuse import search
+    from training.fuse_policy import aligned, table, write_policy
+
+    grid = with_methods(load_evaluation(config).fusion, methods or [])
+    current = find_policy(models)
+    chosen = select_data(data or [], split, part)
+    judged, bundles = judge(models, chosen, current, device)
+    found = search(judged, grid, current, max_escape)
+    digests = {slot: bundle.sha256 for slot, bundle in bundles.items()}
+    write_policy(out, found, digests, chosen.name, max_escape)
+    typer.echo("\n".join([*aligned(table(found, top)), str(out)]))
+    return 0
