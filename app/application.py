@@ -23,7 +23,7 @@ from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
 from app.wording import languages
 from app.workers import BuildLane
-from inspection.config import load_inspector
+from inspection.config import find_policy
 from inspection.console import system_language
 from inspection.errors import InspectionError
 
@@ -95,7 +95,7 @@ class Station(QObject):
         apply_theme(_app(), settings.theme)
         self.errors = ErrorReporter(self)
         self.controller = Controller(
-            settings, models_dir, sessions_dir, load_inspector(), build or _build_lane, self
+            settings, models_dir, sessions_dir, find_policy(models_dir), build or _build_lane, self
         )
         self.window = MainWindow(self.controller)
         self.controller.settings_changed.connect(self._on_settings)

@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.wording import languages
 from app.workers import BuildLane, TaskPool, Ticket
 from inspection import __version__
-from inspection.config import InspectorConfig
+from inspection.config import Policy
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.records import Lot
@@ -38,7 +38,7 @@ class Controller(QObject):
     ----------
     settings : as loaded
     models_dir, sessions_dir : where models and sessions are
-    inspector : fusion policy
+    policy : fusion policy
     build : makes a lane of a system
     """
 
@@ -59,13 +59,13 @@ class Controller(QObject):
         settings: Settings,
         models_dir: Path,
         sessions_dir: Path,
-        inspector: InspectorConfig,
+        policy: Policy,
         build: BuildLane,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.settings = settings
-        self.inspector = inspector
+        self.policy = policy
         self.models_dir = models_dir
         self.files = TaskPool(2, "files", self)
         self.runner = InspectionRunner(build, self)
@@ -245,7 +245,7 @@ class Controller(QObject):
             operator=self.settings.operator,
             station=self.settings.station,
             language=languages.current,
-            config={"inspector": self.inspector.model_dump(mode="json")},
+            config=self.policy.snapshot(),
             device=self.settings.device,
             version=__version__,
             then=partial(self._on_created, then),
@@ -284,7 +284,7 @@ class Controller(QObject):
             LaneSettings(
                 models_dir=self.models_dir,
                 lot_root=self.lot.root,
-                inspector=self.inspector,
+                inspector=self.policy.inspector,
                 device=self.settings.device,
                 evidence_dir=folder / "evidence",
             ),

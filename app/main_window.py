@@ -75,7 +75,7 @@ class MainWindow(QMainWindow):
     # -- building --------------------------------------------------------------------------
 
     def _build_panels(self) -> None:
-        actions, inspector = self.actions_, self.controller.inspector
+        actions, inspector = self.actions_, self.controller.policy.inspector
         layers = (actions["overlay"], actions["boxes"])
         deciding = (actions["accept"], actions["override"], actions["undo"])
         fused = inspector.weighted_average.threshold

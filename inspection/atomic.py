@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -39,6 +40,33 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Put a finished folder in the place of another, whole or not at all.
+
+    Parameters
+    ----------
+    fresh : complete and synced, on the same file system
+    folder : where it goes; an older folder there is removed
+
+    Raises
+    ------
+    OSError
+        If the disk refuses; the old folder is then still there.
+    """
+    stale = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+    had_one = folder.exists()
+    if had_one:
+        folder.replace(stale)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        if had_one:
+            stale.replace(folder)
+        raise
+    sync_folder(folder.parent)
+    shutil.rmtree(stale, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

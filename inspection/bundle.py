@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from inspection.atomic import sync_folder
+from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
 from inspection.images import Preprocess
 
@@ -293,9 +293,7 @@ def _stored(name: str, tensor: Tensor) -> Tensor:
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write the files beside the target, then swap: a crash leaves the old bundle or the new."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    token = uuid.uuid4().hex[:8]
-    fresh = folder.with_name(f".{folder.name}.{token}.new")
-    stale = folder.with_name(f".{folder.name}.{token}.old")
+    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.new")
     fresh.mkdir()
     try:
         for name, data in contents.items():
@@ -304,10 +302,6 @@ def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
         sync_folder(fresh)
-        if folder.exists():
-            folder.replace(stale)
-        fresh.replace(folder)
-        sync_folder(folder.parent)
+        replace_folder(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(stale, ignore_errors=True)

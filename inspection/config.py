@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -76,6 +77,22 @@ class _InspectorFile(Config):
     inspector: InspectorConfig
 
 
+INSPECTOR_NAME = "inspector.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A fusion policy and the file that it is from."""
+
+    inspector: InspectorConfig
+    path: Path
+
+    def snapshot(self) -> dict[str, object]:
+        """Return what a session keeps of it."""
+        content: dict[str, object] = self.inspector.model_dump(mode="json")
+        return {"inspector": content, "inspector_from": str(self.path)}
+
+
 class DefectClass(Config):
     """One row of the class table, worded in both languages."""
 
@@ -131,7 +148,23 @@ def load_config(path: Path, model: type[C]) -> C:
 
 def load_inspector(path: Path | None = None) -> InspectorConfig:
     """Return the fusion policy, by default the installed one."""
-    return load_config(path or config_path("inspector.yaml"), _InspectorFile).inspector
+    return load_config(path or config_path(INSPECTOR_NAME), _InspectorFile).inspector
+
+
+def find_policy(models_dir: Path) -> Policy:
+    """Return the fusion policy of a models folder, else the installed one.
+
+    The one that lies beside the models was found for them, and goes before
+    ``configs/inspector.yaml``. It counts as a whole: keys it leaves out have the schema's defaults.
+
+    Raises
+    ------
+    ConfigError
+        If the file that counts is malformed or cannot be read; the other one never stands in.
+    """
+    beside = models_dir / INSPECTOR_NAME
+    path = beside if beside.exists() else config_path(INSPECTOR_NAME)
+    return Policy(load_inspector(path), path)
 
 
 def load_classes(path: Path | None = None) -> dict[str, DefectClass]:

@@ -9,6 +9,7 @@ import typer
 
 from training.cli.check import check
 from training.cli.evaluate import evaluate
+from training.cli.export import export
 from training.cli.fuse import fuse
 from training.cli.split import split
 from training.cli.threshold import threshold
@@ -28,7 +29,7 @@ def trainer() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-for command in (split, check, train, threshold, fuse, evaluate):
+for command in (split, check, train, threshold, fuse, evaluate, export):
     app.command()(command)
 
 

@@ -17,7 +17,7 @@ from app.cli.folders import models_folder, sessions_folder
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from inspection import __version__
-from inspection.config import InspectorConfig, load_inspector
+from inspection.config import Policy, find_policy
 from inspection.engine import LaneSettings, build_lane, resolve_device
 from inspection.errors import LotError, SessionError
 from inspection.lot import scan_lot
@@ -56,15 +56,16 @@ def inspect_lot(options: InspectOptions) -> int:
     # The session records the lot's folder; it has to be found again from any other folder.
     lot = scan_lot(options.lot.resolve(), pairs=options.pairs)
     batteries = _chosen(lot, options.battery_ids)
-    config = load_inspector()
+    models = models_folder(options.models)
+    policy = find_policy(models)
     device = resolve_device(options.device)
-    with _open_session(options, lot, batteries, config, device) as store:
+    with _open_session(options, lot, batteries, policy, device) as store:
         remaining = set(store.remaining(lot))
         todo = [b for b in batteries if b.battery_id in remaining]
         settings = LaneSettings(
-            models_dir=models_folder(options.models),
+            models_dir=models,
             lot_root=lot.root,
-            inspector=config,
+            inspector=policy.inspector,
             device=device,
             evidence_dir=store.evidence_dir,
         )
@@ -92,7 +93,7 @@ def _open_session(
     options: InspectOptions,
     lot: Lot,
     batteries: list[Battery],
-    config: InspectorConfig,
+    policy: Policy,
     device: str,
 ) -> SessionStore:
     root = sessions_folder(options.sessions)
@@ -104,7 +105,7 @@ def _open_session(
         operator=options.operator,
         station=options.station,
         language=parse_language(options.language),
-        config={"inspector": config.model_dump(mode="json")},
+        config=policy.snapshot(),
         device=device,
         models=[],
         version=__version__,

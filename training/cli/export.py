@@ -1,0 +1,35 @@
+"""``trainer export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of training runs.")],
+    out: Annotated[Path, typer.Option("--out", help="Models folder: station --models takes it.")],
+    inspector: Annotated[
+        Path | None,
+        typer.Option("--inspector", help="Fusion policy. [default: inspector.yaml of a run]"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace other models that are there.")
+    ] = False,
+) -> int:
+    """Install the models of training runs into a models folder."""
+    from inspection.console import system_language
+    from inspection.messages import Message
+    from training.export import export_runs
+
+    done = export_runs(runs, out, inspector, force=force)
+    for bundle in done.bundles:
+        typer.echo(f"{bundle.folder}  sha256 {bundle.sha256}")
+    if done.policy is not None:
+        typer.echo(str(done.policy))
+    if done.policy_kept:
+        kept = Message(code="export_policy_kept", params={"path": str(done.policy)})
+        typer.echo(kept.text(system_language()), err=True)
+    return 0
