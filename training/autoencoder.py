@@ -1,184 +1,248 @@
-"""Training of the autoencoder on normal images, from a lot to a bundle."""
+"""Training of the autoencoder on normal images, from a lot or a plain folder to a bundle."""
 
 from __future__ import annotations
 
 import copy
-import csv
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+from torch import Tensor, nn
 
-from inspection.bundle import Bundle, Slot, ThresholdFile, load_bundle, write_bundle
+from inspection.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.errors import ConfigError
 from inspection.models.cae import ConvAutoencoder, load_weights
 from training.autoencoder_config import AutoencoderConfig
-from training.autoencoder_loss import compute_loss, display_scale, score_views, validate
-from training.config import save_config
-from training.thresholds import compute_threshold
-from training.views import View, read_views, split_by_battery, training_batches
+from training.autoencoder_loss import HeldOut, compute_loss, display_scale, score_views, validate
+from training.autoencoder_pictures import draw_reconstructions
+from training.checkpoints import identity_of
+from training.distributed import Processes
+from training.folders import hold_out, read_folder, write_held_out
+from training.image_cache import ImageCache, open_cache
+from training.logging_config import LoggingConfig
+from training.loop import Judged, fit
+from training.runs import Run, begin_run, digest_of
+from training.thresholds import compute_threshold, f1_max_threshold
+from training.views import Batch, View, read_lots, split_by_battery, training_batches
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
 
-LOG_FIELDS = ("epoch", "train_loss", "val_loss", "val_auroc", "lr", "seconds")
 
-
-def train_autoencoder(
-    config: AutoencoderConfig,
-    data: Sequence[Path],
-    out: Path,
-    val: Path | None = None,
-    init: Path | None = None,
-) -> Bundle:
-    """Train on the normal views of ``data`` and write a bundle.
-
-    The bundle is written whenever an epoch is better, so Ctrl-C, which ends the training early,
-    loses nothing.
+def train_autoencoder(config: AutoencoderConfig, run: Run) -> Bundle:
+    """Train on normal images and return the bundle of the best epoch.
 
     Parameters
     ----------
-    config : the typed ``autoencoder_rgb.yaml``
-    data : lots; a share of their batteries is held out for early stopping
-    out : folder of the run: ``config.yaml``, ``log.csv``, the bundle in ``rgb_ae`` or ``ct_ae``
-    val : lot whose labelled views give the threshold; by default the held-out batteries
-    init : model folder to go on from; random weights without it
+    config : ``autoencoder_rgb.yaml`` or ``autoencoder_ct.yaml``
+    run : data and folder
 
     Raises
     ------
     BundleError
-        If ``init`` is not a model folder of the same network.
+        If ``run.init`` is not a model folder of the same network.
     ConfigError
-        If there are no normal views of at least two batteries, or no threshold can be computed.
+        If there are no normal images of at least two batteries, no threshold can be computed, or a
+        checkpoint cannot be used.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
     """
-    views = [v for lot in data for v in read_views(lot, config.modality)]
-    normals = [v for v in views if not v.is_defect]
-    batteries = len({v.battery for v in normals})
-    if batteries < 2:
-        raise ConfigError("ae_no_normals", lot=", ".join(p.name for p in data), found=batteries)
-    train, held = split_by_battery(normals, config.training.validation_share, config.training.seed)
-    log.info("%s: %d normal views, %d to validate", config.run_name, len(train), len(held))
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(config, out / "config.yaml")
-
-    judged, source = held, "held-out normal batteries of the training lot"
-    if val is not None:
-        judged, source = read_views(val, config.modality), f"labelled views of lot {val.name}"
-    is_defect = np.array([v.is_defect for v in judged], bool)
-
-    def save(model: ConvAutoencoder, rows: Sequence[dict[str, float]]) -> Bundle:
-        scores = score_views(model, judged, config)
-        threshold = compute_threshold(config.threshold, scores, is_defect, source)
-        log.info("threshold %.4g (%s)", threshold.threshold, threshold.method)
-        return _write(config, model, rows, threshold, data, out)
-
-    torch.manual_seed(config.training.seed)
-    model = ConvAutoencoder(config.architecture, config.preprocess.width, config.preprocess.height)
-    if init is not None:
-        load_weights(model, load_bundle(init, slot_of(config)))
-    return fit(config, model, train, held, out / "log.csv", save)
-
-
-Save = Callable[[ConvAutoencoder, Sequence[dict[str, float]]], Bundle]
+    slot = slot_of(config)
+    start = None if run.init is None else load_bundle(run.init, slot)
+    with begin_run(config, run) as processes:
+        sides = _sides(config, run)
+        log.info(
+            "%s: %d normal images, %d to validate",
+            config.run_name,
+            len(sides.train),
+            len(sides.held),
+        )
+        if sides.test and processes.writes:
+            write_held_out(run.out, run.lots[0], sides.test)
+        size = config.preprocess.width, config.preprocess.height
+        model = ConvAutoencoder(config.architecture, *size)
+        if start is not None:
+            load_weights(model, start)
+        model.to(processes.device).to(memory_format=torch.channels_last)
+        origin = {**run.provenance(), "init": None if start is None else start.sha256}
+        task = AutoencoderTask(
+            config, model, sides, open_cache(config.cache), run.out, origin, processes
+        )
+        views = (*sides.train, *sides.held, *sides.judged)
+        images = [(view.ref.path, ",".join(view.defects)) for view in views]
+        identity = identity_of(config, **origin, normal=run.normal, images=digest_of(images))
+        fit(task, run.out, identity, processes, run.logging, resume=run.resume)
+    return load_bundle(run.out / slot, slot)
 
 
-def fit(
-    config: AutoencoderConfig,
-    model: ConvAutoencoder,
-    train: Sequence[View],
-    held: Sequence[View],
-    log_path: Path,
-    save: Save,
-) -> Bundle:
-    """Train until the validation loss stops falling; return the best network's bundle.
-
-    The same configuration, images and thread count give the same network on a CPU.
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The images of a training.
 
     Parameters
     ----------
-    model : to be trained, changed in place
-    train, held : normal views to learn from and to stop early by
-    log_path : CSV file, a row an epoch
-    save : writes the bundle of a network, whose weights are already rounded as stored
+    train, held : normal ones to learn from, and to stop early by
+    judged : those whose scores give the threshold
+    source : what they are, for the record
+    test : normal ones of a plain folder that a later evaluation is made on
     """
-    settings = config.training
-    device = _device(settings.device)
-    half = _takes_bfloat16(settings.precision, device)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    model.to(device).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    steps = max(1, -(-len(train) // settings.batch_size)) * settings.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.1
-    )
-    best: Bundle | None = None
-    best_loss, stale_epochs = float("inf"), 0
-    rows: list[dict[str, float]] = []
-    try:
-        for epoch in range(1, settings.epochs + 1):
-            started = time.monotonic()
-            model.train()
-            losses = []
-            for batch in training_batches(train, config, epoch):
-                with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    loss = compute_loss(model, batch, config)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-                optimiser.step()
-                schedule.step()
-                losses.append(loss.item())
-            val_loss, val_auroc = validate(model, held, config)
-            row = {
-                "epoch": epoch,
-                "train_loss": float(np.mean(losses)),
-                "val_loss": val_loss,
-                "val_auroc": val_auroc,
-                "lr": schedule.get_last_lr()[0],
-                "seconds": time.monotonic() - started,
-            }
-            rows.append(row)
-            _write_log(log_path, rows)
-            log.info(
-                "epoch %(epoch)d: train %(train_loss).4f, val %(val_loss).4f, "
-                "AUROC %(val_auroc).4f, %(seconds).0f s",
-                row,
-            )
-            if val_loss < best_loss - settings.early_stopping.min_delta:
-                best_loss, stale_epochs = val_loss, 0
-                best = save(_as_stored(model), rows)
-            else:
-                stale_epochs += 1
-                if stale_epochs >= settings.early_stopping.patience:
-                    log.info("stopped early: no better validation loss")
-                    break
-    except KeyboardInterrupt:
-        if best is None:
-            raise
-        log.info("interrupted: the best epoch so far is kept")
-    assert best is not None  # any finite loss is below the start value
-    return best
+
+    train: list[View]
+    held: list[View]
+    judged: list[View]
+    source: str
+    test: list[View]
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+def _sides(config: AutoencoderConfig, run: Run) -> Sides:
+    share, seed = config.training.validation_share, config.training.seed
+    test: list[View] = []
+    if run.normal is not None:
+        views, test = hold_out(read_folder(run.lots[0], run.normal), config.folder)
+        train, held = split_by_battery(views, share, seed)
+        judged, source = held, f"held-out images of {run.lots[0].resolve().name}/{run.normal}"
+    elif run.split is not None:
+        views = read_lots(run.lots, config.modality)
+        parts = [run.split.paths(part, config.modality) for part in ("train", "val")]
+        train, judged = ([v for v in views if v.ref.path in paths] for paths in parts)
+        train, held = ([v for v in part if not v.is_defect] for part in (train, judged))
+        source = "validation part of the split"
+    else:
+        views = [v for v in read_lots(run.lots, config.modality) if not v.is_defect]
+        train, held = split_by_battery(views, share, seed)
+        judged, source = held, "held-out normal batteries of the training lot"
+    if run.val is not None:
+        judged = read_lots([run.val], config.modality)
+        source = f"labelled views of lot {run.val.resolve().name}"
+    if not train or not held:
+        found = len({view.battery for view in (*train, *held)})
+        raise ConfigError("ae_no_normals", lot=", ".join(p.name for p in run.lots), found=found)
+    return Sides(train, held, judged, source, test)
 
 
-def _takes_bfloat16(precision: str, device: torch.device) -> bool:
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    # Without the instructions bfloat16 is emulated, and slower than single precision.
-    return bool(torch.cpu._is_avx512_bf16_supported())
+class AutoencoderTask:
+    """What the loop needs to know of an autoencoder; see `training.loop.Task`."""
+
+    columns = (
+        "epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall", "val_auroc",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: AutoencoderConfig,
+        model: ConvAutoencoder,
+        sides: Sides,
+        images: ImageCache,
+        out: Path,
+        origin: Mapping[str, Any],
+        processes: Processes,
+    ) -> None:
+        self.config, self.settings = config, config.training
+        self.run_name, self.epochs = config.run_name, config.training.epochs
+        self.model = model
+        self.criterion = AutoencoderLoss(model, config)
+        self._sides, self._images, self._out, self._origin = sides, images, out, origin
+        self._part = slice(processes.rank, None, processes.size)
+        self._shared = processes.size > 1
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all parameters as one group."""
+        return [{"params": list(self.model.parameters()), "lr": self.settings.learning_rate}]
+
+    def batch_count(self, epoch: int) -> int:
+        """Return the steps of an epoch."""
+        whole, rest = divmod(len(self._sides.train), self.settings.batch_size)
+        return whole + (rest > 1 and not self._shared)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches."""
+        # Counted from 1, as validation's painted anomalies have a number of their own.
+        return training_batches(self._sides.train, self.config, epoch + 1, self._images, self._part)
+
+    def may_stop_after(self, epoch: int) -> bool:
+        """Return True: every epoch counts."""
+        return True
+
+    def judge(self) -> Judged:
+        """Judge the held-out normal images, each without and with a painted anomaly."""
+        found = validate(self.model, self._sides.held, self.config, self._images)
+        called = found.scores > f1_max_threshold(found.scores, found.labels.astype(bool))
+        figures = {
+            "val_loss": found.loss,
+            "val_f1": float(f1_score(found.labels, called)),
+            "val_accuracy": float(accuracy_score(found.labels, called)),
+            "val_recall": float(recall_score(found.labels, called)),
+            "val_auroc": found.auroc,
+        }
+        by_loss = self.settings.best_by == "val_loss"
+        rank = (-found.loss,) if by_loss else (found.auroc, -found.loss)
+        return Judged(found.loss, rank, figures, found)
+
+    def save(self, judged: Judged, rows: Sequence[dict[str, float]]) -> None:
+        """Write the bundle, with the threshold that fits its stored weights."""
+        model, config = _as_stored(self.model), self.config
+        scores = score_views(model, self._sides.judged, config, self._images)
+        is_defect = np.array([view.is_defect for view in self._sides.judged], bool)
+        rule = config.threshold
+        threshold = compute_threshold(rule, scores, is_defect, self._sides.source)
+        log.info("threshold %.4g (%s)", threshold.threshold, threshold.method)
+        slot = slot_of(config)
+        write_bundle(
+            self._out / slot,
+            slot=slot,
+            name=config.name,
+            architecture=config.architecture.model_dump(),
+            labels=[],
+            preprocess=config.preprocess,
+            display_scale=display_scale(config.architecture, threshold.threshold),
+            training={
+                "run_name": self.run_name,
+                "config": config.model_dump(mode="json"),
+                **self._origin,
+                "best_epoch": rows[-1]["epoch"],
+                "val_loss": rows[-1]["val_loss"],
+                "val_auroc": rows[-1]["val_auroc"],
+                "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            demo=config.demo,
+            tensors=model.state_dict(),
+            threshold=threshold,
+        )
+
+    def draw(
+        self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig
+    ) -> None:
+        """Send histograms of the scores, and reconstructions."""
+        found: HeldOut = judged.details
+        if epoch % config.histograms_every == 0:
+            writer.add_histogram("val/scores_clean", found.clean, epoch)
+            writer.add_histogram("val/scores_painted", found.painted, epoch)
+        if epoch % config.reconstructions_every == 0:
+            shown = self._sides.held[: config.reconstructions]
+            scale = display_scale(self.config.architecture, float(np.median(found.painted)))
+            picture = draw_reconstructions(self.model, shown, self.config, self._images, scale)
+            writer.add_image("val/reconstructions", picture, epoch, dataformats="HWC")
+
+
+class AutoencoderLoss(nn.Module):
+    """The loss of this process's part of a batch, as a module around the network."""
+
+    def __init__(self, model: ConvAutoencoder, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.model = model
+        self._config = config
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch."""
+        return compute_loss(self.model, batch, self._config)
 
 
 def _as_stored(model: ConvAutoencoder) -> ConvAutoencoder:
@@ -191,45 +255,6 @@ def _as_stored(model: ConvAutoencoder) -> ConvAutoencoder:
     return stored
 
 
-def _write_log(path: Path, rows: Sequence[dict[str, float]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, LOG_FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def slot_of(config: AutoencoderConfig) -> Slot:
     """Return which part of the station the model is for."""
     return "rgb_ae" if config.modality == "rgb" else "ct_ae"
-
-
-def _write(
-    config: AutoencoderConfig,
-    model: ConvAutoencoder,
-    rows: Sequence[dict[str, float]],
-    threshold: ThresholdFile,
-    data: Sequence[Path],
-    out: Path,
-) -> Bundle:
-    slot = slot_of(config)
-    return write_bundle(
-        out / slot,
-        slot=slot,
-        name=config.name,
-        architecture=config.architecture.model_dump(),
-        labels=[],
-        preprocess=config.preprocess,
-        display_scale=display_scale(config.architecture, threshold.threshold),
-        training={
-            "run_name": config.run_name,
-            "config": config.model_dump(mode="json"),
-            "data": [path.name for path in data],
-            "best_epoch": rows[-1]["epoch"],
-            "val_loss": rows[-1]["val_loss"],
-            "val_auroc": rows[-1]["val_auroc"],
-            "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
-        demo=config.demo,
-        tensors=model.state_dict(),
-        threshold=threshold,
-    )

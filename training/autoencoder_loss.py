@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from inspection.models.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
 from training.autoencoder_config import AutoencoderConfig, LossConfig
+from training.distributed import gather_batch
+from training.image_cache import ImageCache
 from training.views import Batch, View, load_pixels, to_input, validation_batches
 
 
@@ -34,6 +37,9 @@ def compute_loss(model: ConvAutoencoder, batch: Batch, config: AutoencoderConfig
         painted = _crops(painted, [(2 * y, 2 * x) for y, x in batch.corners], (crop[1], crop[0]))
         half, masks = _crops(half, batch.corners, size), _crops(masks, batch.corners, size)
     logits = model.head(painted, half).float()
+    if model.training:
+        # Its terms are no means over images: processes that share a batch need all of it.
+        logits, masks = gather_batch(logits), gather_batch(masks)
     return config.loss.reconstruction * reconstructed + detection_loss(logits, masks, config)
 
 
@@ -78,32 +84,68 @@ def _moved(tensor: Tensor, model: ConvAutoencoder) -> Tensor:
     return tensor.to(device, memory_format=torch.channels_last)
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What the network says of held-out normal views, clean and with a painted anomaly each.
+
+    Parameters
+    ----------
+    loss : mean over the views
+    clean, painted : (N,) float32 scores
+    """
+
+    loss: float
+    clean: NDArray[np.float32]
+    painted: NDArray[np.float32]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(2 N,) of clean and painted views: 1 is painted."""
+        return np.repeat([0, 1], [len(self.clean), len(self.painted)])
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(2 N,) of clean and painted views."""
+        return np.concatenate([self.clean, self.painted])
+
+    @property
+    def auroc(self) -> float:
+        """How well the score tells painted views from clean ones."""
+        return float(roc_auc_score(self.labels, self.scores))
+
+
 @torch.inference_mode()
 def validate(
-    model: ConvAutoencoder, held: Sequence[View], config: AutoencoderConfig
-) -> tuple[float, float]:
-    """Return (loss, AUROC of clean against painted views) on held-out normal views."""
+    model: ConvAutoencoder,
+    held: Sequence[View],
+    config: AutoencoderConfig,
+    images: ImageCache,
+) -> HeldOut:
+    """Judge held-out normal views; leaves the model in evaluation mode."""
     model.eval()
     losses, clean, painted = [], [], []
-    for batch in validation_batches(held, config):
+    for batch in validation_batches(held, config, images):
         losses.append(compute_loss(model, batch, config).item() * len(batch.masks))
         clean.append(_scores(model, batch.clean, config))
         painted.append(_scores(model, batch.painted, config))
-    scores = np.concatenate([*clean, *painted])
-    labels = np.repeat([0, 1], len(scores) // 2)
-    return float(np.sum(losses)) / len(held), float(roc_auc_score(labels, scores))
+    loss = float(np.sum(losses)) / len(held)
+    return HeldOut(loss, np.concatenate(clean), np.concatenate(painted))
 
 
 @torch.inference_mode()
 def score_views(
-    model: ConvAutoencoder, views: Sequence[View], config: AutoencoderConfig
+    model: ConvAutoencoder,
+    views: Sequence[View],
+    config: AutoencoderConfig,
+    images: ImageCache,
 ) -> NDArray[np.float32]:
     """Return the score of each view, (N,), as the station would compute it."""
     model.eval()
     size = config.training.batch_size
     scores = []
     for start in range(0, len(views), size):
-        pixels = [load_pixels(v.ref, config.preprocess) for v in views[start : start + size]]
+        part = views[start : start + size]
+        pixels = [load_pixels(v.ref, config.preprocess, images) for v in part]
         scores.append(_scores(model, to_input(pixels, config.preprocess), config))
     return np.concatenate(scores) if scores else np.zeros(0, np.float32)
 

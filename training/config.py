@@ -13,14 +13,21 @@ from inspection.atomic import write_atomic
 from inspection.config import Config, Fraction, Positive, read_yaml
 from inspection.errors import ConfigError
 from inspection.images import Preprocess
+from inspection.models.backbones import Backbone
 
 
 class ClassifierArchitecture(Config):
     """Which network; written into the bundle as it is."""
 
-    backbone: Literal["resnet18"] = "resnet18"
+    backbone: Backbone = "resnet18"
     in_channels: Literal[1, 3] = 1
     output_stride: Literal[16, 32] = 32
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> ClassifierArchitecture:
+        if self.backbone == "convnext_tiny" and self.output_stride != 32:
+            raise ValueError("convnext_tiny has output_stride 32 only")
+        return self
 
 
 class Augmentation(Config):
@@ -31,12 +38,15 @@ class Augmentation(Config):
     flip_horizontal, flip_vertical : probability of a flip
     rotation : largest angle, degrees
     rotation_probability : share of images that are rotated; the others keep their finest detail
+    scale : each image is enlarged or reduced by up to this share; 0 is never. Without a label the
+        ROI is the content, about 15 % tighter than a label's.
     """
 
     flip_horizontal: Fraction = 0.5
     flip_vertical: Fraction = 0.5
     rotation: float = Field(default=15.0, ge=0.0, le=180.0)
     rotation_probability: Fraction = 1.0
+    scale: float = Field(default=0.0, ge=0.0, le=0.5)
 
 
 class Localisation(Config):
@@ -69,35 +79,74 @@ class Warmup(Config):
 class EarlyStopping(Config):
     """Stop when the validation loss has not fallen by `min_delta` for `patience` epochs."""
 
+    monitor: Literal["val_loss"] = "val_loss"
     patience: int = Field(default=7, ge=1)
     min_delta: float = Field(default=0.001, ge=0.0)
 
 
-class TrainingConfig(Config):
-    """The training loop.
+class LoopConfig(Config):
+    """The training loop, whatever it trains.
 
     Parameters
     ----------
+    seed : of weights, order and augmentation
+    epochs : passes over the training images, at most
+    batch_size : images of one step, over all processes together
     schedule : of the learning rate: constant, or one cycle over all epochs
-    head_lr_factor : the last layer learns this many times faster; its weights grow largest
-    class_weights : weight cross-entropy by inverse class frequency to this power; 0 is none
-    precision : auto takes bfloat16 where the device computes in it
+    rise_share : share of a one-cycle schedule in which the learning rate rises
+    gradient_clip : largest norm of the gradient; null leaves it as it is
+    precision : auto takes bfloat16 where the device computes in it, float16 with a scaled loss
+        on a GPU that has only that, else float32
     threads : processor threads of torch; null leaves torch's default
+    workers : threads that decode and augment
     """
 
+    seed: int = Field(default=0, ge=0)
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=32, ge=2)
+    optimiser: Literal["adam", "adamw"] = "adam"
     learning_rate: Positive = 1e-4
-    head_lr_factor: Positive = 1.0
     weight_decay: float = Field(default=1e-4, ge=0.0)
     schedule: Literal["constant", "one_cycle"] = "constant"
+    rise_share: Fraction = 0.05
+    gradient_clip: Positive | None = None
+    early_stopping: EarlyStopping = EarlyStopping()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=2, ge=1)
+
+
+class TrainingConfig(LoopConfig):
+    """The classifier's training.
+
+    Parameters
+    ----------
+    best_by : figure by which the epoch to keep is chosen
+    head_lr_factor : the last layer learns this many times faster; its weights grow largest
+    class_weights : weight cross-entropy by inverse class frequency to this power; 0 is none
+    pretrained : file of torchvision weights (.pth or .safetensors) to start from; never fetched
+    """
+
+    loss: Literal["cross_entropy"] = "cross_entropy"
+    best_by: Literal["val_f1", "val_loss"] = "val_f1"
+    head_lr_factor: Positive = 1.0
     class_weights: Fraction = 1.0
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
-    early_stopping: EarlyStopping = EarlyStopping()
-    seed: int = Field(default=0, ge=0)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    threads: int | None = Field(default=None, ge=1)
+    pretrained: Path | None = None
+
+
+class CacheConfig(Config):
+    """Where decoded images are kept, and how much of the disk they may take.
+
+    Parameters
+    ----------
+    folder : null is the user's cache folder
+    max_gigabytes : bound of the folder; 0 keeps nothing and decodes in every epoch
+    """
+
+    folder: Path | None = None
+    max_gigabytes: float = Field(default=20.0, ge=0.0)
 
 
 class Split(Config):
@@ -115,18 +164,27 @@ class Split(Config):
 
 
 class CnnConfig(Config):
-    """``configs/cnn.yaml``."""
+    """``configs/cnn.yaml``.
+
+    Parameters
+    ----------
+    name : of the bundle
+    demo : True for weights trained on synthetic lots
+    roi : what of a slice is taken: the label's ROI, or, as of an unlabelled lot, its content
+    """
 
     model: Literal["cnn"]
     name: str = Field(min_length=1)
     demo: bool = False
     architecture: ClassifierArchitecture
     preprocess: Preprocess
+    roi: Literal["label", "content"] = "label"
     augmentation: Augmentation = Augmentation()
     localisation: Localisation = Localisation()
     warmup: Warmup = Warmup()
     training: TrainingConfig = TrainingConfig()
     split: Split = Split()
+    cache: CacheConfig = CacheConfig()
 
     @model_validator(mode="after")
     def _channels_agree(self) -> CnnConfig:

@@ -1,34 +1,31 @@
-"""Labelled CT slices: read from lots, cached as the station sees them, served in batches."""
+"""Labelled CT slices: read from lots, seen as the station sees them, served in batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.images import Preprocess, load_image
 from inspection.labels import class_of, read_label
-from inspection.lot import scan_lot
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, ImageRef, Rect
 from training.config import CnnConfig
+from training.distributed import Processes
+from training.image_cache import ImageCache, PreparedImage
+from training.labelled import scan_lots
+from training.prefetch import prefetch
 from training.transforms import (
     Polygon,
     Transform,
     draw_mask,
     get_transforms,
     heat_target,
-    letterbox,
     normalise,
 )
 
 DEFECT_INDICES = tuple(CT_CLASSES.index(name) for name in CT_DEFECT_CLASSES)
-PREFETCHED = 3
-"""Batches prepared ahead of the network."""
 MIN_CROP_PIXELS = 8
 """A crop that shows less of a defect than this counts as normal."""
 
@@ -67,79 +64,51 @@ def read_slices(lots: Sequence[Path]) -> list[Slice]:
         If a label cannot be read.
     """
     slices = []
-    for lot in lots:
-        for battery in scan_lot(lot).batteries:
-            for ref in battery.ct:
-                if ref.label_path is None:
-                    continue
-                label = read_label(ref.label_path)
-                name = class_of(label, "ct")
-                if name not in CT_CLASSES:
-                    continue
-                polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
-                # The same number in another lot is another battery.
-                owner = f"{lot.resolve().name}/{ref.battery_type}/{battery.ct_id}"
-                slices.append(Slice(ref, owner, CT_CLASSES.index(name), label.roi, polygons))
+    for item in scan_lots(lots).batteries:
+        for ref in item.battery.ct:
+            if ref.label_path is None:
+                continue
+            label = read_label(ref.label_path)
+            name = class_of(label, "ct")
+            if name not in CT_CLASSES:
+                continue
+            polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
+            owner = f"{item.name}/{ref.battery_type}/{item.battery.ct_id}"
+            slices.append(Slice(ref, owner, CT_CLASSES.index(name), label.roi, polygons))
     return slices
 
 
-@dataclass(frozen=True, slots=True)
-class SliceCache:
-    """Slices decoded once, as the station letterboxes them.
+class SliceImages:
+    """Slices as the station letterboxes them, decoded when first asked for.
 
     Parameters
     ----------
     slices : what they are
-    pixels : (N, H, W[, 3]) uint8
-    rois : the inspected part of each source image, source pixels
-    contents : where that part lies in (H, W)
-    polygons : defects in pixels of (H, W)
+    config : preprocess, and which part of a slice is taken
+    images : where pixels come from
     """
 
-    slices: list[Slice]
-    pixels: NDArray[np.uint8]
-    rois: list[Rect]
-    contents: list[Rect]
-    polygons: list[list[Polygon]]
+    def __init__(self, slices: Sequence[Slice], config: CnnConfig, images: ImageCache) -> None:
+        self.slices = list(slices)
+        self.labels: NDArray[np.int64] = np.array([item.label for item in slices], np.int64)
+        self._spec, self._by_label = config.preprocess, config.roi == "label"
+        self._images = images
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """(N,) indices into ``CT_CLASSES``."""
-        return np.array([item.label for item in self.slices], np.int64)
+    def __len__(self) -> int:
+        return len(self.slices)
 
+    def read(self, index: int) -> tuple[PreparedImage, list[Polygon]]:
+        """Return a slice and its defects in pixels of the network's input.
 
-def cache_slices(slices: Sequence[Slice], spec: Preprocess, file: Path) -> SliceCache:
-    """Decode and preprocess slices into a file that epochs read from.
-
-    Parameters
-    ----------
-    slices : what to decode
-    spec : the preprocess
-    file : where the pixels are kept, ``.npy``; the system's page cache holds what fits
-
-    Raises
-    ------
-    ImageError
-        If an image cannot be read.
-    """
-    shape = (len(slices), spec.height, spec.width) + ((3,) if spec.channels == 3 else ())
-    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
-    rois: list[Rect] = []
-    contents: list[Rect] = []
-    polygons: list[list[Polygon]] = []
-
-    def decode(item: Slice) -> tuple[NDArray[np.uint8], Rect, Rect]:
-        fit = (spec.width, spec.height)
-        image = load_image(item.ref.path, modality="ct", roi=item.roi, fit=fit)
-        return (*letterbox(image, spec), image.roi)
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for index, (image, content, roi) in enumerate(pool.map(decode, slices)):
-            pixels[index] = image
-            rois.append(roi)
-            contents.append(content)
-            polygons.append([to_input(p, roi, content) for p in slices[index].polygons])
-    return SliceCache(list(slices), pixels, rois, contents, polygons)
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        """
+        item = self.slices[index]
+        roi = item.roi if self._by_label else None
+        found = self._images.read(item.ref.path, "ct", self._spec, roi)
+        return found, [to_input(p, found.roi, found.content) for p in item.polygons]
 
 
 def to_input(polygon: Polygon, roi: Rect, content: Rect) -> Polygon:
@@ -157,11 +126,13 @@ class Batch:
     inputs : (B, C, H, W) float32, normalised
     labels : (B,) indices into ``CT_CLASSES``
     heat : (B, 3, h, w) float32 in [0, 1], the maps wanted of the defect classes
+    shares : into how many such parts the batch is divided
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
     heat: NDArray[np.float32]
+    shares: int
 
 
 _Row = tuple[NDArray[np.float32], int, NDArray[np.float32]]
@@ -171,22 +142,30 @@ _Prepare = Callable[[int, np.random.Generator], _Row]
 class SliceBatches:
     """Shuffled, augmented batches; the same for the same configuration and epoch.
 
-    Each image draws from a generator of its own, so that threads cannot change the result.
+    Each image draws from a generator of its own, so that neither threads nor the number of
+    processes can change the result.
+
+    Parameters
+    ----------
+    images : what the batches are made of
+    config : of the training
+    processes : of which each gets its share of every batch
     """
 
-    def __init__(self, cache: SliceCache, config: CnnConfig) -> None:
-        self._cache = cache
+    def __init__(self, images: SliceImages, config: CnnConfig, processes: Processes) -> None:
+        self._images = images
         self._config = config
+        self._processes = processes
         self._transform: Transform = get_transforms("ct", "train", config.augmentation)
 
     def whole(self, epoch: int) -> Iterator[Batch]:
         """Yield every slice once."""
-        order = self._rng(epoch).permutation(len(self._cache.slices))
+        order = self._rng(epoch).permutation(len(self._images))
         return self._batches(order, self._config.training.batch_size, epoch, self._whole)
 
     def crops(self, epoch: int) -> Iterator[Batch]:
         """Yield crops, the configured share of them around a defect."""
-        warmup, rng, labels = self._config.warmup, self._rng(epoch), self._cache.labels
+        warmup, rng, labels = self._config.warmup, self._rng(epoch), self._images.labels
         count = max(warmup.batch_size, round(warmup.crops_per_image * len(labels)))
         defects = np.flatnonzero(np.isin(labels, DEFECT_INDICES))
         picks = rng.integers(len(labels), size=count)
@@ -201,13 +180,13 @@ class SliceBatches:
     @property
     def whole_count(self) -> int:
         """Batches in an epoch of whole slices."""
-        return len(self._cache.slices) // self._config.training.batch_size
+        return len(self._images) // self._config.training.batch_size
 
     @property
     def crop_count(self) -> int:
         """Batches in an epoch of crops."""
         warmup = self._config.warmup
-        count = max(warmup.batch_size, round(warmup.crops_per_image * len(self._cache.slices)))
+        count = max(warmup.batch_size, round(warmup.crops_per_image * len(self._images)))
         return count // warmup.batch_size
 
     def _rng(self, epoch: int) -> np.random.Generator:
@@ -219,40 +198,32 @@ class SliceBatches:
         def build(start: int) -> Batch:
             rows = [
                 prepare(
-                    int(index),
-                    np.random.default_rng([self._config.training.seed, epoch, start + offset]),
+                    int(picks[place]),
+                    np.random.default_rng([self._config.training.seed, epoch, place]),
                 )
-                for offset, index in enumerate(picks[start : start + size])
+                for place in self._processes.share(range(start, start + size))
             ]
             inputs, labels, heat = zip(*rows, strict=True)
-            return Batch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat))
+            shares = self._processes.size
+            return Batch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat), shares)
 
         # A last, smaller batch would have noisier statistics to normalise with: it is left out.
-        starts = iter(range(0, len(picks) - size + 1, size))
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            waiting: list[Future[Batch]] = [
-                pool.submit(build, start) for start in islice(starts, PREFETCHED)
-            ]
-            while waiting:
-                batch = waiting.pop(0).result()
-                waiting += [pool.submit(build, start) for start in islice(starts, 1)]
-                yield batch
+        starts = range(0, len(picks) - size + 1, size)
+        return prefetch(build, starts, self._config.training.workers)
 
     def _whole(self, index: int, rng: np.random.Generator) -> _Row:
-        pixels, polygons = self._transform(
-            self._cache.pixels[index], self._cache.polygons[index], rng
-        )
-        return self._row(pixels, polygons, self._cache.slices[index].label)
+        image, polygons = self._images.read(index)
+        pixels, polygons = self._transform(image.pixels, polygons, rng)
+        return self._row(pixels, polygons, self._images.slices[index].label)
 
     def _crop(self, index: int, rng: np.random.Generator) -> _Row:
-        pixels, polygons = self._transform(
-            self._cache.pixels[index], self._cache.polygons[index], rng
-        )
+        image, polygons = self._images.read(index)
+        pixels, polygons = self._transform(image.pixels, polygons, rng)
         side = self._config.warmup.crop
         left, top = _crop_corner(pixels, polygons, side, rng)
         part = pixels[top : top + side, left : left + side]
         moved = [polygon - np.float32((left, top)) for polygon in polygons]
-        label = self._cache.slices[index].label
+        label = self._images.slices[index].label
         if label in DEFECT_INDICES and draw_mask(moved, (side, side)).sum() < MIN_CROP_PIXELS:
             battery_type = CT_CLASSES[label].split("_")[0]
             label, moved = CT_CLASSES.index(f"{battery_type}_normal"), []

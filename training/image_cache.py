@@ -28,13 +28,12 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
-from pydantic import Field
 
 from inspection import content_box, decoding, images
-from inspection.config import Config
 from inspection.errors import ConfigError
 from inspection.images import Preprocess, load_image
 from inspection.records import Modality, Rect
+from training.config import CacheConfig
 from training.transforms import Pixels, letterbox
 
 log = logging.getLogger(__name__)
@@ -47,19 +46,6 @@ _RESCAN_SHARE = 1 / 32
 """Written since the folder was last measured, as a share of the bound: others write to it too."""
 _ABANDONED_S = 3600.0
 """Age at which the temporary file of a killed writer is removed."""
-
-
-class CacheConfig(Config):
-    """Where decoded images are kept, and how much of the disk they may take.
-
-    Parameters
-    ----------
-    folder : null is the user's cache folder
-    max_gigabytes : bound of the folder; 0 keeps nothing and decodes in every epoch
-    """
-
-    folder: Path | None = None
-    max_gigabytes: float = Field(default=20.0, ge=0.0, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)

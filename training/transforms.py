@@ -53,8 +53,12 @@ def get_transforms(modality: Modality, mode: Mode, config: Augmentation) -> Tran
                 polygon[:, 1] = height - polygon[:, 1]
         turned = rng.random() < config.rotation_probability
         angle = rng.uniform(-config.rotation, config.rotation)
+        # Drawn only where wanted: without it, batches stay what they were.
+        scale = rng.uniform(1 - config.scale, 1 + config.scale) if config.scale else 1.0
         pixels = np.ascontiguousarray(pixels)
-        return _rotate(pixels, changed, angle, border) if turned else (pixels, changed)
+        if not turned and scale == 1.0:
+            return pixels, changed
+        return _rotate(pixels, changed, angle if turned else 0.0, scale, border)
 
     return change
 
@@ -66,11 +70,11 @@ def _unchanged(
 
 
 def _rotate(
-    pixels: Pixels, polygons: list[Polygon], angle: float, border: int
+    pixels: Pixels, polygons: list[Polygon], angle: float, scale: float, border: int
 ) -> tuple[Pixels, list[Polygon]]:
-    """Rotate about the centre, unless that would push a defect out of the frame."""
+    """Rotate and scale about the centre, unless that would push a defect out of the frame."""
     height, width = pixels.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
     turned = [(p @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32) for p in polygons]
     for polygon in turned:
         x, y = polygon.mean(axis=0)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
-from inspection.models.cnn import CtClassifier
+from inspection.models.backbones import CtClassifier
+from inspection.records import Rect
 from training.config import CnnConfig, Localisation
-from training.dataset import DEFECT_INDICES, SliceCache
+from training.dataset import DEFECT_INDICES, SliceImages
+from training.distributed import Processes
 from training.metrics import macro_f1, macro_recall, peak_in_source, points_at_defect
+from training.prefetch import prefetch
 from training.transforms import normalise
 
 EVALUATION_BATCH = 32
+
+_Place = tuple[Rect, Rect]
+"""Where the inspected part lies in the input, and in the source."""
+_Row = tuple[NDArray[np.float32], NDArray[np.float32], _Place]
+"""Logits (5,), maps of the defect classes (3, h, w), and where they lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,59 +51,76 @@ class Validation:
 
 def validate(
     model: CtClassifier,
-    cache: SliceCache,
+    images: SliceImages,
     config: CnnConfig,
-    autocast: AbstractContextManager[object],
+    context: AbstractContextManager[object],
+    processes: Processes,
 ) -> Validation:
-    """Judge every slice of a cache; leaves the model in evaluation mode."""
+    """Judge every slice, each process its share; leaves the model in evaluation mode.
+
+    Parameters
+    ----------
+    model : the classifier
+    images : validation slices
+    config : of the training
+    context : of mixed precision
+    processes : that all call this, and all get the same result
+    """
     model.eval()
-    device = next(model.parameters()).device
-    all_logits: list[Tensor] = []
-    all_maps: list[Tensor] = []
+    device = model.fc.weight.device
+    mine = list(processes.share(range(len(images))))
+    chunks = [mine[i : i + EVALUATION_BATCH] for i in range(0, len(mine), EVALUATION_BATCH)]
+
+    def prepare(chunk: list[int]) -> tuple[NDArray[np.float32], list[_Place]]:
+        read = [images.read(index)[0] for index in chunk]
+        inputs = np.stack([normalise(image.pixels, config.preprocess) for image in read])
+        return inputs, [(image.content, image.roi) for image in read]
+
+    rows: list[_Row] = []
     with torch.inference_mode():
-        for start in range(0, len(cache.slices), EVALUATION_BATCH):
-            part = cache.pixels[start : start + EVALUATION_BATCH]
-            inputs = np.stack([normalise(pixels, config.preprocess) for pixels in part])
+        for inputs, places in prefetch(prepare, chunks, config.training.workers):
             x = torch.from_numpy(inputs).to(device).contiguous(memory_format=torch.channels_last)
-            with autocast:
+            with context:
                 logits, cams = model(x)
-            all_logits.append(logits.float().cpu())
-            all_maps.append(cams[:, list(DEFECT_INDICES)].float().cpu())
-    logits, maps = torch.cat(all_logits), torch.cat(all_maps)
-    labels = torch.from_numpy(cache.labels)
-    predicted = logits.argmax(dim=1).numpy()
-    hits, peaks = _localisation(maps.numpy(), predicted, cache, config)
+            maps = cams[:, list(DEFECT_INDICES)].float().cpu().numpy()
+            rows += zip(logits.float().cpu().numpy(), maps, places, strict=True)
+    rows = processes.gather(rows, len(images))
+    logits, labels = np.stack([row[0] for row in rows]), images.labels
+    predicted = logits.argmax(axis=1)
+    hits, peaks = _localisation(rows, predicted, images, config)
+    loss = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     return Validation(
-        logits=logits.numpy(),
-        loss=float(functional.cross_entropy(logits, labels)),
-        f1=macro_f1(cache.labels, predicted),
-        accuracy=float((predicted == cache.labels).mean()),
-        recall=macro_recall(cache.labels, predicted),
+        logits=logits,
+        loss=float(loss),
+        f1=macro_f1(labels, predicted),
+        accuracy=float((predicted == labels).mean()),
+        recall=macro_recall(labels, predicted),
         cam_hit=float(np.mean(hits)) if hits else 0.0,
         display_scale=_display_scale(peaks, config.localisation),
     )
 
 
 def _localisation(
-    maps: NDArray[np.float32],
+    rows: Sequence[_Row],
     predicted: NDArray[np.int64],
-    cache: SliceCache,
+    images: SliceImages,
     config: CnnConfig,
 ) -> tuple[list[bool], list[float]]:
     """Return, per correctly found defect, whether its map points at it, and its raw heat."""
     size = (config.preprocess.width, config.preprocess.height)
     hits: list[bool] = []
     peaks: list[float] = []
-    for index, item in enumerate(cache.slices):
+    for index, item in enumerate(images.slices):
         if item.label not in DEFECT_INDICES or predicted[index] != item.label:
             continue
         if not item.polygons:
             continue
-        heat = maps[index, DEFECT_INDICES.index(item.label)]
+        _, maps, (content, roi) = rows[index]
+        heat = maps[DEFECT_INDICES.index(item.label)]
         hottest = float(heat.max())
         if hottest > 0:
             shown = np.clip(heat / hottest, 0.0, 1.0)
-            peak = peak_in_source(shown, cache.contents[index], size, cache.rois[index])
+            peak = peak_in_source(shown, content, size, roi)
             hits.append(points_at_defect(peak, item.polygons))
             peaks.append(hottest)
         else:

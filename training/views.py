@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -15,18 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inspection.images import Preprocess, load_image
+from inspection.images import Preprocess
 from inspection.labels import class_of, read_label
-from inspection.lot import scan_lot
 from inspection.records import ImageRef, Modality
 from training.anomalies import add_anomaly
 from training.autoencoder_config import AutoencoderConfig, NormalAugmentation
-from training.transforms import Pixels, Polygon, letterbox, normalise
-
-PREFETCHED = 3
-"""Batches prepared ahead of the network."""
-CACHED = 2048
-"""Decoded images kept in memory: 700 MB at 448x256."""
+from training.image_cache import ImageCache
+from training.labelled import scan_lots
+from training.prefetch import prefetch
+from training.transforms import Pixels, Polygon, normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +47,12 @@ class View:
 
 
 def read_views(lot: Path, modality: Modality = "rgb") -> list[View]:
-    """Return the labelled images of a lot in a fixed order.
+    """Return the labelled images of a lot; see `read_lots`."""
+    return read_lots([lot], modality)
+
+
+def read_lots(lots: Sequence[Path], modality: Modality) -> list[View]:
+    """Return the labelled images of some lots in a fixed order.
 
     Images without a label, and those whose label contradicts itself, are left out: whether they
     are normal is not known.
@@ -61,21 +60,19 @@ def read_views(lot: Path, modality: Modality = "rgb") -> list[View]:
     Raises
     ------
     LotError
-        If the folder is not a lot.
+        If a folder is not a lot, or is within another one.
     LabelError
         If a label cannot be read.
     """
     views = []
-    for battery in scan_lot(lot).batteries:
-        for ref in battery.rgb if modality == "rgb" else battery.ct:
+    for item in scan_lots(lots).batteries:
+        for ref in item.battery.rgb if modality == "rgb" else item.battery.ct:
             label = read_label(ref.label_path) if ref.label_path else None
             if label is None or class_of(label, modality) is None:
                 continue
-            # The same number in another lot is another battery.
-            owner = f"{lot.resolve().name}/{battery.battery_id}"
             names = tuple(d.name for d in label.defects)
             polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
-            views.append(View(ref, owner, names, polygons))
+            views.append(View(ref, item.name, names, polygons))
     return views
 
 
@@ -92,13 +89,9 @@ def split_by_battery(
     )
 
 
-@functools.lru_cache(maxsize=CACHED)
-def load_pixels(ref: ImageRef, spec: Preprocess) -> Pixels:
+def load_pixels(ref: ImageRef, spec: Preprocess, images: ImageCache) -> Pixels:
     """Return (H, W, 3) uint8, not to be written to: the station's input before normalisation."""
-    image = load_image(ref.path, modality=ref.modality, fit=(spec.width, spec.height))
-    pixels = letterbox(image, spec)[0]
-    pixels.flags.writeable = False
-    return pixels
+    return images.read(ref.path, ref.modality, spec).pixels
 
 
 def to_input(images: Sequence[Pixels], spec: Preprocess) -> Tensor:
@@ -138,18 +131,42 @@ class Batch:
     corners: list[tuple[int, int]]
 
 
+WHOLE = slice(None)
+"""All of a batch: what a process that trains alone prepares."""
+
+
 def training_batches(
-    views: Sequence[View], config: AutoencoderConfig, epoch: int
+    views: Sequence[View],
+    config: AutoencoderConfig,
+    epoch: int,
+    images: ImageCache,
+    part: slice = WHOLE,
 ) -> Iterator[Batch]:
-    """Yield one epoch of shuffled, augmented views, a share of them with painted anomalies."""
+    """Yield one epoch of shuffled, augmented views, a share of them with painted anomalies.
+
+    Parameters
+    ----------
+    views : normal ones
+    epoch : batches are the same for the same configuration and epoch
+    images : where pixels come from
+    part : which images of each batch are wanted; those are the same whatever the part
+    """
     seed = config.training.seed
     order = np.random.default_rng([seed, epoch]).permutation(len(views))
-    yield from _batches(views, order, config, epoch, config.anomalies.share, train=True)
+    parts = range(config.training.batch_size)[part]
+    if len(parts) < config.training.batch_size:
+        # Processes that share a batch must all have as much of it.
+        order = order[: len(order) // config.training.batch_size * config.training.batch_size]
+    share = config.anomalies.share
+    yield from _batches(views, order, config, epoch, share, images, part, train=True)
 
 
-def validation_batches(views: Sequence[View], config: AutoencoderConfig) -> Iterator[Batch]:
+def validation_batches(
+    views: Sequence[View], config: AutoencoderConfig, images: ImageCache
+) -> Iterator[Batch]:
     """Yield every view once, each with an anomaly, the same ones every time."""
-    yield from _batches(views, np.arange(len(views)), config, 2**31, 1.0, train=False)
+    order = np.arange(len(views))
+    yield from _batches(views, order, config, 2**31, 1.0, images, WHOLE, train=False)
 
 
 def _batches(
@@ -158,22 +175,30 @@ def _batches(
     config: AutoencoderConfig,
     epoch: int,
     share: float,
+    images: ImageCache,
+    part: slice,
     *,
     train: bool,
 ) -> Iterator[Batch]:
     size = config.training.batch_size
 
-    def prepare(picks: NDArray[np.int64]) -> Batch:
+    def normal(index: int) -> tuple[Pixels, np.random.Generator]:
         # Each image draws from its own generator, so that threads cannot change the result.
-        rngs = [np.random.default_rng([config.training.seed, epoch, int(i)]) for i in picks]
-        clean = [load_pixels(views[i].ref, config.preprocess) for i in picks]
-        if train:
-            clean = [augment(c, config.augmentation, r) for c, r in zip(clean, rngs, strict=True)]
+        rng = np.random.default_rng([config.training.seed, epoch, index])
+        pixels = load_pixels(views[index].ref, config.preprocess, images)
+        return (augment(pixels, config.augmentation, rng) if train else pixels), rng
+
+    def prepare(picks: NDArray[np.int64]) -> Batch:
+        wanted = range(len(picks))[part]
+        neighbours = {place: (place + 1) % len(picks) for place in wanted}
+        made = {i: normal(int(picks[i])) for i in sorted({*wanted, *neighbours.values()})}
+        clean = [made[place][0] for place in wanted]
+        rngs = [made[place][1] for place in wanted]
         painted, masks = [], []
-        for i, (image, rng) in enumerate(zip(clean, rngs, strict=True)):
+        for place, image, rng in zip(wanted, clean, rngs, strict=True):
             mask = np.zeros(image.shape[:2], np.uint8)
             if rng.random() < share:
-                foreign = clean[(i + 1) % len(clean)]
+                foreign = made[neighbours[place]][0]
                 image, mask = add_anomaly(image, foreign, rng, config.anomalies.min_change)
             painted.append(image)
             masks.append(mask)
@@ -190,15 +215,8 @@ def _batches(
 
     chunks = [order[i : i + size] for i in range(0, len(order), size)]
     # A last batch of one has no statistics to normalise with.
-    waiting = iter([c for c in chunks if len(c) > 1 or not train])
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        pending: list[Future[Batch]] = [
-            pool.submit(prepare, c) for c in islice(waiting, PREFETCHED)
-        ]
-        while pending:
-            batch = pending.pop(0).result()
-            pending += [pool.submit(prepare, c) for c in islice(waiting, 1)]
-            yield batch
+    kept = [c for c in chunks if len(c) > 1 or not train]
+    yield from prefetch(prepare, kept, config.training.workers)
 
 
 def _corner(

@@ -17,6 +17,8 @@ from training.autoencoder import train_autoencoder
 from training.calibrate import set_threshold
 from training.config import read_training_config
 from training.evaluate_rgb import evaluate_rgb
+from training.image_cache import ImageCache
+from training.runs import Run
 from training.views import read_views, split_by_battery, training_batches
 
 TINY = (
@@ -73,6 +75,15 @@ def lot(tmp_path):
     return tmp_path / "lot"
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
+
+
+def run(lot, out, **more):
+    return Run(out=out, data=(lot,), **more)
+
+
 def config(*overrides):
     from inspection.paths import config_path
 
@@ -82,7 +93,7 @@ def config(*overrides):
 @pytest.mark.parametrize("method", ["discriminative", "mse"])
 def test_one_epoch_gives_a_bundle_that_judges(lot, tmp_path, method):
     out = tmp_path / "run"
-    train_autoencoder(config(f"architecture.method={method}"), [lot], out)
+    train_autoencoder(config(f"architecture.method={method}"), run(lot, out))
     bundle = find_bundle(out, "rgb_ae")
     predictor = CaePredictor(bundle)
     assert predictor.threshold > 0
@@ -105,27 +116,27 @@ def test_one_epoch_gives_a_bundle_that_judges(lot, tmp_path, method):
 
 def test_the_same_seed_gives_the_same_weights(lot, tmp_path):
     digests = {
-        train_autoencoder(config(), [lot], tmp_path / name).manifest.files["weights.safetensors"]
+        train_autoencoder(config(), run(lot, tmp_path / name)).manifest.files["weights.safetensors"]
         for name in ("first", "second")
     }
     assert len(digests) == 1
-    other = train_autoencoder(config("training.seed=5"), [lot], tmp_path / "third")
+    other = train_autoencoder(config("training.seed=5"), run(lot, tmp_path / "third"))
     assert other.manifest.files["weights.safetensors"] not in digests
 
 
 def test_training_goes_on_from_a_bundle(lot, tmp_path):
-    first = train_autoencoder(config(), [lot], tmp_path / "first")
+    first = train_autoencoder(config(), run(lot, tmp_path / "first"))
     still = config("training.learning_rate=1e-12")
-    later = train_autoencoder(still, [lot], tmp_path / "later", init=first.folder)
+    later = train_autoencoder(still, run(lot, tmp_path / "later", init=first.folder))
     before, after = (b.load_tensors()["encoder.0.0.weight"] for b in (first, later))
     assert (before - after).abs().max() < 1e-6
     misfit = config("architecture.latent_dim=9")
     with pytest.raises(BundleError, match="do not fit"):
-        train_autoencoder(misfit, [lot], tmp_path / "misfit", init=first.folder)
+        train_autoencoder(misfit, run(lot, tmp_path / "misfit", init=first.folder))
 
 
 def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
-    bundle = train_autoencoder(config(), [lot], tmp_path / "run")
+    bundle = train_autoencoder(config(), run(lot, tmp_path / "run"))
     (bundle.folder / "model_card.md").write_text("seeds", encoding="utf-8")
     written = set_threshold(bundle.folder, {"method": "f1_max"}, lot)
     assert (bundle.folder / "model_card.md").read_text(encoding="utf-8") == "seeds"
@@ -140,23 +151,6 @@ def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
         set_threshold(bundle.folder, {"method": "percentile", "percentile": 120}, lot)
 
 
-def test_interrupting_keeps_what_was_learnt(lot, tmp_path, monkeypatch):
-    from training import autoencoder
-
-    real, epochs = autoencoder.validate, []
-
-    def press_ctrl_c_in_the_second_epoch(*arguments):
-        epochs.append(1)
-        if len(epochs) == 2:
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(autoencoder, "validate", press_ctrl_c_in_the_second_epoch)
-    bundle = train_autoencoder(config("training.epochs=9"), [lot], tmp_path / "run")
-    assert bundle.manifest.training["best_epoch"] == 1
-    assert CaePredictor(bundle).threshold > 0
-
-
 def test_defective_views_are_never_trained_on(lot):
     views = read_views(lot)
     assert sum(view.is_defect for view in views) == 1
@@ -168,14 +162,15 @@ def test_defective_views_are_never_trained_on(lot):
 def test_a_lot_of_one_battery_is_refused(tmp_path):
     write_view(tmp_path / "lot", 1, 0)
     with pytest.raises(ConfigError, match="at least two batteries"):
-        train_autoencoder(config(), [tmp_path / "lot"], tmp_path / "run")
+        train_autoencoder(config(), run(tmp_path / "lot", tmp_path / "run"))
 
 
-def test_batches_repeat_by_epoch_and_differ_between_epochs(lot):
+def test_batches_repeat_by_epoch_and_differ_between_epochs(lot, tmp_path):
     views = [v for v in read_views(lot) if not v.is_defect]
-    first = list(training_batches(views, config(), epoch=1))
-    again = list(training_batches(views, config(), epoch=1))
-    later = list(training_batches(views, config(), epoch=2))
+    images = ImageCache(tmp_path / "cache", 1 << 30)
+    first = list(training_batches(views, config(), epoch=1, images=images))
+    again = list(training_batches(views, config(), epoch=1, images=images))
+    later = list(training_batches(views, config(), epoch=2, images=images))
     assert sum(len(batch.masks) for batch in first) == 11
     assert all((a.painted == b.painted).all() for a, b in zip(first, again, strict=True))
     assert not all((a.painted == b.painted).all() for a, b in zip(first, later, strict=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from inspection.bundle import load_bundle
@@ -19,8 +20,10 @@ from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.config import Augmentation, CnnConfig, Split, read_training_config
-from training.dataset import DEFECT_INDICES, SliceBatches, cache_slices, read_slices
+from training.dataset import DEFECT_INDICES, Slice, SliceBatches, SliceImages, read_slices
+from training.distributed import Processes
 from training.evaluate import evaluate_models
+from training.image_cache import ImageCache
 from training.metrics import (
     calibrate_temperature,
     classification_figures,
@@ -52,6 +55,15 @@ def config() -> CnnConfig:
     read = read_training_config(config_path("cnn.yaml"), SMALL)
     assert isinstance(read, CnnConfig)
     return read
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
+
+
+def images_of(slices: list[Slice], config: CnnConfig, folder: Path) -> SliceImages:
+    return SliceImages(slices, config, ImageCache(folder, 1 << 30))
 
 
 def run(*arguments: str) -> int:
@@ -127,24 +139,25 @@ def test_the_cache_holds_what_the_station_sees(
 ) -> None:
     spec = config.preprocess
     slices = read_slices([lot])[:3]
-    cache = cache_slices(slices, spec, tmp_path / "cache.npy")
+    images = images_of(slices, config, tmp_path)
     for index, item in enumerate(slices):
         image = load_image(
             item.ref.path, modality="ct", roi=item.roi, fit=(spec.width, spec.height)
         )
         expected = to_model_input(image, spec)
-        np.testing.assert_array_equal(normalise(cache.pixels[index], spec), expected.array)
-        assert cache.contents[index] == expected.content
+        found, _ = images.read(index)
+        np.testing.assert_array_equal(normalise(found.pixels, spec), expected.array)
+        assert (found.content, found.roi) == (expected.content, image.roi)
 
 
 def test_polygons_follow_the_defect_into_the_input(
     lot: Path, config: CnnConfig, tmp_path: Path
 ) -> None:
-    spec = config.preprocess
     slices = [item for item in read_slices([lot]) if item.label in DEFECT_INDICES][:4]
-    cache = cache_slices(slices, spec, tmp_path / "cache.npy")
-    for index, polygons in enumerate(cache.polygons):
-        content = cache.contents[index]
+    images = images_of(slices, config, tmp_path)
+    for index in range(len(images)):
+        found, polygons = images.read(index)
+        content = found.content
         points = np.concatenate(polygons)
         assert (points >= (content.x - 0.5, content.y - 0.5)).all()
         assert (points <= (content.x + content.w + 0.5, content.y + content.h + 0.5)).all()
@@ -213,13 +226,18 @@ def test_overconfident_logits_are_cooled() -> None:
 # -- a whole training ------------------------------------------------------------------------
 
 
+ALONE = Processes(0, 1, torch.device("cpu"))
+
+
 def test_batches_are_the_same_for_the_same_seed(
     lot: Path, config: CnnConfig, tmp_path: Path
 ) -> None:
-    cache = cache_slices(read_slices([lot]), config.preprocess, tmp_path / "cache.npy")
+    images = images_of(read_slices([lot]), config, tmp_path)
     for kind in ("whole", "crops"):
-        first, again = (list(getattr(SliceBatches(cache, config), kind)(0)) for _ in range(2))
-        other = list(getattr(SliceBatches(cache, config), kind)(1))
+        first, again = (
+            list(getattr(SliceBatches(images, config, ALONE), kind)(0)) for _ in range(2)
+        )
+        other = list(getattr(SliceBatches(images, config, ALONE), kind)(1))
         for one, two in zip(first, again, strict=True):
             np.testing.assert_array_equal(one.inputs, two.inputs)
             np.testing.assert_array_equal(one.heat, two.heat)
@@ -227,13 +245,24 @@ def test_batches_are_the_same_for_the_same_seed(
         for batch in first:
             hot = batch.heat.reshape(len(batch.labels), -1).max(axis=1) > 0
             np.testing.assert_array_equal(hot, np.isin(batch.labels, DEFECT_INDICES))
+        # Two processes share the very same batches, and the threads that prepare them may vary.
+        faster = config.model_copy(
+            update={"training": config.training.model_copy(update={"workers": 4})}
+        )
+        halves = [
+            list(getattr(SliceBatches(images, faster, Processes(r, 2, ALONE.device)), kind)(0))
+            for r in range(2)
+        ]
+        for whole, even, odd in zip(first, *halves, strict=True):
+            np.testing.assert_array_equal(whole.inputs[0::2], even.inputs)
+            np.testing.assert_array_equal(whole.labels[1::2], odd.labels)
 
 
 def test_training_twice_gives_the_same_usable_bundle(
     lot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overrides = [part for item in SMALL for part in ("--set", item)]
-    digests = []
+    digests, logs = [], []
     for name in ("first", "second"):
         out = tmp_path / name
         arguments = ["train", str(config_path("cnn.yaml")), "--data", str(lot), "--out", str(out)]
@@ -248,8 +277,12 @@ def test_training_twice_gives_the_same_usable_bundle(
         assert set(rows[0]) == {
             "epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall",
         }  # fmt: skip
-        assert sorted(path.name for path in out.iterdir()) == ["config.yaml", "ct_cnn", "log.csv"]
+        assert sorted(path.name for path in out.iterdir()) == [
+            "checkpoints", "config.yaml", "ct_cnn", "log.csv", "tensorboard",
+        ]  # fmt: skip
+        logs.append((out / "log.csv").read_bytes())
     assert digests[0] == digests[1]
+    assert logs[0] == logs[1]
 
     predictor = CnnPredictor(bundle)
     output = predictor.predict(np.zeros((1, 1, 64, 32), np.float32))

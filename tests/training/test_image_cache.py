@@ -9,7 +9,8 @@ import pytest
 from inspection.errors import ConfigError, ImageError
 from inspection.images import Preprocess, load_image
 from inspection.synthetic import SyntheticLot, write_lot
-from training.image_cache import CacheConfig, ImageCache, open_cache
+from training.config import CacheConfig
+from training.image_cache import ImageCache, open_cache
 from training.transforms import letterbox
 
 SPEC = Preprocess(modality="ct", width=32, height=64, channels=1, mean=(0.5,), std=(0.5,))
