@@ -1,0 +1,1 @@
+"""The evaluation as pictures, one HTML file and JSON."""

@@ -1,0 +1,163 @@
+"""Charts of an evaluation, as PNG: drawn off screen, without pyplot's global state."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from inspection.records import CT_CLASSES
+from training.evaluate import Evaluation
+from training.evaluate_pass import JudgedImage
+
+DPI = 160
+INK, SOFT, GRID = "#1b2430", "#5a6675", "#d9dee5"
+NORMAL, DEFECT, LINE = "#3b7dd8", "#c8402f", "#1b2430"
+BINS = 40
+
+
+def draw_pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    """Return the charts of every model as PNG, by file stem such as ``ct_cnn_roc``.
+
+    A chart for which the lot has nothing (one class only, say) is left out.
+    """
+    pictures: dict[str, bytes] = {}
+    for slot in evaluation.bundles:
+        images = [i for i in evaluation.images(slot) if i.truth.name and not i.error]
+        figures = evaluation.figures["models"][slot]
+        if slot == "ct_cnn":
+            pictures[f"{slot}_confusion"] = _confusion(figures["confusion"]["rows"])
+            pictures[f"{slot}_reliability"] = _reliability(figures["calibration"])
+        pictures |= {f"{slot}_{name}": png for name, png in _of_scores(images, slot).items()}
+    return pictures
+
+
+def _of_scores(images: Sequence[JudgedImage], slot: str) -> dict[str, bytes]:
+    scores = np.array([image.score for image in images], np.float64)
+    truth = np.array([image.truth.is_defect for image in images], bool)
+    threshold = images[0].threshold
+    unit = "defect probability" if slot == "ct_cnn" else "anomaly score"
+    pictures = {"scores": _histogram(scores, truth, threshold, unit)}
+    if truth.any() and not truth.all():
+        pictures["roc"] = _roc(scores, truth, threshold)
+        pictures["precision_recall"] = _precision_recall(scores, truth, threshold)
+    return pictures
+
+
+def _confusion(rows: Sequence[Sequence[int]]) -> bytes:
+    counts = np.array(rows, np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = _figure("Confusion matrix", 4.9, 4.3)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{int(counts[row, column])}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=9,
+                  color="white" if share > 0.55 else INK)  # fmt: skip
+    names = [name.replace("_", "\n", 1).replace("_", " ") for name in CT_CLASSES]
+    axes.set_xticks(range(len(names)), names, fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("labelled")
+    axes.grid(visible=False)
+    return _png(figure)
+
+
+def _roc(scores: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float) -> bytes:
+    alarms, hits, _ = roc_curve(truth, scores)
+    figure, axes = _figure("ROC")
+    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
+    axes.plot(alarms, hits, color=NORMAL, linewidth=2)
+    called = scores > threshold
+    at = float(np.mean(called[~truth])), float(np.mean(called[truth]))
+    axes.plot(*at, "o", color=DEFECT, markersize=6, label=f"threshold {threshold:.3g}")
+    axes.set_xlabel("false alarms among normal images")
+    axes.set_ylabel("found among defective images")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def _precision_recall(
+    scores: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float
+) -> bytes:
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    figure, axes = _figure("Precision and recall")
+    axes.step(recall, precision, where="post", color=NORMAL, linewidth=2)
+    axes.axhline(float(truth.mean()), color=GRID, linewidth=1, label="guessing")
+    called = scores > threshold
+    if called.any():
+        at = float(np.mean(called[truth])), float(np.mean(truth[called]))
+        axes.plot(*at, "o", color=DEFECT, markersize=6, label=f"threshold {threshold:.3g}")
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(loc="lower left", frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def _histogram(
+    scores: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float, unit: str
+) -> bytes:
+    figure, axes = _figure("Scores")
+    top = max(float(scores.max()), threshold) * 1.02 or 1.0
+    edges = np.linspace(0.0, 1.0 if unit == "defect probability" else top, BINS + 1)
+    for values, colour, name in ((~truth, NORMAL, "normal"), (truth, DEFECT, "defect")):
+        if values.any():
+            label = f"{name} ({int(values.sum())})"
+            axes.hist(scores[values], edges, color=colour, alpha=0.6, label=label)
+    axes.axvline(threshold, color=LINE, linestyle="--", linewidth=1.2,
+                 label=f"threshold {threshold:.3g}")  # fmt: skip
+    # Most images are clear cases; the few around the threshold would vanish on a linear scale.
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.5)
+    axes.set_xlabel(unit)
+    axes.set_ylabel("images (log)")
+    axes.legend(loc="upper center", frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def _reliability(calibration: Mapping[str, object]) -> bytes:
+    figure, axes = _figure("Reliability")
+    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
+    for key, colour, name in (("before", SOFT, "before"), ("after", NORMAL, "after")):
+        found = calibration[key]
+        assert isinstance(found, Mapping)
+        axes.plot(found["confidence"], found["accuracy"], "o-", color=colour, linewidth=1.6,
+                  markersize=4, label=f"{name} scaling: ECE {found['ece']:.3f}")  # fmt: skip
+    axes.set_xlabel("how sure the classifier is")
+    axes.set_ylabel("how often it is right")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    return _png(figure)
+
+
+def _figure(title: str, width: float = 4.4, height: float = 3.5) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=11, color=INK, loc="left")
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=SOFT, labelsize=8)
+    axes.xaxis.label.set_color(SOFT)
+    axes.yaxis.label.set_color(SOFT)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(GRID)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    # Without the date and the library's version the same figures give the same file.
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

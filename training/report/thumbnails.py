@@ -1,0 +1,135 @@
+"""The misjudged batteries with pictures: what was labelled, and where the models looked."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.heatmaps import overlay
+from inspection.images import load_image
+from inspection.predictions import Prediction
+from inspection.records import Rect
+from inspection.report.pictures import JPEG_QUALITY, Jpeg
+from training.evaluate_batteries import escaped, kind_of, overkilled
+from training.evaluate_config import ReportConfig
+from training.evaluate_pass import JudgedBattery, JudgedImage, Predictions
+
+LABEL_COLOUR = (64, 220, 120)
+LABEL_WIDTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """One image twice: with the label's outline, and with the heat-map over it."""
+
+    image: JudgedImage
+    plain: Jpeg
+    heat: Jpeg
+
+
+@dataclass(frozen=True, slots=True)
+class Misjudged:
+    """A battery that escaped or was overkilled, with its telling images."""
+
+    row: JudgedBattery
+    thumbnails: tuple[Thumbnail, ...]
+
+
+@dataclass
+class WorstBatteries:
+    """Collects the worst misjudged batteries while their maps are in memory.
+
+    Escapes come before overkills; among escapes the one that looked most normal, among
+    overkills the one that looked most defective. Pictures are made for no more batteries than
+    are shown.
+    """
+
+    config: ReportConfig
+    _kept: list[tuple[tuple[int, float, str], Misjudged]] = field(default_factory=list)
+
+    def __call__(self, row: JudgedBattery, predictions: Predictions) -> None:
+        """Look at one battery as it is judged."""
+        if not (escaped(row) or overkilled(row)):
+            return
+        order = _order(row)
+        full = len(self._kept) >= self.config.batteries_shown
+        if full and (not self._kept or order > self._kept[-1][0]):
+            return
+        entry = Misjudged(row, self._thumbnails(row, predictions))
+        insort(self._kept, (order, entry), key=lambda kept: kept[0])
+        del self._kept[self.config.batteries_shown :]
+
+    @property
+    def batteries(self) -> list[Misjudged]:
+        """The worst first."""
+        return [entry for _, entry in self._kept]
+
+    def _thumbnails(self, row: JudgedBattery, predictions: Predictions) -> tuple[Thumbnail, ...]:
+        images = telling_images(row)[: self.config.pictures_per_battery]
+        side = self.config.picture_side
+        return tuple(
+            draw_thumbnail(image, predictions[image.ref.path], side)
+            for image in images
+            if image.ref.path in predictions
+        )
+
+
+def telling_images(row: JudgedBattery) -> list[JudgedImage]:
+    """Return the images that tell why a battery was misjudged, the most telling first.
+
+    On an escaped battery the labelled defects, on an overkilled one whatever was over its
+    threshold; the highest score in thresholds first.
+    """
+    images = [i for slot in ("ct_cnn", "rgb_ae") for i in row.slots.get(slot, ()) if not i.error]
+    if escaped(row):
+        images = [image for image in images if image.truth.is_defect]
+    else:
+        images = [image for image in images if image.score > image.threshold]
+    return sorted(images, key=lambda image: -image.score / image.threshold)
+
+
+def draw_thumbnail(image: JudgedImage, prediction: Prediction, side: int) -> Thumbnail:
+    """Return the judged part of an image, at most ``side`` pixels long."""
+    roi, ref = prediction.roi, prediction.image
+    # A labelled ROI starts at the corner; any other is found again from the same bytes.
+    labelled = (roi.w, roi.h) if (roi.x, roi.y) == (0, 0) else None
+    pixels = load_image(ref.path, modality=ref.modality, roi=labelled, fit=(side, side)).pixels
+    scale = side / max(roi.w, roi.h)
+    size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
+    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    picture = small if small.ndim == 3 else np.repeat(small[..., None], 3, 2)
+    heat = overlay(picture, prediction.anomaly_map)
+    outlined = outline(picture, image.truth.polygons, roi, scale)
+    return Thumbnail(image, _jpeg(outlined), _jpeg(heat))
+
+
+def outline(
+    picture: NDArray[np.uint8],
+    polygons: Sequence[NDArray[np.float32]],
+    roi: Rect,
+    scale: float,
+) -> NDArray[np.uint8]:
+    """Return a copy of an RGB picture of ``roi`` with polygons in source pixels drawn on it."""
+    drawn = picture.copy()
+    for polygon in polygons:
+        points = ((polygon - (roi.x, roi.y)) * scale).round().astype(np.int32)
+        cv2.polylines(drawn, [points], True, LABEL_COLOUR, LABEL_WIDTH, cv2.LINE_AA)
+    return drawn
+
+
+def _order(row: JudgedBattery) -> tuple[int, float, str]:
+    fused = row.verdict.fused_score if row.verdict and row.verdict.fused_score is not None else 0.0
+    if escaped(row):
+        return 0, fused, row.key
+    return (2 if kind_of(row) == "review" else 1), -fused, row.key
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> Jpeg:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)[1]
+    return Jpeg(coded.tobytes(), picture.shape[1], picture.shape[0])
