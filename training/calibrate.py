@@ -14,25 +14,26 @@ from inspection.bundle import MANIFEST_NAME, Slot, ThresholdFile, load_bundle, w
 from inspection.errors import ConfigError, ImageError
 from inspection.models.cae import CaePredictor
 from training.autoencoder_loss import display_scale
+from training.evaluate import Data
 from training.evaluate_pass import judge_alone
 from training.thresholds import ThresholdConfig, compute_threshold
 
 
-def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> ThresholdFile:
-    """Compute the threshold from a lot's scores and rewrite the bundle with it.
+def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> ThresholdFile:
+    """Compute the threshold from the scores of labelled images and rewrite the bundle with it.
 
     Parameters
     ----------
     folder : the autoencoder's bundle; its display scale is moved with the threshold
     rule : the fields of a ``threshold`` block
-    lot : labelled, and neither trained on nor judged on later
+    data : neither trained on nor judged on later
 
     Raises
     ------
     BundleError
         If the folder is not a sound autoencoder's.
     ConfigError
-        If the rule is wrong, or the lot lacks the images that it needs.
+        If the rule is wrong, or the images that it needs are lacking.
     """
     try:
         config = ThresholdConfig.model_validate(rule)
@@ -45,14 +46,14 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], lot: Path) -> Threshold
     slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
     bundle = load_bundle(folder, slot)
     predictor = CaePredictor(bundle)
-    judged = judge_alone(bundle, lot)
+    judged = [image for lot in data.lots for image in judge_alone(bundle, lot, keep=data.keep)]
     for image in judged:
         if image.error is not None:
             # A threshold from the readable half of a lot would look like one from the whole.
             raise ImageError(image.error.code, **image.error.params)
     scores = np.array([image.score for image in judged], np.float64)
     is_defect = np.array([image.truth.is_defect for image in judged], bool)
-    source = f"labelled views of lot {lot.resolve().name}"
+    source = f"labelled views of {data.name}"
     threshold = compute_threshold(config, scores, is_defect, source)
     old = bundle.manifest
     # Such as the model card: the folder is replaced as a whole.

@@ -221,8 +221,10 @@ class Models:
         return judged, {o.image.path: o for o in outcomes if isinstance(o, Prediction)}
 
 
-def judge_alone(bundle: Bundle, lot: Path, device: str = "cpu") -> list[JudgedImage]:
-    """Return what one autoencoder says of the labelled images of a lot.
+def judge_alone(
+    bundle: Bundle, lot: Path, device: str = "cpu", keep: Keep | None = None
+) -> list[JudgedImage]:
+    """Return what one autoencoder says of the labelled images of a lot, or those to keep.
 
     Images whose truth is not known are left out.
     """
@@ -232,7 +234,8 @@ def judge_alone(bundle: Bundle, lot: Path, device: str = "cpu") -> list[JudgedIm
     judged = []
     try:
         for battery in scan_lot(lot).batteries:
-            refs = battery.rgb if modality == "rgb" else battery.ct
+            of_modality = battery.rgb if modality == "rgb" else battery.ct
+            refs = [ref for ref in of_modality if keep is None or keep(ref)]
             truths = {ref.path: visibility.truth_of(ref) for ref in refs}
             known = [ref for ref in refs if truths[ref.path].name is not None]
             key = f"{lot.resolve().name}/{battery.battery_id}"

@@ -16,6 +16,7 @@ from training.anomalies import add_anomaly, foreground
 from training.autoencoder import train_autoencoder
 from training.calibrate import set_threshold
 from training.config import read_training_config
+from training.evaluate import Data
 from training.evaluate_rgb import evaluate_rgb
 from training.image_cache import ImageCache
 from training.runs import Run
@@ -138,7 +139,7 @@ def test_training_goes_on_from_a_bundle(lot, tmp_path):
 def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
     bundle = train_autoencoder(config(), run(lot, tmp_path / "run"))
     (bundle.folder / "model_card.md").write_text("seeds", encoding="utf-8")
-    written = set_threshold(bundle.folder, {"method": "f1_max"}, lot)
+    written = set_threshold(bundle.folder, {"method": "f1_max"}, Data((lot,)))
     assert (bundle.folder / "model_card.md").read_text(encoding="utf-8") == "seeds"
     fresh = find_bundle(tmp_path / "run", "rgb_ae")
     assert fresh.threshold == written
@@ -148,7 +149,7 @@ def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
     assert fresh.manifest.files[weights] == bundle.manifest.files[weights]
     assert CaePredictor(fresh).threshold == written.threshold
     with pytest.raises(ConfigError, match="percentile"):
-        set_threshold(bundle.folder, {"method": "percentile", "percentile": 120}, lot)
+        set_threshold(bundle.folder, {"method": "percentile", "percentile": 120}, Data((lot,)))
 
 
 def test_defective_views_are_never_trained_on(lot):
