@@ -200,6 +200,10 @@ def _batches(
             if rng.random() < share:
                 foreign = made[neighbours[place]][0]
                 image, mask = add_anomaly(image, foreign, rng, config.anomalies.min_change)
+                if config.modality == "ct":
+                    # Colour on a slice would give away what was painted.
+                    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+                    image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
             painted.append(image)
             masks.append(mask)
         inputs = to_input(painted, config.preprocess)

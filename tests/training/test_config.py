@@ -1,0 +1,144 @@
+"""The trainer's YAML files: each loads, says no to what it does not know, and names its runs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models import convnext_tiny, resnet18, resnet50
+
+from inspection.errors import ConfigError
+from inspection.models.backbones import build_classifier
+from inspection.paths import config_path
+from training.autoencoder_config import AutoencoderConfig
+from training.config import CnnConfig, read_training_config, save_config
+from training.logging_config import load_logging
+from training.pretrained import load_pretrained
+
+BACKBONES = {"resnet18": resnet18, "resnet50": resnet50, "convnext_tiny": convnext_tiny}
+
+
+@pytest.mark.parametrize(
+    ("file", "override", "named"),
+    [
+        ("cnn.yaml", "architecture.backbone=vgg16", "architecture.backbone"),
+        ("cnn.yaml", "training.optimiser=sgd", "training.optimiser"),
+        ("cnn.yaml", "training.early_stopping.monitor=val_f1", "early_stopping.monitor"),
+        ("cnn.yaml", "training.best_by=train_loss", "training.best_by"),
+        ("cnn.yaml", "cache.max_gigabytes=-1", "cache.max_gigabytes"),
+        ("cnn.yaml", "cache.size=1", "cache.size"),
+        ("cnn.yaml", "augmentation.scale=0.9", "augmentation.scale"),
+        ("autoencoder_ct.yaml", "training.precision=half", "training.precision"),
+        ("autoencoder_ct.yaml", "training.pretrained=w.pth", "training.pretrained"),
+        ("autoencoder_ct.yaml", "threshold.method=maximum", "threshold.method"),
+    ],
+)
+def test_unknown_keys_and_values_are_named(file: str, override: str, named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_training_config(config_path(file), [override])
+    assert named in str(caught.value)
+
+
+def test_what_cannot_be_built_is_refused_before_training() -> None:
+    with pytest.raises(ConfigError, match="output_stride 32 only"):
+        read_training_config(config_path("cnn.yaml"), ["architecture.backbone=convnext_tiny"])
+
+
+def test_defaults_are_the_customers() -> None:
+    minimal = {
+        "model": "cnn",
+        "name": "x",
+        "architecture": {},
+        "preprocess": {
+            "modality": "ct", "width": 32, "height": 32, "channels": 1, "mean": [0.5], "std": [0.5]
+        },
+    }  # fmt: skip
+    config = CnnConfig.model_validate(minimal)
+    t = config.training
+    assert (t.optimiser, t.learning_rate, t.batch_size, t.epochs) == ("adam", 1e-4, 32, 30)
+    assert (t.weight_decay, t.loss, t.best_by) == (1e-4, "cross_entropy", "val_f1")
+    assert t.early_stopping.model_dump() == {
+        "monitor": "val_loss", "patience": 7, "min_delta": 0.001
+    }  # fmt: skip
+    assert config.run_name == "resnet18_lr1e-4_bs32_wd1e-4"
+
+
+@pytest.mark.parametrize("file", ["cnn.yaml", "autoencoder_rgb.yaml", "autoencoder_ct.yaml"])
+def test_a_saved_configuration_reads_back_the_same(file: str, tmp_path: Path) -> None:
+    config = read_training_config(config_path(file), ["training.epochs=3"])
+    save_config(config, tmp_path / "config.yaml")
+    assert read_training_config(tmp_path / "config.yaml") == config
+
+
+def test_autoencoder_runs_are_named_by_modality_and_threshold() -> None:
+    for file, override, name in (
+        ("autoencoder_rgb.yaml", "threshold.k=2.5", "ae_rgb_k2.5"),
+        ("autoencoder_ct.yaml", "threshold.k=3", "ae_ct_k3"),
+        ("autoencoder_ct.yaml", "threshold.method=f1_max", "ae_ct_f1"),
+    ):
+        config = read_training_config(config_path(file), [override])
+        assert isinstance(config, AutoencoderConfig)
+        assert config.run_name == name
+
+
+def test_the_logging_file_is_typed(tmp_path: Path) -> None:
+    assert load_logging().reconstructions_every == 5
+    content = yaml.safe_load(config_path("logging.yaml").read_text(encoding="utf-8"))
+    content["logging"]["reconstruction_every"] = 5
+    (tmp_path / "logging.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match="reconstruction_every"):
+        load_logging(tmp_path / "logging.yaml")
+
+
+# -- pretrained weights ------------------------------------------------------------------------
+
+
+def published_features(name: str, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return the features that torchvision's own network pools."""
+    if name == "convnext_tiny":
+        return net.classifier[0](net.features(x))
+    return nn.Sequential(*list(net.children())[:-2])(x)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_in_torchvisions_format_give_its_features(
+    name: str, suffix: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    net = BACKBONES[name](weights=None).eval()
+    file = tmp_path / f"weights{suffix}"
+    torch.save(net.state_dict(), file) if suffix == ".pth" else save_file(net.state_dict(), file)
+    colour, grey = (
+        build_classifier({"backbone": name, "in_channels": channels, "output_stride": 32}).eval()
+        for channels in (3, 1)
+    )
+    for model in (colour, grey):
+        load_pretrained(model, name, file)
+        # The head stays as it was: it is of other classes.
+        model.fc.weight.data.zero_()
+        model.fc.weight.data[torch.arange(5), torch.arange(5)] = 1.0
+    x = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        expected = published_features(name, net, x.repeat(1, 3, 1, 1))[:, :5]
+        for model, image in ((colour, x.repeat(1, 3, 1, 1)), (grey, x)):
+            torch.testing.assert_close(model(image)[1], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("damage", ["missing", "other network", "no weights", "code"])
+def test_unfit_weights_are_one_clear_error(damage: str, tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    if damage == "other network":
+        torch.save(resnet50(weights=None).state_dict(), file)
+    elif damage == "no weights":
+        file.write_bytes(b"<html>not found</html>")
+    elif damage == "code":
+        torch.save({"conv1.weight": Path("x")}, file)
+    model = build_classifier({"backbone": "resnet18", "in_channels": 1, "output_stride": 32})
+    with pytest.raises(ConfigError) as caught:
+        load_pretrained(model, "resnet18", file)
+    expected = "do not exist" if damage == "missing" else "do not fit"
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
