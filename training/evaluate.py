@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.bundle import Bundle, Slot, find_bundle
-from inspection.config import InspectorConfig, load_inspector
+from inspection.config import InspectorConfig, find_policy
 from inspection.errors import ConfigError
 from training.evaluate_batteries import battery_figures
 from training.evaluate_config import EvaluationConfig, load_evaluation
@@ -18,7 +18,6 @@ from training.evaluate_rgb import view_figures
 from training.progress import progress_bar
 from training.split_files import PARTS, read_split
 
-POLICY_NAME = "inspector.yaml"
 OnBattery = Callable[[JudgedBattery, Predictions], None]
 
 
@@ -82,12 +81,6 @@ def select_data(lots: Sequence[Path], split: Path | None, part: str) -> Data:
     return Data(folders, lambda ref: ref.path in wanted, (part, files.id))
 
 
-def find_policy(models_dir: Path) -> InspectorConfig:
-    """Return the fusion policy that lies beside the models, else the installed one."""
-    beside = models_dir / POLICY_NAME
-    return load_inspector(beside if beside.is_file() else None)
-
-
 def evaluate_models(models_dir: Path, lot: Path, device: str = "cpu") -> dict[str, Any]:
     """Return the figures of every model in a folder on a whole lot; see ``evaluate``."""
     return evaluate(models_dir, Data((lot,)), device=device).figures
@@ -118,7 +111,7 @@ def evaluate(
     InspectionError
         If the folder holds no model, a model is altered, or the lot has no labels.
     """
-    settings, rules = config or load_evaluation(), policy or find_policy(models_dir)
+    settings, rules = config or load_evaluation(), policy or find_policy(models_dir).inspector
     models = Models(models_dir, rules, device)
     judged = _judge(models, data, on_battery)
     figures: dict[str, Any] = {

@@ -20,6 +20,18 @@ def summary(figures: Mapping[str, Any]) -> list[str]:
     return [f"{n:<{names}}  {v:<{values}}  {i}".rstrip() for n, v, i in rows]
 
 
+def flat(figures: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return every figure as a ``name value`` line."""
+    lines = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            lines += flat(value, f"{prefix}{name}.")
+        else:
+            shown = f"{value:.4f}" if isinstance(value, float) else value
+            lines.append(f"{prefix}{name} {shown}")
+    return lines
+
+
 def _batteries(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     normal = found["batteries"] - found["defective"]
     yield ("batteries", str(found["batteries"]), "")

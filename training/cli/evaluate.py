@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from inspection.messages import Language
 
 
 def evaluate(
@@ -20,7 +23,8 @@ def evaluate(
     ] = None,
     part: Annotated[str, typer.Option("--part", help="Part of the split.")] = "test",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for evaluation.html, .json and pictures.")
+        Path | None,
+        typer.Option("--out", help="Folder for evaluation.html, evaluation.json and pictures."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="[default: configs/evaluation.yaml]")
@@ -32,36 +36,83 @@ def evaluate(
     language: Annotated[
         Literal["en", "ko"], typer.Option("--language", help="Of the report.")
     ] = "en",
+    masks: Annotated[
+        Literal["same-stem"] | None,
+        typer.Option("--masks", help="Plain folder: each defective image has a mask NAME.png."),
+    ] = None,
+    normal: Annotated[
+        str | None,
+        typer.Option("--normal", help="Plain folder: its subfolder of normal images."),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> int:
     """Judge labelled images with every model of a folder, as the station would, and say how well.
 
-    Prints the figures, F1 first, with 95 % intervals over batteries; --out writes the report.
+    Prints the figures, F1 first, with 95 % intervals over batteries; --out writes the report. A
+    model trained on a plain folder (--normal) is judged on a plain folder: a subfolder of defective
+    images for each kind of defect.
     """
+    from training.folders import read_held_out
+
+    if masks or normal or read_held_out(models) is not None:
+        figures, lines = _plain_folder(models, data or [], masks, normal, device, out)
+    else:
+        figures, lines = _lots(
+            models, (data or [], split, part), (config, policy), out, language, device
+        )
+    typer.echo(json.dumps(figures, indent=2, allow_nan=False) if as_json else "\n".join(lines))
+    return 0
+
+
+def _lots(
+    models: Path,
+    images: tuple[list[Path], Path | None, str],
+    settings: tuple[Path | None, Path | None],
+    out: Path | None,
+    language: Language,
+    device: str,
+) -> tuple[dict[str, Any], list[str]]:
     from inspection.config import load_inspector
     from training.evaluate import evaluate as run
     from training.evaluate import select_data
     from training.evaluate_config import load_evaluation
     from training.evaluate_text import summary
 
-    settings = load_evaluation(config)
-    rules = load_inspector(policy) if policy else None
-    chosen = select_data(data or [], split, part)
+    config = load_evaluation(settings[0])
+    rules = load_inspector(settings[1]) if settings[1] else None
+    chosen = select_data(*images)
     if out is None:
-        evaluation = run(models, chosen, device=device, config=settings, policy=rules)
-        page = None
-    else:
-        from training.report.thumbnails import WorstBatteries
-        from training.report.write import write_report
+        found = run(models, chosen, device=device, config=config, policy=rules)
+        return found.figures, summary(found.figures)
 
-        worst = WorstBatteries(settings.report)
-        evaluation = run(
-            models, chosen, device=device, config=settings, policy=rules, on_battery=worst
-        )
-        page = write_report(evaluation, worst.batteries, out, language)
-    if as_json:
-        typer.echo(json.dumps(evaluation.figures, indent=2, allow_nan=False))
-    else:
-        typer.echo("\n".join([*summary(evaluation.figures), *([str(page)] if page else [])]))
-    return 0
+    from training.report.thumbnails import WorstBatteries
+    from training.report.write import write_report
+
+    worst = WorstBatteries(config.report)
+    found = run(models, chosen, device=device, config=config, policy=rules, on_battery=worst)
+    page = write_report(found, worst.batteries, out, language)
+    return found.figures, [*summary(found.figures), str(page)]
+
+
+def _plain_folder(
+    models: Path,
+    data: list[Path],
+    masks: Literal["same-stem"] | None,
+    normal: str | None,
+    device: str,
+    out: Path | None,
+) -> tuple[dict[str, Any], list[str]]:
+    from inspection.atomic import write_atomic
+    from inspection.errors import ConfigError
+    from training.evaluate_folder import evaluate_folder
+    from training.evaluate_text import flat
+
+    if len(data) != 1:
+        raise ConfigError("evaluate_one_folder", found=len(data))
+    found = evaluate_folder(models, data[0], masks, normal, device)
+    figures = {"folder": data[0].resolve().name, "models": {"rgb_ae": found}}
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "evaluation.json", json.dumps(figures, indent=2, allow_nan=False) + "\n")
+    return figures, flat(figures)

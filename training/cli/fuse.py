@@ -36,13 +36,14 @@ def fuse(
     Fewest escapes first, then the lowest overkill, then the highest F1 of defect verdicts, then the
     middle of the plateau. The grid is in configs/evaluation.yaml.
     """
-    from training.evaluate import find_policy, judge, select_data
+    from inspection.config import find_policy
+    from training.evaluate import judge, select_data
     from training.evaluate_config import load_evaluation, with_methods
     from training.fuse import search
     from training.fuse_policy import aligned, table, write_policy
 
     grid = with_methods(load_evaluation(config).fusion, methods or [])
-    current = find_policy(models)
+    current = find_policy(models).inspector
     chosen = select_data(data or [], split, part)
     judged, bundles = judge(models, chosen, current, device)
     found = search(judged, grid, current, max_escape)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -120,23 +122,28 @@ def _histogram(
     axes.set_ylim(bottom=0.5)
     axes.set_xlabel(unit)
     axes.set_ylabel("images (log)")
-    axes.legend(loc="upper center", frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return _png(figure)
 
 
-def _reliability(calibration: Mapping[str, object]) -> bytes:
+def _reliability(calibration: Mapping[str, Any]) -> bytes:
     figure, axes = _figure("Reliability")
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for key, colour, name in (("before", SOFT, "before"), ("after", NORMAL, "after")):
         found = calibration[key]
-        assert isinstance(found, Mapping)
-        axes.plot(found["confidence"], found["accuracy"], "o-", color=colour, linewidth=1.6,
-                  markersize=4, label=f"{name} scaling: ECE {found['ece']:.3f}")  # fmt: skip
+        # A bin of one image is right or wrong, no more: the area tells how many there are.
+        sizes = 4 + 60 * np.sqrt(np.array(found["counts"]) / max(found["counts"]))
+        axes.plot(found["confidence"], found["accuracy"], color=colour, linewidth=0.6, alpha=0.6)
+        axes.scatter(found["confidence"], found["accuracy"], sizes, color=colour, alpha=0.75,
+                     linewidths=0, label=f"{name} scaling: ECE {found['ece']:.3f}")  # fmt: skip
     axes.set_xlabel("how sure the classifier is")
     axes.set_ylabel("how often it is right")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(-0.02, 1.02)
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    legend = axes.legend(loc="upper left", frameon=False, fontsize=8)
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([24])
     return _png(figure)
 
 

@@ -20,7 +20,8 @@ from training.evaluate_config import ReportConfig
 from training.evaluate_pass import JudgedBattery, JudgedImage, Predictions
 
 LABEL_COLOUR = (64, 220, 120)
-LABEL_WIDTH = 2
+LABEL_GAP = 4
+"""Pixels between a defect and its outline, which would hide a sliver if it lay on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,15 @@ def outline(
     roi: Rect,
     scale: float,
 ) -> NDArray[np.uint8]:
-    """Return a copy of an RGB picture of ``roi`` with polygons in source pixels drawn on it."""
-    drawn = picture.copy()
+    """Return a copy of an RGB picture of ``roi`` with a line around polygons in source pixels."""
+    drawn, inside = picture.copy(), np.zeros(picture.shape[:2], np.uint8)
     for polygon in polygons:
         points = ((polygon - (roi.x, roi.y)) * scale).round().astype(np.int32)
-        cv2.polylines(drawn, [points], True, LABEL_COLOUR, LABEL_WIDTH, cv2.LINE_AA)
+        cv2.fillPoly(inside, [points], 1)
+    side = 2 * LABEL_GAP + 1
+    grown = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    lines = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    cv2.drawContours(drawn, lines, -1, LABEL_COLOUR, 1, cv2.LINE_AA)
     return drawn
 
 
