@@ -13,6 +13,9 @@ from inspection.records import Modality
 from training.config import CacheConfig, LoopConfig
 from training.thresholds import ThresholdConfig
 
+Kind = Literal["texture", "stain", "mark", "hollow", "raised"]
+Region = Literal["object", "frame"]
+
 
 class NormalAugmentation(Config):
     """Variation of normal images before anything is painted on them.
@@ -33,10 +36,28 @@ class NormalAugmentation(Config):
 
 
 class AnomalyConfig(Config):
-    """Synthetic anomalies: share of training images that get one, and how faint they may be."""
+    """Synthetic anomalies.
+
+    Parameters
+    ----------
+    share : of the training images get some
+    min_change : mean absolute change over the channels, in grey levels, from which a pixel
+        counts as changed; what nobody could see is not taught as an anomaly
+    region : where they are painted: on the object, told from the border of the picture, or
+        anywhere in the frame, for surfaces that fill it
+    kinds : how often each kind is painted, in relation to the others: ``texture`` (moved, bent or
+        foreign), ``stain`` (tinted or shaded), ``mark`` (a contrasting colour), ``hollow``
+        (cracks and holes, darker than the surroundings), ``raised`` (lighter lines and grains)
+    distractors : share of the images that get soft shadows and faint lines, which are normal
+    """
 
     share: Fraction = 0.5
     min_change: Positive = 5.0
+    region: Region = "object"
+    kinds: dict[Kind, Positive] = Field(
+        default={"texture": 2, "stain": 3, "mark": 2, "hollow": 2, "raised": 3}, min_length=1
+    )
+    distractors: Fraction = 0.0
 
 
 class FolderConfig(Config):

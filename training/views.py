@@ -15,8 +15,9 @@ from torch import Tensor
 from inspection.images import Preprocess
 from inspection.labels import class_of, read_label
 from inspection.records import ImageRef, Modality
-from training.anomalies import add_anomaly
-from training.autoencoder_config import AutoencoderConfig, NormalAugmentation
+from training.anomalies import add_anomaly, object_of
+from training.autoencoder_config import AnomalyConfig, AutoencoderConfig, NormalAugmentation
+from training.distractors import add_distractors
 from training.image_cache import ImageCache
 from training.labelled import scan_lots
 from training.prefetch import prefetch
@@ -111,7 +112,15 @@ def augment(image: Pixels, config: NormalAugmentation, rng: np.random.Generator)
     moved = cv2.warpAffine(np.ascontiguousarray(image), move, size, borderMode=cv2.BORDER_REPLICATE)
     gain = 1 + rng.uniform(-config.gain, config.gain)
     gains = gain * (1 + rng.uniform(-config.colour, config.colour, size=3))
-    return np.clip(np.round(moved * gains), 0, 255).astype(np.uint8)
+    levels = np.clip(np.round(np.arange(256)[:, None] * gains), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(moved, levels[None]), np.uint8)
+
+
+def distract(image: Pixels, config: AnomalyConfig, rng: np.random.Generator) -> Pixels:
+    """Return a normal image, of the configured share with marks that are normal too."""
+    if rng.random() >= config.distractors:
+        return image
+    return add_distractors(image, object_of(image, config.region), rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +195,10 @@ def _batches(
         # Each image draws from its own generator, so that threads cannot change the result.
         rng = np.random.default_rng([config.training.seed, epoch, index])
         pixels = load_pixels(views[index].ref, config.preprocess, images)
-        return (augment(pixels, config.augmentation, rng) if train else pixels), rng
+        if train:
+            pixels = augment(pixels, config.augmentation, rng)
+            pixels = distract(pixels, config.anomalies, rng)
+        return pixels, rng
 
     def prepare(picks: NDArray[np.int64]) -> Batch:
         wanted = range(len(picks))[part]
@@ -199,11 +211,7 @@ def _batches(
             mask = np.zeros(image.shape[:2], np.uint8)
             if rng.random() < share:
                 foreign = made[neighbours[place]][0]
-                image, mask = add_anomaly(image, foreign, rng, config.anomalies.min_change)
-                if config.modality == "ct":
-                    # Colour on a slice would give away what was painted.
-                    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-                    image = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
+                image, mask = add_anomaly(image, foreign, rng, config.anomalies)
             painted.append(image)
             masks.append(mask)
         inputs = to_input(painted, config.preprocess)

@@ -29,7 +29,10 @@ from torch import Tensor, nn
 from inspection.bundle import Bundle
 from inspection.errors import BundleError
 from inspection.images import Preprocess
+from inspection.models.comparison import ComparisonHead, block
 
+STEM = "head.stem.0.0.weight"
+"""The head's first weights, whose second dimension is its inputs."""
 Method = Literal["mse", "discriminative"]
 
 
@@ -45,6 +48,8 @@ class CaeArchitecture(BaseModel):
         first and then twice as many
     head_base, head_levels : the head works at half the input's size and halves it
         ``head_levels`` times, with ``head_base`` channels, then two and then four times as many
+    local_contrast : the head is also given the picture freed of its local mean and contrast, so
+        that a mark looks alike on a dark and on a light part
     smooth_sigma : Gaussian smoothing of the map, in pixels of the map
     top_fraction : the score is the mean of this share of the map's highest pixels
     """
@@ -59,6 +64,7 @@ class CaeArchitecture(BaseModel):
     levels: int = Field(default=4, ge=1)
     head_base: int = Field(default=16, ge=1)
     head_levels: int = Field(default=3, ge=1)
+    local_contrast: bool = False
     smooth_sigma: float = Field(default=1.0, ge=0.0)
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
@@ -66,57 +72,6 @@ class CaeArchitecture(BaseModel):
     def step(self) -> int:
         """Width and height of the input must be multiples of this."""
         return max(self.reduction << self.levels, 2 << self.head_levels)
-
-
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.SiLU(inplace=True),
-    )
-
-
-class ComparisonHead(nn.Module):
-    """U-Net over the picture and its reconstruction; one logit per half-size pixel."""
-
-    def __init__(self, base: int, levels: int) -> None:
-        super().__init__()
-        widths = [base * min(2**level, 4) for level in range(levels + 1)]
-        # 12: the picture folded 2x2, so that half size loses nothing; 3 + 3: the
-        # reconstruction and the difference.
-        self.stem = nn.Sequential(_block(12 + 3 + 3, widths[0]), _block(widths[0], widths[0]))
-        self.down = nn.ModuleList(
-            nn.Sequential(_block(a, b, stride=2), _block(b, b)) for a, b in pairwise(widths)
-        )
-        # Narrowed before they are enlarged, and added rather than stacked: half the work.
-        self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths[::-1]))
-        self.up = nn.ModuleList(_block(b, b) for b in widths[-2::-1])
-        self.out = nn.Conv2d(widths[0], 1, 1)
-        # Anomalies are rare: starting from "nothing here" saves learning that first.
-        assert self.out.bias is not None
-        nn.init.constant_(self.out.bias, -3.0)
-
-    def forward(self, image: Tensor, reconstruction: Tensor) -> Tensor:
-        """Return (B, 1, H/2, W/2) logits.
-
-        Parameters
-        ----------
-        image : (B, 3, H, W)
-        reconstruction : (B, 3, h, w), any smaller size
-        """
-        folded = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
-        half = F.interpolate(reconstruction, folded.shape[2:], mode="bilinear")
-        average = folded.view(-1, 3, 4, *folded.shape[2:]).mean(dim=2)  # same as 2x2 pooling
-        difference = average - half
-        feats = [self.stem(torch.cat([folded, half, difference], dim=1))]
-        for down in self.down:
-            feats.append(down(feats[-1]))  # (B, C_i, H/2^(i+1), W/2^(i+1))
-        x = feats.pop()
-        for narrow, up in zip(self.narrow, self.up, strict=True):
-            skip = feats.pop()
-            x = up(skip + F.interpolate(narrow(x), skip.shape[2:], mode="nearest"))
-        logits: Tensor = self.out(x)
-        return logits
 
 
 class ConvAutoencoder(nn.Module):
@@ -143,13 +98,13 @@ class ConvAutoencoder(nn.Module):
         grid = (widths[-1], height // shrink, width // shrink)
         cells = grid[0] * grid[1] * grid[2]
         self.encoder = nn.Sequential(
-            *(_block(a, b, stride=2) for a, b in pairwise(widths)),
+            *(block(a, b, stride=2) for a, b in pairwise(widths)),
             nn.Flatten(),
             nn.Linear(cells, arch.latent_dim),
         )
         steps: list[nn.Module] = []
         for a, b in pairwise([*widths[:0:-1], arch.base]):
-            steps += [_block(a, b), nn.Upsample(scale_factor=2, mode="nearest")]
+            steps += [block(a, b), nn.Upsample(scale_factor=2, mode="nearest")]
         self.decoder = nn.Sequential(
             nn.Linear(arch.latent_dim, cells),
             nn.SiLU(inplace=True),
@@ -158,7 +113,11 @@ class ConvAutoencoder(nn.Module):
             nn.Conv2d(arch.base, 3, 3, padding=1),
         )
         discriminative = arch.method == "discriminative"
-        self.head = ComparisonHead(arch.head_base, arch.head_levels) if discriminative else None
+        self.head = (
+            ComparisonHead(arch.head_base, arch.head_levels, arch.local_contrast)
+            if discriminative
+            else None
+        )
 
     def reduce(self, image: Tensor) -> Tensor:
         """Return what the autoencoder sees of an input: (B, 3, H/reduction, W/reduction)."""
@@ -302,16 +261,27 @@ def _build(bundle: Bundle) -> ConvAutoencoder:
     return model
 
 
-def load_weights(model: ConvAutoencoder, bundle: Bundle) -> None:
+def load_weights(model: ConvAutoencoder, bundle: Bundle, *, grow: bool = False) -> None:
     """Load a bundle's weights into a network.
+
+    Parameters
+    ----------
+    grow : to go on training: the network's head may have inputs that the bundle's had not; they
+        start without weight
 
     Raises
     ------
     BundleError
         If they are of another network.
     """
+    tensors = bundle.load_tensors()
+    if grow and (old := tensors.get(STEM)) is not None:
+        new = torch.zeros_like(model.state_dict()[STEM])
+        if old.shape[1] < new.shape[1]:
+            new[:, : old.shape[1]] = old
+            tensors[STEM] = new
     try:
-        model.load_state_dict(bundle.load_tensors())
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         raise _misfit(bundle, error) from error
 
