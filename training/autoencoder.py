@@ -70,7 +70,7 @@ def train_autoencoder(config: AutoencoderConfig, run: Run) -> Bundle:
         size = config.preprocess.width, config.preprocess.height
         model = ConvAutoencoder(config.architecture, *size)
         if start is not None:
-            load_weights(model, start)
+            load_weights(model, start, grow=True)
         model.to(processes.device).to(memory_format=torch.channels_last)
         origin = {**run.provenance(), "init": None if start is None else start.sha256}
         task = AutoencoderTask(
