@@ -14,6 +14,7 @@ from inspection.config import Config, Fraction, Positive, read_yaml
 from inspection.errors import ConfigError
 from inspection.images import Preprocess
 from inspection.models.backbones import Backbone
+from training.shares import Split as Split
 
 
 class ClassifierArchitecture(Config):
@@ -147,20 +148,6 @@ class CacheConfig(Config):
 
     folder: Path | None = None
     max_gigabytes: float = Field(default=20.0, ge=0.0)
-
-
-class Split(Config):
-    """Shares of batteries; a battery is never on two sides."""
-
-    train: Fraction = 0.70
-    val: Fraction = 0.15
-    test: Fraction = 0.15
-
-    @model_validator(mode="after")
-    def _sums_to_one(self) -> Split:
-        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
-            raise ValueError("train, val and test must sum to 1")
-        return self
 
 
 class CnnConfig(Config):

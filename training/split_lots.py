@@ -11,8 +11,8 @@ from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import ConfigError
 from inspection.messages import Message
-from training.config import Split
 from training.labelled import LabelledImage, LabelledLots, Progress, read_labels, scan_lots
+from training.shares import Split
 from training.split_files import PARTS, Part, SplitRow, write_split
 from training.splits import deal
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inspection.errors import ConfigError
 from inspection.records import CT_CLASSES
-from training.config import Split
-from training.dataset import Slice
+from training.shares import Split
 from training.split_files import PARTS, Part
+
+if TYPE_CHECKING:
+    from training.dataset import Slice
 
 _ROUNDING = 1e-9
 

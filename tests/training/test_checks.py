@@ -15,8 +15,8 @@ import pytest
 from inspection.console import run
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
-from training.config import Split
 from training.duplicates import near_pairs
+from training.shares import Split
 from training.split_files import read_split
 from training.split_lots import split_lots
 

@@ -17,8 +17,8 @@ from inspection.lot import scan_lot
 from inspection.records import CT_CLASSES
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
-from training.config import Split
 from training.labelled import scan_lots
+from training.shares import Split
 from training.split_files import PARTS, RGB_CLASSES, SplitFiles, read_split
 from training.split_lots import split_lots
 from training.splits import deal, part_sizes

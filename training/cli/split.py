@@ -28,8 +28,8 @@ def split(
     from inspection.console import system_language
     from inspection.errors import ConfigError
     from inspection.messages import Message
-    from training.config import Split
     from training.progress import progress_bar
+    from training.shares import Split
     from training.split_lots import split_lots
 
     if not (0 < train <= 1 and 0 <= val <= 1 and train + val <= 1 + 1e-9):
