@@ -14,6 +14,7 @@ from inspection.lot_folders import part_of
 from inspection.messages import Message
 from inspection.records import Battery, ImageLabel, Modality
 from training.duplicates import (
+    MOST_CANDIDATES,
     Copy,
     Signature,
     Source,
@@ -205,7 +206,11 @@ def _pixel_findings(
                 yield _of("warning", Message(code="label_size_differs", params=params), item)
     sides = [item.part if across_parts else item.battery for item in images]
     pairs = _identical_files(images, signatures, sides)
-    pairs |= _copies(images, signatures, sides, pairs)
+    candidates = _candidates(images, signatures, sides)
+    if len(candidates) > MOST_CANDIDATES:
+        left = {"count": len(candidates) - MOST_CANDIDATES}
+        yield Finding("warning", Message(code="look_alikes_left", params=left))
+    pairs |= _copies(images, candidates[:MOST_CANDIDATES])
     for (one, two), copy in sorted(pairs.items()):
         first, second = images[one], images[two]
         differ = sides[one] != sides[two] and sides[one] and sides[two]
@@ -236,13 +241,10 @@ def _identical_files(
     return pairs
 
 
-def _copies(
-    images: Sequence[_Image],
-    signatures: Sequence[Signature | None],
-    sides: Sequence[str],
-    known: dict[tuple[int, int], Copy],
-) -> dict[tuple[int, int], Copy]:
-    """Return the copies among images of different sides that are not the same file."""
+def _candidates(
+    images: Sequence[_Image], signatures: Sequence[Signature | None], sides: Sequence[str]
+) -> list[tuple[int, int]]:
+    """Return the images of different sides that look alike and are not the same file."""
     candidates: list[tuple[int, int]] = []
     modalities: tuple[Modality, ...] = ("ct", "rgb")
     numbers = {side: number for number, side in enumerate(_small_first(sides))}
@@ -254,22 +256,26 @@ def _copies(
         ]
         if not chosen:
             continue
-        places = [index for index, _ in chosen]
         found = near_pairs(
             np.array([signature.coarse for _, signature in chosen], np.uint64),
             np.stack([signature.fine for _, signature in chosen]),
-            np.array([numbers[sides[index]] for index in places], np.int64),
+            np.array([numbers[sides[index]] for index, _ in chosen], np.int64),
         )
         for one, two in found:
-            pair = min(places[one], places[two]), max(places[one], places[two])
-            one_file, other = (signatures[index] for index in pair)
-            if one_file and other and one_file.digest != other.digest:
-                candidates.append(pair)
+            if chosen[one][1].digest != chosen[two][1].digest:
+                first, second = sorted((chosen[one][0], chosen[two][0]))
+                candidates.append((first, second))
+    return candidates
+
+
+def _copies(
+    images: Sequence[_Image], candidates: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], Copy]:
+    """Return those candidates whose pixels say that one is a copy."""
+    sources = [(images[one].source, images[two].source) for one, two in candidates]
     with progress_bar("copies") as advance:
-        sources = [(images[one].source, images[two].source) for one, two in candidates]
-        results = compare_images(sources, WORKERS, advance)
-        compared = list(zip(candidates, results, strict=True))
-    return {pair: copy for pair, copy in compared if copy is not None and pair not in known}
+        results = list(compare_images(sources, WORKERS, advance))
+    return {pair: copy for pair, copy in zip(candidates, results, strict=True) if copy is not None}
 
 
 def _small_first(sides: Sequence[str]) -> list[str]:

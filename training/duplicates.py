@@ -38,6 +38,7 @@ SAME_TEXTURE = 0.8
 NEAREST = 3
 """Candidates per image."""
 MOST_CANDIDATES = 20_000
+"""Pairs whose pixels are compared; decoding more would take longer than all the rest."""
 _BLOCK = 128
 _WAITING = 64
 
@@ -112,7 +113,7 @@ def near_pairs(
     Returns
     -------
     list of (int, int)
-        At most ``NEAREST`` for each image and ``MOST_CANDIDATES`` in all.
+        At most ``NEAREST`` for each image.
     """
     order = np.argsort(groups, kind="stable")
     coarse, fine, groups = coarse[order], fine[order], groups[order]
@@ -137,7 +138,7 @@ def near_pairs(
             if seen[row] < NEAREST:
                 seen[row] += 1
                 found.append((int(bits[index]), int(order[row]), int(order[right[index]])))
-    return [(one, two) for _, one, two in sorted(found)[:MOST_CANDIDATES]]
+    return [(one, two) for _, one, two in sorted(found)]
 
 
 def compare_images(

@@ -219,17 +219,34 @@ def _row(line: str, lots: Mapping[str, str], path: Path, number: int) -> _Stored
 
 
 def _roots(stored: Mapping[str, str], given: Sequence[Path], folder: Path) -> dict[str, Path]:
-    """Return where each lot is."""
-    by_name = {root.resolve().name: root for root in given}
+    """Return where each lot is: recorded and given, else given under its name, else recorded."""
+    left = list(given)
     roots: dict[str, Path] = {}
+    # Those that are where they were come first: two lots may have folders of one name.
+    for exactly in (True, False):
+        for name, recorded in stored.items():
+            if name in roots:
+                continue
+            fits = [
+                root
+                for root in left
+                if root.resolve() == Path(recorded)
+                or (not exactly and root.resolve().name == Path(recorded).name)
+            ]
+            if not exactly and len(given) == len(stored) == 1:
+                fits = left
+            if fits:
+                roots[name] = fits[0]
+                left.remove(fits[0])
     for name, recorded in stored.items():
-        only = given[0] if len(given) == len(stored) == 1 else None
-        root = only or by_name.get(Path(recorded).name) or (None if given else Path(recorded))
+        root = roots.get(name)
+        if root is None and not given:
+            root = roots[name] = Path(recorded)
         if root is None or not root.is_dir():
-            where = str(root) if root else recorded
-            raise ConfigError("split_lot_gone", folder=str(folder), lot=name, path=where)
-        roots[name] = root
-    return roots
+            raise ConfigError(
+                "split_lot_gone", folder=str(folder), lot=name, path=str(root or recorded)
+            )
+    return {name: roots[name] for name in stored}
 
 
 def _refuse_overlap(parts: Mapping[Part, Sequence[SplitRow]]) -> None:

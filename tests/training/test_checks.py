@@ -229,3 +229,12 @@ def test_close_hashes_of_different_groups_are_paired_once_and_the_closest_first(
     fine[400], fine[420], fine[430] = fine[5] ^ np.uint64(1), fine[7], fine[9]
     found = near_pairs(fine[:, 0].copy(), fine, groups.astype(np.int64))
     assert [{*pair} for pair in found] == [{7, 420}, {5, 400}]
+
+
+def test_look_alikes_that_were_not_compared_are_counted(lot, split, capsys, monkeypatch) -> None:
+    source, target = of_part(split, "train", "rgb"), of_part(split, "test", "rgb")
+    write_picture(target, picture(source), cv2.IMWRITE_PNG_COMPRESSION, 9)
+    monkeypatch.setattr("training.checks.MOST_CANDIDATES", 0)
+    code, found = check(capsys, lot, "--split", split)
+    assert code == 0
+    assert found["look_alikes_left"]["count"] == 1

@@ -258,6 +258,19 @@ def test_a_moved_lot_is_found_where_it_is_said_to_be(
     assert all(path.is_relative_to(moved) for path in found.paths("val"))
 
 
+def test_lots_of_one_folder_name_are_told_apart(lot: Path, tmp_path: Path) -> None:
+    for place in ("first", "second"):
+        shutil.copytree(lot, tmp_path / place / "lot")
+    lots = [tmp_path / "first" / "lot", tmp_path / "second" / "lot"]
+    split_lots(lots, tmp_path / "split", Split(), 0)
+    for there in ([], lots, lots[::-1]):
+        read = read_split(tmp_path / "split", there)
+        assert list(read.lots.values()) == lots
+        assert len({row.battery for part in PARTS for row in read.rows(part)}) == 32
+    with pytest.raises(ConfigError, match="lot-2"):
+        read_split(tmp_path / "split", lots[:1])
+
+
 def test_a_split_made_with_crlf_is_read_alike(split: SplitFiles) -> None:
     path = split.folder / "test.txt"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
