@@ -77,8 +77,9 @@ class RuleBasedGrid(Config):
 
 
 class FusionGrid(Config):
-    """What `trainer fuse` tries."""
+    """What `trainer fuse` tries; above ``max_overkill`` a policy counts as useless."""
 
+    max_overkill: Fraction = 0.5
     methods: list[Method] = Field(min_length=1)
     aggregation: AggregationGrid
     weighted_average: WeightedAverageGrid

@@ -5,16 +5,18 @@ Every model judges the images once. Each combination of the grid is then put to
 
 The order of preference, all at battery level:
 
-1. an escape rate (defective batteries called ``normal``) within the allowed one; where none is,
+1. an overkill rate under ``max_overkill``: a policy that sends most good batteries to review
+   has no escapes, and inspects nothing;
+2. an escape rate (defective batteries called ``normal``) within the allowed one; where none is,
    the fewest escapes;
-2. the lowest overkill rate (normal batteries called anything else, ``review`` included);
-3. the highest F1 of the outright defect verdicts, which keeps a policy from sending every
+3. the lowest overkill rate (normal batteries called anything else, ``review`` included);
+4. the highest F1 of the outright defect verdicts, which keeps a policy from sending every
    defective battery to review;
-4. a place inside a plateau rather than at its edge, that is, with equal neighbours in every
+5. a place inside a plateau rather than at its edge, that is, with equal neighbours in every
    direction of the grid. What stands at the edge on sixty batteries falls off it on the next;
-5. the method in force, which is not changed for nothing;
-6. the middle of the plateau: the longest way to its edge;
-7. the values nearest to those in force.
+6. the method in force, which is not changed for nothing;
+7. the middle of the plateau: the longest way to its edge;
+8. the values nearest to those in force.
 """
 
 from __future__ import annotations
@@ -73,6 +75,14 @@ class Outcome:
         """Share of the normal batteries called anything else."""
         normal = self.batteries - self.defective
         return self.overkills / normal if normal else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The escape rate that is allowed, and the overkill rate above which a policy is useless."""
+
+    max_escape: float = 0.0
+    max_overkill: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ def search(
     judged: Sequence[JudgedBattery],
     grid: FusionGrid,
     current: InspectorConfig,
-    max_escape: float = 0.0,
+    limits: Limits | None = None,
 ) -> Search:
     """Try every policy of the grid and return them by preference; see the module's order.
 
@@ -164,7 +174,7 @@ def search(
     judged : validation batteries, with the results of their images
     grid : values to try
     current : the policy in force; what the grid does not name is taken from it
-    max_escape : escape rate that is allowed
+    limits : by default no escape, and the grid's own overkill
 
     Raises
     ------
@@ -172,15 +182,16 @@ def search(
         If the batteries are not of both sorts, defective and normal.
     """
     judge = Judge(judged)
+    bounds = limits or Limits(max_overkill=grid.max_overkill)
     found: list[Candidate] = []
     for method in grid.methods:
         axes = _axes(grid, method)
         tried = [_try(judge, current, method, axes, v) for v in product(*axes.values())]
-        margins = _margins(axes, [preference(c.outcome, max_escape) for c in tried])
+        margins = _margins(axes, [preference(c.outcome, bounds) for c in tried])
         found += [replace(c, margin=m) for c, m in zip(tried, margins, strict=True)]
 
     def order(candidate: Candidate) -> tuple[float, ...]:
-        quality = preference(candidate.outcome, max_escape)
+        quality = preference(candidate.outcome, bounds)
         at_edge = candidate.margin <= EDGE
         other_method = candidate.policy.method != current.method
         return *quality, at_edge, other_method, -candidate.margin, candidate.change
@@ -189,11 +200,12 @@ def search(
     return Search(tuple(sorted(found, key=order)), now)
 
 
-def preference(outcome: Outcome, max_escape: float) -> tuple[float, float, float]:
+def preference(outcome: Outcome, limits: Limits) -> tuple[float, ...]:
     """Return what is compared first to last, the smaller the better."""
+    useless = outcome.overkill_rate > limits.max_overkill
     # Within what is allowed, fewer escapes are no reason for more overkill.
-    too_many = outcome.escape_rate if outcome.escape_rate > max_escape + 1e-12 else 0.0
-    return too_many, outcome.overkill_rate, -round(outcome.f1, 9)
+    too_many = outcome.escape_rate if outcome.escape_rate > limits.max_escape + 1e-12 else 0.0
+    return useless, too_many, outcome.overkill_rate, -round(outcome.f1, 9)
 
 
 def _try(

@@ -11,11 +11,11 @@ import yaml
 
 from inspection.atomic import write_atomic
 from inspection.config import InspectorConfig, load_inspector
-from training.fuse import Candidate, Outcome, Search
+from training.fuse import Candidate, Limits, Outcome, Search
 
 
 def write_policy(
-    path: Path, search: Search, models: Mapping[str, str], data: str, max_escape: float
+    path: Path, search: Search, models: Mapping[str, str], data: str, limits: Limits
 ) -> InspectorConfig:
     """Write the best policy as a complete ``inspector.yaml`` and return it, read back.
 
@@ -25,7 +25,7 @@ def write_policy(
     search : what was found
     models : SHA-256 of each model that judged, by slot
     data : the validation data, by name
-    max_escape : the escape rate that was allowed
+    limits : that the search was given
 
     Raises
     ------
@@ -39,7 +39,8 @@ def write_policy(
         f"date        {datetime.now(UTC).isoformat(timespec='seconds')}",
         f"validation  {data}: {count} batteries, {defective} of them defective",
         *(f"model       {slot} sha256 {digest}" for slot, digest in models.items()),
-        f"tried       {len(search.candidates)} policies, escape rate up to {max_escape:g} allowed",
+        f"tried       {len(search.candidates)} policies",
+        f"allowed     escape rate {limits.max_escape:g}, overkill rate {limits.max_overkill:g}",
         f"found       {_figures(best.outcome)}",
         f"before      {_figures(search.current.outcome)}",
         f"margin      {best.margin} steps of the grid from the nearest policy with other figures",

@@ -39,15 +39,16 @@ def fuse(
     from inspection.config import find_policy
     from training.evaluate import judge, select_data
     from training.evaluate_config import load_evaluation, with_methods
-    from training.fuse import search
+    from training.fuse import Limits, search
     from training.fuse_policy import aligned, table, write_policy
 
     grid = with_methods(load_evaluation(config).fusion, methods or [])
     current = find_policy(models).inspector
     chosen = select_data(data or [], split, part)
     judged, bundles = judge(models, chosen, current, device)
-    found = search(judged, grid, current, max_escape)
+    limits = Limits(max_escape, grid.max_overkill)
+    found = search(judged, grid, current, limits)
     digests = {slot: bundle.sha256 for slot, bundle in bundles.items()}
-    write_policy(out, found, digests, chosen.name, max_escape)
+    write_policy(out, found, digests, chosen.name, limits)
     typer.echo("\n".join([*aligned(table(found, top)), str(out)]))
     return 0
