@@ -159,7 +159,8 @@ class AutoencoderTask:
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch."""
-        whole, rest = divmod(len(self._sides.train), self.settings.batch_size)
+        images = len(self._sides.train) * self.settings.repeats
+        whole, rest = divmod(images, self.settings.batch_size)
         return whole + (rest > 1 and not self._shared)
 
     def batches(self, epoch: int) -> Iterator[Batch]:

@@ -75,6 +75,8 @@ class AutoencoderTraining(LoopConfig):
 
     Parameters
     ----------
+    repeats : times that an epoch shows each image: a small set's epochs would else be shorter than
+        their validation
     validation_share : share of the lots' batteries kept for early stopping
     best_by : figure by which the epoch to keep is chosen
     crop : (width, height) in input pixels, even, of the part that the head learns from; null for
@@ -88,6 +90,7 @@ class AutoencoderTraining(LoopConfig):
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     rise_share: Fraction = 0.1
     gradient_clip: Positive | None = 5.0
+    repeats: int = Field(default=1, ge=1)
     validation_share: float = Field(default=0.15, gt=0.0, lt=1.0)
     best_by: Literal["val_loss", "val_auroc"] = "val_loss"
     crop: tuple[int, int] | None = None

@@ -121,13 +121,16 @@ def validate(
     config: AutoencoderConfig,
     images: ImageCache,
 ) -> HeldOut:
-    """Judge held-out normal views; leaves the model in evaluation mode."""
+    """Judge held-out normal views; leaves the model in evaluation mode.
+
+    Mirror images are left out: an epoch's worth shows without them, in a quarter of the time.
+    """
     model.eval()
     losses, clean, painted = [], [], []
     for batch in validation_batches(held, config, images):
         losses.append(compute_loss(model, batch, config).item() * len(batch.masks))
-        clean.append(_scores(model, batch.clean, config))
-        painted.append(_scores(model, batch.painted, config))
+        clean.append(_scores(model, batch.clean, config, flips=False))
+        painted.append(_scores(model, batch.painted, config, flips=False))
     loss = float(np.sum(losses)) / len(held)
     return HeldOut(loss, np.concatenate(clean), np.concatenate(painted))
 
@@ -151,9 +154,9 @@ def score_views(
 
 
 def _scores(
-    model: ConvAutoencoder, inputs: Tensor, config: AutoencoderConfig
+    model: ConvAutoencoder, inputs: Tensor, config: AutoencoderConfig, *, flips: bool = True
 ) -> NDArray[np.float32]:
-    raw = model.raw_map(_moved(inputs, model))
+    raw = model.raw_map(_moved(inputs, model), flips=flips)
     maps = smooth(raw, config.architecture.smooth_sigma)
     return score_maps(maps, config.architecture.top_fraction).cpu().numpy()
 

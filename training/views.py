@@ -153,6 +153,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Yield one epoch of shuffled, augmented views, a share of them with painted anomalies.
 
+    Every view comes ``training.repeats`` times, changed and painted differently each time.
+
     Parameters
     ----------
     views : normal ones
@@ -161,7 +163,7 @@ def training_batches(
     part : which images of each batch are wanted; those are the same whatever the part
     """
     seed = config.training.seed
-    order = np.random.default_rng([seed, epoch]).permutation(len(views))
+    order = np.random.default_rng([seed, epoch]).permutation(len(views) * config.training.repeats)
     parts = range(config.training.batch_size)[part]
     if len(parts) < config.training.batch_size:
         # Processes that share a batch must all have as much of it.
@@ -194,7 +196,7 @@ def _batches(
     def normal(index: int) -> tuple[Pixels, np.random.Generator]:
         # Each image draws from its own generator, so that threads cannot change the result.
         rng = np.random.default_rng([config.training.seed, epoch, index])
-        pixels = load_pixels(views[index].ref, config.preprocess, images)
+        pixels = load_pixels(views[index % len(views)].ref, config.preprocess, images)
         if train:
             pixels = augment(pixels, config.augmentation, rng)
             pixels = distract(pixels, config.anomalies, rng)

@@ -31,6 +31,8 @@ from inspection.errors import BundleError
 from inspection.images import Preprocess
 from inspection.models.comparison import ComparisonHead, block
 
+FLIPS = ((0,), (1,), (0, 1))
+"""Mirrored along height, along width, along both."""
 STEM = "head.stem.0.0.weight"
 """The head's first weights, whose second dimension is its inputs."""
 Method = Literal["mse", "discriminative"]
@@ -50,6 +52,8 @@ class CaeArchitecture(BaseModel):
         ``head_levels`` times, with ``head_base`` channels, then two and then four times as many
     local_contrast : the head is also given the picture freed of its local mean and contrast, so
         that a mark looks alike on a dark and on a light part
+    flips : the map is the mean over the picture and its mirror images, at four times the
+        computation; for surfaces without an upright or a left and right
     smooth_sigma : Gaussian smoothing of the map, in pixels of the map
     top_fraction : the score is the mean of this share of the map's highest pixels
     """
@@ -65,6 +69,7 @@ class CaeArchitecture(BaseModel):
     head_base: int = Field(default=16, ge=1)
     head_levels: int = Field(default=3, ge=1)
     local_contrast: bool = False
+    flips: bool = False
     smooth_sigma: float = Field(default=1.0, ge=0.0)
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
@@ -141,8 +146,23 @@ class ConvAutoencoder(nn.Module):
         # The head must not teach the autoencoder to leave hints in its reconstruction.
         return reconstruction, self.head(image, reconstruction.detach())
 
-    def raw_map(self, image: Tensor) -> Tensor:
-        """Return (B, h, w): probability of abnormal, or squared error for ``mse``."""
+    def raw_map(self, image: Tensor, *, flips: bool = True) -> Tensor:
+        """Return (B, h, w): probability of abnormal, or squared error for ``mse``.
+
+        Parameters
+        ----------
+        image : (B, 3, H, W) float32, preprocessed
+        flips : False leaves the mirror images out even where the architecture has them
+        """
+        maps = self._map(image)
+        if flips and self.arch.flips:
+            for axes in FLIPS:
+                flipped = image.flip([axis + 2 for axis in axes])
+                maps = maps + self._map(flipped).flip([axis + 1 for axis in axes])
+            maps = maps / (1 + len(FLIPS))
+        return maps
+
+    def _map(self, image: Tensor) -> Tensor:
         reconstruction, logits = self(image)
         if logits is None:
             difference: Tensor = reconstruction - self.reduce(image)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from inspection.bundle import ThresholdFile, load_bundle, write_bundle
 from inspection.errors import BundleError
@@ -15,10 +16,12 @@ from inspection.models.cae import (
     CaeArchitecture,
     CaePredictor,
     ConvAutoencoder,
+    load_weights,
     score_maps,
     smooth,
     to_display,
 )
+from inspection.models.comparison import local_contrast
 
 SPEC = Preprocess(
     modality="rgb",
@@ -180,3 +183,39 @@ def test_a_display_scale_under_the_threshold_is_refused(tmp_path):
     bundle = make_bundle(tmp_path, display_scale=0.3)
     with pytest.raises(BundleError, match="display scale"):
         CaePredictor(bundle)
+
+
+def test_local_contrast_is_the_same_at_any_brightness():
+    torch.manual_seed(0)
+    picture = 2 * torch.rand(1, 3, 96, 128)
+    dark, light = (local_contrast(F.pixel_unshuffle(x, 2)) for x in (picture, 3 * picture + 0.5))
+    assert dark.shape == (1, 4, 48, 64)
+    assert (dark - light).abs().mean() < 0.15 * dark.abs().mean()
+
+
+def test_mirror_images_give_mirrored_maps():
+    arch = CaeArchitecture(flips=True, local_contrast=True, **SMALL)
+    torch.manual_seed(1)
+    model = ConvAutoencoder(arch, SPEC.width, SPEC.height).eval()
+    picture = torch.randn(2, 3, SPEC.height, SPEC.width)
+    with torch.inference_mode():
+        maps = model.raw_map(picture)
+        for axes in ((2,), (3,), (2, 3)):
+            mirrored = model.raw_map(picture.flip(axes)).flip([axis - 1 for axis in axes])
+            torch.testing.assert_close(mirrored, maps, atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(model.raw_map(picture, flips=False), maps)
+
+
+def test_a_head_with_more_inputs_starts_as_the_one_before(tmp_path):
+    bundle = make_bundle(tmp_path / "rgb_ae")
+    grown = ConvAutoencoder(
+        CaeArchitecture(local_contrast=True, **SMALL), SPEC.width, SPEC.height
+    ).eval()
+    with pytest.raises(BundleError):
+        load_weights(grown, bundle)
+    load_weights(grown, bundle, grow=True)
+    before = ConvAutoencoder(CaeArchitecture(**SMALL), SPEC.width, SPEC.height).eval()
+    load_weights(before, bundle)
+    picture = torch.randn(1, 3, SPEC.height, SPEC.width)
+    with torch.inference_mode():
+        torch.testing.assert_close(grown.raw_map(picture), before.raw_map(picture))
