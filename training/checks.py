@@ -23,7 +23,7 @@ from training.duplicates import (
     same_files,
     sign_images,
 )
-from training.findings import Finding, Severity
+from training.findings import SEVERITIES, Finding, Severity
 from training.labelled import LabelledImage, LabelledLots, read_labels, scan_lots
 from training.progress import progress_bar
 from training.split_files import PARTS, read_split
@@ -107,6 +107,7 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
     findings += _batteries_in_parts(images, leak)
     if pixels:
         findings += _pixel_findings(images, leak, across_parts=split is not None)
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Checked(len(images), len({item.battery for item in images}), tuple(findings))
 
 
