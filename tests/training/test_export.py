@@ -50,12 +50,12 @@ def trainer(*arguments: str | Path) -> int:
 
 
 def inspect(
-    capsys: pytest.CaptureFixture[str], lot: Path, sessions: Path, models: Path
+    capsys: pytest.CaptureFixture[str], lot: Path, sessions: Path, models: Path, *more: str
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return the session and every image's result by its path below the lot."""
     capsys.readouterr()
     arguments = ["inspect", str(lot), "--session-dir", str(sessions), "--models", str(models)]
-    assert run(station_app, "station", [*arguments, "--device", "cpu", "--json"]) == 0
+    assert run(station_app, "station", [*arguments, *more, "--device", "cpu", "--json"]) == 0
     session = json.loads(capsys.readouterr().out)
     images = {}
     for path in (sessions / session["run_id"] / "batteries").glob("*.json"):
@@ -162,12 +162,12 @@ def test_the_station_takes_the_policy_beside_the_models_and_says_so(
     models = tmp_path / "models"
     (run_folder / "inspector.yaml").write_text(POLICY, encoding="utf-8")
     assert trainer("export", run_folder, "--out", models) == 0
-    session, _ = inspect(capsys, lot, tmp_path / "sessions", models)
+    session, _ = inspect(capsys, lot, tmp_path / "sessions", models, "--battery", "001")
     assert session["config"]["inspector"]["method"] == "voting"
     assert session["config"]["inspector"]["aggregation"]["min_run"] == 2
     assert session["config"]["inspector_from"] == str(models / "inspector.yaml")
     (models / "inspector.yaml").unlink()
-    session, _ = inspect(capsys, lot, tmp_path / "sessions", models)
+    session, _ = inspect(capsys, lot, tmp_path / "sessions", models, "--battery", "001")
     assert session["config"]["inspector"]["method"] == "weighted_average"
     assert session["config"]["inspector_from"] == str(config_path("inspector.yaml"))
 
