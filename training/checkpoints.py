@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import pickle
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from inspection.atomic import remove_leftovers, write_atomic
+from inspection.atomic import TEMPORARY, remove_leftovers, write_atomic
 from inspection.errors import ConfigError
 from training.determinism import random_state, restore_random_state
 
@@ -109,8 +110,19 @@ class Checkpoints:
         }
         stream = io.BytesIO()
         torch.save(content, stream)
-        for name in (BEST, LAST) if best else (LAST,):
-            write_atomic(self._folder / name, stream.getvalue())
+        write_atomic(self._folder / LAST, stream.getvalue())
+        if best:
+            self._keep_as_best()
+
+    def _keep_as_best(self) -> None:
+        """Give the last checkpoint a second name, which it keeps when the next one replaces it."""
+        fresh = self._folder / f".{BEST}{TEMPORARY}"
+        fresh.unlink(missing_ok=True)
+        try:
+            fresh.hardlink_to(self._folder / LAST)
+        except OSError:  # a file system without second names
+            shutil.copyfile(self._folder / LAST, fresh)
+        fresh.replace(self._folder / BEST)
 
     def load(self) -> LoopState:
         """Put every part back to the last checkpoint; a fresh state where there is none.
