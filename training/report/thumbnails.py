@@ -83,14 +83,14 @@ class WorstBatteries:
 def telling_images(row: JudgedBattery) -> list[JudgedImage]:
     """Return the images that tell why a battery was misjudged, the most telling first.
 
-    On an escaped battery the labelled defects, on an overkilled one whatever was over its
-    threshold; the highest score in thresholds first.
+    On an escaped battery the labelled defects; on an overkilled one whatever was over its
+    threshold, or everything where nothing was. The highest score in thresholds first.
     """
     images = [i for slot in ("ct_cnn", "rgb_ae") for i in row.slots.get(slot, ()) if not i.error]
     if escaped(row):
         images = [image for image in images if image.truth.is_defect]
     else:
-        images = [image for image in images if image.score > image.threshold]
+        images = [image for image in images if image.score > image.threshold] or images
     return sorted(images, key=lambda image: -image.score / image.threshold)
 
 
