@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from inspection.bundle import ThresholdFile, write_bundle
+from inspection.bundle import ThresholdFile, find_bundle, write_bundle
 from inspection.config import load_inspector
 from inspection.engine import LaneSettings, build_lane
 from inspection.errors import BundleError, ConfigError
@@ -25,7 +25,7 @@ from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.evaluate import Data, Evaluation, evaluate, evaluate_models, judge, select_data
 from training.evaluate_config import load_evaluation
-from training.evaluate_pass import ImageTruth, battery_truth
+from training.evaluate_pass import ImageTruth, battery_truth, judge_alone
 from training.split_files import PARTS
 
 CT = Preprocess(modality="ct", width=32, height=64, channels=1, mean=(0.5,), std=(0.2,))
@@ -311,3 +311,31 @@ def test_the_configuration_refuses_unknown_keys(tmp_path):
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ConfigError, match="bootstraps"):
         load_evaluation(path)
+
+
+# -- thresholds ------------------------------------------------------------------------------
+
+
+def test_a_new_threshold_leaves_a_sound_bundle(models, lot, tmp_path, capsys):
+    folder = Path(shutil.copytree(models / "rgb_ae", tmp_path / "rgb_ae"))
+    images = judge_alone(find_bundle(tmp_path, "rgb_ae"), lot)
+    normal = [image.score for image in images if not image.truth.is_defect]
+    arguments = ["threshold", str(folder), "--data", str(lot)]
+    assert run(*arguments, "--method", "percentile", "--percentile", "90") == 0
+    printed = float(capsys.readouterr().out)
+    record = find_bundle(tmp_path, "rgb_ae").threshold
+    assert record is not None
+    assert record.threshold == pytest.approx(np.percentile(normal, 90))
+    assert printed == pytest.approx(record.threshold, rel=1e-5)
+    assert (record.method, record.num_samples) == ("percentile", len(normal))
+    assert [path.name for path in tmp_path.iterdir()] == ["rgb_ae"]
+
+
+def test_a_lot_without_defects_has_no_best_f1_and_changes_nothing(models, tmp_path, capsys):
+    folder = Path(shutil.copytree(models / "rgb_ae", tmp_path / "rgb_ae"))
+    spec = SyntheticLot(batteries=2, slices=3, views=1, canvas=128, seed=1, defects=0.0)
+    good = write_lot(tmp_path / "good", spec, workers=1)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert run("threshold", str(folder), "--data", str(good), "--method", "f1_max") == 2
+    assert "defect" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sklearn.metrics import f1_score, precision_recall_curve
 
 from inspection.errors import ConfigError
 from training.thresholds import (
@@ -88,3 +89,26 @@ def test_a_threshold_without_its_images_is_refused(method, defects, needed):
 def test_an_unknown_key_is_refused():
     with pytest.raises(ValidationError):
         ThresholdConfig.model_validate({"method": "mean_std", "sigma": 3})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_f1_max_is_the_best_point_of_scikit_learns_curve(seed):
+    rng = np.random.default_rng(seed)
+    # Few distinct scores: most of them are ties, between the classes too.
+    scores = rng.integers(1, 12, 300) / 12
+    defects = rng.random(300) < scores**2
+    precision, recall, _ = precision_recall_curve(defects, scores)
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    called = scores > f1_max_threshold(scores, defects)
+    assert f1_score(defects, called) == pytest.approx(best)
+
+
+def test_tied_scores_are_called_all_or_none():
+    scores, defects = np.full(4, 0.3), np.array([True, False, False, True])
+    assert f1_max_threshold(scores, defects) < 0.3
+
+
+def test_the_percentile_agrees_with_its_definition():
+    normal = np.random.default_rng(2).random(1001)
+    threshold = percentile_threshold(normal, 95)
+    assert np.mean(normal <= threshold) == pytest.approx(0.95, abs=1 / 1001)
