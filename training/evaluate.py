@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 from inspection.bundle import Bundle, Slot, find_bundle
 from inspection.config import InspectorConfig, find_policy
 from inspection.errors import ConfigError
-from training.evaluate_batteries import battery_figures
+from training.evaluate_batteries import battery_figures, judged_pairs
 from training.evaluate_config import EvaluationConfig, load_evaluation
 from training.evaluate_ct import ct_figures
 from training.evaluate_pass import FUSED, JudgedBattery, JudgedImage, Keep, Models, Predictions
 from training.evaluate_rgb import view_figures
 from training.progress import progress_bar
 from training.split_files import PARTS, read_split
+
+log = logging.getLogger(__name__)
 
 OnBattery = Callable[[JudgedBattery, Predictions], None]
 
@@ -52,6 +55,11 @@ class Evaluation:
     bundles: dict[Slot, Bundle]
     policy: InspectorConfig
     data: Data
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The models that had something to judge."""
+        return tuple(slot for slot in self.bundles if slot in self.figures["models"])
 
     def images(self, slot: Slot) -> list[JudgedImage]:
         """Return what a model said of every image."""
@@ -120,7 +128,7 @@ def evaluate(
         "split": data.part[1] if data.part else None,
         "models": _model_figures(models, judged, settings, data.name),
     }
-    if models.fused:
+    if models.fused and judged_pairs(judged):
         figures["batteries"] = battery_figures(judged, settings.bootstrap)
     figures["policy"] = rules.model_dump(mode="json")
     figures["provenance"] = {slot: _provenance(b) for slot, b in models.bundles.items()}
@@ -162,11 +170,16 @@ def _model_figures(
     figures: dict[str, Any] = {}
     for slot, bundle in models.bundles.items():
         images = [image for row in judged for image in row.slots.get(slot, ())]
+        if not any(image.truth.name and not image.error for image in images):
+            log.warning("%s: no labelled image in %s", slot, lot)
+            continue
         if slot == "ct_cnn":
             figures[slot] = ct_figures(bundle, images, config, lot)
         else:
             top_k = models.policy.aggregation.top_k_views if slot == "rgb_ae" else 1
             figures[slot] = view_figures(bundle, images, config, top_k, lot)
+    if not figures:
+        raise ConfigError("no_labelled_slices", lot=lot)
     return figures
 
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -207,6 +208,20 @@ def test_one_model_alone_gives_no_verdicts(models, lot, tmp_path):
         evaluate_models(tmp_path / "no_such", lot)
 
 
+def test_a_lot_of_one_modality_has_the_figures_of_its_model(models, tmp_path):
+    spec = SyntheticLot(batteries=3, slices=3, views=0, canvas=128, seed=3, defects=0.7)
+    ct_only = write_lot(tmp_path / "ct", spec, workers=1)
+    figures = evaluate_models(models, ct_only)
+    assert set(figures["models"]) == {"ct_cnn"}
+    assert "batteries" not in figures
+    assert run("evaluate", str(models), "--data", str(ct_only), "--out", str(tmp_path / "o")) == 0
+    for label in ct_only.rglob("*.json"):
+        if label.name != "truth.json":
+            label.unlink()
+    with pytest.raises(ConfigError, match="labelled"):
+        evaluate_models(models, ct_only)
+
+
 def test_the_search_needs_both_models(models, lot, tmp_path):
     shutil.copytree(models / "rgb_ae", tmp_path / "rgb_ae")
     with pytest.raises(BundleError, match="ct_cnn"):
@@ -311,6 +326,28 @@ def test_the_configuration_refuses_unknown_keys(tmp_path):
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ConfigError, match="bootstraps"):
         load_evaluation(path)
+
+
+def test_a_plain_folder_is_judged_by_its_subfolders(models, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for name, count in (("good", 3), ("blowhole", 2)):
+        (tmp_path / "tiles" / name).mkdir(parents=True)
+        for number in range(count):
+            path = tmp_path / "tiles" / name / f"{number}.jpg"
+            pixels = rng.integers(60, 200, (40, 60, 3), dtype=np.uint8)
+            path.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+            if name != "good":
+                mask = np.zeros((40, 60), np.uint8)
+                mask[10:20, 10:20] = 255
+                path.with_suffix(".png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    arguments = ["evaluate", str(models), "--data", str(tmp_path / "tiles"), "--normal", "good"]
+    assert run(*arguments, "--masks", "same-stem", "--json", "--out", str(tmp_path / "out")) == 0
+    printed = json.loads(capsys.readouterr().out)
+    found = printed["models"]["rgb_ae"]
+    assert found["images"]["n"] == 5
+    assert found["by_folder"]["blowhole"]["n"] == 2
+    assert 0 <= found["pixels"]["auroc"] <= 1
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8")) == printed
 
 
 # -- thresholds ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 from inspection.messages import Language
 from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES
-from inspection.report.view import Figure, Label
+from inspection.report.view import Figure, Label, Tone
 from inspection.report.words import NONE, moment, number
 from inspection.results import Kind
 from training.evaluate import Evaluation
@@ -74,16 +74,14 @@ def _headline(figures: dict[str, Any], words: Words) -> tuple[Figure, ...]:
     tiles = []
     batteries = figures.get("batteries")
     if batteries:
-        for name, count, whole in (
-            ("escape", "escapes", batteries["defective"]),
-            ("overkill", "overkills", batteries["batteries"] - batteries["defective"]),
-        ):
+        normal = batteries["batteries"] - batteries["defective"]
+        for name, whole in (("escape", batteries["defective"]), ("overkill", normal)):
+            count = batteries[f"{name}s"]
             bounds = interval(batteries["intervals"][f"{name}_rate"], as_percent=True)
-            label = words(f"tile_{name}", count=batteries[count], whole=whole, bounds=bounds)
-            tone = "success" if batteries[count] == 0 else "critical"
-            if name == "overkill" and batteries[count]:
-                tone = "warning"
-            tiles.append(Figure(label, percent(batteries[f"{name}_rate"]), tone))  # type: ignore[arg-type]
+            label = words(f"tile_{name}", count=count, whole=whole, bounds=bounds)
+            grave: Tone = "critical" if name == "escape" else "warning"
+            tone: Tone = grave if count else "success"
+            tiles.append(Figure(label, percent(batteries[f"{name}_rate"]), tone))
     ct = figures["models"].get("ct_cnn")
     if ct:
         bounds = interval(ct["intervals"]["macro_f1"])
@@ -243,13 +241,10 @@ def _misjudged(item: Misjudged, words: Words) -> BatterySection:
         Label(words("is_truth", truth=words(f"truth_{row.truth}")), "neutral"),
         words.station.kind(kind_of(row)),
     )
-    reasons = (
-        [message.text(words.language) for message in row.verdict.reasons if row.verdict]
-        if row.verdict
-        else []
-    )
+    reasons = row.verdict.reasons if row.verdict else []
+    said = tuple(message.text(words.language) for message in reasons)
     pictures = tuple(_pair(thumbnail, words) for thumbnail in item.thumbnails)
-    return BatterySection(row.key, labels, tuple(reasons), pictures)
+    return BatterySection(row.key, labels, said, pictures)
 
 
 def _pair(thumbnail: Thumbnail, words: Words) -> ImagePair:

@@ -28,7 +28,7 @@ RATES = ("f1", "precision", "recall", "accuracy", "auroc", "ap", "escape_rate", 
 def model_sections(evaluation: Evaluation, words: Words) -> tuple[ModelSection, ...]:
     """Return a section for every model that was evaluated."""
     sections = []
-    for slot in evaluation.bundles:
+    for slot in evaluation.slots:
         found = evaluation.figures["models"][slot]
         images = evaluation.images(slot)
         own = _classifier if slot == "ct_cnn" else _autoencoder

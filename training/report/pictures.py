@@ -30,7 +30,7 @@ def draw_pictures(evaluation: Evaluation) -> dict[str, bytes]:
     A chart for which the lot has nothing (one class only, say) is left out.
     """
     pictures: dict[str, bytes] = {}
-    for slot in evaluation.bundles:
+    for slot in evaluation.slots:
         images = [i for i in evaluation.images(slot) if i.truth.name and not i.error]
         figures = evaluation.figures["models"][slot]
         if slot == "ct_cnn":

@@ -58,7 +58,7 @@ def write_report(
 
 def as_document(evaluation: Evaluation) -> dict[str, Any]:
     """Return the figures with every misjudged image by name: what ``evaluation.json`` holds."""
-    images = {slot: _misjudged(evaluation.images(slot)) for slot in evaluation.bundles}
+    images = {slot: _misjudged(evaluation.images(slot)) for slot in evaluation.slots}
     return evaluation.figures | {"misjudged_images": images}
 
 
