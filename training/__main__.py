@@ -14,6 +14,7 @@ from training.cli.fuse import fuse
 from training.cli.split import split
 from training.cli.threshold import threshold
 from training.cli.train import train
+from training.progress import StderrHandler
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -26,7 +27,7 @@ app = typer.Typer(
 @app.callback()
 def trainer() -> None:
     """Set up the log of a run: plain lines on stderr."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
 
 
 for command in (split, check, train, threshold, fuse, evaluate, export):

@@ -151,7 +151,9 @@ class AutoencoderTask:
         self.criterion = AutoencoderLoss(model, config)
         self._sides, self._images, self._out, self._origin = sides, images, out, origin
         self._part = slice(processes.rank, None, processes.size)
-        self._shared = processes.size > 1
+        count = len(sides.train) * config.training.repeats
+        if processes.size > 1 and count < config.training.batch_size:
+            raise ConfigError("batch_not_shared", size=count, processes=processes.size)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return all parameters as one group."""
@@ -159,9 +161,8 @@ class AutoencoderTask:
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch."""
-        images = len(self._sides.train) * self.settings.repeats
-        whole, rest = divmod(images, self.settings.batch_size)
-        return whole + (rest > 1 and not self._shared)
+        count = len(self._sides.train) * self.settings.repeats
+        return max(1, count // self.settings.batch_size)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield an epoch's batches."""

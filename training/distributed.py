@@ -75,7 +75,7 @@ class Processes:
             if isinstance(module, nn.BatchNorm2d):
                 module.__class__ = SharedBatchNorm2d
         # Statistics are the same everywhere already.
-        return DistributedDataParallel(criterion, broadcast_buffers=False)
+        return DistributedDataParallel(criterion, forward_sync_buffers=False)
 
     def _sum(self, value: float) -> Tensor:
         total = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -88,6 +88,8 @@ class Processes:
 def join_processes(device: str) -> Iterator[Processes]:
     """Join the processes that ``torchrun`` started; without it, yield the only one.
 
+    A group that exists already is used, and left to whoever made it.
+
     Parameters
     ----------
     device : auto, cpu or cuda
@@ -99,11 +101,14 @@ def join_processes(device: str) -> Iterator[Processes]:
     found = choose_device(device, int(os.environ["LOCAL_RANK"]))
     if found.type == "cuda":
         torch.cuda.set_device(found)
-    dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
+    joins = not dist.is_initialized()
+    if joins:
+        dist.init_process_group("nccl" if found.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), size, found)
     finally:
-        dist.destroy_process_group()
+        if joins:
+            dist.destroy_process_group()
 
 
 class _Sum(torch.autograd.Function):
@@ -169,7 +174,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
-            values = x.float()
+            values = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
             count = float(values.numel() // values.shape[1] * dist.get_world_size())
             mean = sum_over_processes(values.sum(dim=(0, 2, 3))) / count
             centred = values - mean[:, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ def begin_run(config: CnnConfig | AutoencoderConfig, run: Run) -> Iterator[Proce
         if not run.resume and is_unfinished(run.out):
             raise ConfigError("run_unfinished", folder=str(run.out))
         processes.wait()
+        if not processes.writes:
+            logging.getLogger("training").setLevel(logging.WARNING)
         seed_everything(settings.seed)
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)

@@ -164,10 +164,10 @@ def training_batches(
     """
     seed = config.training.seed
     order = np.random.default_rng([seed, epoch]).permutation(len(views) * config.training.repeats)
-    parts = range(config.training.batch_size)[part]
-    if len(parts) < config.training.batch_size:
-        # Processes that share a batch must all have as much of it.
-        order = order[: len(order) // config.training.batch_size * config.training.batch_size]
+    # A last, smaller batch would have noisier statistics to normalise with, and could not be
+    # shared evenly: it is left out, where it is not all there is.
+    size = config.training.batch_size
+    order = order[: len(order) // size * size or None]
     share = config.anomalies.share
     yield from _batches(views, order, config, epoch, share, images, part, train=True)
 
@@ -228,9 +228,7 @@ def _batches(
         return Batch(originals, inputs, masks_half, corners)
 
     chunks = [order[i : i + size] for i in range(0, len(order), size)]
-    # A last batch of one has no statistics to normalise with.
-    kept = [c for c in chunks if len(c) > 1 or not train]
-    yield from prefetch(prepare, kept, config.training.workers)
+    yield from prefetch(prepare, chunks, config.training.workers)
 
 
 def _corner(

@@ -8,19 +8,24 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from inspection.bundle import find_bundle
 from inspection.errors import BundleError, ConfigError
 from inspection.models.cae import CaePredictor
+from inspection.paths import config_path
+from inspection.synthetic import SyntheticLot, write_lot
 from training.anomalies import add_anomaly, foreground
 from training.autoencoder import train_autoencoder
 from training.calibrate import set_threshold
 from training.config import read_training_config
 from training.evaluate import Data
 from training.evaluate_rgb import evaluate_rgb
+from training.folders import read_held_out
 from training.image_cache import ImageCache
 from training.runs import Run
-from training.views import read_views, split_by_battery, training_batches
+from training.split_files import SplitRow, read_split, write_split
+from training.views import read_lots, read_views, split_by_battery, training_batches
 
 TINY = (
     "preprocess.width=64",
@@ -86,8 +91,6 @@ def run(lot, out, **more):
 
 
 def config(*overrides):
-    from inspection.paths import config_path
-
     return read_training_config(config_path("autoencoder_rgb.yaml"), [*TINY, *overrides])
 
 
@@ -172,7 +175,8 @@ def test_batches_repeat_by_epoch_and_differ_between_epochs(lot, tmp_path):
     first = list(training_batches(views, config(), epoch=1, images=images))
     again = list(training_batches(views, config(), epoch=1, images=images))
     later = list(training_batches(views, config(), epoch=2, images=images))
-    assert sum(len(batch.masks) for batch in first) == 11
+    # Of eleven views in batches of four, the last three wait for another epoch.
+    assert [len(batch.masks) for batch in first] == [4, 4]
     assert all((a.painted == b.painted).all() for a, b in zip(first, again, strict=True))
     assert not all((a.painted == b.painted).all() for a, b in zip(first, later, strict=True))
     for batch in first:
@@ -204,3 +208,64 @@ def test_the_object_is_told_from_the_background():
     assert where[8, 8] == 0
     # A surface that fills the frame is all object.
     assert foreground(np.full((80, 160, 3), 90, np.uint8)).min() == 1
+
+
+def test_the_ct_autoencoder_learns_from_normal_slices(tmp_path):
+    spec = SyntheticLot(batteries=6, slices=3, views=0, canvas=128, seed=5, defects=0.5)
+    lot = write_lot(tmp_path / "lot", spec, workers=1)
+    read = read_training_config(
+        config_path("autoencoder_ct.yaml"),
+        [*TINY[:8], "training.epochs=2", "training.batch_size=4", "training.crop=null"],
+    )
+    batch = next(
+        training_batches(
+            [v for v in read_lots([lot], "ct") if not v.is_defect],
+            read,
+            epoch=1,
+            images=ImageCache(tmp_path / "cache", 1 << 30),
+        )
+    )
+    # Paint has no colour that would give it away.
+    for image in (batch.clean, batch.painted):
+        assert torch.equal(image[:, 0], image[:, 1])
+        assert torch.equal(image[:, 1], image[:, 2])
+    bundle = train_autoencoder(read, run(lot, tmp_path / "run"))
+    assert bundle.manifest.slot == "ct_ae"
+    output = CaePredictor(find_bundle(tmp_path / "run", "ct_ae")).predict(
+        np.zeros((1, 3, 32, 64), np.float32)
+    )
+    assert output.maps.shape[0] == 1
+    assert 0 <= float(output.scores[0]) <= 1
+
+
+def test_a_plain_folder_is_trained_on_but_for_its_test_images(lot, tmp_path, monkeypatch):
+    folder = tmp_path / "parts"
+    (folder / "good").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        image = rng.integers(0, 255, (36, 64, 3), dtype=np.uint8)
+        (folder / "good" / f"{number}.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    train_autoencoder(config(), run(folder, tmp_path / "run", normal="good"))
+    held_out = read_held_out(tmp_path / "run")
+    assert len(held_out) == 3
+    assert all((folder / line).is_file() for line in held_out)
+    assert find_bundle(tmp_path / "run", "rgb_ae").threshold.num_samples >= 1
+
+
+def test_a_split_gives_the_threshold_its_labelled_views(lot, tmp_path):
+    parts = {"train": [1, 2], "val": [4], "test": [3]}
+    rows = {
+        part: [
+            SplitRow(v.ref.path, "damaged" if v.is_defect else "normal", v.battery, "lot")
+            for v in read_views(lot)
+            if int(v.ref.path.stem.split("_")[3]) in numbers
+        ]
+        for part, numbers in parts.items()
+    }
+    write_split(tmp_path / "split", {"lot": lot}, rows)
+    split = read_split(tmp_path / "split")
+    chosen = config("threshold.method=f1_max")
+    bundle = train_autoencoder(chosen, Run(out=tmp_path / "run", split=split))
+    assert bundle.threshold.num_samples == 3
+    assert bundle.threshold.computed_from == "validation part of the split"
+    assert bundle.manifest.training["split"] == split.id

@@ -19,6 +19,7 @@ from inspection.records import CT_CLASSES, Rect
 from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
+from training.classifier import _sides
 from training.config import Augmentation, CnnConfig, Split, read_training_config
 from training.dataset import DEFECT_INDICES, Slice, SliceBatches, SliceImages, read_slices
 from training.distributed import Processes
@@ -29,6 +30,8 @@ from training.metrics import (
     classification_figures,
     points_at_defect,
 )
+from training.runs import Run
+from training.split_files import read_split
 from training.splits import split_batteries
 from training.transforms import draw_mask, get_transforms, heat_target, letterbox, normalise
 
@@ -166,15 +169,40 @@ def test_polygons_follow_the_defect_into_the_input(
 # -- augmentation ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("scale", [0.0, 0.2])
 @pytest.mark.parametrize("seed", range(12))
-def test_polygons_move_with_the_picture(seed: int) -> None:
+def test_polygons_move_with_the_picture(seed: int, scale: float) -> None:
     polygon = np.array([[10, 20], [22, 20], [22, 44], [10, 44]], np.float32)
     pixels = draw_mask([polygon], (48, 96)) * 255
-    change = get_transforms("ct", "train", Augmentation())
+    change = get_transforms("ct", "train", Augmentation(scale=scale))
     moved, polygons = change(pixels, [polygon], np.random.default_rng(seed))
     there = draw_mask(polygons, (48, 96)).astype(bool)
     bright = moved > 127
-    assert (there & bright).sum() / (there | bright).sum() > 0.85
+    assert (there & bright).sum() / (there | bright).sum() > (0.8 if scale else 0.85)
+
+
+def test_images_are_enlarged_and_reduced_where_that_is_asked_for() -> None:
+    polygon = np.array([[10, 20], [22, 20], [22, 44], [10, 44]], np.float32)
+    pixels = draw_mask([polygon], (48, 96)) * 255
+    areas = []
+    for scale in (0.0, 0.15):
+        change = get_transforms("ct", "train", Augmentation(scale=scale, rotation=0))
+        found = [change(pixels, [polygon], np.random.default_rng(s))[0] for s in range(20)]
+        areas.append([int((image > 127).sum()) / int((pixels > 0).sum()) for image in found])
+    assert set(areas[0]) == {1.0}
+    assert min(areas[1]) < 0.9
+    assert max(areas[1]) > 1.1
+
+
+def test_slices_can_be_cut_as_those_without_a_label_are(
+    lot: Path, config: CnnConfig, tmp_path: Path
+) -> None:
+    slices = read_slices([lot])[:3]
+    unlabelled = config.model_copy(update={"roi": "content"})
+    for index, item in enumerate(slices):
+        found, _ = images_of(slices, unlabelled, tmp_path).read(index)
+        assert found.roi == load_image(item.ref.path, modality="ct", fit=(32, 64)).roi
+        assert found.roi != images_of(slices, config, tmp_path).read(index)[0].roi
 
 
 def test_validation_images_are_left_alone() -> None:
@@ -349,3 +377,24 @@ def test_a_lot_smaller_than_a_batch_is_refused(
     arguments = ["train", str(config_path("cnn.yaml")), "--data", str(lot), "--val", str(lot)]
     assert run(*arguments, "--out", str(tmp_path), "--set", "training.batch_size=64") == 2
     assert "too few labelled CT slices" in capsys.readouterr().err
+
+
+def test_a_split_says_what_is_trained_and_validated_on(
+    lot: Path, config: CnnConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("split", str(lot), "--out", str(tmp_path / "split")) == 0
+    split = read_split(tmp_path / "split")
+    train, val = _sides(config, Run(out=tmp_path / "run", split=split))
+    assert {item.ref.path for item in train} == split.paths("train", "ct")
+    assert {item.ref.path for item in val} == split.paths("val", "ct")
+    assert not {item.battery for item in train} & {item.battery for item in val}
+
+    overrides = [part for item in (*SMALL, "warmup.epochs=0") for part in ("--set", item)]
+    out = tmp_path / "run"
+    arguments = ["train", str(config_path("cnn.yaml")), "--split", str(tmp_path / "split")]
+    assert run(*arguments, "--out", str(out), *overrides) == 0
+    recorded = load_bundle(out / "ct_cnn", "ct_cnn").manifest.training
+    assert (recorded["split"], recorded["data"]) == (split.id, ["lot"])
+    capsys.readouterr()
+    assert run("train", str(config_path("cnn.yaml")), "--out", str(tmp_path / "none")) == 2
+    assert "nothing to train on" in capsys.readouterr().err

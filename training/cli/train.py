@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -77,5 +78,7 @@ def train(
         message = Message(code="training_interrupted", params={"epochs": stopped.epochs})
         typer.echo(message.text(system_language()), err=True)
         return INTERRUPTED
-    typer.echo(str(bundle.folder))
+    # Of several processes under torchrun, one speaks.
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(str(bundle.folder))
     return 0
