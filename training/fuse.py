@@ -12,8 +12,9 @@ The order of preference, all at battery level:
 3. the lowest overkill rate (normal batteries called anything else, ``review`` included);
 4. the highest F1 of the outright defect verdicts, which keeps a policy from sending every
    defective battery to review;
-5. a place inside a plateau rather than at its edge, that is, with equal neighbours in every
-   direction of the grid. What stands at the edge on sixty batteries falls off it on the next;
+5. a place inside a plateau rather than at its edge: the share of its neighbours in the grid, one
+   step up and down each parameter, that are equal so far. What stands at the edge on sixty
+   batteries falls off it on the next sixty;
 6. the method in force, which is not changed for nothing;
 7. the middle of the plateau: the longest way to its edge;
 8. the values nearest to those in force.
@@ -27,6 +28,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
 
 from inspection.config import InspectorConfig
@@ -37,10 +39,9 @@ from training.evaluate_batteries import DEFECT_KINDS, judged_pairs
 from training.evaluate_config import FusionGrid, Method
 from training.evaluate_pass import JudgedBattery
 
+Ranks = NDArray[np.int64]
 UNORDERED = frozenset({"tie_breaker", "fallback_method"})
 """Parameters without a scale: their values have no neighbours."""
-EDGE = 1
-"""Steps to the nearest candidate that is not equal, for one that stands at a plateau's edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,14 @@ class Candidate:
 
     Parameters
     ----------
+    support : share of its neighbours in the grid that are equal
     margin : distance from the edge of its plateau, in steps of the grid
     change : distance from the policy in force, in shares of each parameter's range
     """
 
     policy: InspectorConfig
     outcome: Outcome
+    support: float = 0.0
     margin: int = 0
     change: float = 0.0
 
@@ -187,14 +190,17 @@ def search(
     for method in grid.methods:
         axes = _axes(grid, method)
         tried = [_try(judge, current, method, axes, v) for v in product(*axes.values())]
-        margins = _margins(axes, [preference(c.outcome, bounds) for c in tried])
-        found += [replace(c, margin=m) for c, m in zip(tried, margins, strict=True)]
+        ranks, scaled = _ranks(axes, [preference(c.outcome, bounds) for c in tried])
+        support, margins = _support(ranks, scaled).ravel(), _margins(ranks, scaled).ravel()
+        found += [
+            replace(c, support=float(s), margin=int(m))
+            for c, s, m in zip(tried, support, margins, strict=True)
+        ]
 
     def order(candidate: Candidate) -> tuple[float, ...]:
         quality = preference(candidate.outcome, bounds)
-        at_edge = candidate.margin <= EDGE
         other_method = candidate.policy.method != current.method
-        return *quality, at_edge, other_method, -candidate.margin, candidate.change
+        return *quality, -candidate.support, other_method, -candidate.margin, candidate.change
 
     now = Candidate(current, judge.outcome(current))
     return Search(tuple(sorted(found, key=order)), now)
@@ -261,27 +267,46 @@ def _change(
     return round(total, 9)
 
 
-def _margins(axes: Mapping[str, list[Any]], preferences: Sequence[tuple[float, ...]]) -> list[int]:
-    """Return each candidate's distance from the nearest neighbour that is worse or better.
-
-    Steps are counted along and across the axes (chessboard distance) over parameters that have a
-    scale; beyond the grid nothing is known, so its border is an edge.
-    """
-    shape = [len(values) for values in axes.values()]
+def _ranks(
+    axes: Mapping[str, list[Any]], preferences: Sequence[tuple[float, ...]]
+) -> tuple[Ranks, list[bool]]:
+    """Return the grid of ranks, equal where candidates are, and which axes have neighbours."""
     levels = {value: rank for rank, value in enumerate(sorted(set(preferences)))}
-    ranks = np.array([levels[p] for p in preferences]).reshape(shape)
-    scaled = [len(v) > 1 and name not in UNORDERED for name, v in axes.items()]
-    margins = np.ones(shape, int)
+    ranks = np.array([levels[p] for p in preferences]).reshape([len(v) for v in axes.values()])
+    return ranks, [len(v) > 1 and name not in UNORDERED for name, v in axes.items()]
+
+
+def _support(ranks: Ranks, scaled: Sequence[bool]) -> NDArray[np.float64]:
+    """Return the share of each candidate's neighbours that are equal to it.
+
+    Beyond the grid nothing is known, so what is missing there counts as different.
+    """
+    equal = np.zeros(ranks.shape)
+    for axis in np.flatnonzero(scaled):
+        same = np.diff(ranks, axis=axis) == 0
+        for side in ((0, 1), (1, 0)):
+            equal += np.pad(same, [side if a == axis else (0, 0) for a in range(ranks.ndim)])
+    return equal / max(1, 2 * sum(scaled))
+
+
+def _margins(ranks: Ranks, scaled: Sequence[bool]) -> NDArray[np.int64]:
+    """Return each candidate's distance from the nearest one that is worse or better.
+
+    Steps are counted along and across the axes (chessboard distance); the grid's border is an
+    edge too.
+    """
+    margins = np.ones(ranks.shape, np.int64)
     if not any(scaled):
-        return [int(m) for m in margins.ravel()]
+        return margins
     core = tuple(slice(1, -1) for _ in range(sum(scaled)))
-    for fixed in product(*(range(1 if s else n) for n, s in zip(shape, scaled, strict=True))):
+    sizes = [1 if s else n for n, s in zip(ranks.shape, scaled, strict=True)]
+    for fixed in product(*map(range, sizes)):
         part = tuple(slice(None) if s else i for i, s in zip(fixed, scaled, strict=True))
         for rank in np.unique(ranks[part]):
             equal = ranks[part] == rank
             steps = distance_transform_cdt(np.pad(equal, 1), metric="chessboard")[core]
             margins[part] = np.where(equal, steps, margins[part])
-    return [int(margin) for margin in margins.ravel()]
+    return margins
 
 
 def _evidence(

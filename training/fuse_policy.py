@@ -43,7 +43,7 @@ def write_policy(
         f"allowed     escape rate {limits.max_escape:g}, overkill rate {limits.max_overkill:g}",
         f"found       {_figures(best.outcome)}",
         f"before      {_figures(search.current.outcome)}",
-        f"margin      {best.margin} steps of the grid from the nearest policy with other figures",
+        f"neighbours  {best.support:.0%} of those in the grid have the same figures",
         "These figures flatter: the policy was chosen on the batteries that they are of.",
     ]
     content = {"inspector": best.policy.model_dump(mode="json")}
@@ -56,9 +56,10 @@ def write_policy(
 def table(search: Search, top: int) -> list[list[str]]:
     """Return the head and the rows of the best candidates, and last the policy in force.
 
-    Candidates with the same figures and the same method stand in one row, with their number.
+    Candidates with the same figures and the same method stand in one row, with their number;
+    ``around`` is the share of the best one's neighbours in the grid that are equal to it.
     """
-    head = ["", "escapes", "overkill", "reviews", "F1", "margin", "equal", "method", "parameters"]
+    head = ["", "escapes", "overkill", "reviews", "F1", "around", "equal", "method", "parameters"]
     groups: dict[tuple[Outcome, str], list[Candidate]] = {}
     for candidate in search.candidates:
         groups.setdefault((candidate.outcome, candidate.policy.method), []).append(candidate)
@@ -89,7 +90,7 @@ def _row(candidate: Candidate, equal: int) -> list[str]:
         f"{outcome.overkills}/{outcome.batteries - outcome.defective}",
         f"{outcome.reviews}",
         f"{outcome.f1:.3f}",
-        str(candidate.margin) if candidate.margin else "-",
+        f"{candidate.support:.0%}" if candidate.margin else "-",
         str(equal),
         candidate.policy.method,
         parameters(candidate.policy),
