@@ -201,7 +201,8 @@ def fit(
                     task.draw(run_log.writer, state.epoch, judged, logging_config)
                 figures = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "epoch")
                 seconds = time.monotonic() - started
-                log.info("epoch %d: %s, %.0f s%s", epoch + 1, figures, seconds, "*" * better)
+                note = ", the best so far" if better else ""
+                log.info("epoch %d: %s, %.0f s%s", epoch + 1, figures, seconds, note)
                 if stale:
                     log.info("stopped early: no better validation loss")
             processes.wait()

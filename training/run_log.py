@@ -71,6 +71,7 @@ class RunLog:
         self._writes = writes
         self._done = epochs_done
         self.writer: SummaryWriter | None = None
+        console = Console(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -78,9 +79,9 @@ class RunLog:
             TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
-            disable=not writes,
+            disable=not (writes and console.is_terminal),
         )
 
     def __enter__(self) -> Self:

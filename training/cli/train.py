@@ -65,6 +65,8 @@ def train(
         resume=resume,
         logging=load_logging(logging),
     )
+    # Of several processes under torchrun, one speaks.
+    speaks = os.environ.get("RANK", "0") == "0"
     try:
         if isinstance(settings, CnnConfig):
             from training.classifier import train_classifier
@@ -76,9 +78,9 @@ def train(
             bundle = train_autoencoder(settings, run)
     except TrainingInterrupted as stopped:
         message = Message(code="training_interrupted", params={"epochs": stopped.epochs})
-        typer.echo(message.text(system_language()), err=True)
+        if speaks:
+            typer.echo(message.text(system_language()), err=True)
         return INTERRUPTED
-    # Of several processes under torchrun, one speaks.
-    if os.environ.get("RANK", "0") == "0":
+    if speaks:
         typer.echo(str(bundle.folder))
     return 0
