@@ -50,7 +50,6 @@ WINDOW = (144, 192)
 """Height and width of the part that one anomaly is painted in; sizes are in input pixels."""
 RIM = 14
 """Width of what counts as the rim of the object, input pixels."""
-RIM_SHARE = 0.25
 Painter = Callable[[Image, Alpha, Alpha, Image, np.random.Generator], tuple[Image, Alpha]]
 Shape = Callable[[Alpha, np.random.Generator], Alpha]
 Recipe = tuple[Shape, Painter]
@@ -120,8 +119,7 @@ def add_anomaly(
     mask = np.zeros(image.shape[:2], np.uint8)
     for _ in range(int(rng.integers(1, 5))):
         for _attempt in range(4):
-            # Marks at the rim are seen askew, or half: they need more practice than chance gives.
-            near = rim if rim is not None and rng.random() < RIM_SHARE else where
+            near = rim if rim is not None and rng.random() < config.rim else where
             view = _window(near, rng)
             shape, paint = _recipe(config, rng)
             before = result[view]

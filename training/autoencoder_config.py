@@ -45,6 +45,8 @@ class AnomalyConfig(Config):
         counts as changed; what nobody could see is not taught as an anomaly
     region : where they are painted: on the object, told from the border of the picture, or
         anywhere in the frame, for surfaces that fill it
+    rim : share of them painted at the rim of that region, where a body's marks are seen askew and
+        need more practice than chance gives; none where the rim itself has dark edges
     kinds : how often each kind is painted, in relation to the others: ``texture`` (moved, bent or
         foreign), ``stain`` (tinted or shaded), ``mark`` (a contrasting colour), ``hollow``
         (cracks and holes, darker than the surroundings), ``raised`` (lighter lines and grains)
@@ -54,6 +56,7 @@ class AnomalyConfig(Config):
     share: Fraction = 0.5
     min_change: Positive = 5.0
     region: Region = "object"
+    rim: Fraction = 0.25
     kinds: dict[Kind, Positive] = Field(
         default={"texture": 2, "stain": 3, "mark": 2, "hollow": 2, "raised": 3}, min_length=1
     )
