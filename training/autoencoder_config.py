@@ -51,6 +51,8 @@ class AnomalyConfig(Config):
         foreign), ``stain`` (tinted or shaded), ``mark`` (a contrasting colour), ``hollow``
         (cracks and holes, darker than the surroundings), ``raised`` (lighter lines and grains)
     distractors : share of the images that get soft shadows and faint lines, which are normal
+    borders : share of the images that get dark wedges at sides and corners, as where a part does
+        not quite fill its picture; normal too
     """
 
     share: Fraction = 0.5
@@ -61,6 +63,7 @@ class AnomalyConfig(Config):
         default={"texture": 2, "stain": 3, "mark": 2, "hollow": 2, "raised": 3}, min_length=1
     )
     distractors: Fraction = 0.0
+    borders: Fraction = 0.0
 
 
 class FolderConfig(Config):

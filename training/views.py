@@ -15,9 +15,9 @@ from torch import Tensor
 from inspection.images import Preprocess
 from inspection.labels import class_of, read_label
 from inspection.records import ImageRef, Modality
-from training.anomalies import add_anomaly, object_of
+from training.anomalies import add_anomaly, frame, object_of
 from training.autoencoder_config import AnomalyConfig, AutoencoderConfig, NormalAugmentation
-from training.distractors import add_distractors
+from training.distractors import add_distractors, show_border
 from training.image_cache import ImageCache
 from training.labelled import scan_lots
 from training.prefetch import prefetch
@@ -118,9 +118,11 @@ def augment(image: Pixels, config: NormalAugmentation, rng: np.random.Generator)
 
 def distract(image: Pixels, config: AnomalyConfig, rng: np.random.Generator) -> Pixels:
     """Return a normal image, of the configured share with marks that are normal too."""
-    if rng.random() >= config.distractors:
-        return image
-    return add_distractors(image, object_of(image, config.region), rng)
+    if rng.random() < config.distractors:
+        image = add_distractors(image, object_of(image, config.region), rng)
+    if rng.random() < config.borders:
+        image = show_border(image, frame(image), rng)
+    return image
 
 
 @dataclass(frozen=True, slots=True)
