@@ -54,6 +54,8 @@ class CaeArchitecture(BaseModel):
         that a mark looks alike on a dark and on a light part
     flips : the map is the mean over the picture and its mirror images, at four times the
         computation; for surfaces without an upright or a left and right
+    ignored_rim : input pixels along the picture's sides where nothing counts, since a part's own
+        edge shows there; the padding around the picture then does not count either
     smooth_sigma : Gaussian smoothing of the map, in pixels of the map
     top_fraction : the score is the mean of this share of the map's highest pixels
     """
@@ -70,6 +72,7 @@ class CaeArchitecture(BaseModel):
     head_levels: int = Field(default=3, ge=1)
     local_contrast: bool = False
     flips: bool = False
+    ignored_rim: int = Field(default=0, ge=0)
     smooth_sigma: float = Field(default=1.0, ge=0.0)
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
@@ -160,6 +163,9 @@ class ConvAutoencoder(nn.Module):
                 flipped = image.flip([axis + 2 for axis in axes])
                 maps = maps + self._map(flipped).flip([axis + 1 for axis in axes])
             maps = maps / (1 + len(FLIPS))
+        if self.arch.ignored_rim > 0:
+            judged = inside(image, self.arch.ignored_rim).unsqueeze(1)
+            maps = maps * F.adaptive_max_pool2d(judged, maps.shape[1:]).squeeze(1)
         return maps
 
     def _map(self, image: Tensor) -> Tensor:
@@ -169,6 +175,38 @@ class ConvAutoencoder(nn.Module):
             return difference.square().mean(dim=1)
         probability: Tensor = logits.sigmoid()
         return probability.squeeze(1)
+
+
+def inside(image: Tensor, rim: int) -> Tensor:
+    """Return (B, H, W): 1 within the picture but for its rim, 0 there and on the padding.
+
+    The padding repeats the picture's edge, so the picture lies where rows and columns change.
+
+    Parameters
+    ----------
+    image : (B, C, H, W), letterboxed with repeated edges
+    rim : pixels
+    """
+    columns = _between((image[..., 1:] != image[..., :-1]).flatten(1, 2).any(dim=1), rim)
+    rows = _between((image[..., 1:, :] != image[..., :-1, :]).any(dim=3).any(dim=1), rim)
+    picture = rows.unsqueeze(2) * columns.unsqueeze(1)
+    # A picture without any change, or that is all rim, must not pass unjudged.
+    judged = picture.flatten(1).any(dim=1).view(-1, 1, 1)
+    return torch.where(judged, picture, torch.ones_like(picture))
+
+
+def _between(changes: Tensor, rim: int) -> Tensor:
+    """Return (B, n) float: 1 from the first change to the last, less ``rim`` at both ends.
+
+    Parameters
+    ----------
+    changes : (B, n - 1) bool, whether a line of pixels differs from the one before
+    """
+    before = F.pad(changes.cumsum(dim=1), (0, 1), value=1) > 0
+    after = F.pad(changes.flip(1).cumsum(dim=1), (0, 1), value=1).flip(1) > 0
+    # The edge line itself belongs to the picture: it differs from the next one inwards.
+    within = (before & after).float()
+    return -F.max_pool1d(F.pad(-within, (rim, rim)), 2 * rim + 1, stride=1)
 
 
 def smooth(raw: Tensor, sigma: float) -> Tensor:

@@ -16,6 +16,7 @@ from inspection.models.cae import (
     CaeArchitecture,
     CaePredictor,
     ConvAutoencoder,
+    inside,
     load_weights,
     score_maps,
     smooth,
@@ -219,3 +220,30 @@ def test_a_head_with_more_inputs_starts_as_the_one_before(tmp_path):
     picture = torch.randn(1, 3, SPEC.height, SPEC.width)
     with torch.inference_mode():
         torch.testing.assert_close(grown.raw_map(picture), before.raw_map(picture))
+
+
+@pytest.mark.parametrize("padding", [(0, 0, 0, 0), (5, 3, 0, 0), (0, 0, 4, 9)])
+def test_padding_and_rim_do_not_count(padding):
+    top, bottom, left, right = padding
+    torch.manual_seed(2)
+    picture = torch.rand(1, 3, 40, 50)
+    padded = F.pad(picture, (left, right, top, bottom), mode="replicate")
+    expected = torch.zeros(1, *padded.shape[2:])
+    expected[:, top + 4 : top + 36, left + 4 : left + 46] = 1
+    assert torch.equal(inside(padded, 4), expected)
+
+
+def test_a_picture_without_any_change_is_judged_as_a_whole():
+    assert inside(torch.zeros(1, 3, 16, 16), 2).min() == 1
+    assert inside(torch.rand(1, 3, 16, 16), 8).min() == 1
+
+
+def test_an_ignored_rim_is_cold():
+    arch = CaeArchitecture(ignored_rim=6, **SMALL)
+    torch.manual_seed(4)
+    model = ConvAutoencoder(arch, SPEC.width, SPEC.height).eval()
+    with torch.inference_mode():
+        maps = model.raw_map(torch.randn(1, 3, SPEC.height, SPEC.width))
+    assert not maps[:, :3].any()
+    assert not maps[:, :, :3].any()
+    assert maps[:, 3:-3, 3:-3].min() > 0

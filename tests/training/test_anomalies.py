@@ -10,7 +10,7 @@ from inspection.config import config_path
 from training.anomalies import RECIPES, add_anomaly, frame
 from training.autoencoder_config import AnomalyConfig
 from training.config import read_training_config
-from training.distractors import add_distractors
+from training.distractors import add_distractors, show_border
 
 
 def surface(seed=0, channels_differ=False):
@@ -85,8 +85,21 @@ def test_the_recipe_for_surfaces_is_that_of_rgb_views_on_another_size():
         read_training_config(config_path(name))
         for name in ("autoencoder_surface.yaml", "autoencoder_rgb.yaml")
     )
-    kept = {"flips"}
+    kept = {"flips", "ignored_rim"}
     assert surface_recipe.architecture.model_dump(exclude=kept) == rgb.architecture.model_dump(
         exclude=kept
     )
     assert surface_recipe.loss == rgb.loss
+
+
+def test_a_dark_border_stays_at_the_border():
+    padded = cv2.copyMakeBorder(surface(), 20, 10, 60, 40, cv2.BORDER_REPLICATE)
+    darker = 0
+    for seed in range(20):
+        painted = show_border(padded, frame(padded), np.random.default_rng(seed))
+        assert painted.shape == padded.shape
+        np.testing.assert_array_equal(painted[70:170, 115:305], padded[70:170, 115:305])
+        # The padding repeats the new edge.
+        assert (painted[:, :60] == painted[:, 60:61]).all()
+        darker += bool((painted.astype(int) < padded.astype(int) - 20).any())
+    assert darker > 10
