@@ -33,6 +33,8 @@ from inspection.models.comparison import ComparisonHead, block
 
 FLIPS = ((0,), (1,), (0, 1))
 """Mirrored along height, along width, along both."""
+RIM_WEIGHT = 0.25
+"""Of heat in a damped rim: too little for an alarm, enough to show where a mark runs on."""
 STEM = "head.stem.0.0.weight"
 """The head's first weights, whose second dimension is its inputs."""
 Method = Literal["mse", "discriminative"]
@@ -54,8 +56,8 @@ class CaeArchitecture(BaseModel):
         that a mark looks alike on a dark and on a light part
     flips : the map is the mean over the picture and its mirror images, at four times the
         computation; for surfaces without an upright or a left and right
-    ignored_rim : input pixels along the picture's sides where nothing counts, since a part's own
-        edge shows there; the padding around the picture then does not count either
+    damped_rim : input pixels along the picture's sides where heat is damped, since a part's own
+        edge shows there; the padding around the picture is then cold
     smooth_sigma : Gaussian smoothing of the map, in pixels of the map
     top_fraction : the score is the mean of this share of the map's highest pixels
     """
@@ -72,7 +74,7 @@ class CaeArchitecture(BaseModel):
     head_levels: int = Field(default=3, ge=1)
     local_contrast: bool = False
     flips: bool = False
-    ignored_rim: int = Field(default=0, ge=0)
+    damped_rim: int = Field(default=0, ge=0)
     smooth_sigma: float = Field(default=1.0, ge=0.0)
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
@@ -163,9 +165,10 @@ class ConvAutoencoder(nn.Module):
                 flipped = image.flip([axis + 2 for axis in axes])
                 maps = maps + self._map(flipped).flip([axis + 1 for axis in axes])
             maps = maps / (1 + len(FLIPS))
-        if self.arch.ignored_rim > 0:
-            judged = inside(image, self.arch.ignored_rim).unsqueeze(1)
-            maps = maps * F.adaptive_max_pool2d(judged, maps.shape[1:]).squeeze(1)
+        if self.arch.damped_rim > 0:
+            core, whole = inside(image, self.arch.damped_rim), inside(image, 0)
+            weight = (RIM_WEIGHT * whole + (1 - RIM_WEIGHT) * core).unsqueeze(1)
+            maps = maps * F.adaptive_max_pool2d(weight, maps.shape[1:]).squeeze(1)
         return maps
 
     def _map(self, image: Tensor) -> Tensor:

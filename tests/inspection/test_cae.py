@@ -238,12 +238,14 @@ def test_a_picture_without_any_change_is_judged_as_a_whole():
     assert inside(torch.rand(1, 3, 16, 16), 8).min() == 1
 
 
-def test_an_ignored_rim_is_cold():
-    arch = CaeArchitecture(ignored_rim=6, **SMALL)
+def test_heat_in_a_damped_rim_is_a_quarter():
     torch.manual_seed(4)
-    model = ConvAutoencoder(arch, SPEC.width, SPEC.height).eval()
+    damped = ConvAutoencoder(CaeArchitecture(damped_rim=6, **SMALL), SPEC.width, SPEC.height)
+    plain = ConvAutoencoder(CaeArchitecture(**SMALL), SPEC.width, SPEC.height)
+    plain.load_state_dict(damped.state_dict())
     with torch.inference_mode():
-        maps = model.raw_map(torch.randn(1, 3, SPEC.height, SPEC.width))
-    assert not maps[:, :3].any()
-    assert not maps[:, :, :3].any()
-    assert maps[:, 3:-3, 3:-3].min() > 0
+        picture = torch.randn(1, 3, SPEC.height, SPEC.width)
+        before, after = plain.eval().raw_map(picture), damped.eval().raw_map(picture)
+    torch.testing.assert_close(after[:, 3:-3, 3:-3], before[:, 3:-3, 3:-3])
+    torch.testing.assert_close(after[:, :3], 0.25 * before[:, :3])
+    torch.testing.assert_close(after[:, :, -3:], 0.25 * before[:, :, -3:])
