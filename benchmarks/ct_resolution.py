@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +66,18 @@ DEMO_PEAK = 500.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is made, seen and judged."""
+    """How much is made and seen: batteries of each lot, crops and whole slices of each round."""
 
     batteries: dict[str, int]
-    crops: int
-    whole: int
-    rounds: int = 1
+    crops: tuple[int, ...]
+    whole: tuple[int, ...]
 
 
-FULL = Plan({"train": 220, "val": 36, "test": 90}, crops=4000, whole=200)
-QUICK = Plan({"train": 8, "val": 4, "test": 4}, crops=16, whole=8)
+FULL = Plan({"train": 220, "val": 36, "test": 90}, crops=(4000, 2000, 1000), whole=(200, 300, 600))
+QUICK = Plan({"train": 8, "val": 4, "test": 4}, crops=(16,), whole=(8,))
 
 
-def configure(variant: Variant, plan: Plan, images: int) -> CnnConfig:
+def configure(variant: Variant, crops: int, images: int) -> CnnConfig:
     """Return the recipe; only the input and the heat that it needs differ between variants."""
     return CnnConfig.model_validate(
         {
@@ -91,7 +90,7 @@ def configure(variant: Variant, plan: Plan, images: int) -> CnnConfig:
             "warmup": {
                 "epochs": 1,
                 "crop": 128,
-                "crops_per_image": plan.crops / images,
+                "crops_per_image": crops / images,
                 "batch_size": BATCH["crops"],
             },
             "training": {"epochs": 1, "batch_size": BATCH["whole"], "seed": 7},
@@ -115,25 +114,27 @@ def build(variant: Variant, start: Path | None) -> CtClassifier:
     return model.to(memory_format=torch.channels_last)
 
 
-def train(variant: Variant, plan: Plan, cache: CachedSlices, start: Path | None) -> CtClassifier:
+def train(
+    variant: Variant, plan: Plan, number: int, cache: CachedSlices, start: Path | None
+) -> CtClassifier:
     """Train on crops, then on whole slices, two fifths of them defective."""
     torch.manual_seed(7)
+    crops, whole = plan.crops[number - 1], plan.whole[number - 1]
     model = build(variant, start).train()
-    config = configure(variant, plan, len(cache.slices))
-    rng = np.random.default_rng(3 if start is None else 4)
+    config = configure(variant, crops, len(cache))
+    rng = np.random.default_rng(2 + number)
     # The canvas is black beside the part: crops of it would teach nothing.
     cropped = cache.part(
         np.arange(len(cache)), VARIANTS[REFERENCE].width if variant.plain else None
     )
     defective = np.isin(cache.labels, DEFECT_INDICES)
     shares = np.where(defective, 0.4 / defective.sum(), 0.6 / (~defective).sum())
-    picks = rng.choice(len(shares), min(plan.whole, len(shares)), replace=False, p=shares)
-    epoch = 0 if start is None else 1
+    picks = rng.choice(len(shares), min(whole, len(shares)), replace=False, p=shares)
     phases = {
-        "crops": SliceBatches(cropped, config, ALONE).crops(epoch),
-        "whole": SliceBatches(cache.part(picks), config, ALONE).whole(epoch),
+        "crops": SliceBatches(cropped, config, ALONE).crops(number - 1),
+        "whole": SliceBatches(cache.part(picks), config, ALONE).whole(number - 1),
     }
-    steps = {"crops": plan.crops // BATCH["crops"], "whole": len(picks) // BATCH["whole"]}
+    steps = {"crops": crops // BATCH["crops"], "whole": len(picks) // BATCH["whole"]}
     for name, batches in phases.items():
         head = list(model.fc.parameters())
         body = [p for key, p in model.named_parameters() if not key.startswith("fc.")]
@@ -221,9 +222,11 @@ def figures(
     }
 
 
-def run_variant(name: str, variant: Variant, plan: Plan, lots: dict[str, Path], out: Path) -> None:
+def run_variant(
+    name: str, variant: Variant, plan: Plan, rounds: int, lots: dict[str, Path], out: Path
+) -> None:
     """Train and judge a variant unless its result is there; each round goes on from the last."""
-    for number in range(1, plan.rounds + 1):
+    for number in range(1, rounds + 1):
         result = out / f"{name}.round{number}.json"
         weights = result.with_suffix(".safetensors")
         if result.is_file():
@@ -241,7 +244,7 @@ def run_variant(name: str, variant: Variant, plan: Plan, lots: dict[str, Path], 
         }
         decoded = time.monotonic() - started
         start = out / f"{name}.round{number - 1}.safetensors" if number > 1 else None
-        model = train(variant, plan, caches["train"], start)
+        model = train(variant, plan, number, caches["train"], start)
         trained = time.monotonic() - started - decoded
         # Every second validation slice is enough for one number, the temperature.
         part = caches["val"].part(np.arange(0, len(splits["val"]), 2))
@@ -260,39 +263,43 @@ def run_variant(name: str, variant: Variant, plan: Plan, lots: dict[str, Path], 
 
 
 def time_variants(names: list[str], lots: dict[str, Path], repeats: int) -> dict[str, list[float]]:
-    """Return decoding and network milliseconds per slice, one slice of each variant in turn."""
+    """Return decoding and network milliseconds per slice, one slice of each variant in turn.
+
+    Processor time of one thread, so that other programs count little.
+    """
     slices = read_slices([lots["test"]])[:: max(1, 810 // repeats)][:repeats]
     models = {name: build(ALL[name], None).eval() for name in names}
     spent: dict[str, list[list[float]]] = {name: [] for name in names}
     for item in [slices[0], *slices]:
         for name, model in models.items():
             variant = ALL[name]
-            started = time.perf_counter()
+            started = time.process_time()
             around = 3 if variant.neighbours else 1
             for _ in range(around):
                 prepared = to_model_input(decode(item, variant), variant.preprocess)
-            decoded = time.perf_counter()
+            decoded = time.process_time()
             x = torch.from_numpy(prepared.array[None]).contiguous(memory_format=torch.channels_last)
             with torch.inference_mode():
                 model(x)
-            spent[name].append([decoded - started, time.perf_counter() - decoded])
-    # The first slice warms caches; the median keeps other programs' bursts out.
+            spent[name].append([decoded - started, time.process_time() - decoded])
+    # The first slice warms caches.
     return {name: (np.median(rows[1:], axis=0) * 1000).tolist() for name, rows in spent.items()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| input | macro-F1 [95 %] | cell_porosity F1 [95 %] | peak at pore | ms/slice "
+        "| input | round | macro-F1 [95 %] | cell_porosity F1 [95 %] | map hits | ms/slice "
         "(decode + network) | time |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         scores = [shown(row, key) for key in ("macro_f1", "cell_porosity_f1")]
         hit = "-" if row["cam_hit_rate"] is None else f"{row['cam_hit_rate']:.2f}"
         decode_ms, network_ms = row["ms"]
         lines.append(
-            f"| {row['variant']} ({'×'.join(map(str, row['input']))}) | {scores[0]} | {scores[1]} "
+            f"| {row['variant']} ({'×'.join(map(str, row['input']))}) | {row['round']} "
+            f"| {scores[0]} | {scores[1]} "
             f"| {hit} | {decode_ms:.0f} + {network_ms:.0f} | {row['time_ratio']:.2f} |"
         )
     return "\n".join(lines)
@@ -317,26 +324,24 @@ def main() -> None:
     parser.add_argument("--lots", type=Path, help="where the lots are or go. [default: OUT/lots]")
     parser.add_argument("--only", nargs="*", choices=ALL, help="variants, in this order")
     parser.add_argument("--best", choices=VARIANTS, help="size for three channels")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--quick", action="store_true", help="a few steps on tiny lots")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     plan = QUICK if arguments.quick else FULL
-    plan = replace(plan, rounds=arguments.rounds)
+    rounds = min(arguments.rounds, len(plan.crops))
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     lots = make_lots(arguments.lots or out / "lots", plan.batteries)
     for name in arguments.only or VARIANTS:
-        run_variant(name, ALL[name], plan, lots, out)
+        run_variant(name, ALL[name], plan, rounds, lots, out)
     if arguments.only:
         return
-    rows = results(out, list(VARIANTS))
-    best = (
-        arguments.best or max(rows[1:], key=lambda row: row["cell_porosity_f1"] or 0.0)["variant"]
-    )
+    rows = [row for row in results(out, list(VARIANTS)[1:]) if row["round"] == rounds]
+    best = arguments.best or max(rows, key=lambda row: row["cell_porosity_f1"] or 0.0)["variant"]
     names = [*VARIANTS, f"{best}_grey3", f"{best}_slices3"]
     for name in names[-2:]:
-        run_variant(name, ALL[name], plan, lots, out)
+        run_variant(name, ALL[name], plan, rounds, lots, out)
     rows = results(out, names)
     spent = time_variants(names, lots, 4 if arguments.quick else 24)
     for row in rows:
@@ -347,12 +352,9 @@ def main() -> None:
 
 
 def results(out: Path, names: list[str]) -> list[dict[str, Any]]:
-    """Return each variant's last round."""
-    rows = []
-    for name in names:
-        last = max(out.glob(f"{name}.round*.json"), key=lambda path: path.stem)
-        rows.append(json.loads(last.read_text(encoding="utf-8")))
-    return rows
+    """Return each variant's rounds, as far as they were run."""
+    files = [file for name in names for file in sorted(out.glob(f"{name}.round*.json"))]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 if __name__ == "__main__":

@@ -114,6 +114,23 @@ def test_an_internal_defect_changes_the_picture_inside_its_polygon_only(name):
     assert change[mask > 0].mean() > 15
 
 
+def test_a_full_size_pore_is_a_sliver_in_a_narrow_roi():
+    structure = build_structure("cell", "z", 4000, np.random.default_rng(5))
+    height, width = structure.image.shape
+    assert 0.25 < width / height < 0.32
+    defect = Defect(name="porosity", axis="z", first=10, last=18, visibility="clear", seed=9)
+    pictures = [
+        render_slice(structure, 12, defects, np.random.default_rng(1), 4000)
+        for defects in ([defect], [])
+    ]
+    ((_, outline),) = pictures[0][1]
+    change = pictures[1][0].astype(int) - pictures[0][0]
+    rows = change[round(outline[:, 1].min()) + 40 : round(outline[:, 1].max()) - 40]
+    assert rows.max(axis=1).min() > 30
+    # Half of the contrast is left over a few pixels only.
+    assert 2 <= np.median((rows > rows.max(axis=1, keepdims=True) / 2).sum(axis=1)) <= 9
+
+
 @pytest.mark.parametrize("name", ["pollution", "damaged"])
 def test_an_external_defect_shows_in_some_views_and_there_only(name):
     clean = build_exterior(512, None, "clear", np.random.default_rng(8))
