@@ -84,6 +84,7 @@ class ImageCache:
         self.decoded = 0
         self._lock = threading.Lock()
         self._used: set[str] = set()
+        self._reserved: dict[str, int] = {}
         self._total = 0
         self._unmeasured = 0
         self._full = max_bytes <= 0
@@ -143,26 +144,41 @@ class ImageCache:
 
     def _store(self, file: Path, prepared: PreparedImage) -> None:
         data = _pack(prepared)
-        with self._lock:
-            if self._full or not self._make_room(len(data)):
-                return
-            self._total += len(data)
-            self._unmeasured += len(data)
-            self._used.add(file.name)
+        if not self._reserve(file, len(data)):
+            return
         temporary = file.with_name(f".{file.stem}.{secrets.token_hex(4)}.tmp")
         try:
             file.parent.mkdir(exist_ok=True)
             temporary.write_bytes(data)
-            temporary.replace(file)
-        except PermissionError:
-            # On Windows another process may be reading or writing the same image.
-            temporary.unlink(missing_ok=True)
+            # Under the lock, so that a rescan sees an image either on the disk or as reserved.
+            with self._lock:
+                temporary.replace(file)
+                del self._reserved[file.name]
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            # A full disk costs time, never the run.
-            log.warning("%s: %s; further images are not cached", self.folder, error.strerror)
             with self._lock:
+                self._total -= self._reserved.pop(file.name)
+                # On Windows another process may be reading or writing the same image.
+                if isinstance(error, PermissionError):
+                    return
+                # A full disk costs time, never the run.
                 self._full = True
+            log.warning("%s: %s; further images are not cached", self.folder, error.strerror)
+
+    def _reserve(self, file: Path, size: int) -> bool:
+        """Return whether an image may be written; its bytes then count as taken."""
+        with self._lock:
+            if file.name in self._reserved or self._full:
+                return False
+            # A damaged one, or one that another thread has just written, makes way for it.
+            needed = size - _size_of(file)
+            if not self._make_room(needed):
+                return False
+            self._reserved[file.name] = needed
+            self._total += needed
+            self._unmeasured += needed
+            self._used.add(file.name)
+            return True
 
     def _make_room(self, needed: int) -> bool:
         """Return whether so many bytes fit, after what others left behind has been dropped."""
@@ -180,7 +196,7 @@ class ImageCache:
 
     def _measure(self) -> int:
         self._unmeasured = 0
-        return sum(size for _, size, _ in self._entries())
+        return sum(size for _, size, _ in self._entries()) + sum(self._reserved.values())
 
     def _entries(self) -> list[tuple[float, int, Path]]:
         """Return (time of last use, bytes, file) of every image; drops a killed writer's rest."""
@@ -204,7 +220,7 @@ class ImageCache:
         # A little more than asked for, so that the folder is not listed for every image.
         excess += int(self.max_bytes * _RESCAN_SHARE)
         entries = sorted(self._entries())
-        self._total = sum(size for _, size, _ in entries)
+        self._total = sum(size for _, size, _ in entries) + sum(self._reserved.values())
         self._unmeasured = 0
         for _, size, file in entries:
             if excess <= 0:
@@ -213,6 +229,13 @@ class ImageCache:
                 file.unlink(missing_ok=True)
                 self._total -= size
                 excess -= size
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def open_cache(config: CacheConfig) -> ImageCache:

@@ -39,7 +39,9 @@ def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "학습"
-    shutil.copytree(resource_path("models"), folder)
+    shutil.copytree(
+        resource_path("models"), folder, ignore=shutil.ignore_patterns("inspector.yaml")
+    )
     (folder / "log.csv").write_text("epoch\n", encoding="utf-8")
     (folder / "rgb_ae" / "last.pt").write_bytes(b"checkpoint")
     return folder

@@ -40,9 +40,9 @@ def settings(tmp_path, *overrides):
 
 
 def test_repeats_show_each_image_anew(views, tmp_path):
-    config = settings(tmp_path, "training.repeats=2")
+    config = settings(tmp_path, "training.repeats=2", "training.batch_size=5")
     batches = list(training_batches(views, config, 1, open_cache(config.cache)))
-    assert [len(b.clean) for b in batches] == [4, 4, 2]
+    assert [len(b.clean) for b in batches] == [5, 5]
     shown = torch.cat([b.clean for b in batches])
     assert all(not torch.equal(shown[i], shown[j]) for i in range(10) for j in range(i))
 
