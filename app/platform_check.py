@@ -10,9 +10,14 @@ import ctypes
 import importlib.util
 import os
 import sys
+import time
 from pathlib import Path
 
 from inspection.errors import InspectionError
+
+
+CONNECTION_TRIES = 5
+CONNECTION_PAUSE_S = 0.1
 
 
 class DisplayError(InspectionError):
@@ -72,8 +77,12 @@ def _library(error: Exception) -> str:
 def _connect_to_x() -> None:
     xcb = ctypes.CDLL("libxcb.so.1")
     xcb.xcb_connect.restype = ctypes.c_void_p
-    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
-    refused = xcb.xcb_connection_has_error(connection)
-    xcb.xcb_disconnect(connection)
-    if refused:
-        raise DisplayError("display_silent", display=os.environ.get("DISPLAY", ""))
+    for _ in range(CONNECTION_TRIES):
+        connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+        if not xcb.xcb_connection_has_error(connection):
+            # Kept open while the program runs: a server without other clients resets itself when
+            # its last one leaves, and would refuse Qt in that moment.
+            return
+        xcb.xcb_disconnect(connection)
+        time.sleep(CONNECTION_PAUSE_S)
+    raise DisplayError("display_silent", display=os.environ.get("DISPLAY", ""))
