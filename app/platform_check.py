@@ -15,7 +15,6 @@ from pathlib import Path
 
 from inspection.errors import InspectionError
 
-
 CONNECTION_TRIES = 5
 CONNECTION_PAUSE_S = 0.1
 
