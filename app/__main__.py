@@ -117,6 +117,12 @@ def inspect(
     operator: Annotated[str, typer.Option(help="Operator's name, recorded.")] = "",
     station_name: Annotated[str, typer.Option("--station", help="Station, recorded.")] = "",
     language: LanguageOption = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Seed: the VLM and the VLG see a random sample, to compare fairly."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the session as JSON.")] = False,
 ) -> int:
     """Inspect a lot without a window. Exit 1 where a battery could not be inspected."""
@@ -135,6 +141,7 @@ def inspect(
             operator=operator,
             station=station_name,
             language=language,
+            sample=sample,
             as_json=as_json,
         )
     )

@@ -26,6 +26,7 @@ from app.workers import BuildLane
 from inspection.config import find_policy
 from inspection.console import system_language
 from inspection.errors import InspectionError
+from inspection.model_folders import ModelFolders
 
 if TYPE_CHECKING:
     from inspection.engine import Lane, LaneSettings
@@ -76,14 +77,14 @@ class Station(QObject):
 
     Parameters
     ----------
-    models_dir, sessions_dir : where models and sessions are
+    models, sessions_dir : where models and sessions are
     settings_file : where settings are kept
     build : makes a lane of a system; by default the engine's
     """
 
     def __init__(
         self,
-        models_dir: Path,
+        models: ModelFolders,
         sessions_dir: Path,
         settings_file: SettingsFile,
         build: BuildLane | None = None,
@@ -95,7 +96,12 @@ class Station(QObject):
         apply_theme(_app(), settings.theme)
         self.errors = ErrorReporter(self)
         self.controller = Controller(
-            settings, models_dir, sessions_dir, find_policy(models_dir), build or _build_lane, self
+            settings,
+            models,
+            sessions_dir,
+            find_policy(models.holding("ct_cnn")),
+            build or _build_lane,
+            self,
         )
         self.window = MainWindow(self.controller)
         self.controller.settings_changed.connect(self._on_settings)
@@ -133,13 +139,15 @@ class Station(QObject):
         self.controller.change(self.controller.settings.model_copy(update=values))
 
 
-def run(lot: Path | None, models_dir: Path, sessions_dir: Path, *, autostart: bool = False) -> int:
+def run(
+    lot: Path | None, models: ModelFolders, sessions_dir: Path, *, autostart: bool = False
+) -> int:
     """Show the window until it is closed.
 
     Parameters
     ----------
     lot : opened at once where given
-    models_dir, sessions_dir : where models and sessions are
+    models, sessions_dir : where models and sessions are
     autostart : inspect the lot at once
 
     Returns
@@ -149,7 +157,7 @@ def run(lot: Path | None, models_dir: Path, sessions_dir: Path, *, autostart: bo
     """
     log_file = _start_logging()
     app = make_application()
-    station = Station(models_dir, sessions_dir, SettingsFile())
+    station = Station(models, sessions_dir, SettingsFile())
     station.errors.install()
     station.window.show()
     if lot is not None:

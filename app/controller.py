@@ -21,7 +21,9 @@ from app.workers import BuildLane, TaskPool, Ticket
 from inspection import __version__
 from inspection.config import Policy
 from inspection.errors import InspectionError
+from inspection.memory import GpuBudget
 from inspection.messages import Message
+from inspection.model_folders import ModelFolders
 from inspection.records import Lot
 from inspection.results import BatteryResult, BatterySummary, SystemName
 from inspection.session import FINAL_STATES, SessionListing, SessionStore
@@ -37,7 +39,7 @@ class Controller(QObject):
     Parameters
     ----------
     settings : as loaded
-    models_dir, sessions_dir : where models and sessions are
+    models, sessions_dir : where models and sessions are
     policy : fusion policy
     build : makes a lane of a system
     """
@@ -57,7 +59,7 @@ class Controller(QObject):
     def __init__(
         self,
         settings: Settings,
-        models_dir: Path,
+        models: ModelFolders,
         sessions_dir: Path,
         policy: Policy,
         build: BuildLane,
@@ -66,7 +68,8 @@ class Controller(QObject):
         super().__init__(parent)
         self.settings = settings
         self.policy = policy
-        self.models_dir = models_dir
+        self.models = models
+        self._gpu = GpuBudget()
         self.files = TaskPool(2, "files", self)
         self.runner = InspectionRunner(build, self)
         self.writer = SessionWriter(sessions_dir, self)
@@ -273,6 +276,7 @@ class Controller(QObject):
         if not batteries:
             self.nothing_left.emit()
             return
+        from inspection.choice import ImageChooser
         from inspection.engine import LaneSettings
 
         self.writer.mark("processing")
@@ -282,11 +286,18 @@ class Controller(QObject):
             batteries,
             self.settings.systems,
             LaneSettings(
-                models_dir=self.models_dir,
+                models=self.models,
                 lot_root=self.lot.root,
                 inspector=self.policy.inspector,
+                chooser=ImageChooser(
+                    self.policy.inspector.sampling,
+                    self.lot.root,
+                    ensemble_speaks="ensemble" in self.settings.systems,
+                ),
                 device=self.settings.device,
                 evidence_dir=folder / "evidence",
+                language=languages.current,
+                gpu=self._gpu,
             ),
         )
 

@@ -11,6 +11,7 @@ from inspection.results import (
     SYSTEMS,
     BatteryResult,
     BatteryState,
+    ChosenImages,
     EnsembleResult,
     ImageResult,
     SliceRun,
@@ -26,7 +27,10 @@ UNFINISHED: frozenset[SystemState] = frozenset({"queued", "running"})
 
 @dataclass(frozen=True, slots=True)
 class LaneResult:
-    """What one system says of one battery; ``message`` says why where ``state`` is not ``done``."""
+    """What one system says of one battery; ``message`` says why where ``state`` is not ``done``.
+
+    ``memory_steps`` are in force, whether this battery or an earlier one made them necessary.
+    """
 
     system: SystemName
     state: SystemState
@@ -36,6 +40,8 @@ class LaneResult:
     ensemble: EnsembleResult | None = None
     vlm: VlmResult | None = None
     vlg: VlgResult | None = None
+    chosen: ChosenImages | None = None
+    memory_steps: tuple[Message, ...] = ()
     images: tuple[ImageResult, ...] = ()
     runs: tuple[SliceRun, ...] = ()
     worst_slices: tuple[str, ...] = ()
@@ -70,6 +76,13 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
         ensemble=ensemble.ensemble if ensemble else None,
         vlm=vlm.vlm if vlm else None,
         vlg=vlg.vlg if vlg else None,
+        chosen={name: said.chosen for name, said in outcomes.items() if said.chosen},
+        memory_steps={
+            name: list(said.memory_steps) for name, said in outcomes.items() if said.memory_steps
+        },
+        system_seconds={
+            name: said.seconds for name, said in outcomes.items() if said.state == "done"
+        },
         images=list(ensemble.images) if ensemble else [],
         runs=list(ensemble.runs) if ensemble else [],
         worst_slices=list(ensemble.worst_slices) if ensemble else [],

@@ -63,6 +63,21 @@ class Aggregation(Config):
     evidence_views: int = Field(default=3, ge=1)
 
 
+class Sampling(Config):
+    """Which images of a battery the VLM and the VLG look at.
+
+    Parameters
+    ----------
+    images_per_battery : in all, shared between the modalities
+    worst_per_modality : of these, the ensemble's worst; the rest are evenly spaced
+    wait_seconds : how long the ensemble's word is waited for; without it, all are evenly spaced
+    """
+
+    images_per_battery: int = Field(default=4, ge=1, le=64)
+    worst_per_modality: int = Field(default=1, ge=0)
+    wait_seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 30.0
+
+
 class InspectorConfig(Config):
     """``configs/inspector.yaml``: the fusion policy."""
 
@@ -71,6 +86,7 @@ class InspectorConfig(Config):
     voting: Voting = Voting()
     rule_based: RuleBased = RuleBased()
     aggregation: Aggregation = Aggregation()
+    sampling: Sampling = Sampling()
 
 
 class _InspectorFile(Config):

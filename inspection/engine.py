@@ -35,4 +35,4 @@ def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
     """Return the lane of a system, not loaded yet."""
     if system == "ensemble":
         return EnsembleLane(settings)
-    return UninstalledLane(system)
+    return UninstalledLane(system, settings)

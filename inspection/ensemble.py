@@ -13,10 +13,10 @@ from inspection.channel_models import ChannelModel, ct_channel, rgb_channel
 from inspection.errors import InspectionError
 from inspection.evidence import keep_evidence
 from inspection.fusion import judge_images
-from inspection.lanes import LaneSettings, OnImage, resolve_device
+from inspection.lanes import LaneSettings, OnEvent, resolve_device
 from inspection.messages import Message
 from inspection.predictions import FailedPrediction, Prediction
-from inspection.records import Battery, ImageRef
+from inspection.records import Battery, image_name
 from inspection.results import Box, ImageResult, ModelProvenance, SystemName
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class EnsembleLane:
     name: SystemName = "ensemble"
 
     def __init__(self, settings: LaneSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._ct: ChannelModel | InspectionError | None = None
         self._rgb: ChannelModel | InspectionError | None = None
 
@@ -47,20 +47,20 @@ class EnsembleLane:
         from inspection.models.cnn import CnnPredictor
 
         try:
-            bundle = find_bundle(self._settings.models_dir, "ct_cnn")
-            predictor = CnnPredictor(bundle, resolve_device(self._settings.device))
+            bundle = find_bundle(self.settings.models.holding("ct_cnn"), "ct_cnn")
+            predictor = CnnPredictor(bundle, resolve_device(self.settings.device))
         except InspectionError as error:
             return error
         provenance.append(_provenance(bundle))
-        return ct_channel(predictor, self._settings.inspector.aggregation.slice_threshold)
+        return ct_channel(predictor, self.settings.inspector.aggregation.slice_threshold)
 
     def _load_rgb(self, provenance: list[ModelProvenance]) -> ChannelModel | InspectionError:
         from inspection.bundle import find_bundle
         from inspection.models.cae import CaePredictor
 
         try:
-            bundle = find_bundle(self._settings.models_dir, "rgb_ae")
-            predictor = CaePredictor(bundle, resolve_device(self._settings.device))
+            bundle = find_bundle(self.settings.models.holding("rgb_ae"), "rgb_ae")
+            predictor = CaePredictor(bundle, resolve_device(self.settings.device))
         except InspectionError as error:
             return error
         provenance.append(_provenance(bundle))
@@ -73,30 +73,31 @@ class EnsembleLane:
                 channel.close()
         self._ct = self._rgb = None
 
-    def inspect(self, battery: Battery, cancel: threading.Event, on_image: OnImage) -> LaneResult:
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         """Judge every image of the battery and fuse them into a verdict."""
         started = time.monotonic()
         predictions: list[Prediction] = []
         images: list[ImageResult] = []
         for outcome in self._predict(battery, cancel):
-            on_image(outcome)
+            on_event(outcome)
             if isinstance(outcome, Prediction):
                 predictions.append(outcome)
-            images.append(_image_result(outcome, self._settings.lot_root))
+            images.append(_image_result(outcome, self.settings.lot_root))
         if cancel.is_set():
             return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
         verdict, ensemble, runs, slices, views = judge_images(
             images,
             len(battery.ct),
             len(battery.rgb),
-            self._settings.inspector,
+            self.settings.inspector,
             lost=battery.lost,
         )
-        if self._settings.evidence_dir is not None:
+        self.settings.chooser.tell_worst(battery.battery_id, slices, views)
+        if self.settings.evidence_dir is not None:
             kept = keep_evidence(
-                self._settings.evidence_dir,
+                self.settings.evidence_dir,
                 battery.battery_id,
-                {image_name(p.image, self._settings.lot_root): p for p in predictions},
+                {image_name(p.image, self.settings.lot_root): p for p in predictions},
                 {*slices, *views},
             )
             images = [i.model_copy(update={"evidence": kept.get(i.image, {})}) for i in images]
@@ -124,14 +125,6 @@ class EnsembleLane:
                     yield outcome
             elif channel is not None:
                 yield from (FailedPrediction(ref, channel) for ref in refs)
-
-
-def image_name(ref: ImageRef, lot_root: Path) -> str:
-    """Return an image's name in results: its path relative to the lot, with forward slashes."""
-    try:
-        return ref.path.relative_to(lot_root).as_posix()
-    except ValueError:
-        return ref.path.as_posix()
 
 
 def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:

@@ -6,27 +6,35 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from inspection.assemble import LaneResult
+from inspection.choice import ImageChooser
 from inspection.config import InspectorConfig
 from inspection.errors import InspectionError, ModelMissingError
-from inspection.messages import Message
-from inspection.predictions import FailedPrediction, Prediction
+from inspection.memory import GpuBudget
+from inspection.messages import Language, Message
+from inspection.model_folders import ModelFolders
+from inspection.predictions import LaneEvent
 from inspection.records import Battery
 from inspection.results import ModelProvenance, SystemName, SystemState
 
 log = logging.getLogger(__name__)
 
-OnImage = Callable[[Prediction | FailedPrediction], None]
+OnEvent = Callable[[LaneEvent], None]
 
 
 class Lane(Protocol):
-    """One of the three systems. Owned by one thread from ``load`` to ``close``."""
+    """One of the three systems. Owned by one thread from ``load`` to ``close``.
+
+    Between two jobs that load the same models (`LaneSettings.same_models`) ``settings`` may be
+    replaced instead of loading again.
+    """
 
     name: SystemName
+    settings: LaneSettings
 
     def load(self) -> list[ModelProvenance]:
         """Load the models.
@@ -39,7 +47,7 @@ class Lane(Protocol):
             If a model is incomplete or altered.
         """
 
-    def inspect(self, battery: Battery, cancel: threading.Event, on_image: OnImage) -> LaneResult:
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         """Judge one battery; returns early with ``cancelled`` once ``cancel`` is set."""
 
     def close(self) -> None:
@@ -52,31 +60,46 @@ class LaneSettings:
 
     Parameters
     ----------
-    models_dir : folder of model bundles
+    models : where the models are
     lot_root : images are named relative to it
     inspector : fusion policy
+    chooser : which images the VLM and the VLG look at; shared by the lanes of a run
     device : ``auto``, ``cpu`` or ``cuda``
     evidence_dir : where pictures and maps go; None keeps none
+    language : of what the VLM writes
+    gpu : shared by every lane of the process
     """
 
-    models_dir: Path
+    models: ModelFolders
     lot_root: Path
     inspector: InspectorConfig
+    chooser: ImageChooser
     device: str = "auto"
     evidence_dir: Path | None = None
+    language: Language = "en"
+    gpu: GpuBudget = field(default_factory=GpuBudget)
+
+    def same_models(self, other: LaneSettings) -> bool:
+        """Return True where a lane loaded for ``other`` can serve these settings as it is."""
+        return (self.models, self.inspector, self.device) == (
+            other.models,
+            other.inspector,
+            other.device,
+        )
 
 
 class UninstalledLane:
     """A system whose models this version cannot run: it says so, and judges nothing."""
 
-    def __init__(self, name: SystemName) -> None:
+    def __init__(self, name: SystemName, settings: LaneSettings) -> None:
         self.name = name
+        self.settings = settings
 
     def load(self) -> list[ModelProvenance]:
         """Say that the model is not installed."""
         raise ModelMissingError("model_not_installed", system=self.name.upper())
 
-    def inspect(self, battery: Battery, cancel: threading.Event, on_image: OnImage) -> LaneResult:
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         """Return ``not_installed``."""
         message = Message(code="model_not_installed", params={"system": self.name.upper()})
         return LaneResult(self.name, "not_installed", message)
@@ -99,7 +122,7 @@ def load_failure(lane_name: SystemName, error: Exception) -> tuple[SystemState, 
 
 
 def inspect_safely(
-    lane: Lane, battery: Battery, cancel: threading.Event, on_image: OnImage
+    lane: Lane, battery: Battery, cancel: threading.Event, on_event: OnEvent
 ) -> LaneResult:
     """Return the lane's result, or a ``failed`` one, so that the other systems go on.
 
@@ -108,7 +131,7 @@ def inspect_safely(
     """
     started = time.monotonic()
     try:
-        return lane.inspect(battery, cancel, on_image)
+        return lane.inspect(battery, cancel, on_event)
     except InspectionError as error:
         message = error.message
     except Exception as error:

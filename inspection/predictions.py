@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inspection.errors import InspectionError
 from inspection.records import ImageRef, Rect
-from inspection.results import Box, Peak
+from inspection.results import Box, Peak, VlgImage, VlmImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,30 @@ class FailedPrediction:
 
     image: ImageRef
     error: InspectionError
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTaken:
+    """A VLM or VLG has taken up an image."""
+
+    image: ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAnswer:
+    """What a VLM has written on an image so far; ``text`` is the whole of it."""
+
+    image: ImageRef
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAnswered:
+    """A VLM or VLG has spoken on an image."""
+
+    image: ImageRef
+    answer: VlmImage | VlgImage
+
+
+LaneEvent = Prediction | FailedPrediction | ImageTaken | PartialAnswer | ImageAnswered
+"""What a lane tells while it works on a battery."""

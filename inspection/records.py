@@ -49,6 +49,14 @@ class ImageRef(NamedTuple):
     label_path: Path | None
 
 
+def image_name(ref: ImageRef, lot_root: Path) -> str:
+    """Return an image's name in results: its path relative to the lot, with forward slashes."""
+    try:
+        return ref.path.relative_to(lot_root).as_posix()
+    except ValueError:
+        return ref.path.as_posix()
+
+
 @dataclass(frozen=True, slots=True)
 class DefectPolygon:
     """A labelled defect: ``points`` are (x, y) in full-image pixels, at least three of them."""

@@ -25,6 +25,7 @@ SystemState = Literal[
 ]
 BatteryState = Literal["queued", "running", "done", "failed", "cancelled", "skipped"]
 SessionStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
+Judgement = Literal["normal", "defect", "review"]
 ChannelState = Literal["normal", "defect", "uncertain", "missing", "failed"]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -97,22 +98,85 @@ class EnsembleResult(Record):
     gradcam_bbox: list[Box] = []
 
 
-class VlmResult(Record):
-    """System 2: a vision-language model's judgement and explanation."""
+class ChosenImages(Record):
+    """Which images of a battery the VLM and the VLG looked at, and how they were chosen.
 
-    prediction: Literal["normal", "defect", "review"]
+    ``worst_and_even``: the ensemble's worst of each modality, the rest evenly spaced; ``even``:
+    the ensemble had not spoken; ``sample``: drawn with ``seed``, so that the choice favours no
+    system.
+    """
+
+    method: Literal["worst_and_even", "even", "sample"]
+    seed: int | None = None
+    images: list[str] = []
+
+
+class AnsweredImage(Record):
+    """What a VLM's and a VLG's word on one image have in common."""
+
+    image: str
+    modality: Modality
+    axis: Axis | None = None
+    number: int
+    state: Literal["done", "failed"]
+    error: Message | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: Score = 0.0
+
+
+class VlmImage(AnsweredImage):
+    """The VLM's answer on one image.
+
+    ``answer`` is the text as the model wrote it; ``form`` is how it was read, ``unread`` where it
+    could not be: such an answer counts as ``review``.
+    """
+
+    prediction: Judgement | None = None
     defect_type: str | None = None
-    explanation: str
+    explanation: str = ""
     confidence: Probability | None = None
     bbox: list[Box] = []
+    answer: str = ""
+    form: Literal["json", "boxes", "prose", "unread"] | None = None
 
 
-class VlgResult(Record):
-    """System 3: phrase-grounded boxes; three parallel lists."""
+class VlgImage(AnsweredImage):
+    """The VLG's boxes on one image; four parallel lists, surest first."""
 
     bboxes: list[Box] = []
     scores: list[Probability] = []
     defect_types: list[str] = []
+    phrases: list[str] = []
+
+
+class VlmResult(Record):
+    """System 2: a vision-language model's judgement and explanation.
+
+    The fields of the battery are those of ``image``, the image that decided; every image's answer
+    is in ``images``.
+    """
+
+    prediction: Judgement
+    defect_type: str | None = None
+    explanation: str
+    confidence: Probability | None = None
+    bbox: list[Box] = []
+    image: str | None = None
+    images: list[VlmImage] = []
+
+
+class VlgResult(Record):
+    """System 3: phrase-grounded boxes; four parallel lists over every image looked at.
+
+    ``box_images`` names the image of each box.
+    """
+
+    bboxes: list[Box] = []
+    scores: list[Probability] = []
+    defect_types: list[str] = []
+    box_images: list[str] = []
+    images: list[VlgImage] = []
 
 
 class SliceRun(Record):
@@ -151,7 +215,10 @@ class Decision(Record):
 
 
 class BatteryResult(Record):
-    """Everything known about one battery: ``batteries/{battery_id}.json``."""
+    """Everything known about one battery: ``batteries/{battery_id}.json``.
+
+    ``memory_steps`` says what each system gave up for want of memory while it judged.
+    """
 
     schema_version: int = SCHEMA_VERSION
     battery_id: str
@@ -164,6 +231,9 @@ class BatteryResult(Record):
     ensemble: EnsembleResult | None = None
     vlm: VlmResult | None = None
     vlg: VlgResult | None = None
+    chosen: dict[SystemName, ChosenImages] = {}
+    memory_steps: dict[SystemName, list[Message]] = {}
+    system_seconds: dict[SystemName, Score] = {}
     images: list[ImageResult] = []
     runs: list[SliceRun] = []
     worst_slices: list[str] = []

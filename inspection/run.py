@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from inspection.assemble import LaneResult, assemble
 from inspection.engine import Lane, inspect_safely, load_failure
-from inspection.predictions import FailedPrediction, Prediction
+from inspection.predictions import LaneEvent
 from inspection.records import Battery
 from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName
 from inspection.session import SessionStore
@@ -67,6 +67,14 @@ def inspect_batteries(
 
 def _work(lane: Lane, run: _Run) -> None:
     try:
+        _inspect_all(lane, run)
+    finally:
+        if lane.name == "ensemble":
+            lane.settings.chooser.tell_silent()
+
+
+def _inspect_all(lane: Lane, run: _Run) -> None:
+    try:
         run.provenance.put(lane.load())
     except Exception as error:  # noqa: BLE001 - every battery is told; `load_failure` logs it
         state, message = load_failure(lane.name, error)
@@ -77,7 +85,7 @@ def _work(lane: Lane, run: _Run) -> None:
         for battery in run.batteries:
             if run.cancel.is_set():
                 return
-            result = inspect_safely(lane, battery, run.cancel, _ignore_image)
+            result = inspect_safely(lane, battery, run.cancel, _ignore)
             run.results.put((battery.battery_id, result))
     finally:
         lane.close()
@@ -115,5 +123,5 @@ def _collect(
             on_battery(result)
 
 
-def _ignore_image(outcome: Prediction | FailedPrediction) -> None:
+def _ignore(event: LaneEvent) -> None:
     """Headless runs show batteries, not images."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from inspection.bundle import SLOTS, Bundle, Slot, find_bundle
 from inspection.channel_models import ChannelModel, rgb_channel
+from inspection.choice import ImageChooser
 from inspection.config import InspectorConfig
 from inspection.ensemble import EnsembleLane
 from inspection.errors import ConfigError, InspectionError
@@ -22,6 +23,7 @@ from inspection.labels import class_of, read_label
 from inspection.lanes import LaneSettings, resolve_device
 from inspection.lot import scan_lot
 from inspection.messages import Message
+from inspection.model_folders import ModelFolders
 from inspection.models.cae import CaePredictor
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Battery, ImageRef, Modality
@@ -161,7 +163,13 @@ class Models:
         """
         scanned = scan_lot(lot)
         visibility, lane = _Visibility.read(lot), None
-        settings = LaneSettings(self.folder, scanned.root, self.policy, self.device)
+        settings = LaneSettings(
+            ModelFolders((self.folder,)),
+            scanned.root,
+            self.policy,
+            ImageChooser(self.policy.sampling, scanned.root, ensemble_speaks=True),
+            self.device,
+        )
         if self.bundles.keys() & set(FUSED):
             lane = EnsembleLane(settings)
             lane.load()

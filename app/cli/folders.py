@@ -6,6 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
+from inspection.model_folders import ModelFolders
 from inspection.paths import resource_path
 
 APP_NAME = "battery-station"
@@ -16,9 +17,12 @@ def sessions_folder(chosen: Path | None) -> Path:
     return chosen or platformdirs.user_data_path(APP_NAME, appauthor=False) / "sessions"
 
 
-def models_folder(chosen: Path | None) -> Path:
-    """Return the folder of model bundles, by default the bundled one."""
-    return chosen or resource_path("models")
+def model_folders(chosen: Path | None) -> ModelFolders:
+    """Return where models are: the chosen folder alone, else the user's before the bundled."""
+    if chosen is not None:
+        return ModelFolders((chosen,))
+    installed = platformdirs.user_data_path(APP_NAME, appauthor=False) / "models"
+    return ModelFolders((installed, resource_path("models")))
 
 
 def demo_lot_folder(version: int) -> Path:

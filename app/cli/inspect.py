@@ -13,10 +13,11 @@ from pathlib import Path
 import typer
 from rich.progress import Progress
 
-from app.cli.folders import models_folder, sessions_folder
+from app.cli.folders import model_folders, sessions_folder
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from inspection import __version__
+from inspection.choice import ImageChooser
 from inspection.config import Policy, find_policy
 from inspection.engine import LaneSettings, build_lane, resolve_device
 from inspection.errors import LotError, SessionError
@@ -46,6 +47,7 @@ class InspectOptions:
     operator: str = ""
     station: str = ""
     language: str | None = None
+    sample: int | None = None
     as_json: bool = False
 
 
@@ -56,18 +58,26 @@ def inspect_lot(options: InspectOptions) -> int:
     # The session records the lot's folder; it has to be found again from any other folder.
     lot = scan_lot(options.lot.resolve(), pairs=options.pairs)
     batteries = _chosen(lot, options.battery_ids)
-    models = models_folder(options.models)
-    policy = find_policy(models)
+    models = model_folders(options.models)
+    # The policy was found for the classifier's thresholds, so it lies beside that.
+    policy = find_policy(models.holding("ct_cnn"))
     device = resolve_device(options.device)
     with _open_session(options, lot, batteries, policy, device) as store:
         remaining = set(store.remaining(lot))
         todo = [b for b in batteries if b.battery_id in remaining]
         settings = LaneSettings(
-            models_dir=models,
+            models=models,
             lot_root=lot.root,
             inspector=policy.inspector,
+            chooser=ImageChooser(
+                policy.inspector.sampling,
+                lot.root,
+                ensemble_speaks="ensemble" in systems,
+                seed=options.sample,
+            ),
             device=device,
             evidence_dir=store.evidence_dir,
+            language=store.record.language,
         )
         cancelled = _run(todo, systems, settings, store, device)
         _close(store, lot, cancelled)

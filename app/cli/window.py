@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.cli.folders import models_folder, sessions_folder
+from app.cli.folders import model_folders, sessions_folder
 
 
 def open_window(
@@ -22,4 +22,4 @@ def open_window(
     require_display()
     from app.application import run
 
-    return run(lot, models_folder(models), sessions_folder(sessions), autostart=autostart)
+    return run(lot, model_folders(models), sessions_folder(sessions), autostart=autostart)

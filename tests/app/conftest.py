@@ -20,6 +20,7 @@ from inspection.engine import EnsembleLane, LaneSettings, UninstalledLane
 from inspection.errors import InspectionError, LabelError
 from inspection.images import load_image
 from inspection.labels import read_label
+from inspection.model_folders import ModelFolders
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, Battery, ImageRef, Rect
 from inspection.results import ModelProvenance, Peak, SystemName
@@ -119,11 +120,11 @@ class BrokenLane(EnsembleLane):
 
 
 def build_label_lane(system: SystemName, settings: LaneSettings) -> EnsembleLane | UninstalledLane:
-    return LabelLane(settings) if system == "ensemble" else UninstalledLane(system)
+    return LabelLane(settings) if system == "ensemble" else UninstalledLane(system, settings)
 
 
 def build_broken_lane(system: SystemName, settings: LaneSettings) -> EnsembleLane | UninstalledLane:
-    return BrokenLane(settings) if system == "ensemble" else UninstalledLane(system)
+    return BrokenLane(settings) if system == "ensemble" else UninstalledLane(system, settings)
 
 
 @pytest.fixture
@@ -195,7 +196,10 @@ class StationMaker:
                 encoding="utf-8",
             )
         station = Station(
-            self.sessions.parent / "models", self.sessions, SettingsFile(self.settings_path), build
+            ModelFolders((self.sessions.parent / "models",)),
+            self.sessions,
+            SettingsFile(self.settings_path),
+            build,
         )
         station.window.show()
         self.stations.append(station)

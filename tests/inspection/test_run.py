@@ -4,7 +4,10 @@ import threading
 
 import pytest
 
-from inspection.lanes import UninstalledLane
+from inspection.choice import ImageChooser
+from inspection.config import load_inspector
+from inspection.lanes import LaneSettings, UninstalledLane
+from inspection.model_folders import ModelFolders
 from inspection.records import Battery, Lot
 from inspection.run import inspect_batteries
 from inspection.session import SessionStore
@@ -26,8 +29,11 @@ def test_a_library_that_fails_on_loading_fails_every_battery_with_its_reason(lot
         config={}, device="cpu", models=[], version="1",
     ) as store:  # fmt: skip
         told = []
+        policy = load_inspector()
+        chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=True)
+        settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
         inspect_batteries(
-            lot.batteries, [UnloadableLane("ensemble")], store, "cpu",
+            lot.batteries, [UnloadableLane("ensemble", settings)], store, "cpu",
             cancel=threading.Event(), on_battery=told.append,
         )  # fmt: skip
         assert [result.state for result in told] == ["failed"] * 3

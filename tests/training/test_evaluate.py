@@ -14,11 +14,13 @@ import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
 from inspection.bundle import ThresholdFile, find_bundle, write_bundle
+from inspection.choice import ImageChooser
 from inspection.config import load_inspector
 from inspection.engine import LaneSettings, build_lane
 from inspection.errors import BundleError, ConfigError
 from inspection.images import Preprocess
 from inspection.lot import scan_lot
+from inspection.model_folders import ModelFolders
 from inspection.models.cae import CaeArchitecture, ConvAutoencoder
 from inspection.models.cnn import build_classifier
 from inspection.records import CT_CLASSES, Battery
@@ -127,7 +129,9 @@ def test_figures_are_those_of_the_images(found):
 
 
 def test_verdicts_are_the_stations(found, models, lot):
-    settings = LaneSettings(models, lot, load_inspector(), "cpu")
+    policy = load_inspector()
+    chooser = ImageChooser(policy.sampling, lot, ensemble_speaks=True)
+    settings = LaneSettings(ModelFolders((models,)), lot, policy, chooser, "cpu")
     lane = build_lane("ensemble", settings)
     lane.load()
     try:

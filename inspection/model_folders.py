@@ -1,0 +1,42 @@
+"""Where installed models are: the user's own folder goes before the bundled one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspection.errors import ModelMissingError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolders:
+    """Folders of models, each with a subfolder per slot.
+
+    Parameters
+    ----------
+    folders : searched in order, at least one; models are installed into the first
+    """
+
+    folders: tuple[Path, ...]
+
+    @property
+    def install(self) -> Path:
+        """The folder that new models go to."""
+        return self.folders[0]
+
+    def holding(self, slot: str) -> Path:
+        """Return the first folder that has a model for a slot, else the one to install it in."""
+        return next((f for f in self.folders if (f / slot).is_dir()), self.install)
+
+    def find(self, slot: str) -> Path:
+        """Return the folder of a slot's model.
+
+        Raises
+        ------
+        ModelMissingError
+            If none is installed.
+        """
+        folder = self.holding(slot) / slot
+        if not folder.is_dir():
+            raise ModelMissingError("model_not_installed", system=slot)
+        return folder
