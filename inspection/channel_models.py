@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from inspection.errors import ImageError, InspectionError, LabelError
 from inspection.heatmaps import boxes_in_source, crop_to_content, peak_of
 from inspection.images import ImageData, ModelInput, Preprocess, load_image, to_model_input
 from inspection.labels import read_label
+from inspection.memory import Ladder, Step
+from inspection.messages import Message
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_DEFECT_CLASSES, ImageRef
 
@@ -54,19 +57,34 @@ class _Decoded:
 class ChannelModel:
     """A model with its preprocess and decoding threads.
 
+    Where memory runs out the batch is halved down to a single image, then a model on the GPU is
+    moved to the CPU; `memory_steps` tells.
+
     Parameters
     ----------
     preprocess : the model's own
     judge : (N, C, H, W) float32 inputs to a `Judged` each
+    move_to : moves the model to a device
+    device : where to judge, ``cpu`` or ``cuda``
     """
 
     def __init__(
         self,
         preprocess: Preprocess,
         judge: Callable[[NDArray[np.float32]], list[Judged]],
+        move_to: Callable[[str], None],
+        device: str,
     ) -> None:
         self._preprocess = preprocess
         self._judge = judge
+        self._move_to = move_to
+        self._batch = BATCH
+        to_cpu: list[Step] = []
+        if device != "cpu":
+            to_cpu = [(Message(code="memory_step_cpu"), partial(move_to, "cpu"))]
+        self._loading = Ladder(to_cpu)
+        self._loading.run(partial(self._load, device))
+        self._judging = Ladder(self._batch_steps() + ([] if self._loading.taken else to_cpu))
         # The model computes on every core by itself; decoding only has to stay ahead of it.
         self._pool = ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 2) - 1))
 
@@ -83,10 +101,38 @@ class ChannelModel:
             if not ready:
                 continue
             started = time.monotonic()
-            judged = self._judge(np.stack([item.input.array for item in ready]))
+            judged = self._judge_all([item.input.array for item in ready])
             share = (time.monotonic() - started) / len(ready)
             for item, what in zip(ready, judged, strict=True):
                 yield self._prediction(item, what, share)
+
+    @property
+    def memory_steps(self) -> list[Message]:
+        """What was given up so far for want of memory."""
+        return [*self._loading.taken, *self._judging.taken]
+
+    def _load(self, device: str) -> None:
+        if not self._loading.taken:
+            self._move_to(device)
+
+    def _batch_steps(self) -> list[Step]:
+        sizes = [BATCH >> halvings for halvings in range(1, BATCH.bit_length())]
+        return [
+            (
+                Message(code="memory_step_batch", params={"batch": size}),
+                partial(setattr, self, "_batch", size),
+            )
+            for size in sizes
+        ]
+
+    def _judge_all(self, arrays: Sequence[NDArray[np.float32]]) -> list[Judged]:
+        judged: list[Judged] = []
+        while len(judged) < len(arrays):
+            judged += self._judging.run(partial(self._judge_from, arrays, len(judged)))
+        return judged
+
+    def _judge_from(self, arrays: Sequence[NDArray[np.float32]], start: int) -> list[Judged]:
+        return self._judge(np.stack(arrays[start : start + self._batch]))
 
     def close(self) -> None:
         """End the decoding threads."""
@@ -127,8 +173,13 @@ class ChannelModel:
         )
 
 
-def ct_channel(predictor: CnnPredictor, slice_threshold: float) -> ChannelModel:
-    """Return the CT channel; a slice's score is the summed probability of the defect classes."""
+def ct_channel(
+    predictor: CnnPredictor, slice_threshold: float, device: str | None = None
+) -> ChannelModel:
+    """Return the CT channel; a slice's score is the summed probability of the defect classes.
+
+    ``device`` is where to judge, by default where the predictor is.
+    """
 
     def judge(inputs: NDArray[np.float32]) -> list[Judged]:
         output = predictor.predict(inputs)
@@ -143,11 +194,14 @@ def ct_channel(predictor: CnnPredictor, slice_threshold: float) -> ChannelModel:
             judged.append(Judged(heat, label, by_label, score, slice_threshold))
         return judged
 
-    return ChannelModel(predictor.preprocess, judge)
+    return ChannelModel(predictor.preprocess, judge, predictor.move_to, device or predictor.device)
 
 
-def rgb_channel(predictor: CaePredictor) -> ChannelModel:
-    """Return the RGB channel; a view's score is the reconstruction score."""
+def rgb_channel(predictor: CaePredictor, device: str | None = None) -> ChannelModel:
+    """Return the RGB channel; a view's score is the reconstruction score.
+
+    ``device`` is where to judge, by default where the predictor is.
+    """
 
     def judge(inputs: NDArray[np.float32]) -> list[Judged]:
         output = predictor.predict(inputs)
@@ -157,7 +211,7 @@ def rgb_channel(predictor: CaePredictor) -> ChannelModel:
             for score, heat in zip(output.scores, output.maps, strict=True)
         ]
 
-    return ChannelModel(predictor.preprocess, judge)
+    return ChannelModel(predictor.preprocess, judge, predictor.move_to, device or predictor.device)
 
 
 def _decode(ref: ImageRef, spec: Preprocess) -> _Decoded | FailedPrediction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from inspection.config import Sampling
@@ -13,6 +13,14 @@ from inspection.records import Battery, ImageRef, image_name
 from inspection.results import ChosenImages
 
 POLL_SECONDS = 0.2
+SAMPLE_KEY = "sample"
+"""In a session's ``config``: the seed of the sample, or null."""
+
+
+def sample_of(config: Mapping[str, object]) -> int | None:
+    """Return the seed that a session was begun with, None where images are chosen by score."""
+    seed = config.get(SAMPLE_KEY)
+    return seed if isinstance(seed, int) else None
 
 
 class ImageChooser:

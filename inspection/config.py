@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -109,6 +110,30 @@ class Policy:
         return {"inspector": content, "inspector_from": str(self.path)}
 
 
+def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
+    """Return the policy that a session was begun with, from the ``config`` it recorded.
+
+    A session that goes on under another policy would hold verdicts that cannot be compared.
+
+    Parameters
+    ----------
+    config : of the session; empty where it was rebuilt after damage
+    fallback : what counts where the session recorded none
+
+    Raises
+    ------
+    ConfigError
+        If what was recorded is no policy that this program knows.
+    """
+    if "inspector" not in config:
+        return fallback
+    source = str(config.get("inspector_from", INSPECTOR_NAME))
+    try:
+        return Policy(InspectorConfig.model_validate(config["inspector"]), Path(source))
+    except ValidationError as error:
+        raise _invalid(error, "session.json") from error
+
+
 class DefectClass(Config):
     """One row of the class table, worded in both languages."""
 
@@ -155,11 +180,13 @@ def load_config(path: Path, model: type[C]) -> C:
     try:
         return model.model_validate(read_yaml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or path.stem
-        raise ConfigError(
-            "config_invalid", name=path.name, field=field, problem=first["msg"]
-        ) from error
+        raise _invalid(error, path.name) from error
+
+
+def _invalid(error: ValidationError, name: str) -> ConfigError:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or Path(name).stem
+    return ConfigError("config_invalid", name=name, field=field, problem=first["msg"])
 
 
 def load_inspector(path: Path | None = None) -> InspectorConfig:

@@ -48,11 +48,12 @@ class EnsembleLane:
 
         try:
             bundle = find_bundle(self.settings.models.holding("ct_cnn"), "ct_cnn")
-            predictor = CnnPredictor(bundle, resolve_device(self.settings.device))
+            predictor, device = CnnPredictor(bundle), resolve_device(self.settings.device)
         except InspectionError as error:
             return error
         provenance.append(_provenance(bundle))
-        return ct_channel(predictor, self.settings.inspector.aggregation.slice_threshold)
+        threshold = self.settings.inspector.aggregation.slice_threshold
+        return ct_channel(predictor, threshold, device)
 
     def _load_rgb(self, provenance: list[ModelProvenance]) -> ChannelModel | InspectionError:
         from inspection.bundle import find_bundle
@@ -60,11 +61,11 @@ class EnsembleLane:
 
         try:
             bundle = find_bundle(self.settings.models.holding("rgb_ae"), "rgb_ae")
-            predictor = CaePredictor(bundle, resolve_device(self.settings.device))
+            predictor, device = CaePredictor(bundle), resolve_device(self.settings.device)
         except InspectionError as error:
             return error
         provenance.append(_provenance(bundle))
-        return rgb_channel(predictor)
+        return rgb_channel(predictor, device)
 
     def close(self) -> None:
         """Drop the models and end the decoding threads."""
@@ -106,6 +107,7 @@ class EnsembleLane:
             system=self.name,
             state="done",
             seconds=time.monotonic() - started,
+            memory_steps=self._memory_steps(),
             verdict=verdict,
             ensemble=ensemble,
             images=tuple(images),
@@ -113,6 +115,13 @@ class EnsembleLane:
             worst_slices=tuple(slices),
             worst_views=tuple(views),
         )
+
+    def _memory_steps(self) -> tuple[Message, ...]:
+        steps: list[Message] = []
+        for channel in (self._ct, self._rgb):
+            if isinstance(channel, ChannelModel):
+                steps += channel.memory_steps
+        return tuple(steps)
 
     def _predict(
         self, battery: Battery, cancel: threading.Event

@@ -17,8 +17,8 @@ from app.cli.folders import model_folders, sessions_folder
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from inspection import __version__
-from inspection.choice import ImageChooser
-from inspection.config import Policy, find_policy
+from inspection.choice import SAMPLE_KEY, ImageChooser, sample_of
+from inspection.config import Policy, find_policy, policy_of
 from inspection.engine import LaneSettings, build_lane, resolve_device
 from inspection.errors import LotError, SessionError
 from inspection.lot import scan_lot
@@ -63,6 +63,8 @@ def inspect_lot(options: InspectOptions) -> int:
     policy = find_policy(models.holding("ct_cnn"))
     device = resolve_device(options.device)
     with _open_session(options, lot, batteries, policy, device) as store:
+        # A resumed session goes on as it was begun.
+        policy, sample = policy_of(store.record.config, policy), sample_of(store.record.config)
         remaining = set(store.remaining(lot))
         todo = [b for b in batteries if b.battery_id in remaining]
         settings = LaneSettings(
@@ -73,7 +75,7 @@ def inspect_lot(options: InspectOptions) -> int:
                 policy.inspector.sampling,
                 lot.root,
                 ensemble_speaks="ensemble" in systems,
-                seed=options.sample,
+                seed=sample,
             ),
             device=device,
             evidence_dir=store.evidence_dir,
@@ -115,7 +117,7 @@ def _open_session(
         operator=options.operator,
         station=options.station,
         language=parse_language(options.language),
-        config=policy.snapshot(),
+        config={**policy.snapshot(), SAMPLE_KEY: options.sample},
         device=device,
         models=[],
         version=__version__,

@@ -287,11 +287,16 @@ class CaePredictor:
         self._display_scale = manifest.display_scale
         if self._display_scale <= self.threshold:
             raise BundleError("ae_display_scale", folder=folder)
-        self._device = torch.device(device)
-        model = _build(bundle).eval().to(self._device)
         # Several times quicker on a CPU.
-        self._model = model.to(memory_format=torch.channels_last)
+        self._model = _build(bundle).eval().to(memory_format=torch.channels_last)
         self.arch: CaeArchitecture = self._model.arch
+        self.move_to(device)
+
+    def move_to(self, device: str) -> None:
+        """Judge on another device from now on: ``cpu`` or ``cuda``."""
+        self.device = device
+        self._device = torch.device(device)
+        self._model.to(self._device)
 
     @torch.inference_mode()
     def predict(self, inputs: NDArray[np.float32]) -> CaeOutput:

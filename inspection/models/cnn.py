@@ -136,12 +136,18 @@ class CnnPredictor:
         except RuntimeError as error:
             raise _misfit(bundle, "weights", "they do not fit the architecture") from error
         self.model.requires_grad_(False).eval()
-        self.model.to(torch.device(device)).to(memory_format=torch.channels_last)
+        self.model.to(memory_format=torch.channels_last)
         self.preprocess: Preprocess = manifest.preprocess
         self.labels: tuple[str, ...] = tuple(manifest.labels)
-        self._device = torch.device(device)
+        self.move_to(device)
         self._temperature = manifest.temperature
         self._display_scale = manifest.display_scale
+
+    def move_to(self, device: str) -> None:
+        """Judge on another device from now on: ``cpu`` or ``cuda``."""
+        self.device = device
+        self._device = torch.device(device)
+        self.model.to(self._device)
 
     def predict(self, inputs: NDArray[np.float32]) -> CnnOutput:
         """Judge a batch.

@@ -6,7 +6,14 @@ import os
 
 import pytest
 
-from inspection.config import load_classes, load_inspector
+from inspection.config import (
+    InspectorConfig,
+    Policy,
+    Sampling,
+    load_classes,
+    load_inspector,
+    policy_of,
+)
 from inspection.errors import ConfigError
 
 
@@ -61,3 +68,15 @@ def test_a_malformed_class_table_names_what_is_wrong(tmp_path, text, named):
     with pytest.raises(ConfigError) as caught:
         load_classes(path)
     assert named in caught.value.message.params["field"]
+
+
+def test_a_session_goes_on_with_the_policy_it_was_begun_with(tmp_path):
+    begun = Policy(
+        InspectorConfig(method="voting", sampling=Sampling(images_per_battery=9)),
+        tmp_path / "begun.yaml",
+    )
+    now = Policy(InspectorConfig(method="rule_based"), tmp_path / "inspector.yaml")
+    assert policy_of(begun.snapshot(), now) == begun
+    assert policy_of({}, now) == now
+    with pytest.raises(ConfigError, match=r"session\.json.*method"):
+        policy_of({"inspector": {"method": "dice"}}, now)
