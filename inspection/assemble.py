@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inspection.messages import Message
 from inspection.records import Battery
@@ -88,6 +88,38 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
         worst_slices=list(ensemble.worst_slices) if ensemble else [],
         worst_views=list(ensemble.worst_views) if ensemble else [],
         seconds=max((lane.seconds for lane in outcomes.values()), default=0.0),
+    )
+
+
+def said_before(result: BatteryResult) -> dict[SystemName, LaneResult]:
+    """Return what each system has said of a battery, so that a later run need not ask again.
+
+    Only a system that finished the battery counts; one that failed or was off has said nothing.
+    """
+    done = [name for name in SYSTEMS if result.systems.get(name) == "done"]
+    return {name: _said_by(result, name) for name in done}
+
+
+def _said_by(result: BatteryResult, system: SystemName) -> LaneResult:
+    said = LaneResult(
+        system,
+        "done",
+        seconds=result.system_seconds.get(system, 0.0),
+        chosen=result.chosen.get(system),
+        memory_steps=tuple(result.memory_steps.get(system, ())),
+    )
+    if system == "vlm":
+        return replace(said, vlm=result.vlm)
+    if system == "vlg":
+        return replace(said, vlg=result.vlg)
+    return replace(
+        said,
+        verdict=result.verdict,
+        ensemble=result.ensemble,
+        images=tuple(result.images),
+        runs=tuple(result.runs),
+        worst_slices=tuple(result.worst_slices),
+        worst_views=tuple(result.worst_views),
     )
 
 

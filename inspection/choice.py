@@ -58,6 +58,11 @@ class ImageChooser:
             self._worst[battery_id] = (*slices[:count], *views[:count])
             self._changed.notify_all()
 
+    def recall(self, battery_id: str, chosen: ChosenImages) -> None:
+        """Keep to the images that were chosen for a battery in an earlier run."""
+        with self._changed:
+            self._chosen[battery_id] = chosen
+
     def tell_silent(self) -> None:
         """Stop waiting: the ensemble says nothing more."""
         with self._changed:

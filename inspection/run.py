@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inspection.assemble import LaneResult, assemble
@@ -22,6 +22,7 @@ POLL_SECONDS = 0.2
 class _Run:
     batteries: Sequence[Battery]
     cancel: threading.Event
+    before: Mapping[str, Mapping[SystemName, LaneResult]]
     results: queue.Queue[tuple[str, LaneResult]] = field(default_factory=queue.Queue)
     provenance: queue.Queue[list[ModelProvenance]] = field(default_factory=queue.Queue)
 
@@ -34,6 +35,7 @@ def inspect_batteries(
     *,
     cancel: threading.Event,
     on_battery: OnBattery,
+    before: Mapping[str, Mapping[SystemName, LaneResult]] | None = None,
 ) -> None:
     """Run every lane over every battery and save each battery as soon as a lane has spoken.
 
@@ -48,8 +50,11 @@ def inspect_batteries(
     device : name recorded with the models
     cancel : set it to stop; the batteries in work are left for a resume
     on_battery : called in this thread with each battery whose systems have all spoken
+    before : what systems said of a battery in an earlier run of this session, by battery; they
+        are not asked again, and what they said is kept
     """
-    run = _Run(batteries, cancel)
+    run = _Run(batteries, cancel, before or {})
+    _remind(lanes, run.before)
     threads = [
         threading.Thread(target=_work, args=(lane, run), name=f"lane-{lane.name}") for lane in lanes
     ]
@@ -65,6 +70,24 @@ def inspect_batteries(
             thread.join()
 
 
+def _remind(lanes: Sequence[Lane], before: Mapping[str, Mapping[SystemName, LaneResult]]) -> None:
+    """Tell the chooser what was found and chosen earlier: new systems see the same images."""
+    for battery_id, said in before.items():
+        for lane in lanes:
+            chooser = lane.settings.chooser
+            if "ensemble" in said:
+                chooser.tell_worst(
+                    battery_id, said["ensemble"].worst_slices, said["ensemble"].worst_views
+                )
+            for other in said.values():
+                if other.chosen is not None:
+                    chooser.recall(battery_id, other.chosen)
+
+
+def _left_for(lane: Lane, run: _Run) -> list[Battery]:
+    return [b for b in run.batteries if lane.name not in run.before.get(b.battery_id, {})]
+
+
 def _work(lane: Lane, run: _Run) -> None:
     try:
         _inspect_all(lane, run)
@@ -74,15 +97,18 @@ def _work(lane: Lane, run: _Run) -> None:
 
 
 def _inspect_all(lane: Lane, run: _Run) -> None:
+    batteries = _left_for(lane, run)
+    if not batteries:
+        return
     try:
         run.provenance.put(lane.load())
     except Exception as error:  # noqa: BLE001 - every battery is told; `load_failure` logs it
         state, message = load_failure(lane.name, error)
-        for battery in run.batteries:
+        for battery in batteries:
             run.results.put((battery.battery_id, LaneResult(lane.name, state, message)))
         return
     try:
-        for battery in run.batteries:
+        for battery in batteries:
             if run.cancel.is_set():
                 return
             result = inspect_safely(lane, battery, run.cancel, _ignore)
@@ -101,7 +127,9 @@ def _collect(
 ) -> None:
     by_id = {battery.battery_id: battery for battery in run.batteries}
     off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in names}
-    outcomes: dict[str, dict[SystemName, LaneResult]] = {name: dict(off) for name in by_id}
+    outcomes: dict[str, dict[SystemName, LaneResult]] = {
+        name: {**off, **run.before.get(name, {})} for name in by_id
+    }
     models: list[ModelProvenance] = []
     while any(thread.is_alive() for thread in threads) or not run.results.empty():
         while not run.provenance.empty():

@@ -269,9 +269,13 @@ class SessionStore:
             self._update(status=status, error_message=error_message)
 
     def set_models(self, models: Sequence[ModelProvenance], device: str) -> None:
-        """Record which models judge, on which device."""
+        """Record which models judge, on which device.
+
+        Models that judged in an earlier run of the session stay: their results are in it.
+        """
         with self._mutex:
-            self._update(models=list(models), device=device)
+            known = {(m.slot, m.sha256): m for m in (*self._record.models, *models)}
+            self._update(models=list(known.values()), device=device)
 
     # -- decisions -------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from app.cli.folders import model_folders, sessions_folder
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from inspection import __version__
+from inspection.assemble import LaneResult, said_before
 from inspection.choice import SAMPLE_KEY, ImageChooser, sample_of
 from inspection.config import Policy, find_policy, policy_of
 from inspection.engine import LaneSettings, build_lane, resolve_device
@@ -65,8 +66,18 @@ def inspect_lot(options: InspectOptions) -> int:
     with _open_session(options, lot, batteries, policy, device) as store:
         # A resumed session goes on as it was begun.
         policy, sample = policy_of(store.record.config, policy), sample_of(store.record.config)
+        before = _said_before(store)
         remaining = set(store.remaining(lot))
-        todo = [b for b in batteries if b.battery_id in remaining]
+        in_session = {row.battery_id for row in store.record.batteries} | remaining
+        todo = [
+            battery
+            for battery in batteries
+            if battery.battery_id in in_session
+            and (
+                battery.battery_id in remaining
+                or set(systems) - before.get(battery.battery_id, {}).keys()
+            )
+        ]
         settings = LaneSettings(
             models=models,
             lot_root=lot.root,
@@ -81,7 +92,7 @@ def inspect_lot(options: InspectOptions) -> int:
             evidence_dir=store.evidence_dir,
             language=store.record.language,
         )
-        cancelled = _run(todo, systems, settings, store, device)
+        cancelled = _run(todo, before, systems, settings, store, device)
         _close(store, lot, cancelled)
         _print(store, as_json=options.as_json)
         if cancelled:
@@ -138,8 +149,15 @@ def _resumed(folder: Path, lot: Lot) -> SessionStore:
     return store
 
 
+def _said_before(store: SessionStore) -> dict[str, dict[SystemName, LaneResult]]:
+    """Return what a resumed session holds already."""
+    results = (store.load_battery(row.battery_id) for row in store.record.batteries)
+    return {result.battery_id: said_before(result) for result in results if result is not None}
+
+
 def _run(
     todo: list[Battery],
+    before: dict[str, dict[SystemName, LaneResult]],
     systems: tuple[SystemName, ...],
     settings: LaneSettings,
     store: SessionStore,
@@ -155,7 +173,7 @@ def _run(
             bar.advance(task)
 
         store.mark("processing")
-        inspect_batteries(todo, lanes, store, device, cancel=cancel, on_battery=show)
+        inspect_batteries(todo, lanes, store, device, cancel=cancel, on_battery=show, before=before)
     return cancel.is_set()
 
 

@@ -4,11 +4,13 @@ import threading
 
 import pytest
 
+from inspection.assemble import LaneResult, assemble, said_before
 from inspection.choice import ImageChooser
 from inspection.config import load_inspector
 from inspection.lanes import LaneSettings, UninstalledLane
 from inspection.model_folders import ModelFolders
 from inspection.records import Battery, Lot
+from inspection.results import ChosenImages, VlgResult, VlmResult
 from inspection.run import inspect_batteries
 from inspection.session import SessionStore
 
@@ -40,3 +42,50 @@ def test_a_library_that_fails_on_loading_fails_every_battery_with_its_reason(lot
         assert {row.kind for row in store.record.batteries} == {"not_inspected"}
         assert all("CUDA driver" in row.reasons[0] for row in store.record.batteries)
         assert store.remaining(lot) == ["000", "001", "002"]
+
+
+class SpeakingLane(UninstalledLane):
+    """Says of every battery that a system is done, and remembers whom it was asked about."""
+
+    def load(self):
+        return []
+
+    def inspect(self, battery, cancel, on_event):
+        self.asked = [*getattr(self, "asked", ()), battery.battery_id]
+        chosen = self.settings.chooser.choose(battery, cancel)
+        vlm = VlmResult(prediction="defect", explanation="크랙")
+        return LaneResult(self.name, "done", seconds=2.0, chosen=chosen, vlm=vlm)
+
+
+def test_a_system_that_is_added_later_leaves_the_others_words_and_sees_the_same_images(
+    lot, tmp_path
+):
+    policy = load_inspector()
+
+    def settings():
+        chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=False)
+        return LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
+
+    chosen = ChosenImages(method="sample", seed=5, images=[])
+    earlier = LaneResult("vlg", "done", seconds=1.0, vlg=VlgResult(), chosen=chosen)
+    first = [assemble(battery, {"vlg": earlier}) for battery in lot.batteries[:2]]
+    before = {result.battery_id: said_before(result) for result in first}
+    before["001"]["vlm"] = LaneResult("vlm", "done", vlm=VlmResult(
+        prediction="normal", explanation="")
+    )  # fmt: skip
+    vlm, vlg = SpeakingLane("vlm", settings()), UninstalledLane("vlg", settings())
+    with SessionStore.create(
+        tmp_path / "sessions", lot=lot, operator="", station="", language="en",
+        config={}, device="cpu", models=[], version="1",
+    ) as store:  # fmt: skip
+        inspect_batteries(
+            lot.batteries, [vlm, vlg], store, "cpu",
+            cancel=threading.Event(), on_battery=lambda result: None, before=before,
+        )  # fmt: skip
+        both = store.load_battery("000")
+        assert both.systems == {"ensemble": "off", "vlm": "done", "vlg": "done"}
+        assert both.vlg == VlgResult()
+        assert both.chosen == {"vlm": chosen, "vlg": chosen}
+        assert both.system_seconds == {"vlm": 2.0, "vlg": 1.0}
+        assert store.load_battery("002").systems["vlg"] == "not_installed"
+    assert vlm.asked == ["000", "002"]

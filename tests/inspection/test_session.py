@@ -191,7 +191,14 @@ def test_models_are_recorded_when_they_are_loaded(store):
     models = [ModelProvenance(slot="rgb", name="cae", sha256="1" * 64, thresholds={"t": 0.01})]
     store.set_models(models, "cuda:0")
     assert on_disk(store)["device"] == "cuda:0"
-    assert on_disk(store)["models"][0]["thresholds"] == {"t": 0.01}
+    assert on_disk(store)["models"][-1]["thresholds"] == {"t": 0.01}
+
+
+def test_a_model_that_judged_in_an_earlier_run_stays_on_record(store):
+    for digest in ("1" * 64, "2" * 64, "1" * 64):
+        store.set_models([ModelProvenance(slot="rgb", name="cae", sha256=digest)], "cpu")
+    kept = [m["sha256"][0] for m in on_disk(store)["models"] if m["slot"] == "rgb"]
+    assert sorted(kept) == ["1", "2"]
 
 
 # -- resume ------------------------------------------------------------------------------------
