@@ -8,6 +8,7 @@ the folder goes like any other: processor, vision tower, language model, greedy 
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ def _teach(model: Any, tokenizer: Qwen2TokenizerFast, ct: list[int], rgb: list[i
     head = torch.zeros(len(tokenizer), HIDDEN)
     for chain in (ct, rgb):
         path = [last, *chain, end]
-        for here, after in zip(path[:-1], path[1:], strict=True):
+        for here, after in itertools.pairwise(path):
             head[after] += words[here]
     # Where both may start the other answer does, unless a mark forbids it.
     start = rgb[0] if rgb else end

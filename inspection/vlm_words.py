@@ -1,0 +1,193 @@
+"""What the words of a VLM's answer mean: judgements and defect types, in English and Korean.
+
+Prose is read in order: phrases that look like one thing and mean another first, then plain words.
+What is left unclear is a doubt, and a doubt is never ``normal``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES, BatteryType, Modality
+from inspection.results import Judgement
+
+JUDGEMENT_WORDS: dict[str, Judgement] = {
+    **dict.fromkeys(
+        ("normal", "ok", "good", "pass", "passed", "no defect", "no defects", "defect-free",
+         "정상", "양품", "합격", "결함 없음", "이상 없음"),
+        "normal",
+    ),
+    **dict.fromkeys(
+        ("defect", "defective", "defects", "abnormal", "anomaly", "anomalous", "ng", "fail",
+         "failed", "faulty", "not normal", "not ok", "결함", "결함 있음", "불량", "불합격",
+         "비정상", "이상 있음"),
+        "defect",
+    ),
+    **dict.fromkeys(
+        ("review", "uncertain", "unknown", "unclear", "suspect", "검토", "재검토", "검토 필요",
+         "불확실", "판단 불가", "판정 불가"),
+        "review",
+    ),
+}  # fmt: skip
+
+NO_TYPE = frozenset(
+    {"", "-", "none", "null", "nil", "n/a", "na", "no", "no defect", "no defects", "없음",
+     "해당 없음", "결함 없음"}
+)  # fmt: skip
+NORMAL_TYPES = frozenset(
+    {"normal", "ok", "cell_normal", "module_normal", "cell normal", "module normal",
+     "정상", "셀 정상", "모듈 정상"}
+)  # fmt: skip
+
+# Each is a kind of defect; porosity has a class per battery type.
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("resin_overflow", re.compile(r"resin.{0,3}over.?flow|overflow(?:ing|ed)?.{0,4}resin|"
+                                  r"excess(?:ive)? resin|(?:수지|레진).{0,3}(?:넘침|과다|흘러)")),
+    ("porosity", re.compile(r"poros\w*|\bpores?\b|\bvoids?\b|\bgas bubbles?\b|기공|공극|기포")),
+    ("pollution", re.compile(r"pollut\w*|contaminat\w*|\bstain(?:s|ed)?\b|\bdirt(?:y)?\b|\bdust\b|"
+                             r"fingerprints?|오염|얼룩|이물|지문|먼지")),
+    ("damaged", re.compile(r"\bdamaged?\b|\bdents?\b|\bdented\b|scratch(?:es|ed)?\b|\btears?\b|"
+                           r"\btorn\b|\bcrack(?:s|ed)?\b|손상|찍힘|긁힘|긁힌|찢김|찢어|파손|균열")),
+)  # fmt: skip
+_GENERAL = (
+    r"(?:defects?|defective|flaws?|anomal(?:y|ies|ous)|abnormal\w*|faults?|faulty|damages?|"
+    r"irregularit(?:y|ies))"
+)
+_SPECIFIC = (
+    r"(?:porosity|pores?|voids?|resin overflow|overflow|pollution|contamination|stains?|dirt|dust|"
+    r"fingerprints?|dents?|scratch(?:es)?|tears?|cracks?)"
+)
+_FILLER = (
+    r"(?:visible|internal|external|surface|structural|any|of|signs?|evidence|indications?|traces?|"
+    r"detectable|or|and|nor|other|the|such as)"
+)
+_KO_DEFECT = r"(?:결함|불량|손상|이상|문제|하자)"
+_KO_SPECIFIC = r"(?:기공|공극|기포|수지 ?넘침|오염|얼룩|이물|찍힘|긁힘|찢김|균열)"
+_KO_NONE = r"(?:없|발견되지 ?않|보이지 ?않|관찰되지 ?않|검출되지 ?않|확인되지 ?않|존재하지 ?않)"
+
+_DOUBTS = re.compile(
+    r"\b(?:may|might|could|would|possibl[ey]|perhaps|maybe|probabl[ey]|potential(?:ly)?|suspected|"
+    r"unclear|uncertain|unsure|not sure|unable|cannot|can't|can not|difficult|hard to|if|whether|"
+    r"either|except(?:ing)?|apart from|other than|besides|aside from|obvious(?:ly)?|significant|"
+    r"major|serious|minor|without doubt|no doubt|not without|not free of|not defect.free)\b|\?|"
+    r"수 ?있|수 ?없|가능성|불확실|불분명|모호|의심|추정|만약|경우|제외|외에|뚜렷한|큰 문제|심각한|"
+    r"없지는|없지 ?않|않은 것은 아니|없는 것은 아니|아닌 것은 아니|없다고|어렵"
+)
+_NOT_NORMAL = re.compile(
+    r"\b(?:not|isn't|is not|neither|never|no longer)(?: \w+)? (?:normal|ok|good|acceptable)\b|"
+    r"비정상|정상(?:이|은|적이지|적이|으로)? ?(?:보이지 ?)?(?:아니|아닙|아님|않)"
+)
+_DENIALS = (
+    re.compile(
+        rf"\b(?:no|without|free (?:of|from)|zero|absence of|lack of|"
+        rf"(?:not|n't|never) (?:see|find|detect|observe|show|contain|have|exhibit|reveal)(?: any)?)"
+        rf"(?:,? {_FILLER}|,? {_SPECIFIC}){{0,8}}?,? {_GENERAL}"
+        rf"(?:,? (?:or|and|nor|of|{_GENERAL}|{_SPECIFIC})\b){{0,8}}"
+    ),
+    re.compile(rf"\b{_GENERAL}(?:[- ]free|(?: \w+)? (?:is|are|was|were) not \w+)"),
+    re.compile(rf"{_KO_DEFECT}(?:나|,|및|은|는|이|가|도|으로| |{_KO_SPECIFIC}|{_KO_DEFECT}|"
+               rf"할 만한|점|부위|징후|의){{0,20}}{_KO_NONE}"),
+)  # fmt: skip
+_SPECIFIC_DENIALS = (
+    re.compile(
+        rf"\b(?:no|without|free (?:of|from))(?:,? {_FILLER}){{0,4}}?,? {_SPECIFIC}"
+        rf"(?:,? (?:or|and|nor|{_SPECIFIC})\b){{0,8}}"
+    ),
+    re.compile(
+        rf"{_KO_SPECIFIC}(?:나|,|및|은|는|이|가|도|으로| |{_KO_SPECIFIC}){{0,20}}{_KO_NONE}"
+    ),
+)
+_NORMAL = re.compile(
+    r"\b(?:is|are|was|looks?|appears?|seems?|judged|considered|classified as|as|judge?ment|verdict|"
+    r"result|status)(?: to be| completely| entirely| a| an)?[ :]+"
+    r"(?:normal|ok|good|acceptable)\b|"
+    r"정상(?:입니다|임|이다|이며|이고|품|으로 ?판|으로 ?보|적으로 ?보|적인 ?상태|적입|상태)|"
+    r"(?:양품|합격)(?:입니다|임|이다|으로)"
+)
+_DEFECT = re.compile(rf"\b{_GENERAL}\b|결함|불량|불합격|하자")
+_NEGATIONS = re.compile(
+    r"\b(?:no|not|never|none|neither|nor|without|cannot|free|absence|lack)\b|n't\b|"
+    r"없|않|아니|아닙|아님|못"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a text claims. All False where it says nothing of the matter."""
+
+    normal: bool = False
+    defect: bool = False
+    doubt: bool = False
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """What the claims come to; None where there are none."""
+        if not (self.normal or self.defect):
+            return None
+        if self.doubt or (self.normal and self.defect):
+            return "review"
+        return "defect" if self.defect else "normal"
+
+
+def claims_of(text: str) -> Claims:
+    """Read prose. Linear in time for the length that `vlm_answers` lets through."""
+    left = " ".join(text.lower().split())
+    word = JUDGEMENT_WORDS.get(left.strip(" .!\"'*`"))
+    if word is not None:
+        return Claims(normal=word == "normal", defect=word == "defect", doubt=word == "review")
+    doubt = _DOUBTS.search(left) is not None
+    left, not_normal = _NOT_NORMAL.subn(" ", left)
+    denied = 0
+    for pattern in _DENIALS:
+        left, count = pattern.subn(" ", left)
+        denied += count
+    for pattern in _SPECIFIC_DENIALS:
+        left = pattern.sub(" ", left)
+    left, normal = _NORMAL.subn(" ", left)
+    defect = bool(_DEFECT.search(left)) or any(kind.search(left) for _, kind in _KINDS)
+    # A negation that no phrase explains may turn anything into its opposite.
+    doubt = doubt or _NEGATIONS.search(left) is not None
+    return Claims(bool(denied or normal), defect or bool(not_normal), doubt)
+
+
+def kind_of(text: str) -> str | None:
+    """Return the one kind of defect that a text names; None where it names none or several."""
+    lowered = text.lower().replace("_", " ")
+    found = [name for name, pattern in _KINDS if pattern.search(lowered)]
+    return found[0] if len(found) == 1 else None
+
+
+def defect_types_of(modality: Modality) -> tuple[str, ...]:
+    """Return the defect classes that can be seen in a modality's images."""
+    if modality == "rgb":
+        return RGB_DEFECT_TYPES
+    return tuple(name for name in CT_CLASSES if not name.endswith("_normal"))
+
+
+def type_of(text: str, battery_type: BatteryType | None) -> str | None:
+    """Return the class that a text names, of either modality; None where that is not clear.
+
+    Parameters
+    ----------
+    text : a class name as in the prompt, or words such as "a dark pore"
+    battery_type : decides between the porosity of a cell and of a module
+    """
+    name = text.strip().lower().replace(" ", "_")
+    if name in CT_CLASSES or name in RGB_DEFECT_TYPES:
+        return None if name.endswith("_normal") else name
+    kind = kind_of(text)
+    if kind in RGB_DEFECT_TYPES:
+        return kind
+    if kind == "resin_overflow":
+        return "module_resin_overflow"
+    if kind == "porosity":
+        lowered = text.lower()
+        named: list[BatteryType] = []
+        if "cell" in lowered or "셀" in lowered:
+            named.append("cell")
+        if "module" in lowered or "모듈" in lowered:
+            named.append("module")
+        which = named[0] if len(named) == 1 else battery_type
+        return f"{which}_porosity" if which else None
+    return None
