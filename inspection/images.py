@@ -21,7 +21,15 @@ from inspection.decoding import Decoder, Pixels, read_size
 from inspection.errors import ImageError
 from inspection.records import Modality, Rect
 
-__all__ = ["ImageData", "ModelInput", "Preprocess", "load_image", "read_size", "to_model_input"]
+__all__ = [
+    "ImageData",
+    "ModelInput",
+    "Preprocess",
+    "load_frame",
+    "load_image",
+    "read_size",
+    "to_model_input",
+]
 
 # An image is black where at most this share of it (hot pixels) is brighter than the level:
 # 15 is all that 12-bit values stored in 16 bits reach, too little to show a defect.
@@ -125,9 +133,35 @@ def load_image(
         region = _content_region(decoder)
     region = region or Rect(0, 0, *decoder.size)
     pixels = _crop(decoder.decode(_needed_scale(region, fit)), region, decoder.size)
+    _refuse_black(pixels, path)
+    return ImageData(pixels, region, decoder.size)
+
+
+def load_frame(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
+    """Decode an image whole, for the models that are shown what the operator sees.
+
+    Parameters
+    ----------
+    path : JPEG, PNG, TIFF or BMP
+    modality : CT is decoded to grey, RGB to colour
+    max_pixels : what the model takes at most. A JPEG is decoded at the smallest scale that still
+        has as many; other files at full size.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, is damaged, too large or black.
+    """
+    decoder = Decoder(path, modality)
+    width, height = decoder.size
+    pixels = decoder.decode(min(1.0, math.sqrt(max_pixels / (width * height))))
+    _refuse_black(pixels, path)
+    return ImageData(pixels, Rect(0, 0, width, height), decoder.size)
+
+
+def _refuse_black(pixels: Pixels, path: Path) -> None:
     if np.count_nonzero(pixels > BLACK_LEVEL) <= pixels.size * BLACK_SHARE:
         raise ImageError("image_black", name=path.name)
-    return ImageData(pixels, region, decoder.size)
 
 
 def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
