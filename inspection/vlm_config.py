@@ -22,33 +22,55 @@ PerUnit = Annotated[dict[Literal["thousandths", "pixels"], Words], Field(min_len
 _PLACEHOLDERS = {"classes", "box"}
 
 
+class VlmLimits(Config):
+    """What an answer may cost.
+
+    Parameters
+    ----------
+    max_pixels, min_pixels : of the image as the model sees it
+    floor_pixels : ``max_pixels`` is halved down to this where memory runs out
+    max_new_tokens : an answer is cut there
+    answer_seconds : an answer that takes longer is ended
+    """
+
+    max_pixels: Pixels
+    min_pixels: Pixels
+    floor_pixels: Pixels
+    max_new_tokens: int = Field(ge=16, le=8192)
+    answer_seconds: Positive
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min_pixels <= self.floor_pixels <= self.max_pixels:
+            raise ValueError("min_pixels, floor_pixels and max_pixels must not decrease")
+        return self
+
+    def fewer_pixels(self) -> VlmLimits | None:
+        """Return these limits with half the pixels, None where that is under the floor."""
+        half = self.max_pixels // 2
+        if half < self.floor_pixels:
+            return None
+        return self.model_copy(update={"max_pixels": half})
+
+
 class VlmConfig(Config):
     """The VLM's settings.
 
     Parameters
     ----------
     version : of the prompts
-    max_pixels, min_pixels : of the image as the model sees it
-    floor_pixels : ``max_pixels`` is halved down to this where memory runs out
-    max_new_tokens : an answer is cut there
-    answer_seconds : an answer that takes longer is ended
+    limits : what an answer may cost
     boxes : how the prompt describes a box, by unit and language
     prompts : by modality and language, with ``{classes}`` and ``{box}`` to be filled in
     """
 
     version: int = Field(ge=1)
-    max_pixels: Pixels
-    min_pixels: Pixels
-    floor_pixels: Pixels
-    max_new_tokens: int = Field(ge=16, le=8192)
-    answer_seconds: Positive
+    limits: VlmLimits
     boxes: PerUnit
     prompts: PerModality
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if not self.min_pixels <= self.floor_pixels <= self.max_pixels:
-            raise ValueError("min_pixels, floor_pixels and max_pixels must not decrease")
+    def _fields_known(self) -> Self:
         for words in self.prompts.values():
             for prompt in words.values():
                 fields = {name for _, name, _, _ in string.Formatter().parse(prompt) if name}
@@ -73,12 +95,11 @@ def load_vlm_config(path: Path | None = None) -> VlmConfig:
 
 
 class Prompts:
-    """The prompts of one language for one family of models, filled in.
+    """The prompts for one family of models, filled in.
 
     Parameters
     ----------
     config : the templates
-    language : of the prompts and of the explanations asked for
     scale : how the family writes boxes
     classes : the class table, by default the installed one
     """
@@ -86,30 +107,25 @@ class Prompts:
     def __init__(
         self,
         config: VlmConfig,
-        language: Language,
         scale: BoxScale,
         classes: dict[str, DefectClass] | None = None,
     ) -> None:
         table = load_classes() if classes is None else classes
-        unit: Literal["thousandths", "pixels"] = (
-            "pixels" if scale == "input_pixels" else "thousandths"
-        )
-        box = config.boxes[unit][language]
-        self._texts: dict[Modality, str] = {
-            modality: words[language]
-            .format(
+        box = config.boxes["pixels" if scale == "input_pixels" else "thousandths"]
+        self._texts: dict[tuple[Modality, Language], str] = {
+            (modality, language): template.format(
                 classes="\n".join(
                     f"- {name}: {table[name].name[language]}" for name in defect_types_of(modality)
                 ),
-                box=box,
-            )
-            .strip()
-            for modality, words in config.prompts.items()
+                box=box[language],
+            ).strip()
+            for modality, templates in config.prompts.items()
+            for language, template in templates.items()
         }
-        everything = "\0".join(self._texts[modality] for modality in sorted(self._texts))
+        everything = "\0".join(text for _, text in sorted(self._texts.items()))
         digest = hashlib.sha256(everything.encode("utf-8")).hexdigest()
-        self.identity = f"v{config.version} {language} sha256:{digest[:16]}"
+        self.identity = f"v{config.version} sha256:{digest}"
 
-    def of(self, modality: Modality) -> str:
-        """Return the prompt for an image of a modality."""
-        return self._texts[modality]
+    def of(self, modality: Modality, language: Language) -> str:
+        """Return the prompt for an image of a modality; explanations are asked in ``language``."""
+        return self._texts[modality, language]
