@@ -36,17 +36,16 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
+from inspection.bootstrap import BootstrapConfig, ClusterBootstrap
 from inspection.bundle import load_bundle
 from inspection.images import to_model_input
 from inspection.models.cnn import CtClassifier, build_classifier
 from inspection.paths import resource_path
 from inspection.records import CT_CLASSES
-from training.bootstrap import ClusterBootstrap
 from training.classifier import map_loss
 from training.config import CnnConfig
 from training.dataset import DEFECT_INDICES, SliceBatches, read_slices
 from training.distributed import Processes
-from training.evaluate_config import BootstrapConfig
 from training.metrics import (
     calibrate_temperature,
     classification_figures,

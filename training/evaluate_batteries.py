@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from inspection.bootstrap import BootstrapConfig, ClusterBootstrap
 from inspection.results import Kind
-from training.bootstrap import ClusterBootstrap
-from training.evaluate_config import BootstrapConfig
 from training.evaluate_ct import as_json
 from training.evaluate_pass import JudgedBattery
 

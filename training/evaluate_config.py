@@ -8,19 +8,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from inspection.bootstrap import BootstrapConfig
 from inspection.config import Config, Fraction, Positive, SliceThreshold, load_config
 from inspection.errors import ConfigError
 from inspection.paths import config_path
 
 Method = Literal["weighted_average", "voting", "rule_based"]
-
-
-class BootstrapConfig(Config):
-    """Percentile bootstrap over batteries."""
-
-    resamples: int = Field(default=2000, ge=100, le=100_000)
-    confidence: float = Field(default=0.95, gt=0.0, lt=1.0)
-    seed: int = Field(default=20261122, ge=0)
 
 
 class CalibrationConfig(Config):

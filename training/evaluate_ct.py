@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.bootstrap import ClusterBootstrap, Interval
 from inspection.bundle import Bundle
 from inspection.errors import ConfigError
+from inspection.localisation import Located, LocatedImage, locate, summarise
 from inspection.records import CT_CLASSES
-from training.bootstrap import ClusterBootstrap, Interval
 from training.evaluate_config import EvaluationConfig
 from training.evaluate_pass import JudgedImage
-from training.localisation import Located, LocatedImage, locate, summarise
 from training.metrics import (
     before_temperature,
     classification_figures,

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from inspection.bootstrap import ClusterBootstrap
 from inspection.bundle import Bundle
 from inspection.config import InspectorConfig, load_inspector
 from inspection.errors import ConfigError
-from training.bootstrap import ClusterBootstrap
 from training.evaluate_config import EvaluationConfig, load_evaluation
 from training.evaluate_ct import decision_intervals, localisation
 from training.evaluate_pass import JudgedImage, judge_alone

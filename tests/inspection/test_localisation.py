@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspection.results import Box
-from training.localisation import (
+from inspection.localisation import (
     LocatedImage,
     defect_rectangles,
     localisation_figures,
@@ -16,6 +15,7 @@ from training.localisation import (
     overlap,
     share_ground,
 )
+from inspection.results import Box
 
 rectangles = st.tuples(
     st.integers(0, 200), st.integers(0, 200), st.integers(1, 100), st.integers(1, 100)

@@ -19,14 +19,22 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from pydantic import Field
 
-from training.evaluate_config import BootstrapConfig
+from inspection.config import Config
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 CHUNK = 4_000_000
 """Weights held at a time, so that 200,000 images fit any machine."""
+
+
+class BootstrapConfig(Config):
+    """Percentile bootstrap over batteries."""
+
+    resamples: int = Field(default=2000, ge=100, le=100_000)
+    confidence: float = Field(default=0.95, gt=0.0, lt=1.0)
+    seed: int = Field(default=20261122, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class ClusterBootstrap:
 
     def f1(self, called: Bools, truth: Bools) -> Interval | None:
         """Return the interval of the F1 of ``called`` for ``truth``, both (N,) bool."""
-        return self.ratio(2.0 * (called & truth), called.astype(float) + truth)
+        return self.ratio(2.0 * (called & truth).astype(float), called.astype(float) + truth)
 
     def ratio(self, part: Floats, whole: Floats) -> Interval | None:
         """Return the interval of ``sum(part) / sum(whole)``, both (N,)."""
@@ -172,12 +180,13 @@ def _average_precision(positive: Floats, negative: Floats) -> Floats:
 def _divide(part: Floats, whole: Floats) -> Floats:
     """Return part / whole, NaN where there is nothing to divide by."""
     out = np.full(np.shape(part), np.nan)
-    return np.divide(part, whole, out=out, where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=out, where=whole > 0), np.float64)
 
 
 def _exact(hits: int, trials: int, confidence: float) -> Interval:
-    """Return the exact binomial interval."""
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, hits, trials - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
-    return Interval(low, high, "clopper_pearson")
+    """Return the exact binomial interval of none or all of some trials.
+
+    There the beta quantiles of [3] are powers, so that no statistics package is needed.
+    """
+    bound = ((1 - confidence) / 2) ** (1 / trials)
+    return Interval(bound if hits else 0.0, 1.0 if hits else 1 - bound, "clopper_pearson")

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from training.bootstrap import ClusterBootstrap, Interval
-from training.evaluate_config import BootstrapConfig
+from inspection.bootstrap import BootstrapConfig, ClusterBootstrap, Interval
 
 CONFIG = BootstrapConfig(resamples=400, seed=3)
 
@@ -60,7 +59,7 @@ def test_memory_is_bounded_without_changing_the_result(monkeypatch):
     scores, truth = rng.random(60), rng.random(60) < 0.5
     owners = [str(n // 5) for n in range(60)]
     whole = ClusterBootstrap(owners, CONFIG).auroc(scores, truth)
-    monkeypatch.setattr("training.bootstrap.CHUNK", 100)
+    monkeypatch.setattr("inspection.bootstrap.CHUNK", 100)
     assert ClusterBootstrap(owners, CONFIG).auroc(scores, truth) == whole
 
 

@@ -125,7 +125,8 @@ def overlap(boxes: Corners, truth: Corners) -> NDArray[np.float64]:
     right_bottom = np.minimum(boxes[:, None, 2:], truth[None, :, 2:])
     shared = np.clip(right_bottom - left_top, 0.0, None).prod(axis=2)
     united = _area(boxes)[:, None] + _area(truth)[None, :] - shared
-    return np.divide(shared, united, out=np.zeros_like(shared), where=united > 0)
+    overlaps = np.divide(shared, united, out=np.zeros_like(shared), where=united > 0)
+    return np.asarray(overlaps, np.float64)
 
 
 def defect_rectangles(polygons: Sequence[Polygon]) -> Corners:
