@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from inspection.errors import InspectionError
@@ -83,11 +83,12 @@ class Ladder:
     Parameters
     ----------
     steps : in the order of taking: smaller batches, then fewer pixels, then the CPU
+    taken : what was given up before, while the model was loaded
     """
 
-    def __init__(self, steps: list[Step]) -> None:
+    def __init__(self, steps: list[Step], taken: Sequence[Message] = ()) -> None:
         self._left = list(steps)
-        self.taken: list[Message] = []
+        self.taken = list(taken)
 
     def run(self, work: Callable[[], T]) -> T:
         """Return what ``work`` returns, stepping down until it fits.
@@ -111,9 +112,9 @@ class Ladder:
     def _step_down(self) -> None:
         message, apply = self._left.pop(0)
         log.warning("out of memory: %s", message.text())
-        _empty_cache()
+        empty_cache()
         apply()
-        _empty_cache()
+        empty_cache()
         self.taken.append(message)
 
 
@@ -134,7 +135,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _empty_cache() -> None:
+def empty_cache() -> None:
+    """Give memory that nothing holds any more back to the GPU."""
     import gc
 
     import torch

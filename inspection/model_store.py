@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -230,12 +231,22 @@ def digest_of(files: dict[str, ModelFile]) -> str:
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
 
 
-def provenance(model: InstalledModel, thresholds: dict[str, float]) -> ModelProvenance:
+def provenance(
+    model: InstalledModel,
+    thresholds: dict[str, float],
+    *,
+    prompt: str | None = None,
+    device: str | None = None,
+    libraries: Sequence[str] = (),
+) -> ModelProvenance:
     """Return what a session records of a model.
 
     Parameters
     ----------
     thresholds : the numbers it was run with
+    prompt : identity of what it is asked
+    device : where it was loaded
+    libraries : distributions that run it; their versions are recorded
     """
     return ModelProvenance(
         slot=model.slot,
@@ -244,4 +255,7 @@ def provenance(model: InstalledModel, thresholds: dict[str, float]) -> ModelProv
         thresholds=thresholds,
         trained_at=None,
         demo=model.demo,
+        prompt=prompt,
+        device=device,
+        versions={name: version(name) for name in libraries},
     )

@@ -259,7 +259,11 @@ class BatterySummary(Record):
 
 
 class ModelProvenance(Record):
-    """Which model judged: enough to reproduce a verdict years later."""
+    """Which model judged: enough to reproduce a verdict years later.
+
+    ``prompt`` is the version and digest of what a VLM or a VLG is asked; ``versions`` are those of
+    the libraries that run it, ``device`` is where it was loaded.
+    """
 
     slot: str
     name: str
@@ -267,6 +271,9 @@ class ModelProvenance(Record):
     thresholds: dict[str, float] = {}
     trained_at: str | None = None
     demo: bool = False
+    prompt: str | None = None
+    device: str | None = None
+    versions: dict[str, str] = {}
 
 
 class LotRecord(Record):
