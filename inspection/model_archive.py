@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import zipfile
@@ -16,6 +17,7 @@ MAX_ENTRIES = 5000
 MAX_RATIO = 100
 """Weights hardly compress; a hundredfold is a bomb, once there is enough of it to matter."""
 RATIO_FREE_BYTES = 64 << 20
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, zlib.error)
 ALWAYS_TAKEN = frozenset({MODEL_NAME, "inspector.yaml"})
 
 
@@ -30,7 +32,7 @@ def planned_size(archive: Path) -> int:
     try:
         with zipfile.ZipFile(archive) as zipped:
             return sum(entry.file_size for entry in _checked(zipped, archive.name))
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, *_DAMAGE) as error:
         raise BundleError("model_zip_damaged", file=archive.name) from error
 
 
@@ -49,7 +51,7 @@ def unpack(archive: Path, folder: Path, on_bytes: OnBytes, cancel: threading.Eve
             for entry in _checked(zipped, archive.name):
                 _write(zipped, entry, folder.joinpath(*PurePosixPath(entry.filename).parts),
                        on_bytes, cancel)  # fmt: skip
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except _DAMAGE as error:
         raise BundleError("model_zip_damaged", file=archive.name) from error
 
 
@@ -67,6 +69,8 @@ def _checked(zipped: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
             raise BundleError("model_zip_name", file=name, entry=entry.filename)
         if entry.flag_bits & 0x1:
             raise BundleError("model_zip_encrypted", file=name)
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BundleError("model_zip_method", file=name)
         seen.add(entry.filename.rstrip("/").casefold())
     files = [entry for entry in entries if not entry.is_dir()]
     size = sum(entry.file_size for entry in files)
@@ -99,5 +103,7 @@ def _write(
                 raise BundleError("model_zip_bomb", file=Path(zipped.filename or "").name)
             target.write(chunk)
             on_bytes(len(chunk))
+        target.flush()
+        os.fsync(target.fileno())
     if written != entry.file_size:
         raise BundleError("model_zip_damaged", file=Path(zipped.filename or "").name)

@@ -12,7 +12,7 @@ from inspection.errors import BundleError
 from inspection.model_store import FolderSlot
 from inspection.paths import config_path
 
-_REPOSITORY = re.compile(r"^[\w.-]+/[\w.-]+$")
+_REPOSITORY = re.compile(r"^\w[\w.-]*/\w[\w.-]*$")
 
 
 class CatalogueEntry(Config):

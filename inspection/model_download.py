@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import shutil
 import threading
@@ -11,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from inspection.errors import BundleError, InspectionError
+from inspection.errors import BundleError
 from inspection.model_catalogue import CatalogueEntry
 from inspection.model_install import (
     Installed,
@@ -25,10 +26,11 @@ from inspection.model_install import (
     staging,
 )
 from inspection.model_source import CHECKPOINTS, PICKLE_SUFFIXES, find_models, is_kept, plain_name
-from inspection.model_store import CHUNK
+from inspection.model_store import CHUNK, file_digest
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
+    from requests import Response
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +50,37 @@ class _Wanted:
     blob: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """A repository at one revision, on the hub at ``endpoint``."""
+
+    name: str
+    revision: str
+    endpoint: str | None
+
+
+@dataclass(slots=True)
+class _Tally:
+    total: int
+    tell: OnProgress
+    done: int = 0
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.tell(Progress("download", self.done, self.total))
+
+
 def download_model(
     entry: CatalogueEntry,
     target: Path,
     *,
     on_progress: OnProgress = lambda _progress: None,
     cancel: threading.Event | None = None,
+    endpoint: str | None = None,
 ) -> Installed:
     """Download a model and install it.
 
-    What has arrived stays in a folder of its own until the model is complete, so that a download
+    What has arrived stays in a folder of its own until the model is installed, so that a download
     that was cancelled or broke off goes on where it stopped.
 
     Parameters
@@ -65,6 +88,7 @@ def download_model(
     entry : what to fetch
     target : folder of installed models
     cancel : set it to stop at the next chunk
+    endpoint : address of the model hub, by default that of ``HF_ENDPOINT``, else the public one
 
     Raises
     ------
@@ -78,47 +102,30 @@ def download_model(
     cancel = cancel or threading.Event()
     with staging(target) as stage:
         with _plain_errors(entry.repository):
-            revision, wanted = _ask(entry)
-        folder = target / PARTIAL / _folder_name(entry, revision)
-        folder.mkdir(parents=True, exist_ok=True)
-        missing = sum(file.size for file in wanted) - _here(folder, wanted)
-        check_space(target, missing)
-        tally = _Tally(sum(file.size for file in wanted), on_progress)
+            repository, wanted = _ask(entry, endpoint)
+        folder = _arrivals(target, entry, repository.revision)
+        total = sum(file.size for file in wanted)
+        check_space(target, total - _here(folder, wanted))
+        tally = _Tally(total, on_progress)
         for file in wanted:
             with _plain_errors(entry.repository):
-                _fetch(entry.repository, revision, file, folder, tally, cancel)
+                _fetch(repository, file, folder, tally, cancel)
         models = find_models(folder, entry.slot)
-        origin = Origin(entry.name, f"{entry.repository}@{revision}", entry.licence)
-        # Renamed into the stage rather than copied: see `install`.
-        moved = stage / "downloaded" / entry.name
-        moved.parent.mkdir()
-        folder.replace(moved)
-        try:
-            models = find_models(moved, entry.slot)
-            return install(models, stage, target, origin, on_progress, cancel)
-        except InterruptedError:
-            _give_back(stage, moved, folder)
-            raise
+        origin = Origin(entry.name, f"{entry.repository}@{repository.revision}", entry.licence)
+        installed = install(models, stage, target, origin, on_progress, cancel, owned=True)
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    return installed
 
 
-def _give_back(stage: Path, moved: Path, folder: Path) -> None:
-    """Put downloaded files where a resume finds them, also those that were staged already."""
-    for staged in (path for path in stage.iterdir() if path != moved.parent):
-        for path in staged.rglob("*"):
-            if path.is_file() and not (moved / path.relative_to(staged)).exists():
-                (moved / path.relative_to(staged)).parent.mkdir(parents=True, exist_ok=True)
-                path.replace(moved / path.relative_to(staged))
-    shutil.rmtree(folder, ignore_errors=True)
-    moved.replace(folder)
-
-
-class _Tally:
-    def __init__(self, total: int, tell: OnProgress) -> None:
-        self._total, self._tell, self._done = total, tell, 0
-
-    def add(self, count: int) -> None:
-        self._done += count
-        self._tell(Progress("download", self._done, self._total))
+def _arrivals(target: Path, entry: CatalogueEntry, revision: str) -> Path:
+    """Return where a model's files arrive; what came of another revision is of no more use."""
+    name = re.sub(r"[^\w.-]", "-", f"{entry.repository}-{entry.only or 'all'}")
+    folder = target / PARTIAL / name / re.sub(r"\W", "-", revision[:12])
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
 
 
 @contextmanager
@@ -141,11 +148,13 @@ def _plain_errors(repository: str) -> Iterator[None]:
         ) from error
 
 
-def _ask(entry: CatalogueEntry) -> tuple[str, list[_Wanted]]:
-    """Return the repository's revision and the files to fetch of it."""
+def _ask(entry: CatalogueEntry, endpoint: str | None) -> tuple[_Repository, list[_Wanted]]:
+    """Return the repository at its present revision, and the files to fetch of it."""
     from huggingface_hub import HfApi
 
-    info = HfApi().model_info(entry.repository, files_metadata=True, timeout=CONNECT_SECONDS)
+    info = HfApi(endpoint).model_info(
+        entry.repository, files_metadata=True, timeout=CONNECT_SECONDS
+    )
     siblings = [sibling for sibling in info.siblings or [] if _wants(entry, sibling.rfilename)]
     has_safetensors = any(s.rfilename.endswith(".safetensors") for s in siblings)
     wanted = [
@@ -155,7 +164,7 @@ def _ask(entry: CatalogueEntry) -> tuple[str, list[_Wanted]]:
     ]
     if not wanted or info.sha is None:
         raise BundleError("model_not_recognised", folder=entry.repository)
-    return info.sha, wanted
+    return _Repository(entry.repository, info.sha, endpoint), wanted
 
 
 def _wants(entry: CatalogueEntry, name: str) -> bool:
@@ -174,10 +183,6 @@ def _described(sibling: RepoSibling) -> _Wanted:
     )
 
 
-def _folder_name(entry: CatalogueEntry, revision: str) -> str:
-    return re.sub(r"[^\w.-]", "-", f"{entry.repository}-{entry.only or 'all'}-{revision[:12]}")
-
-
 def _here(folder: Path, wanted: list[_Wanted]) -> int:
     """Return the bytes that an earlier attempt has left."""
     paths = [p for file in wanted for p in (folder / file.name, _part(folder / file.name))]
@@ -189,99 +194,101 @@ def _part(path: Path) -> Path:
 
 
 def _fetch(
-    repository: str,
-    revision: str,
-    file: _Wanted,
-    folder: Path,
-    tally: _Tally,
-    cancel: threading.Event,
+    repository: _Repository, file: _Wanted, folder: Path, tally: _Tally, cancel: threading.Event
 ) -> None:
     path = folder / file.name
-    if path.is_file() and path.stat().st_size == file.size:
+    if path.is_file():
+        # It has its name since its checksum was right.
         tally.add(file.size)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)
-    _stream(repository, revision, file, part, tally, cancel)
+    start = part.stat().st_size if part.is_file() else 0
+    if start < file.size or not part.is_file():
+        _stream(repository, file, part, tally, cancel)
+    else:
+        # Stopped between its last byte and its checksum.
+        tally.add(file.size)
     if part.stat().st_size < file.size:
         raise BundleError("model_download_broken", file=file.name)
-    if not _is_intact(part, file):
+    if not _is_intact(part, file, cancel):
         part.unlink()
         raise BundleError("model_download_differs", file=file.name)
     part.replace(path)
 
 
 def _stream(
-    repository: str,
-    revision: str,
-    file: _Wanted,
-    part: Path,
-    tally: _Tally,
-    cancel: threading.Event,
+    repository: _Repository, file: _Wanted, part: Path, tally: _Tally, cancel: threading.Event
 ) -> None:
     import requests
     from huggingface_hub import get_session, get_token, hf_hub_url
 
     start = part.stat().st_size if part.is_file() else 0
-    if start >= file.size:
-        # Complete or too long: the checksum decides.
-        tally.add(file.size)
-        part.touch()
-        return
+    # Ranges count the bytes as they are sent, so they must be sent as they are.
     headers = {"Accept-Encoding": "identity"}
-    if token := get_token():
-        headers["Authorization"] = f"Bearer {token}"
     if start:
         headers["Range"] = f"bytes={start}-"
-    url = hf_hub_url(repository, file.name, revision=revision)
+    if token := get_token():
+        headers["Authorization"] = f"Bearer {token}"
+    url = hf_hub_url(
+        repository.name, file.name, revision=repository.revision, endpoint=repository.endpoint
+    )
     timeout = (CONNECT_SECONDS, READ_SECONDS)
-    response: Any
     with get_session().get(url, headers=headers, stream=True, timeout=timeout) as response:
         response.raise_for_status()
         resumed = response.status_code == requests.codes.partial_content
         tally.add(start if resumed else 0)
-        with part.open("ab" if resumed else "wb") as stream:
-            try:
-                for chunk in response.iter_content(CHUNK):
-                    if cancel.is_set():
-                        raise InterruptedError(file.name)
-                    stream.write(chunk)
-                    tally.add(len(chunk))
-            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-                # Connected before, so this is no missing network; what has arrived is kept.
-                raise BundleError("model_download_broken", file=file.name) from error
+        try:
+            _write(response, file, part, start if resumed else 0, tally, cancel)
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            # Connected before, so this is no missing network; what has arrived is kept.
+            raise BundleError("model_download_broken", file=file.name) from error
 
 
-def _is_intact(path: Path, file: _Wanted) -> bool:
+def _write(
+    response: Response,
+    file: _Wanted,
+    part: Path,
+    start: int,
+    tally: _Tally,
+    cancel: threading.Event,
+) -> None:
+    written = start
+    with part.open("ab" if start else "wb") as stream:
+        for chunk in response.iter_content(CHUNK):
+            if cancel.is_set():
+                raise InterruptedError(file.name)
+            stream.write(chunk)
+            tally.add(len(chunk))
+            written += len(chunk)
+            if written > file.size:
+                # Whatever this is, it could fill the disk.
+                break
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _is_intact(path: Path, file: _Wanted, cancel: threading.Event) -> bool:
     if file.sha256 is not None:
-        digest = hashlib.sha256()
-    else:
-        # Small files are known by git's own digest, which is no guard against malice, only against
-        # damage; they hold no code.
-        digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest() == (file.sha256 or file.blob)
+        return file_digest(path, cancel=cancel) == file.sha256
+    # Small files are known by git's own digest, which is no guard against malice, only against
+    # damage; they hold no code.
+    content = path.read_bytes()
+    blob = b"blob %d\0" % len(content)
+    return hashlib.sha1(blob + content, usedforsecurity=False).hexdigest() == file.blob
 
 
-def removable_downloads(target: Path) -> int:
-    """Return the bytes of unfinished downloads."""
-    return sum(p.stat().st_size for p in (target / PARTIAL).rglob("*") if p.is_file())
-
-
-def discard_downloads(target: Path) -> None:
-    """Remove what unfinished downloads have left.
+def discard_unfinished(target: Path) -> int:
+    """Remove what unfinished downloads have left, and return its bytes.
 
     Raises
     ------
-    InspectionError
-        If the disk refuses.
+    BundleError
+        If a download is at work, or the disk refuses.
     """
-    try:
-        shutil.rmtree(target / PARTIAL)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise InspectionError("model_write_failed", folder=str(target), problem=problem) from error
+    with staging(target):
+        arrivals = target / PARTIAL
+        freed = sum(path.stat().st_size for path in arrivals.rglob("*") if path.is_file())
+        if arrivals.exists():
+            shutil.rmtree(arrivals)
+    return freed

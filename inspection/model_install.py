@@ -17,10 +17,11 @@ from filelock import FileLock, Timeout
 from inspection.atomic import replace_folder, sync_folder, write_atomic
 from inspection.bundle import SLOTS, load_bundle
 from inspection.config import INSPECTOR_NAME, load_inspector
-from inspection.errors import BundleError, InspectionError
+from inspection.errors import BundleError, InspectionError, ModelMissingError
 from inspection.model_archive import planned_size, unpack
 from inspection.model_source import CHECKPOINTS, FoundModel, find_models, refuse_links
 from inspection.model_store import CHUNK, FolderSlot, register_folder
+from inspection.model_weights import check_checkpoint
 
 STAGING = ".staging-"
 LOCK_NAME = ".install.lock"
@@ -78,7 +79,7 @@ def import_models(
     on_progress: OnProgress = lambda _progress: None,
     cancel: threading.Event | None = None,
 ) -> Installed:
-    """Install the models of a folder or a zip, all of them or none.
+    """Install the models of a folder or a zip; where one of them is refused, none.
 
     A model that was there before is replaced in one step; after an interruption it is still there.
 
@@ -111,7 +112,8 @@ def import_models(
         models = find_models(folder, slot)
         if path.is_dir():
             check_space(target, sum(model.size for model in models))
-        return install(models, stage, target, origin, on_progress, cancel)
+        owned = folder != path
+        return install(models, stage, target, origin, on_progress, cancel, owned=owned)
 
 
 def _unpacked(archive: Path, stage: Path, on_progress: OnProgress, cancel: threading.Event) -> Path:
@@ -138,8 +140,7 @@ def staging(target: Path) -> Iterator[Path]:
         target.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target / LOCK_NAME, timeout=0)
         with lock:
-            for left in target.glob(f"{STAGING}*"):
-                shutil.rmtree(left, ignore_errors=True)
+            _clear_up(target)
             stage = target / f"{STAGING}{secrets.token_hex(4)}"
             stage.mkdir()
             try:
@@ -156,6 +157,19 @@ def staging(target: Path) -> Iterator[Path]:
         raise BundleError("model_write_failed", folder=str(target), problem=problem) from error
 
 
+def _clear_up(target: Path) -> None:
+    """Undo what an installation that was killed has left."""
+    for left in target.glob(f"{STAGING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # Killed between the two steps of `replace_folder`: the old model is under another name.
+    for stale in target.glob(".*.old"):
+        folder = target / stale.name.split(".")[1]
+        if folder.exists():
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            stale.replace(folder)
+
+
 def install(
     models: Sequence[FoundModel],
     stage: Path,
@@ -163,8 +177,15 @@ def install(
     origin: Origin,
     on_progress: OnProgress,
     cancel: threading.Event,
+    *,
+    owned: bool,
 ) -> Installed:
     """Copy models into the stage, verify them there, and swap them in.
+
+    Parameters
+    ----------
+    owned : the models lie in a folder of the station's own on the same disk, so that links to
+        their files do; a copy of 16 GB would need the room twice
 
     Raises
     ------
@@ -176,7 +197,7 @@ def install(
     total = sum(model.size for model in models)
     copying, checking = _Count("copy", total, on_progress), _Count("check", total, on_progress)
     for model in models:
-        _stage(model, stage / model.slot, copying, cancel)
+        _stage(model, stage / model.slot, copying, cancel, owned=owned)
     for model in models:
         _verify(model, stage / model.slot, origin, checking, cancel)
     policy = _policy(models)
@@ -191,22 +212,34 @@ def install(
     )
 
 
-def _stage(model: FoundModel, folder: Path, count: _Count, cancel: threading.Event) -> None:
+def _stage(
+    model: FoundModel, folder: Path, count: _Count, cancel: threading.Event, *, owned: bool
+) -> None:
     for file in model.files:
         place = folder / file
         place.parent.mkdir(parents=True, exist_ok=True)
-        if model.folder.is_relative_to(folder.parent):
-            # Unpacked here already: a second copy of 16 GB would need the room twice.
-            (model.folder / file).replace(place)
-            continue
-        with (model.folder / file).open("rb") as source, place.open("xb") as target:
-            while chunk := source.read(CHUNK):
-                if cancel.is_set():
-                    raise InterruptedError(file.as_posix())
-                target.write(chunk)
-                count.add(len(chunk))
-            target.flush()
-            os.fsync(target.fileno())
+        if not (owned and _linked(model.folder / file, place)):
+            _copy(model.folder / file, place, count, cancel)
+
+
+def _linked(file: Path, place: Path) -> bool:
+    try:
+        place.hardlink_to(file)
+    except OSError:
+        # A memory stick with exFAT knows no links.
+        return False
+    return True
+
+
+def _copy(file: Path, place: Path, count: _Count, cancel: threading.Event) -> None:
+    with file.open("rb") as source, place.open("xb") as target:
+        while chunk := source.read(CHUNK):
+            if cancel.is_set():
+                raise InterruptedError(file.name)
+            target.write(chunk)
+            count.add(len(chunk))
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def _verify(
@@ -217,7 +250,7 @@ def _verify(
         return
     for name in CHECKPOINTS:
         if (folder / name).is_file():
-            _check_pickle(folder / name)
+            check_checkpoint(folder / name)
     before = model.described
     registered = register_folder(
         folder,
@@ -233,18 +266,6 @@ def _verify(
     for name, file in before.files.items() if before else ():
         if name in registered.files and registered.files[name].sha256 != file.sha256:
             raise BundleError("bundle_altered", folder=model.folder.name, file=name)
-
-
-def _check_pickle(path: Path) -> None:
-    """Refuse a checkpoint that holds anything but tensors: to load it would run its code."""
-    import pickle
-
-    import torch
-
-    try:
-        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise BundleError("model_pickle_code", file=path.name) from error
 
 
 def _policy(models: Sequence[FoundModel]) -> str | None:
@@ -273,8 +294,6 @@ def remove_model(target: Path, slot: str) -> None:
     ModelMissingError, BundleError
         If there is none in this folder, or the disk refuses.
     """
-    from inspection.errors import ModelMissingError
-
     if not (target / slot).is_dir():
         raise ModelMissingError("model_not_installed", system=slot)
     with staging(target) as stage:

@@ -13,24 +13,21 @@ from typing import Any
 from inspection.bundle import MANIFEST_NAME, SLOTS
 from inspection.errors import BundleError
 from inspection.model_store import MODEL_NAME, InstalledModel
+from inspection.model_weights import check_safetensors
+from inspection.models.vlm_folder import FAMILIES as VLM_FAMILIES
+from inspection.models.vlm_folder import read_vlm_folder
 
-FAMILIES = {
-    "qwen2_vl": "vlm",
-    "qwen2_5_vl": "vlm",
-    "qwen3_vl": "vlm",
-    "qwen3_vl_moe": "vlm",
-    "grounding-dino": "vlg",
-    "bert": "bert",
-}
+FAMILIES = {**dict.fromkeys(VLM_FAMILIES, "vlm"), "grounding-dino": "vlg", "bert": "bert"}
 """``model_type`` of a Hugging Face ``config.json`` to the slot it is for."""
 CHECKPOINTS = ("groundingdino_swint_ogc.pth", "groundingdino_swinb_cogcoor.pth")
 """The only pickles that are taken, for their makers publish nothing else."""
+_CHECKPOINT_NAMES = frozenset(Path(name).stem for name in CHECKPOINTS)
 ARCHITECTURE_NAME = "architecture.json"
 KEPT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".md", ".pth"})
 KEPT_NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
-MAX_HEADER = 100_000_000
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[\x00-\x1f\\:<>"|?*]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,13 @@ def find_models(folder: Path, slot: str | None = None) -> list[FoundModel]:
     BundleError
         If there is none, one is incomplete, or a file is not what a model may consist of.
     """
-    found = [model for place in _places(folder) if (model := _model_in(place)) is not None]
+    found: list[FoundModel] = []
+    for place in _places(folder):
+        # What lies within a model is a part of it.
+        if any(place.is_relative_to(m.folder) for m in found if m.family not in _CHECKPOINT_NAMES):
+            continue
+        if (model := _model_in(place)) is not None:
+            found.append(model)
     if slot is not None:
         found = [model for model in found if model.slot == slot]
     if not found:
@@ -106,7 +109,7 @@ def _model_in(folder: Path) -> FoundModel | None:
         name = path.relative_to(folder)
         if name.as_posix() == MODEL_NAME:
             continue
-        (files if is_kept(name) else left_out).append(name)
+        (files if _belongs(name, family) else left_out).append(name)
     model = FoundModel(folder, slot, family, tuple(files), tuple(left_out), _description(folder))
     _check_complete(model)
     return model
@@ -131,6 +134,14 @@ def _kind(folder: Path) -> tuple[str, str] | None:
         if isinstance(kind, str):
             raise BundleError("model_family_unknown", folder=folder.name, family=kind)
     return None
+
+
+def _belongs(name: Path, family: str) -> bool:
+    if family in _CHECKPOINT_NAMES:
+        # The folder may be anybody's: the checkpoint, and the words beside it.
+        words = name.suffix in (".md", ".txt") or name.name in KEPT_NAMES
+        return len(name.parts) == 1 and (name.name == f"{family}.pth" or words)
+    return is_kept(name) and name.suffix != ".pth"
 
 
 def is_kept(name: Path) -> bool:
@@ -158,36 +169,13 @@ def refuse_links(folder: Path) -> None:
 
 def plain_name(name: str) -> bool:
     """Return True where a path within an archive is safe on every system."""
-    if not name or "\\" in name or ":" in name or "\0" in name or name.startswith("/"):
+    if not name or _FORBIDDEN.search(name):
         return False
     parts = name.rstrip("/").split("/")
     return not any(
         part in ("", ".", "..") or part.endswith((" ", ".")) or _RESERVED.match(part)
         for part in parts
     )
-
-
-def check_safetensors(path: Path) -> None:
-    """Refuse weights whose file is cut short or damaged, without reading the weights.
-
-    Raises
-    ------
-    BundleError
-        If the header is wrong, or the file has not the size that it tells of.
-    """
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 2 <= length <= min(size - 8, MAX_HEADER):
-                raise ValueError("header")
-            header = json.loads(stream.read(length))
-        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
-        complete = size == 8 + length + max(ends, default=0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise BundleError("model_weights_damaged", file=path.name) from error
-    if not complete:
-        raise BundleError("model_weights_damaged", file=path.name)
 
 
 def _check_complete(model: FoundModel) -> None:
@@ -206,6 +194,9 @@ def _check_complete(model: FoundModel) -> None:
             check_safetensors(model.folder / name)
         elif name.endswith(".safetensors.index.json"):
             _check_shards(model.folder, name)
+    if model.slot == "vlm":
+        # Read as it is read to be loaded: what would be refused then is refused now.
+        read_vlm_folder(model.folder)
 
 
 def _needed(model: FoundModel) -> list[tuple[str, ...]]:

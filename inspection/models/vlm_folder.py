@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inspection.errors import BundleError
+from inspection.model_weights import read_header
 from inspection.vlm_boxes import BoxScale
 
 GB = 1 << 30
 CONFIG_NAME = "config.json"
-_MAX_HEADER = 100 << 20
 _FLOATS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 
 
@@ -136,26 +135,14 @@ def _weight_files(folder: Path) -> list[str]:
 
 
 def _count_parameters(folder: Path, name: str) -> int:
-    """Count the numbers in a safetensors file from its header.
-
-    The format is 8 bytes with the length of a JSON header, the header, then the tensors.
-    """
-    path = folder / name
+    """Count the numbers in a safetensors file from its header."""
     try:
-        with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > _MAX_HEADER:
-                raise ValueError(f"a header of {length} bytes")
-            header = json.loads(stream.read(length))
-        tensors = [entry for key, entry in header.items() if key != "__metadata__"]
-        end = max(entry["data_offsets"][1] for entry in tensors)
-        if path.stat().st_size != 8 + length + end:
-            raise ValueError("the file does not end where its header says")
-        return sum(math.prod(e["shape"]) for e in tensors if e["dtype"] in _FLOATS)
+        tensors = read_header(folder / name)
     except FileNotFoundError as error:
         raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (OSError, ValueError) as error:
         raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
+    return sum(math.prod(tensor.shape) for tensor in tensors if tensor.dtype in _FLOATS)
 
 
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
