@@ -53,8 +53,7 @@ class LocatedImage:
             raise ValueError(f"{len(self.scores)} scores for {len(self.boxes)} boxes")
         scores = self.scores or [box.score or 0.0 for box in self.boxes]
         order = sorted(range(len(self.boxes)), key=lambda index: -scores[index])
-        corners = [_corners(self.boxes[index]) for index in order]
-        return np.array(corners, np.float64).reshape(-1, 4)
+        return corners_of([self.boxes[index] for index in order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +118,12 @@ def summarise(located: Sequence[Located], iou: float) -> dict[str, Any]:
     }
 
 
+def corners_of(boxes: Sequence[Box]) -> Corners:
+    """Return the corners of boxes, in their order."""
+    corners = [(box.x, box.y, box.x + box.w, box.y + box.h) for box in boxes]
+    return np.array(corners, np.float64).reshape(-1, 4)
+
+
 def overlap(boxes: Corners, truth: Corners) -> NDArray[np.float64]:
     """Return (B, T) intersection over union; 0 where both areas are empty."""
     left_top = np.maximum(boxes[:, None, :2], truth[None, :, :2])
@@ -178,10 +183,6 @@ def _side(start: Any, end: Any, point: Any) -> NDArray[np.float64]:
 def _bounds(points: Polygon) -> tuple[float, float, float, float]:
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return left, top, right, bottom
-
-
-def _corners(box: Box) -> tuple[int, int, int, int]:
-    return box.x, box.y, box.x + box.w, box.y + box.h
 
 
 def _area(corners: Corners) -> NDArray[np.float64]:

@@ -1,0 +1,172 @@
+"""What one system says of an image, or of a battery, in the form common to all three. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from inspection.messages import Message
+from inspection.records import CT_DEFECT_CLASSES
+from inspection.results import (
+    BatteryResult,
+    Box,
+    ImageResult,
+    Judgement,
+    SystemName,
+    VlgImage,
+    VlmImage,
+)
+
+CellState = Literal["done", "failed", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one system says of one image, or of the battery.
+
+    Parameters
+    ----------
+    system : who speaks
+    state : ``failed`` where it tried in vain; ``missing`` where it was not asked, or not yet
+    judgement : None unless ``state`` is ``done``
+    defect_type : only of a defect, and only where the system names types: the exterior
+        autoencoder does not
+    boxes : source pixels, surest first, with scores where the system gives them
+    explanation : the VLM's words, as the model wrote them
+    confidence : of the judgement, where the system gives one
+    seconds : time taken; None where nothing was done
+    reason : why there is no judgement, or why it is ``review``
+    """
+
+    system: SystemName
+    state: CellState
+    judgement: Judgement | None = None
+    defect_type: str | None = None
+    boxes: tuple[Box, ...] = ()
+    explanation: str = ""
+    confidence: float | None = None
+    seconds: float | None = None
+    reason: Message | None = None
+
+    @property
+    def decided(self) -> bool:
+        """True where the system said normal or defect."""
+        return self.judgement in ("normal", "defect")
+
+
+def silent_cell(result: BatteryResult, system: SystemName) -> Cell | None:
+    """Return the cell of a system that did not finish the battery, None where it did."""
+    state = result.systems.get(system, "off")
+    if state == "done":
+        return None
+    reason = result.system_messages.get(system) or Message(code=f"comparison_state_{state}")
+    return Cell(system, "failed" if state == "failed" else "missing", reason=reason)
+
+
+def ensemble_cell(image: ImageResult) -> Cell:
+    """Return the ensemble's word on an image."""
+    if image.state == "failed" or image.is_anomaly is None:
+        return Cell("ensemble", "failed", seconds=image.seconds, reason=image.error)
+    confidence = image.pred_score if image.modality == "ct" else None
+    if confidence is not None and not image.is_anomaly:
+        confidence = 1.0 - confidence
+    return Cell(
+        "ensemble",
+        "done",
+        judgement="defect" if image.is_anomaly else "normal",
+        defect_type=_likeliest_defect(image) if image.is_anomaly else None,
+        boxes=tuple(image.pred_boxes),
+        confidence=confidence,
+        seconds=image.seconds,
+    )
+
+
+def _likeliest_defect(image: ImageResult) -> str | None:
+    """Return the defect class of a slice: together they may outweigh a normal one in front."""
+    known = {n: image.probabilities[n] for n in CT_DEFECT_CLASSES if n in image.probabilities}
+    return max(known, key=known.__getitem__, default=None)
+
+
+def vlm_cell(image: VlmImage) -> Cell:
+    """Return the VLM's word on an image."""
+    if image.state == "failed":
+        return Cell("vlm", "failed", seconds=image.seconds, reason=image.error)
+    unread = Message(code="comparison_unread") if image.form == "unread" else None
+    return Cell(
+        "vlm",
+        "done",
+        judgement=image.prediction or "review",
+        defect_type=image.defect_type if image.prediction == "defect" else None,
+        boxes=tuple(image.bbox),
+        explanation=image.explanation or (image.answer if unread else ""),
+        confidence=image.confidence,
+        seconds=image.seconds,
+        reason=unread,
+    )
+
+
+def vlg_cell(image: VlgImage) -> Cell:
+    """Return the VLG's word: it only knows boxes, so none means that it saw nothing."""
+    if image.state == "failed":
+        return Cell("vlg", "failed", seconds=image.seconds, reason=image.error)
+    return Cell(
+        "vlg",
+        "done",
+        judgement="defect" if image.bboxes else "normal",
+        defect_type=next(iter(image.defect_types), None),
+        boxes=_scored(image.bboxes, image.scores),
+        confidence=next(iter(image.scores), None),
+        seconds=image.seconds,
+    )
+
+
+def _scored(boxes: Sequence[Box], scores: Sequence[float]) -> tuple[Box, ...]:
+    if len(boxes) != len(scores):
+        return tuple(boxes)
+    pairs = zip(boxes, scores, strict=True)
+    return tuple(box.model_copy(update={"score": score}) for box, score in pairs)
+
+
+def battery_cell(result: BatteryResult, system: SystemName) -> Cell:
+    """Return a system's word on the battery as a whole."""
+    silent = silent_cell(result, system)
+    if silent is not None:
+        return silent
+    judgement, defect_type, confidence = _battery_word(result, system)
+    if judgement is None:
+        return Cell(system, "failed", reason=Message(code="comparison_no_word"))
+    return Cell(
+        system,
+        "done",
+        judgement=judgement,
+        defect_type=defect_type if judgement == "defect" else None,
+        explanation=result.vlm.explanation if system == "vlm" and result.vlm else "",
+        confidence=confidence,
+        seconds=result.system_seconds.get(system),
+    )
+
+
+def _battery_word(
+    result: BatteryResult, system: SystemName
+) -> tuple[Judgement | None, str | None, float | None]:
+    """Return judgement, defect type and confidence of a system that finished the battery."""
+    if system == "vlm":
+        vlm = result.vlm
+        return (vlm.prediction, vlm.defect_type, vlm.confidence) if vlm else (None, None, None)
+    if system == "vlg":
+        vlg = result.vlg
+        if vlg is None:
+            return None, None, None
+        if vlg.bboxes:
+            return "defect", next(iter(vlg.defect_types), None), max(vlg.scores, default=None)
+        # Silence on an image that could not be judged clears nothing.
+        unseen = any(image.state == "failed" for image in vlg.images)
+        return ("review" if unseen else "normal"), None, None
+    kind = result.verdict.kind
+    confidence = result.ensemble.confidence if result.ensemble else None
+    if kind == "not_inspected":
+        return None, None, None
+    if kind in ("normal", "review"):
+        return ("normal" if kind == "normal" else "review"), None, confidence
+    return "defect", result.verdict.defect_type, confidence
