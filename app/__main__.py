@@ -31,6 +31,11 @@ SessionsOption = Annotated[
 LanguageOption = Annotated[
     str | None, typer.Option("--language", help="en or ko. [default: the system's]")
 ]
+models_app = typer.Typer(
+    rich_markup_mode=None, help="The models of every slot: list, verify, import, download, remove."
+)
+app.add_typer(models_app, name="models")
+
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -159,6 +164,81 @@ def report(
     from app.cli.report import export_report
 
     export_report(session, formats, out, language, tuple(battery or ()))
+    return 0
+
+
+@models_app.command("list")
+def list_models(
+    models: ModelsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> int:
+    """Show every slot: its model, size, source, licence and SHA-256."""
+    from app.cli.models import list_models
+
+    list_models(models, as_json=as_json)
+    return 0
+
+
+@models_app.command("verify")
+def verify_models(
+    slots: Annotated[list[str] | None, typer.Argument(help="[default: all]")] = None,
+    models: ModelsOption = None,
+) -> int:
+    """Hash every byte of the installed models. Exit 1 where one is altered."""
+    from app.cli.models import verify_models
+
+    return verify_models(models, slots or ())
+
+
+@models_app.command("import")
+def import_model(
+    path: Annotated[Path, typer.Argument(help="Folder or zip with one or more models.")],
+    models: ModelsOption = None,
+    slot: Annotated[str | None, typer.Option(help="Only the model for this slot.")] = None,
+    name: Annotated[str, typer.Option(help="Name to record. [default: the folder's]")] = "",
+    source: Annotated[str, typer.Option(help="Source to record. [default: PATH]")] = "",
+    licence: Annotated[str, typer.Option(help="Licence to record.")] = "",
+) -> int:
+    """Install models from a folder or a zip, without network."""
+    from app.cli.models import import_model
+
+    return import_model(path, models, slot=slot, name=name, source=source, licence=licence)
+
+
+@models_app.command("download")
+def download_model(
+    name: Annotated[str | None, typer.Argument(help="Name in the list, or owner/repo.")] = None,
+    models: ModelsOption = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the known models.")] = False,
+) -> int:
+    """Download a model and install it. Ctrl-C stops; the same command goes on from there."""
+    from app.cli.models import download, list_catalogue
+
+    if show:
+        list_catalogue()
+        return 0
+    if name is None:
+        raise typer.BadParameter("Give the name of a model, or --list.")
+    return download(name, models)
+
+
+@models_app.command("remove")
+def remove_model(
+    slot: Annotated[str | None, typer.Argument(help="Slot to empty.")] = None,
+    models: ModelsOption = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Remove unfinished downloads.")
+    ] = False,
+) -> int:
+    """Remove an installed model, or what unfinished downloads have left."""
+    from app.cli.models import remove, remove_unfinished
+
+    if slot is None and not unfinished:
+        raise typer.BadParameter("Give a slot, or --unfinished.")
+    if slot is not None:
+        remove(slot, models)
+    if unfinished:
+        remove_unfinished(models)
     return 0
 
 

@@ -141,12 +141,17 @@ def verify_slot(
     if state.condition != "installed" or slot in SLOTS:
         # A bundle is hashed whenever it is read.
         return state
-    altered = list(
-        altered_files(state.folder, installed_model(state.folder, slot), on_bytes, cancel)
-    )
-    if not altered:
+    try:
+        model = installed_model(state.folder, slot)
+        altered = next(altered_files(state.folder, model, on_bytes, cancel), None)
+        code = "bundle_altered"
+    except InterruptedError:
+        raise
+    except OSError as error:
+        altered, code = Path(error.filename or state.folder).name, "bundle_unreadable"
+    if altered is None:
         return state
-    problem = Message(code="bundle_altered", params={"folder": slot, "file": altered[0]})
+    problem = Message(code=code, params={"folder": slot, "file": altered})
     return SlotState(slot, "unusable", state.folder, state.removable, problem=problem)
 
 

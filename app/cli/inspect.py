@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from app.cli.folders import model_folders, sessions_folder
+from app.cli.interrupt import cancel_on_interrupt
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from inspection import __version__
@@ -165,7 +163,7 @@ def _run(
 ) -> bool:
     lanes = [build_lane(system, settings) for system in systems]
     cancel = threading.Event()
-    with progress_bar() as bar, _cancel_on_interrupt(cancel):
+    with progress_bar() as bar, cancel_on_interrupt(cancel):
         task = bar.add_task("Inspecting", total=len(todo))
 
         def show(result: BatteryResult) -> None:
@@ -181,16 +179,6 @@ def _show(bar: Progress, result: BatteryResult) -> None:
     if result.verdict.kind != "normal":
         name = result.verdict.defect_type or ""
         bar.console.print(f"{result.battery_id}  {result.verdict.kind}  {name}", highlight=False)
-
-
-@contextmanager
-def _cancel_on_interrupt(cancel: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C end the run after the image in work, so that the session is closed properly."""
-    previous = signal.signal(signal.SIGINT, lambda *_: cancel.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _close(store: SessionStore, lot: Lot, cancelled: bool) -> None:

@@ -1,0 +1,259 @@
+"""``station models``: what is installed for every slot; import, download, verify, remove."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from app.cli.folders import model_folders
+from app.cli.interrupt import cancel_on_interrupt
+from app.cli.options import parse_choices
+from inspection.console import INTERRUPTED, system_language
+from inspection.errors import BundleError, ModelMissingError
+from inspection.messages import Message
+from inspection.model_catalogue import find_entry, load_catalogue
+from inspection.model_download import discard_unfinished, download_model
+from inspection.model_install import (
+    Installed,
+    OnProgress,
+    Origin,
+    import_models,
+    remove_model,
+)
+from inspection.model_install import Progress as Step
+from inspection.model_listing import (
+    ALL_SLOTS,
+    SlotState,
+    list_slots,
+    slot_state,
+    total_size,
+    verify_slot,
+)
+
+ALTERED = 1
+DASH = "–"
+DIGEST_SHOWN = 12
+
+
+def list_models(models: Path | None, *, as_json: bool) -> None:
+    """Print every slot and its model, as a table or as JSON."""
+    states = list_slots(model_folders(models))
+    if as_json:
+        rows = [state.as_json() for state in states]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    columns = ("slot", "state", "name", "size", "licence", "sha256", "source")
+    _print_table(columns, [_row(state) for state in states])
+    for state in states:
+        if state.problem is not None:
+            typer.echo(_problem(state))
+
+
+def verify_models(models: Path | None, slots: Sequence[str]) -> int:
+    """Hash every byte of the installed models; return 1 where one is altered or damaged.
+
+    Raises
+    ------
+    ModelMissingError
+        If a slot is named that has no model.
+    """
+    folders = model_folders(models)
+    chosen = _slots(slots)
+    states = [slot_state(folders, slot) for slot in chosen or ALL_SLOTS]
+    missing = [state.slot for state in states if state.condition == "not_installed"]
+    if chosen and missing:
+        raise ModelMissingError("model_not_installed", system=missing[0])
+    states = [state for state in states if state.condition != "not_installed"]
+    if not states:
+        typer.echo(_say("model_none_installed"))
+        return 0
+    cancel = threading.Event()
+    total, done = total_size(states), 0
+    with cancel_on_interrupt(cancel), _progress() as tell:
+
+        def add(count: int) -> None:
+            nonlocal done
+            done += count
+            tell(Step("check", done, total))
+
+        try:
+            verified = [verify_slot(folders, state.slot, add, cancel) for state in states]
+        except InterruptedError:
+            return INTERRUPTED
+    for state in verified:
+        typer.echo(_problem(state) or _say("model_verified", slot=state.slot))
+    return ALTERED if any(state.problem is not None for state in verified) else 0
+
+
+def import_model(
+    path: Path, models: Path | None, *, slot: str | None, name: str, source: str, licence: str
+) -> int:
+    """Install the models of a folder or a zip."""
+    if slot is not None:
+        (slot,) = _slots([slot])
+    cancel = threading.Event()
+    try:
+        with cancel_on_interrupt(cancel), _progress() as tell:
+            installed = import_models(
+                path,
+                model_folders(models).install,
+                slot=slot,
+                origin=Origin(name, source, licence),
+                on_progress=tell,
+                cancel=cancel,
+            )
+    except InterruptedError:
+        typer.echo(_say("model_cancelled"), err=True)
+        return INTERRUPTED
+    _print_installed(installed)
+    return 0
+
+
+def download(name: str, models: Path | None) -> int:
+    """Download a model of the catalogue, or of any repository, and install it."""
+    entry = find_entry(name)
+    if not entry.commercial:
+        limits = _say("model_licence_limits", name=entry.name, licence=entry.licence)
+        typer.echo(limits, err=True)
+    cancel = threading.Event()
+    try:
+        with cancel_on_interrupt(cancel), _progress() as tell:
+            installed = download_model(
+                entry, model_folders(models).install, on_progress=tell, cancel=cancel
+            )
+    except InterruptedError:
+        typer.echo(_say("model_download_cancelled"), err=True)
+        return INTERRUPTED
+    _print_installed(installed)
+    return 0
+
+
+def list_catalogue() -> None:
+    """Print the models that `download` knows by name."""
+    columns = ("name", "slot", "size", "licence", "use", "repository")
+    _print_table(
+        columns,
+        [
+            (
+                entry.name,
+                entry.slot or DASH,
+                f"{entry.gigabytes:.1f} GB" if entry.gigabytes else DASH,
+                entry.licence or DASH,
+                _say("model_use_commercial" if entry.commercial else "model_use_research"),
+                entry.repository,
+            )
+            for entry in load_catalogue()
+        ],
+    )
+
+
+def remove(slot: str, models: Path | None) -> None:
+    """Remove the model that was installed for a slot.
+
+    Raises
+    ------
+    BundleError
+        If there is none, or it came with the program.
+    """
+    folders = model_folders(models)
+    (slot,) = _slots([slot])
+    state = slot_state(folders, slot)
+    if state.condition != "not_installed" and not state.removable:
+        raise BundleError("model_bundled", slot=slot)
+    remove_model(folders.install, slot)
+    typer.echo(_say("model_removed", slot=slot))
+
+
+def remove_unfinished(models: Path | None) -> None:
+    """Remove what unfinished downloads have left."""
+    freed = discard_unfinished(model_folders(models).install)
+    typer.echo(_say("model_unfinished_removed", size=_size(freed)))
+
+
+def _slots(names: Sequence[str]) -> tuple[str, ...]:
+    return parse_choices("SLOT", ",".join(names), ALL_SLOTS) if names else ()
+
+
+def _say(code: str, **params: str | int | float) -> str:
+    return Message(code=code, params=params).text(system_language())
+
+
+def _problem(state: SlotState) -> str:
+    if state.problem is None:
+        return ""
+    language = system_language()
+    return f"{state.slot}: {state.problem.text(language)} {state.problem.hint(language)}".strip()
+
+
+def _row(state: SlotState) -> tuple[str, ...]:
+    if state.condition != "installed":
+        return (state.slot, _say(f"model_state_{state.condition}"), *[DASH] * 5)
+    mark = f" ({_say('model_demo')})" if state.demo else ""
+    return (
+        state.slot,
+        _say("model_state_installed") + mark,
+        state.name,
+        _size(state.size),
+        state.licence or DASH,
+        state.sha256[:DIGEST_SHOWN],
+        state.source or DASH,
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def _print_installed(installed: Installed) -> None:
+    typer.echo(_say("model_installed", slots=", ".join(installed.slots)))
+    if installed.left_out:
+        typer.echo(_say("model_left_out", files=", ".join(installed.left_out)))
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as their words; a Korean letter takes two cells."""
+    lines = [[_say(f"model_column_{column}") for column in columns], *rows]
+    widths = [max(cell_len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        padded = [
+            text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True)
+        ]
+        typer.echo("  ".join(padded).rstrip())
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress]:
+    """A bar on stderr for each phase: copying, downloading, checking."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    tasks: dict[str, TaskID] = {}
+    with bar:
+
+        def tell(step: Step) -> None:
+            if step.phase not in tasks:
+                tasks[step.phase] = bar.add_task(_say(f"model_phase_{step.phase}"))
+            bar.update(tasks[step.phase], completed=step.done, total=step.total)
+
+        yield tell
