@@ -18,11 +18,11 @@ from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.controller import Controller
+from app.lane_reports import BuildLane
 from app.main_window import MainWindow
 from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
 from app.wording import languages
-from app.workers import BuildLane
 from inspection.config import find_policy
 from inspection.console import system_language
 from inspection.errors import InspectionError

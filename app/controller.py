@@ -8,25 +8,38 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
+from app.lane_reports import BuildLane, Said
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.runner import InspectionRunner
 from app.session_writer import SessionWriter
 from app.settings import Settings
 from app.wording import languages
-from app.workers import BuildLane, TaskPool, Ticket
+from app.workers import TaskPool, Ticket
 from inspection import __version__
-from inspection.config import Policy
+from inspection.config import Policy, policy_of
 from inspection.errors import InspectionError
 from inspection.memory import GpuBudget
 from inspection.messages import Message
 from inspection.model_folders import ModelFolders
 from inspection.records import Lot
-from inspection.results import BatteryResult, BatterySummary, SystemName
+from inspection.results import (
+    BatteryResult,
+    BatterySummary,
+    ImageResult,
+    SessionRecord,
+    SystemName,
+    VlgImage,
+    VlmImage,
+)
 from inspection.session import FINAL_STATES, SessionListing, SessionStore
+
+if TYPE_CHECKING:
+    from inspection.engine import LaneSettings
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +233,7 @@ class Controller(QObject):
     def inspect_again(self, battery_id: str) -> None:
         """Inspect one battery once more; the operator's decision stays."""
         if self.lot is not None and self.runner.phase == "idle":
-            self.with_session(partial(self._start_these, (battery_id,)))
+            self.with_session(partial(self._start_again, battery_id))
 
     def start_over(self) -> None:
         """Inspect the whole lot in a new session."""
@@ -258,47 +271,90 @@ class Controller(QObject):
         self._shown_run = store.record.run_id
         then()
 
-    def _start_remaining(self) -> None:
-        assert self.lot is not None
-        self._start_these(tuple(self.writer.remaining(self.lot)))
+    def unload_models(self) -> None:
+        """Have the lanes let go of their models, as after an installation of others."""
+        self.runner.unload()
 
-    def _start_these(self, battery_ids: tuple[str, ...]) -> None:
-        folder = self.writer.folder
-        if self.lot is None or folder is None or self.writer.read_only:
+    def _start_remaining(self) -> None:
+        self.writer.recall(self._on_remaining)
+
+    def _on_remaining(self, said: Said) -> None:
+        record = self.writer.record
+        if self.lot is None or record is None:
+            return
+        wanted = {name for name in self.settings.systems if self._may_speak(name)}
+        left = set(self.writer.remaining(self.lot))
+        # A system that was switched on, or installed, since then fills in what it has not said.
+        left |= {
+            row.battery_id
+            for row in record.batteries
+            if wanted - said.get(row.battery_id, {}).keys()
+        }
+        self._start_these(left, {name: said[name] for name in left if name in said})
+
+    def _may_speak(self, system: SystemName) -> bool:
+        """Return False for a system that was found missing and still is."""
+        missing = self.runner.lanes[system].phase == "not_installed"
+        return not missing or (self.models.holding(system) / system).is_dir()
+
+    def _start_again(self, battery_id: str) -> None:
+        self.writer.recall(partial(self._on_again, battery_id))
+
+    def _on_again(self, battery_id: str, said: Said) -> None:
+        """Ask anew, but keep the word of systems that are switched off by now."""
+        before = said.get(battery_id, {})
+        kept = {name: word for name, word in before.items() if name not in self.settings.systems}
+        self._start_these({battery_id}, {battery_id: kept})
+
+    def _start_these(self, battery_ids: set[str], before: Said) -> None:
+        folder, record = self.writer.folder, self.writer.record
+        if self.lot is None or folder is None or record is None or self.writer.read_only:
             return
         if self.runner.phase != "idle":
             return
         if not self.settings.systems:
             self.failed.emit(InspectionError("no_system_chosen"))
             return
-        chosen = set(battery_ids)
-        batteries = [b for b in self.lot.batteries if b.battery_id in chosen]
+        batteries = [b for b in self.lot.batteries if b.battery_id in battery_ids]
         if not batteries:
             self.nothing_left.emit()
             return
-        from inspection.choice import ImageChooser
-        from inspection.engine import LaneSettings
-
+        try:
+            settings = self._lane_settings(self.lot, record, folder)
+        except InspectionError as error:
+            self.failed.emit(error)
+            return
         self.writer.mark("processing")
         for battery in batteries:
             self.set_row(replace(self.rows[battery.battery_id], state="queued", systems={}))
-        self.runner.start(
-            batteries,
-            self.settings.systems,
-            LaneSettings(
-                models=self.models,
-                lot_root=self.lot.root,
-                inspector=self.policy.inspector,
-                chooser=ImageChooser(
-                    self.policy.inspector.sampling,
-                    self.lot.root,
-                    ensemble_speaks="ensemble" in self.settings.systems,
-                ),
-                device=self.settings.device,
-                evidence_dir=folder / "evidence",
-                language=languages.current,
-                gpu=self._gpu,
+        self.runner.start(batteries, self.settings.systems, settings, before)
+
+    def _lane_settings(self, lot: Lot, record: SessionRecord, folder: Path) -> LaneSettings:
+        """Return what the lanes need to know; a session goes on as it was begun.
+
+        Raises
+        ------
+        ConfigError
+            If the session was begun under a policy that this program does not know.
+        """
+        from inspection.choice import ImageChooser, sample_of
+        from inspection.engine import LaneSettings
+
+        inspector = policy_of(record.config, self.policy).inspector
+        return LaneSettings(
+            models=self.models,
+            lot_root=lot.root,
+            inspector=inspector,
+            chooser=ImageChooser(
+                inspector.sampling,
+                lot.root,
+                ensemble_speaks="ensemble" in self.settings.systems,
+                seed=sample_of(record.config),
             ),
+            device=self.settings.device,
+            evidence_dir=folder / "evidence",
+            language=record.language,
+            gpu=self._gpu,
         )
 
     def _on_system(self, battery_id: str, system: SystemName, state: str) -> None:
@@ -321,8 +377,7 @@ class Controller(QObject):
     def _on_ended(self, cancelled: bool) -> None:
         if cancelled:
             for battery_id in self.runner.unfinished:
-                row = self.rows[battery_id]
-                self.set_row(replace(row, state="cancelled" if row.systems else "queued"))
+                self.set_row(self._interrupted(self.rows[battery_id]))
             self.writer.mark("cancelled")
         elif left := self._not_inspected():
             reason = Message(code="batteries_not_inspected", params={"count": left})
@@ -330,6 +385,16 @@ class Controller(QObject):
         else:
             self.writer.mark("completed")
         self.writer.list_sessions()
+
+    def _interrupted(self, row: Row) -> Row:
+        """Return a row as a cancelled run leaves it; what was done before it still is."""
+        record = self.writer.record
+        for summary in record.batteries if record else ():
+            if summary.battery_id == row.battery_id and summary.state in FINAL_STATES:
+                kept = self._results.get(row.battery_id)
+                row = row.with_summary(summary)
+                return replace(row, systems=dict(kept.systems) if kept else {})
+        return replace(row, state="cancelled" if row.systems else "queued")
 
     def _not_inspected(self) -> int:
         """Return how many batteries of the session still have to be inspected."""
@@ -368,7 +433,7 @@ class Controller(QObject):
                 state=result.state,
                 kind=result.verdict.kind,
             )
-            row = replace(row, battery=battery_of(summary, result.images, self.lot.root))
+            row = replace(row, battery=battery_of(summary, _looked_at(result), self.lot.root))
         self._keep(result)
         self.set_row(replace(row, systems=dict(result.systems)))
 
@@ -423,6 +488,16 @@ def _is_of(listing: SessionListing, lot: Lot) -> bool:
 def _is_unfinished(listing: SessionListing) -> bool:
     record = listing.record
     return record is not None and any(row.state not in FINAL_STATES for row in record.batteries)
+
+
+def _looked_at(result: BatteryResult) -> list[ImageResult | VlmImage | VlgImage]:
+    """Return a word on each image that any system looked at."""
+    said: list[ImageResult | VlmImage | VlgImage] = [
+        *result.images,
+        *(result.vlm.images if result.vlm else ()),
+        *(result.vlg.images if result.vlg else ()),
+    ]
+    return list({image.image: image for image in reversed(said)}.values())[::-1]
 
 
 def _worth_saving(result: BatteryResult) -> bool:

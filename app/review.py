@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspection.records import Axis, Battery, ImageRef
 from inspection.results import (
@@ -17,7 +18,12 @@ from inspection.results import (
     Kind,
     SystemName,
     SystemState,
+    VlgImage,
+    VlmImage,
 )
+
+if TYPE_CHECKING:
+    from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,85 @@ class BatteryView:
         return tuple(image for image in self.images if image.ref.modality == "rgb")
 
 
+@dataclass(frozen=True, slots=True)
+class LiveAnswers:
+    """What a VLM or VLG is at on the battery it has in work.
+
+    Parameters
+    ----------
+    image : in work, None between two images
+    text : what was written on it so far
+    answered : the battery's images that it has spoken on
+    """
+
+    battery_id: str
+    image: ImageRef | None = None
+    text: str = ""
+    answered: tuple[VlmImage | VlgImage, ...] = ()
+
+    def after(self, event: ImageTaken | PartialAnswer | ImageAnswered) -> LiveAnswers:
+        """Return how things stand after an event."""
+        from inspection.predictions import ImageAnswered, PartialAnswer
+
+        if isinstance(event, ImageAnswered):
+            return LiveAnswers(self.battery_id, answered=(*self.answered, event.answer))
+        text = event.text if isinstance(event, PartialAnswer) else ""
+        return replace(self, image=event.image, text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """An image that a VLM or VLG looked at.
+
+    Parameters
+    ----------
+    shown : the image
+    answer : None while it is in work
+    text : what was written so far of an answer in work
+    """
+
+    shown: ShownImage
+    answer: VlmImage | VlgImage | None = None
+    text: str = ""
+
+
+def answered_images(
+    view: BatteryView, system: SystemName, live: LiveAnswers | None
+) -> tuple[ShownAnswer, ...]:
+    """Return the images of a battery that a VLM or VLG looked at, the one in work last.
+
+    Parameters
+    ----------
+    view : the battery
+    system : ``vlm`` or ``vlg``
+    live : what the system is at; goes before what it said earlier, if it is this battery
+    """
+    by_name = {image.name: image for image in view.images}
+    if live is not None and live.battery_id == view.row.battery_id:
+        answers: Sequence[VlmImage | VlgImage] = live.answered
+    else:
+        live = None
+        said = (view.result.vlm if system == "vlm" else view.result.vlg) if view.result else None
+        answers = said.images if said is not None else ()
+    found = [
+        ShownAnswer(_without_findings(by_name[answer.image]), answer)
+        for answer in answers
+        if answer.image in by_name
+    ]
+    if live is not None and live.image is not None:
+        found += [
+            ShownAnswer(_without_findings(image), text=live.text)
+            for image in view.images
+            if image.ref == live.image
+        ]
+    return tuple(found)
+
+
+def _without_findings(image: ShownImage) -> ShownImage:
+    """Return an image without the ensemble's word on it, which is another system's."""
+    return ShownImage(image.ref, image.name)
+
+
 def battery_view(
     row: Row, result: BatteryResult | None, lot_root: Path, session: Path | None
 ) -> BatteryView:
@@ -162,7 +247,11 @@ def battery_view(
     return BatteryView(row, tuple(images), result)
 
 
-def battery_of(summary: BatterySummary, images: Sequence[ImageResult], root: Path) -> Battery:
+def battery_of(
+    summary: BatterySummary,
+    images: Sequence[ImageResult | VlmImage | VlgImage],
+    root: Path,
+) -> Battery:
     """Return a battery from a session alone, where its lot cannot be scanned any more."""
     refs = [
         ImageRef(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.review import Progress
-from app.workers import (
+from app.lane_reports import (
+    Answering,
     BatteryDone,
     BatteryStarted,
     BuildLane,
@@ -19,16 +19,19 @@ from app.workers import (
     LaneEnded,
     LaneLoading,
     LaneReady,
-    LaneThread,
     LaneUnavailable,
     Report,
+    Said,
 )
+from app.review import LiveAnswers, Progress
+from app.workers import LaneThread
 from inspection.assemble import LaneResult, assemble
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import SYSTEMS, ModelProvenance, SystemName, SystemState
 
 if TYPE_CHECKING:
+    from inspection.choice import ImageChooser
     from inspection.engine import LaneSettings
 
 LanePhase = Literal["idle", "loading", "ready", "running", "failed", "not_installed", "off"]
@@ -52,6 +55,8 @@ class InspectionRunner(QObject):
     """A BatteryResult, each time a system has spoken on a battery."""
     system_changed = Signal(str, str, str)
     """Battery, system, state: taken up."""
+    live_changed = Signal(str, object)
+    """System, and the LiveAnswers it is at; None once it has spoken on the battery."""
     lane_changed = Signal(object)
     models_changed = Signal(object, str)
     progress_changed = Signal()
@@ -65,12 +70,15 @@ class InspectionRunner(QObject):
         for system in SYSTEMS:
             self._threads[system] = LaneThread(system, self)
             self._threads[system].reported.connect(self._on_report)
+            self._threads[system].unloaded.connect(self._on_unloaded)
         self.lanes = {system: LaneView(system, "idle") for system in SYSTEMS}
         self._job: Job | None = None
         self._waiting: set[SystemName] = set()
         self._outcomes: dict[str, dict[SystemName, LaneResult]] = {}
         self._batteries: dict[str, Battery] = {}
         self._models: list[ModelProvenance] = []
+        self._live: dict[SystemName, LiveAnswers] = {}
+        self._devices: dict[SystemName, str] = {}
         self._images = self._finished = self._total_images = 0
         self._clock = _Clock()
 
@@ -81,17 +89,26 @@ class InspectionRunner(QObject):
         batteries: Sequence[Battery],
         systems: Sequence[SystemName],
         settings: LaneSettings,
+        before: Said,
     ) -> None:
-        """Inspect batteries with the systems that are switched on."""
-        job = Job(tuple(batteries), settings, self._build)
+        """Inspect batteries with the systems that are switched on.
+
+        Parameters
+        ----------
+        before : what systems said in an earlier run; they are not asked again, and it is kept
+        """
+        remind(settings.chooser, before)
+        job = Job(tuple(batteries), settings, self._build, before)
         self._job = job
         self._waiting = set(systems)
         self._batteries = {battery.battery_id: battery for battery in batteries}
         off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in systems}
-        self._outcomes = {name: dict(off) for name in self._batteries}
+        self._outcomes = {name: {**off, **before.get(name, {})} for name in self._batteries}
         self._models = []
         self._images = self._finished = 0
-        self._total_images = sum(len(b.ct) + len(b.rgb) for b in batteries)
+        self._total_images = 0
+        if "ensemble" in systems:
+            self._total_images = sum(len(b.ct) + len(b.rgb) for b in job.left_for("ensemble"))
         self._clock = _Clock()
         for system in SYSTEMS:
             self._set_lane(LaneView(system, "idle" if system in systems else "off"))
@@ -115,6 +132,12 @@ class InspectionRunner(QObject):
         if self._job is not None:
             self._job.cancel.set()
             self.progress_changed.emit()
+
+    def unload(self) -> None:
+        """Have every lane let go of its models; the next run loads them again."""
+        if self._job is None:
+            for thread in self._threads.values():
+                thread.unload()
 
     def shut_down(self) -> None:
         """Cancel and end the threads; waits for the image or model in work."""
@@ -172,13 +195,17 @@ class InspectionRunner(QObject):
                 if report.system == "ensemble":
                     self._images += report.images
                     self.progress_changed.emit()
+            case Answering():
+                self._on_answering(report)
             case BatteryDone():
                 self._on_battery(report.battery_id, report.result)
+                self._set_live(report.system, None)
             case LaneEnded():
-                self._on_ended(report.system)
+                self._on_ended(report)
 
     def _on_ready(self, report: LaneReady) -> None:
         self._clock.start()
+        self._devices[report.system] = report.device
         self._set_lane(LaneView(report.system, "running", report.device))
         self._models = [*self._models, *report.models]
         self.models_changed.emit(self._models, report.device)
@@ -186,9 +213,24 @@ class InspectionRunner(QObject):
     def _on_unavailable(self, report: LaneUnavailable) -> None:
         phase: LanePhase = "not_installed" if report.state == "not_installed" else "failed"
         self._set_lane(LaneView(report.system, phase, message=report.message))
-        for battery_id in self._batteries:
+        for battery in report.job.left_for(report.system):
             result = LaneResult(report.system, report.state, report.message)
-            self._on_battery(battery_id, result)
+            self._on_battery(battery.battery_id, result)
+
+    def _on_answering(self, report: Answering) -> None:
+        if report.job.cancel.is_set():
+            return
+        live = self._live.get(report.system)
+        if live is None or live.battery_id != report.battery_id:
+            live = LiveAnswers(report.battery_id)
+        self._set_live(report.system, live.after(report.event))
+
+    def _set_live(self, system: SystemName, live: LiveAnswers | None) -> None:
+        if live is not None:
+            self._live[system] = live
+        elif self._live.pop(system, None) is None:
+            return
+        self.live_changed.emit(system, live)
 
     def _on_battery(self, battery_id: str, result: LaneResult) -> None:
         if result.state == "cancelled":
@@ -205,11 +247,11 @@ class InspectionRunner(QObject):
         self.battery_changed.emit(whole)
         self.progress_changed.emit()
 
-    def _on_ended(self, system: SystemName) -> None:
-        view = self.lanes[system]
+    def _on_ended(self, report: LaneEnded) -> None:
+        view = self.lanes[report.system]
         if view.phase in ("running", "loading", "idle"):
-            self._set_lane(LaneView(system, "ready" if view.device else "idle", view.device))
-        self._waiting.discard(system)
+            self._set_lane(self._at_rest(report))
+        self._waiting.discard(report.system)
         if self._waiting or self._job is None:
             return
         cancelled = self._job.cancel.is_set()
@@ -217,6 +259,17 @@ class InspectionRunner(QObject):
         self._clock.hold(True)
         self.progress_changed.emit()
         self.ended.emit(cancelled)
+
+    def _at_rest(self, report: LaneEnded) -> LaneView:
+        if not report.loaded:
+            return LaneView(report.system, "idle")
+        return LaneView(report.system, "ready", self._devices.get(report.system, ""))
+
+    @Slot(str)
+    def _on_unloaded(self, system: SystemName) -> None:
+        self._devices.pop(system, None)
+        if self._job is None and self.lanes[system].phase != "off":
+            self._set_lane(LaneView(system, "idle"))
 
     def _set_lane(self, view: LaneView) -> None:
         self.lanes[view.system] = view
@@ -245,6 +298,17 @@ class _Clock:
     def seconds(self) -> float:
         running = time.monotonic() - self._since if self._since is not None else 0.0
         return self._before + running
+
+
+def remind(chooser: ImageChooser, before: Said) -> None:
+    """Tell the chooser what was found and chosen earlier: new systems see the same images."""
+    for battery_id, said in before.items():
+        if "ensemble" in said:
+            ensemble = said["ensemble"]
+            chooser.tell_worst(battery_id, ensemble.worst_slices, ensemble.worst_views)
+        for lane in said.values():
+            if lane.chosen is not None:
+                chooser.recall(battery_id, lane.chosen)
 
 
 def lane_state(view: LaneView) -> SystemState:

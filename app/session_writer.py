@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.lane_reports import Said
 from app.workers import TaskPool
 from inspection.errors import SessionError
 from inspection.messages import Language
@@ -23,6 +25,8 @@ from inspection.results import (
     SessionStatus,
 )
 from inspection.session import SessionStore, list_sessions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,6 +201,24 @@ class SessionWriter(QObject):
             self.failed.emit,
         )
 
+    def recall(self, then: Callable[[Said], None]) -> None:
+        """Read what systems have said of the session's batteries, and go on with ``then``.
+
+        Not called where the session is closed in the meantime.
+        """
+        store = self._store
+        if store is not None:
+            waiting = dict(self._unsaved_results)
+            self._pool.submit(
+                partial(_said_in, store, waiting),
+                partial(self._on_recalled, store, then),
+                self.failed.emit,
+            )
+
+    def _on_recalled(self, store: SessionStore, then: Callable[[Said], None], said: Said) -> None:
+        if store is self._store:
+            then(said)
+
     def save(self, result: BatteryResult) -> None:
         """Save a battery's result."""
         store = self._store
@@ -313,6 +335,27 @@ def _open(folder: Path) -> SessionStore:
         if error.message.code != "session_locked":
             raise
     return SessionStore.open(folder, read_only=True)
+
+
+def _said_in(store: SessionStore, waiting: dict[str, BatteryResult]) -> Said:
+    # Imported in the session's thread, as what it brings is not needed to paint the window.
+    from inspection.assemble import said_before
+
+    said = {}
+    for row in store.record.batteries:
+        result = waiting.get(row.battery_id) or _readable(store, row.battery_id)
+        if result is not None:
+            said[row.battery_id] = said_before(result)
+    return said
+
+
+def _readable(store: SessionStore, battery_id: str) -> BatteryResult | None:
+    try:
+        return store.load_battery(battery_id)
+    except SessionError as error:
+        # Its file is damaged: the battery is inspected as if nothing had been said of it.
+        log.warning("%s is inspected again: %s", battery_id, error)
+        return None
 
 
 def _is_disk(error: Exception) -> bool:

@@ -5,174 +5,168 @@ Everything crosses to the window's thread by queued signals to bound methods of 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from inspection.messages import Message
+from app.lane_reports import (
+    Answering,
+    BatteryDone,
+    BatteryStarted,
+    ImagesDone,
+    Job,
+    LaneEnded,
+    LaneLoading,
+    LaneReady,
+    LaneUnavailable,
+)
 from inspection.records import Battery
-from inspection.results import ModelProvenance, SystemName, SystemState
+from inspection.results import ModelProvenance, SystemName
 
 if TYPE_CHECKING:
-    from inspection.assemble import LaneResult
-    from inspection.engine import Lane, LaneSettings
-    from inspection.predictions import FailedPrediction, Prediction
+    from inspection.engine import Lane
+    from inspection.predictions import LaneEvent, PartialAnswer
+
+log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.1
-"""Images are reported in groups, so that a fast GPU does not flood the window's event queue."""
+"""Images and words are reported in groups, so that a fast GPU does not flood the window."""
 PAUSE_POLL_SECONDS = 0.05
-
-BuildLane = Callable[[SystemName, "LaneSettings"], "Lane"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """Batteries for the lanes to inspect; the same job is handed to every lane.
-
-    Parameters
-    ----------
-    batteries : in the order of work
-    settings : what the lanes need to know
-    build : makes a lane; called in the lane's thread
-    cancel : set it to stop the lanes at their next image; also marks late reports as stale
-    pause : while set, lanes wait before their next battery
-    """
-
-    batteries: tuple[Battery, ...]
-    settings: LaneSettings
-    build: BuildLane
-    cancel: threading.Event = field(default_factory=threading.Event)
-    pause: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Base of what a lane tells the window."""
-
-    job: Job
-    system: SystemName
-
-
-@dataclass(frozen=True, slots=True)
-class LaneLoading(Report):
-    """The models are being loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneReady(Report):
-    """The models are loaded; ``device`` is what they run on."""
-
-    models: tuple[ModelProvenance, ...]
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class LaneUnavailable(Report):
-    """The lane judges nothing in this job."""
-
-    state: SystemState
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class BatteryStarted(Report):
-    """The lane has taken up a battery."""
-
-    battery_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImagesDone(Report):
-    """How many images of the battery in work were judged since the last report."""
-
-    battery_id: str
-    images: int
-
-
-@dataclass(frozen=True, slots=True)
-class BatteryDone(Report):
-    """The lane's word on a battery."""
-
-    battery_id: str
-    result: LaneResult
-
-
-@dataclass(frozen=True, slots=True)
-class LaneEnded(Report):
-    """The lane has nothing left to do in this job."""
 
 
 class LaneWorker(QObject):
-    """Runs one system; lives in its own thread and owns its lane there."""
+    """Runs one system; lives in its own thread and owns its lane there.
+
+    The lane stays loaded from job to job, until other models are wanted or `unload` is called.
+    """
 
     reported = Signal(object)
+    unloaded = Signal()
 
     def __init__(self, system: SystemName) -> None:
         super().__init__()
         self._system: SystemName = system
+        self._lane: Lane | None = None
+        self._models: tuple[ModelProvenance, ...] = ()
+        self._device = ""
 
     @Slot(object)
     def work(self, job: Job) -> None:
-        """Inspect every battery of the job."""
+        """Inspect every battery of the job that the system has not spoken on."""
         try:
             self._work(job)
         finally:
-            self.reported.emit(LaneEnded(job, self._system))
+            if self._system == "ensemble":
+                job.settings.chooser.tell_silent()
+            self.reported.emit(LaneEnded(job, self._system, self._lane is not None))
+
+    @Slot()
+    def unload(self) -> None:
+        """Let go of the models."""
+        self._close()
+        self.unloaded.emit()
+
+    @Slot()
+    def finish(self) -> None:
+        """Let go of the models and end the thread."""
+        try:
+            self._close()
+        finally:
+            self.thread().quit()
 
     def _work(self, job: Job) -> None:
-        if job.cancel.is_set():
+        batteries = job.left_for(self._system)
+        if job.cancel.is_set() or not batteries:
             return
+        lane = self._loaded(job)
+        if lane is None:
+            return
+        self.reported.emit(LaneReady(job, self._system, self._models, self._device))
+        for battery in batteries:
+            if not _may_go_on(job):
+                return
+            self._inspect(job, lane, battery)
+
+    def _loaded(self, job: Job) -> Lane | None:
+        """Return the lane with its models loaded; None where they cannot be, which is told."""
+        if self._lane is not None and self._lane.settings.same_models(job.settings):
+            self._lane.settings = job.settings
+            return self._lane
+        self._close()
         self.reported.emit(LaneLoading(job, self._system))
+        lane = None
         try:
             # Building imports the image libraries, which may be broken as well as a model.
             lane = job.build(self._system, job.settings)
-            models, device = lane.load(), _device(job)
+            self._models, self._device = tuple(lane.load()), _device(job)
         except Exception as error:  # noqa: BLE001 - every battery is told; it is logged there
             from inspection.lanes import load_failure
 
+            if lane is not None:
+                lane.close()
             state, message = load_failure(self._system, error)
             self.reported.emit(LaneUnavailable(job, self._system, state, message))
+            return None
+        self._lane = lane
+        return lane
+
+    def _close(self) -> None:
+        lane, self._lane = self._lane, None
+        if lane is None:
             return
         try:
-            self.reported.emit(LaneReady(job, self._system, tuple(models), device))
-            for battery in job.batteries:
-                if not _may_go_on(job):
-                    return
-                self._inspect(job, lane, battery)
-        finally:
             lane.close()
+        except Exception:
+            # The models are out of reach either way; an inspection must still be able to start.
+            log.exception("%s could not be closed", self._system)
 
     def _inspect(self, job: Job, lane: Lane, battery: Battery) -> None:
         from inspection.lanes import inspect_safely
 
         self.reported.emit(BatteryStarted(job, self._system, battery.battery_id))
-        count = _ImageCount(self, job, self._system, battery.battery_id)
-        result = inspect_safely(lane, battery, job.cancel, count.add)
-        count.flush()
+        events = _Events(self, job, self._system, battery.battery_id)
+        result = inspect_safely(lane, battery, job.cancel, events.take)
+        events.flush()
         self.reported.emit(BatteryDone(job, self._system, battery.battery_id, result))
 
 
-class _ImageCount:
+class _Events:
+    """Passes a lane's events on, at a pace that the window can show.
+
+    Of what a VLM writes only the latest counts: each part holds all that came before.
+    """
+
     def __init__(self, worker: LaneWorker, job: Job, system: SystemName, battery_id: str) -> None:
         self._worker = worker
         self._address = (job, system, battery_id)
         self._count = 0
+        self._partial: PartialAnswer | None = None
         self._reported_at = time.monotonic()
 
-    def add(self, _outcome: Prediction | FailedPrediction) -> None:
-        self._count += 1
+    def take(self, event: LaneEvent) -> None:
+        from inspection.predictions import FailedPrediction, PartialAnswer, Prediction
+
+        if isinstance(event, PartialAnswer):
+            self._partial = event
+        elif isinstance(event, Prediction | FailedPrediction):
+            self._count += 1
+        else:
+            self.flush()
+            self._worker.reported.emit(Answering(*self._address, event))
         if time.monotonic() - self._reported_at >= REPORT_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         if self._count:
             self._worker.reported.emit(ImagesDone(*self._address, self._count))
-        self._count = 0
+        if self._partial is not None:
+            self._worker.reported.emit(Answering(*self._address, self._partial))
+        self._count, self._partial = 0, None
         self._reported_at = time.monotonic()
 
 
@@ -192,16 +186,24 @@ class LaneThread(QObject):
     """A lane's thread as the window holds it."""
 
     reported = Signal(object)
+    unloaded = Signal(str)
     _requested = Signal(object)
+    _unload_requested = Signal()
+    _finish_requested = Signal()
 
     def __init__(self, system: SystemName, parent: QObject) -> None:
         super().__init__(parent)
+        self._system: SystemName = system
         self._thread = QThread(self)
         self._thread.setObjectName(f"lane-{system}")
         self._worker = LaneWorker(system)
         self._worker.moveToThread(self._thread)
-        self._requested.connect(self._worker.work, Qt.ConnectionType.QueuedConnection)
-        self._worker.reported.connect(self.reported, Qt.ConnectionType.QueuedConnection)
+        queued = Qt.ConnectionType.QueuedConnection
+        self._requested.connect(self._worker.work, queued)
+        self._unload_requested.connect(self._worker.unload, queued)
+        self._finish_requested.connect(self._worker.finish, queued)
+        self._worker.reported.connect(self.reported, queued)
+        self._worker.unloaded.connect(self._on_unloaded, queued)
 
     def submit(self, job: Job) -> None:
         """Have the lane work on a job after those it has."""
@@ -209,10 +211,20 @@ class LaneThread(QObject):
             self._thread.start()
         self._requested.emit(job)
 
+    def unload(self) -> None:
+        """Have the lane let go of its models after the jobs it has; `unloaded` follows."""
+        if self._thread.isRunning():
+            self._unload_requested.emit()
+
     def stop(self) -> None:
         """End the thread and wait for it; cancel its jobs before."""
-        self._thread.quit()
+        if self._thread.isRunning():
+            self._finish_requested.emit()
         self._thread.wait()
+
+    @Slot()
+    def _on_unloaded(self) -> None:
+        self.unloaded.emit(self._system)
 
 
 class Ticket:
