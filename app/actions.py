@@ -20,6 +20,7 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cancel": ("cancel", ("Shift+F5",)),
     "again": ("retry", ("Ctrl+R",)),
     "start_over": ("", ()),
+    "models": ("models", ("Ctrl+M",)),
     "previous": ("previous", ("Up", "K")),
     "next": ("next", ("Down", "J")),
     "suspicious": ("suspicious", ("N",)),
@@ -47,7 +48,7 @@ CHECKABLE = ("pause", "overlay", "boxes", "lock")
 GROUPS = (
     ("previous", "next", "suspicious", "accept", "accept_next", "override", "undo", "find"),
     ("slice_back", "slice_on", "view_back", "view_on", "axis", "worst", "overlay", "boxes"),
-    ("open_lot", "start", "pause", "cancel", "again", "export", "keys", "quit"),
+    ("open_lot", "start", "pause", "cancel", "again", "models", "export", "keys", "quit"),
 )
 
 
@@ -108,6 +109,7 @@ class Actions(QObject):
             "cancel": self.tr("Cancel inspection"),
             "again": self.tr("Inspect this battery again"),
             "start_over": self.tr("Inspect the whole lot again, in a new session"),
+            "models": self.tr("Models ..."),
             "previous": self.tr("Previous battery"),
             "next": self.tr("Next battery"),
             "suspicious": self.tr("Next suspicious"),

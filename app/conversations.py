@@ -12,10 +12,12 @@ from app.actions import Actions
 from app.controller import Controller
 from app.dialogs.crash import CrashDialog
 from app.dialogs.findings import FindingsDialog
+from app.dialogs.models import ModelsDialog
 from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
+from app.model_work import ModelWork
 from app.wording import languages
 from inspection import __version__
 
@@ -32,6 +34,7 @@ class Conversations(QObject):
         self._window = window
         self._controller = controller
         self._actions = actions
+        self.model_work = ModelWork(controller.models, self)
         self._crash: CrashDialog | None = None
 
     def open_lot(self) -> None:
@@ -68,6 +71,12 @@ class Conversations(QObject):
     def show_keys(self) -> None:
         """Show the sheet of keys."""
         ShortcutsDialog(self._window, self._actions.sheet()).open()
+
+    def show_models(self) -> None:
+        """Show the model manager."""
+        dialog = ModelsDialog(self._window, self.model_work, self._controller.runner)
+        dialog.crashed.connect(self._controller.failed)
+        dialog.open()
 
     def show_about(self) -> None:
         """Show name, version and licence."""
@@ -129,6 +138,8 @@ class Conversations(QObject):
             question = self.tr(
                 "The inspection is running. Close, and go on with the rest at the next start?"
             )
+        elif self.model_work.busy:
+            question = self.tr("A model is being worked on. Cancel that, and close?")
         else:
             return True
         box = QMessageBox(self._window)

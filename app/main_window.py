@@ -145,6 +145,7 @@ class MainWindow(QMainWindow):
             "find": self._on_find,
             "operator": talk.ask_operator,
             "findings": talk.show_findings,
+            "models": talk.show_models,
             "reset_layout": self.workbench.reset,
             "keys": talk.show_keys,
             "about": talk.show_about,
@@ -177,6 +178,8 @@ class MainWindow(QMainWindow):
         for panel in (self.ct, self.rgb):
             panel.failed.connect(self.announcements.tell_error)
             panel.opacity_changed.connect(self._on_opacity)
+        for missing in (self.vlm.missing, self.vlg.missing):
+            missing.models_wanted.connect(self.conversations.show_models)
         self.conversations.told.connect(self.announcements.toast.tell)
         self.conversations.close_confirmed.connect(self._on_close_confirmed)
 
@@ -364,6 +367,7 @@ class MainWindow(QMainWindow):
             return
         self.remember()
         self.hide()
+        self.conversations.model_work.shut_down()
         self.controller.shut_down()
         event.accept()
 

@@ -16,7 +16,10 @@ from inspection.results import SYSTEMS, SystemName
 # None is a separator, a name in capitals a menu within.
 MENUS: dict[str, tuple[str | None, ...]] = {
     "file": ("open_lot", "RECENT", None, "export", None, "quit"),
-    "inspection": ("start", "pause", "cancel", None, "again", "start_over", None, "SYSTEMS"),
+    "inspection": (
+        *("start", "pause", "cancel", None, "again", "start_over", None),
+        *("SYSTEMS", "models"),
+    ),
     "review": (
         *("previous", "next", "suspicious", "find", None),
         *("accept", "accept_next", "override", "undo", None, "findings", "operator"),

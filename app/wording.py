@@ -145,6 +145,28 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 
+def size_text(count: int) -> str:
+    """Return a number of bytes in the unit that fits."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"
+
+
+def slot_text(slot: str) -> str:
+    """Return what the model in a slot is for."""
+    return {
+        "ct_cnn": translate("Wording", "CT classifier"),
+        "rgb_ae": translate("Wording", "RGB autoencoder"),
+        "ct_ae": translate("Wording", "CT autoencoder"),
+        "vlm": translate("Wording", "VLM"),
+        "vlg": translate("Wording", "VLG"),
+        "bert": translate("Wording", "Text encoder of the VLG (BERT)"),
+    }[slot]
+
+
 def score_text(value: float | None, digits: int = 3) -> str:
     """Return a score, or a dash where there is none."""
     return DASH if value is None else f"{value:.{digits}f}"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.review import BatteryView
 from app.runner import LaneView, lane_state
 from app.tones import state_tone
 from app.widgets.chip import Chip
-from app.widgets.panel import label
+from app.widgets.panel import button, label
 from app.wording import languages, message_text, not_yet_text, state_text
 from inspection.results import SystemName, SystemState
 
 
 class MissingModel(QWidget):
     """State, reason, and what to do."""
+
+    models_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,6 +30,9 @@ class MissingModel(QWidget):
         layout.addWidget(self.chip, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.reason)
         layout.addWidget(self.advice)
+        self.install = button()
+        self.install.clicked.connect(self.models_wanted)
+        layout.addWidget(self.install, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
         self._lane: LaneView | None = None
         self._shown: tuple[SystemName, BatteryView | None] | None = None
@@ -63,3 +68,5 @@ class MissingModel(QWidget):
             )
             advice = f"{install} {advice}".strip()
         self.advice.setText(advice)
+        self.install.setText(QCoreApplication.translate("MissingModel", "Models ..."))
+        self.install.setVisible(state == "not_installed")

@@ -163,6 +163,10 @@
             <source>Wheel</source>
             <translation>휠</translation>
         </message>
+        <message>
+            <source>Models ...</source>
+            <translation>모델 관리...</translation>
+        </message>
     </context>
     <context>
         <name>Announcements</name>
@@ -272,6 +276,10 @@
             <source>Stay</source>
             <translation>계속 사용</translation>
         </message>
+        <message>
+            <source>A model is being worked on. Cancel that, and close?</source>
+            <translation>모델 작업이 진행 중입니다. 작업을 취소하고 닫으시겠습니까?</translation>
+        </message>
     </context>
     <context>
         <name>CrashDialog</name>
@@ -305,6 +313,57 @@
         <message>
             <source>This battery has no CT slices.</source>
             <translation>이 배터리에는 CT 단면이 없습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>DownloadDialog</name>
+        <message>
+            <source>Download a model</source>
+            <translation>모델 내려받기</translation>
+        </message>
+        <message>
+            <source>Fetched from the model hub on the network. A download that was cancelled or broke off goes on where it stopped.</source>
+            <translation>네트워크의 모델 허브에서 내려받습니다. 취소되거나 중단된 내려받기는 멈춘 곳부터 이어집니다.</translation>
+        </message>
+        <message>
+            <source>Another repository</source>
+            <translation>다른 저장소</translation>
+        </message>
+        <message>
+            <source>owner/name</source>
+            <translation>소유자/이름</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>취소</translation>
+        </message>
+        <message>
+            <source>Download</source>
+            <translation>내려받기</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>For</source>
+            <translation>용도</translation>
+        </message>
+        <message>
+            <source>Size</source>
+            <translation>크기</translation>
+        </message>
+        <message>
+            <source>Licence</source>
+            <translation>라이선스</translation>
+        </message>
+        <message>
+            <source>{licence} – not for commercial use</source>
+            <translation>{licence} – 상업적 사용 불가</translation>
+        </message>
+        <message>
+            <source>The licence of this model forbids its use on a production line.</source>
+            <translation>이 모델의 라이선스는 생산 라인에서의 사용을 금지합니다.</translation>
         </message>
     </context>
     <context>
@@ -517,6 +576,180 @@
         <message>
             <source>Install the model, or switch this system off under Inspection – Systems.</source>
             <translation>모델을 설치하거나 검사 – 검사 시스템 메뉴에서 이 시스템을 끄십시오.</translation>
+        </message>
+        <message>
+            <source>Models ...</source>
+            <translation>모델 관리...</translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelDetails</name>
+        <message>
+            <source>Source</source>
+            <translation>출처</translation>
+        </message>
+        <message>
+            <source>Licence</source>
+            <translation>라이선스</translation>
+        </message>
+        <message>
+            <source>Folder</source>
+            <translation>폴더</translation>
+        </message>
+        <message>
+            <source>Note</source>
+            <translation>참고</translation>
+        </message>
+        <message>
+            <source>Copy</source>
+            <translation>복사</translation>
+        </message>
+        <message>
+            <source>{licence} – not for commercial use</source>
+            <translation>{licence} – 상업적 사용 불가</translation>
+        </message>
+        <message>
+            <source>not stated</source>
+            <translation>명시되지 않음</translation>
+        </message>
+        <message>
+            <source>Demo weights, trained on synthetic images: not for production.</source>
+            <translation>합성 이미지로 학습한 데모 가중치입니다. 실제 생산에는 사용할 수 없습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ModelsDialog</name>
+        <message>
+            <source>Models</source>
+            <translation>모델 관리</translation>
+        </message>
+        <message>
+            <source>Models are installed here, from a folder, a zip or the network. Nothing is ever downloaded during an inspection.</source>
+            <translation>폴더, zip 파일 또는 네트워크에서 모델을 설치합니다. 검사 중에는 아무것도 내려받지 않습니다.</translation>
+        </message>
+        <message>
+            <source>Import folder ...</source>
+            <translation>폴더에서 가져오기...</translation>
+        </message>
+        <message>
+            <source>Import zip ...</source>
+            <translation>zip에서 가져오기...</translation>
+        </message>
+        <message>
+            <source>Download ...</source>
+            <translation>내려받기...</translation>
+        </message>
+        <message>
+            <source>Verify</source>
+            <translation>무결성 확인</translation>
+        </message>
+        <message>
+            <source>Remove ...</source>
+            <translation>제거...</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>닫기</translation>
+        </message>
+        <message>
+            <source>For</source>
+            <translation>용도</translation>
+        </message>
+        <message>
+            <source>State</source>
+            <translation>상태</translation>
+        </message>
+        <message>
+            <source>Model</source>
+            <translation>모델</translation>
+        </message>
+        <message>
+            <source>Size</source>
+            <translation>크기</translation>
+        </message>
+        <message>
+            <source>Installing {name} ...</source>
+            <translation>{name} 설치 중...</translation>
+        </message>
+        <message>
+            <source>Downloading {name} ...</source>
+            <translation>{name} 내려받는 중...</translation>
+        </message>
+        <message>
+            <source>A model is being worked on. Cancel that, and close?</source>
+            <translation>모델 작업이 진행 중입니다. 작업을 취소하고 닫으시겠습니까?</translation>
+        </message>
+        <message>
+            <source>Cancel it</source>
+            <translation>작업 취소</translation>
+        </message>
+        <message>
+            <source>Folder of the model</source>
+            <translation>모델 폴더</translation>
+        </message>
+        <message>
+            <source>Zip of the model</source>
+            <translation>모델 zip 파일</translation>
+        </message>
+        <message>
+            <source>Zip files (*.zip)</source>
+            <translation>zip 파일 (*.zip)</translation>
+        </message>
+        <message>
+            <source>Verifying {name} ...</source>
+            <translation>{name} 확인 중...</translation>
+        </message>
+        <message>
+            <source>Remove {name} from this station?</source>
+            <translation>{name}을(를) 이 검사대에서 제거하시겠습니까?</translation>
+        </message>
+        <message>
+            <source>Remove</source>
+            <translation>제거</translation>
+        </message>
+        <message>
+            <source>Removing ...</source>
+            <translation>제거 중...</translation>
+        </message>
+        <message>
+            <source>Back</source>
+            <translation>뒤로</translation>
+        </message>
+        <message>
+            <source>Installed</source>
+            <translation>설치됨</translation>
+        </message>
+        <message>
+            <source>Not installed</source>
+            <translation>설치되지 않음</translation>
+        </message>
+        <message>
+            <source>Cannot be used</source>
+            <translation>사용할 수 없음</translation>
+        </message>
+        <message>
+            <source>Installed: {names}.</source>
+            <translation>설치됨: {names}</translation>
+        </message>
+        <message>
+            <source>Every file of {name} is as it was installed.</source>
+            <translation>{name}의 모든 파일이 설치 당시와 같습니다.</translation>
+        </message>
+        <message>
+            <source>Removed: {name}.</source>
+            <translation>제거됨: {name}</translation>
+        </message>
+        <message>
+            <source>Cancelled; nothing was changed.</source>
+            <translation>취소되었습니다. 변경된 것은 없습니다.</translation>
+        </message>
+        <message>
+            <source>Possible once the inspection has ended.</source>
+            <translation>검사가 끝난 후 사용할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>{name} (demo)</source>
+            <translation>{name}(데모)</translation>
         </message>
     </context>
     <context>
@@ -972,6 +1205,49 @@
         <message>
             <source>No images</source>
             <translation>이미지 없음</translation>
+        </message>
+        <message>
+            <source>CT classifier</source>
+            <translation>CT 분류 모델</translation>
+        </message>
+        <message>
+            <source>RGB autoencoder</source>
+            <translation>RGB 오토인코더</translation>
+        </message>
+        <message>
+            <source>CT autoencoder</source>
+            <translation>CT 오토인코더</translation>
+        </message>
+        <message>
+            <source>VLM</source>
+            <translation>VLM</translation>
+        </message>
+        <message>
+            <source>VLG</source>
+            <translation>VLG</translation>
+        </message>
+        <message>
+            <source>Text encoder of the VLG (BERT)</source>
+            <translation>VLG의 텍스트 인코더(BERT)</translation>
+        </message>
+    </context>
+    <context>
+        <name>WorkProgress</name>
+        <message>
+            <source>Copying</source>
+            <translation>복사 중</translation>
+        </message>
+        <message>
+            <source>Checking</source>
+            <translation>확인 중</translation>
+        </message>
+        <message>
+            <source>Downloading</source>
+            <translation>내려받는 중</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>취소</translation>
         </message>
     </context>
 </TS>

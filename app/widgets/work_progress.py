@@ -1,0 +1,61 @@
+"""What is being done to a model, how far it is, and a button that stops it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QProgressBar
+
+from app.widgets.panel import Panel, button, column, label, line
+from app.wording import size_text
+
+if TYPE_CHECKING:
+    from inspection.model_install import Progress
+
+STEPS = 1000
+
+
+class WorkProgress(Panel):
+    """A sentence, a bar and bytes; hidden while there is nothing to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "")
+        layout = column(self, margin=0, gap=6)
+        self._what = label()
+        self.bytes = label("muted")
+        self.cancel = button()
+        head = line(self._what)
+        head.addStretch(1)
+        head.addWidget(self.bytes)
+        layout.addLayout(head)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        foot = line(self.bar, self.cancel)
+        layout.addLayout(foot)
+        self.retranslate()
+        self.hide()
+
+    def begin(self, sentence: str) -> None:
+        """Start with an unknown amount of work."""
+        self._what.setText(sentence)
+        self.bytes.setText("")
+        self.bar.setRange(0, 0)
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far it is."""
+        # Bytes may pass what an int of the bar holds.
+        self.bar.setRange(0, STEPS)
+        self.bar.setValue(round(STEPS * progress.done / max(1, progress.total)))
+        words = {
+            "copy": self.tr("Copying"),
+            "check": self.tr("Checking"),
+            "download": self.tr("Downloading"),
+        }
+        done, total = size_text(progress.done), size_text(progress.total)
+        self.bytes.setText(f"{words[progress.phase]}  {done} / {total}")
+
+    def retranslate(self) -> None:
+        """Put the words of the window's language in place."""
+        self.cancel.setText(self.tr("Cancel"))
