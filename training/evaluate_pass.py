@@ -10,16 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from inspection.bundle import SLOTS, Bundle, Slot, find_bundle
 from inspection.channel_models import ChannelModel, rgb_channel
 from inspection.choice import ImageChooser
 from inspection.config import InspectorConfig
 from inspection.ensemble import EnsembleLane
-from inspection.errors import ConfigError, InspectionError
-from inspection.labels import class_of, read_label
+from inspection.errors import ConfigError
 from inspection.lanes import LaneSettings, resolve_device
 from inspection.lot import scan_lot
 from inspection.messages import Message
@@ -28,38 +24,15 @@ from inspection.models.cae import CaePredictor
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Battery, ImageRef, Modality
 from inspection.results import Box, ImageResult, Peak, Verdict
+from inspection.truth import ImageTruth, read_truth
 from training.metrics import points_at_defect
 
 TRUTH_NAME = "truth.json"
 """What a synthetic lot tells of its defects."""
-DEFECT_NAMES = frozenset({*CT_DEFECT_CLASSES, *RGB_DEFECT_TYPES})
 FUSED: tuple[Slot, ...] = ("ct_cnn", "rgb_ae")
 """Only with both can batteries be judged."""
 Truth = Literal["normal", "internal", "external", "both"]
 Keep = Callable[[ImageRef], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageTruth:
-    """What the label says of an image.
-
-    Parameters
-    ----------
-    name : its class, or ``normal``, ``pollution``, ``damaged``; None where it is not known
-    defects : names of its labelled defects
-    polygons : where they are, (n, 2) float32 in source pixels
-    visibility : how visible a synthetic defect was made
-    """
-
-    name: str | None = None
-    defects: tuple[str, ...] = ()
-    polygons: tuple[NDArray[np.float32], ...] = ()
-    visibility: str | None = None
-
-    @property
-    def is_defect(self) -> bool:
-        """True where a defect is labelled."""
-        return self.name in DEFECT_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,18 +297,6 @@ class _Visibility:
         return self.grades.get(battery_id, frozenset())
 
     def truth_of(self, ref: ImageRef) -> ImageTruth:
-        if ref.label_path is None:
-            return ImageTruth()
-        try:
-            label = read_label(ref.label_path)
-        except InspectionError:
-            # The intake has it among its findings; here it only means that nothing is known.
-            return ImageTruth()
-        name = class_of(label, ref.modality)
+        truth = read_truth(ref)
         shown = self.of_image.get((ref.modality, ref.battery_id, ref.axis or "", ref.number))
-        return ImageTruth(
-            name,
-            tuple(defect.name for defect in label.defects),
-            tuple(np.asarray(defect.points, np.float32) for defect in label.defects),
-            shown if name in DEFECT_NAMES else None,
-        )
+        return dataclasses.replace(truth, visibility=shown) if truth.is_defect else truth

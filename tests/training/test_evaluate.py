@@ -25,10 +25,11 @@ from inspection.models.cae import CaeArchitecture, ConvAutoencoder
 from inspection.models.cnn import build_classifier
 from inspection.records import CT_CLASSES, Battery
 from inspection.synthetic import SyntheticLot, write_lot
+from inspection.truth import ImageTruth
 from training.__main__ import app
 from training.evaluate import Data, Evaluation, evaluate, evaluate_models, judge, select_data
 from training.evaluate_config import load_evaluation
-from training.evaluate_pass import ImageTruth, battery_truth, judge_alone
+from training.evaluate_pass import battery_truth, judge_alone
 from training.split_files import PARTS
 
 CT = Preprocess(modality="ct", width=32, height=64, channels=1, mean=(0.5,), std=(0.2,))
