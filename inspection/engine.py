@@ -17,6 +17,7 @@ from inspection.lanes import (
     resolve_device,
 )
 from inspection.results import SystemName
+from inspection.vlm_lane import VlmLane
 
 __all__ = [
     "EnsembleLane",
@@ -24,6 +25,7 @@ __all__ = [
     "LaneResult",
     "LaneSettings",
     "UninstalledLane",
+    "VlmLane",
     "build_lane",
     "inspect_safely",
     "load_failure",
@@ -35,4 +37,6 @@ def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
     """Return the lane of a system, not loaded yet."""
     if system == "ensemble":
         return EnsembleLane(settings)
+    if system == "vlm":
+        return VlmLane(settings)
     return UninstalledLane(system, settings)

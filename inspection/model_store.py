@@ -95,7 +95,7 @@ def installed_model(folder: Path, slot: str) -> InstalledModel:
         If the description is missing or wrong, or a file is missing or of another size.
     """
     if not folder.is_dir():
-        raise ModelMissingError("model_not_installed", system=slot)
+        raise ModelMissingError("model_not_installed", system=slot.upper())
     model = _read(folder)
     if model.slot != slot:
         raise BundleError("bundle_wrong_slot", folder=folder.name, found=model.slot, expected=slot)

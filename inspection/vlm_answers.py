@@ -82,7 +82,12 @@ class _Said:
 
 
 def read_answer(
-    text: str, *, modality: Modality, frame: BoxFrame, battery_type: BatteryType | None = None
+    text: str,
+    *,
+    modality: Modality,
+    frame: BoxFrame,
+    battery_type: BatteryType | None = None,
+    finished: bool = True,
 ) -> Answer:
     """Read an answer.
 
@@ -92,14 +97,21 @@ def read_answer(
     modality : of the image; a defect type of the other one makes the answer ``review``
     frame : what the coordinates of boxes refer to
     battery_type : decides between the porosity of a cell and of a module
+    finished : False where the model was stopped in the middle
     """
     if not text.strip() or len(text) > MAX_CHARACTERS:
-        return Answer("review", "unread", explanation="")
+        return Answer("review", "unread")
     plain = _FENCE.sub(" ", text)
     fragments = [f for f in find_json(plain) if _is_statement(f)]
     if fragments:
-        return _from_json(plain, fragments, modality, frame, battery_type)
-    return _from_prose(plain, modality, frame, battery_type)
+        answer = _from_json(plain, fragments, modality, frame, battery_type)
+    else:
+        answer = _from_prose(plain, modality, frame, battery_type)
+    # What was not written any more may have turned it round: in prose the meaning stands at the
+    # end, in Korean always.
+    if not finished and (answer.judgement == "normal" or answer.form == "prose"):
+        return replace(answer, judgement="review")
+    return answer
 
 
 def _is_statement(fragment: Fragment) -> bool:
