@@ -114,7 +114,7 @@ def _bundle_state(folder: Path, slot: Slot, own: bool) -> SlotState:
         folder=folder,
         removable=own,
         name=manifest.name,
-        family=str(manifest.architecture.get("name", "")),
+        family=str(manifest.architecture.get("name") or manifest.architecture.get("backbone", "")),
         source=str(manifest.training.get("run", "")),
         licence=OWN_LICENCE if manifest.demo else "",
         size=sum((folder / name).stat().st_size for name in manifest.files),
