@@ -38,6 +38,7 @@ _KEYS = {
     "confidence": ("confidence", "score", "신뢰도", "확신도"),
     "bboxes": ("bboxes", "bbox", "bbox_2d", "boxes", "box", "위치"),
 }
+_CHOICE = re.compile(r"[,/|]|\bor\b|또는")
 _FENCE = re.compile(r"```[a-zA-Z]*")
 _TOKEN = re.compile(r"<\|[a-z_]{1,30}\|>")
 _REFERENCE = re.compile(r"<\|object_ref_start\|>(.{0,200}?)<\|object_ref_end\|>", re.DOTALL)
@@ -200,8 +201,12 @@ def _type_values(item: dict[str, Any]) -> Iterator[str]:
 def _judgement(value: Any) -> Judgement | None:
     if not isinstance(value, str):
         return None
-    word = JUDGEMENT_WORDS.get(" ".join(value.lower().split()).strip(" ."))
-    return word if word is not None else claims_of(value).judgement
+    text = " ".join(value.lower().split()).strip(" .")
+    if text in JUDGEMENT_WORDS:
+        return JUDGEMENT_WORDS[text]
+    offered = {JUDGEMENT_WORDS.get(part.strip(" .\"'")) for part in _CHOICE.split(text)} - {None}
+    # The choice of the prompt, repeated: nothing was chosen.
+    return "review" if len(offered) > 1 else claims_of(value).judgement
 
 
 def _confidence(value: Any) -> float | None:
