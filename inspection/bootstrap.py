@@ -96,10 +96,24 @@ class ClusterBootstrap:
         return self._interval(_divide(totals[:, 0], totals[:, 1]))
 
     def macro_f1(
-        self, labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+        self,
+        labels: NDArray[np.int64],
+        predicted: NDArray[np.int64],
+        classes: int,
+        among: Sequence[int] | None = None,
     ) -> Interval | None:
-        """Return the interval of the mean F1 over the classes that a resample holds."""
-        return self._interval(np.nanmean(self._class_f1(labels, predicted, classes), axis=1))
+        """Return the interval of the mean F1 over the classes that a resample holds.
+
+        Parameters
+        ----------
+        labels, predicted : (N,)
+        classes : how many there are
+        among : those that count in the mean; all by default
+        """
+        values = self._class_f1(labels, predicted, classes)
+        values = values[:, list(range(classes) if among is None else among)]
+        known = np.isfinite(values)
+        return self._interval(_divide(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)))
 
     def class_f1(
         self, labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int

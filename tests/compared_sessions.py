@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
+import cv2
+import numpy as np
+
 from inspection.messages import Message
+from inspection.records import Battery, Lot
 from inspection.results import (
     BatteryResult,
     Box,
     ChosenImages,
+    Decision,
     EnsembleResult,
     ImageResult,
+    ModelProvenance,
     Verdict,
     VlgImage,
     VlgResult,
     VlmImage,
     VlmResult,
 )
+from inspection.session import SessionStore
 
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 Word = Literal["normal", "defect", "review", "failed", None]
 """What a system says of an image; None where it was not asked."""
 FAILURE = Message(code="config_missing", params={"name": "a.png"})
@@ -160,3 +171,91 @@ def vlg_result(images: Sequence[VlgImage]) -> VlgResult:
         box_images=[image.image for image in images for _ in image.bboxes],
         images=list(images),
     )
+
+
+def write_session(
+    root: Path,
+    lot: Path,
+    results: Sequence[BatteryResult],
+    *,
+    name: datetime = NOW,
+    decisions: Mapping[str, Any] | None = None,
+    **record: Any,
+) -> Path:
+    """Save results as a finished session and return its folder."""
+    content: dict[str, Any] = {
+        "operator": "김영수",
+        "station": "라인 3",
+        "language": "en",
+        "config": {"inspector": {"method": "weighted_average"}, "sample": 1},
+        "device": "cpu",
+        "models": [ModelProvenance(slot="ct_cnn", name="demo", sha256="ab" * 32)],
+        "version": "0.1.0",
+    }
+    batteries = tuple(
+        Battery(battery_id=r.battery_id, ct_id=r.ct_id, rgb_id=r.rgb_id) for r in results
+    )
+    with SessionStore.create(
+        root, lot=Lot(root=lot, batteries=batteries), now=name, **content | record
+    ) as store:
+        for result in results:
+            store.save_battery(result)
+        for battery_id, kind in (decisions or {}).items():
+            store.decide(
+                battery_id,
+                Decision(
+                    action="override", kind=kind, operator="김영수", decided_at=datetime.now(UTC)
+                ),
+            )
+        store.mark("completed")
+        return store.folder
+
+
+def write_lot(root: Path, labels: Mapping[str, Mapping[str, Any] | None]) -> Path:
+    """Write a lot of grey pictures, each with its label; None leaves one without.
+
+    A label is what differs from a normal one: ``defects`` as name and box, or ``is_normal``.
+    """
+    for name, label in labels.items():
+        ct = "CT_" in name
+        folder = root / name.split("_")[3] / ("ct" if ct else "rgb")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((80, 100) if ct else (80, 100, 3), 120, np.uint8)
+        picture = cv2.imencode(Path(name).suffix, pixels)[1].tobytes()
+        (folder / name).write_bytes(picture)
+        if label is not None:
+            content = json.dumps(_label(name, label), ensure_ascii=False)
+            (folder / Path(name).with_suffix(".json")).write_text(content, encoding="utf-8")
+    return root
+
+
+def lot_name(name: str) -> str:
+    """Return the name in results of an image that `write_lot` wrote."""
+    return f"{name.split('_')[3]}/{'ct' if 'CT_' in name else 'rgb'}/{name}"
+
+
+def _label(name: str, label: Mapping[str, Any]) -> dict[str, Any]:
+    defects = [
+        {
+            "id": n,
+            "name": kind,
+            "points": [b.x, b.y, b.x + b.w, b.y, b.x + b.w, b.y + b.h, b.x, b.y + b.h],
+        }
+        for n, (kind, b) in enumerate(label.get("defects", ()), start=1)
+    ]
+    return {
+        "data_info": {
+            "data_type": "ct" if "CT_" in name else "rgb",
+            "battery_ids": int(name.split("_")[3]),
+            "type": "cell",
+            "form": name.split("_")[2],
+        },
+        "swelling": {"swelling": False},
+        "defects": defects or None,
+        "image_info": {
+            "width": 100,
+            "height": 80,
+            "file_name": name,
+            "is_normal": label.get("is_normal", not defects),
+        },
+    }
