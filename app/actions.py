@@ -20,6 +20,7 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cancel": ("cancel", ("Shift+F5",)),
     "again": ("retry", ("Ctrl+R",)),
     "start_over": ("", ()),
+    "unload": ("", ()),
     "models": ("models", ("Ctrl+M",)),
     "previous": ("previous", ("Up", "K")),
     "next": ("next", ("Down", "J")),
@@ -32,6 +33,8 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "slice_on": ("", ("Right",)),
     "view_back": ("", ("Shift+Left",)),
     "view_on": ("", ("Shift+Right",)),
+    "answer_back": ("", ("Ctrl+Left",)),
+    "answer_on": ("", ("Ctrl+Right",)),
     "axis": ("", ("X",)),
     "worst": ("worst", ("W",)),
     "overlay": ("overlay", ("H",)),
@@ -45,9 +48,13 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "about": ("info", ()),
 }
 CHECKABLE = ("pause", "overlay", "boxes", "lock")
+REPEATED = ("slice", "view", "answer")
 GROUPS = (
     ("previous", "next", "suspicious", "accept", "accept_next", "override", "undo", "find"),
-    ("slice_back", "slice_on", "view_back", "view_on", "axis", "worst", "overlay", "boxes"),
+    (
+        *("slice_back", "slice_on", "view_back", "view_on", "answer_back", "answer_on"),
+        *("axis", "worst", "overlay", "boxes"),
+    ),
     ("open_lot", "start", "pause", "cancel", "again", "models", "export", "keys", "quit"),
 )
 
@@ -63,7 +70,7 @@ class Actions(QObject):
             action.setObjectName(name)
             action.setShortcuts([QKeySequence(key) for key in keys])
             action.setCheckable(name in CHECKABLE)
-            action.setAutoRepeat(name in ("previous", "next") or name.startswith(("slice", "view")))
+            action.setAutoRepeat(name in ("previous", "next") or name.startswith(REPEATED))
             window.addAction(action)
             self._by_name[name] = action
         self.languages = self._choice(window, ("en", "ko"))
@@ -109,6 +116,7 @@ class Actions(QObject):
             "cancel": self.tr("Cancel inspection"),
             "again": self.tr("Inspect this battery again"),
             "start_over": self.tr("Inspect the whole lot again, in a new session"),
+            "unload": self.tr("Unload the models"),
             "models": self.tr("Models ..."),
             "previous": self.tr("Previous battery"),
             "next": self.tr("Next battery"),
@@ -121,6 +129,8 @@ class Actions(QObject):
             "slice_on": self.tr("Next slice"),
             "view_back": self.tr("Previous view"),
             "view_on": self.tr("Next view"),
+            "answer_back": self.tr("Previous image of the VLM and VLG"),
+            "answer_on": self.tr("Next image of the VLM and VLG"),
             "axis": self.tr("Next axis"),
             "worst": self.tr("Worst slice and view"),
             "overlay": self.tr("Heat-map"),
@@ -161,7 +171,7 @@ class Actions(QObject):
         offered |= dict.fromkeys(("previous", "next", "suspicious", "find", "findings"), has_lot)
         offered |= dict.fromkeys(("accept", "accept_next"), may_accept)
         offered |= {"override": may_decide, "undo": may_undo, "export": has_session}
-        offered["open_lot"] = phase == "idle"
+        offered |= dict.fromkeys(("open_lot", "unload"), phase == "idle")
         for name, on in offered.items():
             self._by_name[name].setEnabled(on)
         self._by_name["pause"].setChecked(phase == "paused")

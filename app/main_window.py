@@ -31,7 +31,7 @@ from app.panels.verdict import VerdictPanel
 from app.panels.vlg import VlgPanel
 from app.panels.vlm import VlmPanel
 from app.plots import Plots
-from app.review import BatteryView, Row
+from app.review import BatteryView, LiveAnswers, Row
 from app.runner import LaneView
 from app.widgets.banner import Banner
 from app.widgets.run_progress import RunProgress
@@ -86,8 +86,8 @@ class MainWindow(QMainWindow):
         plots = Plots(self.controller.files, self)
         plots.failed.connect(self.controller.failed)
         self.rgb = RgbPanel(self.controller.files, layers, plots)
-        self.vlm = VlmPanel()
-        self.vlg = VlgPanel()
+        self.vlm = VlmPanel(self.controller.files, actions["boxes"])
+        self.vlg = VlgPanel(self.controller.files, actions["boxes"])
         self.scores = ScoresPanel(fused, plots)
         self.verdict = VerdictPanel(deciding, marks)
 
@@ -129,6 +129,7 @@ class MainWindow(QMainWindow):
             "cancel": controller.runner.cancel,
             "again": self._on_again,
             "start_over": controller.start_over,
+            "unload": controller.unload_models,
             "previous": partial(self.lot_panel.step, -1),
             "next": partial(self.lot_panel.step, 1),
             "suspicious": self.lot_panel.next_suspicious,
@@ -140,6 +141,8 @@ class MainWindow(QMainWindow):
             "slice_on": partial(self.ct.step, 1),
             "view_back": partial(self.rgb.step, -1),
             "view_on": partial(self.rgb.step, 1),
+            "answer_back": partial(self._step_answer, -1),
+            "answer_on": partial(self._step_answer, 1),
             "axis": self.ct.next_axis,
             "worst": self._on_worst,
             "find": self._on_find,
@@ -161,8 +164,8 @@ class MainWindow(QMainWindow):
             action.triggered.connect(self._on_theme)
         self.menus.systems_chosen.connect(self._on_systems)
         self.menus.lot_wanted.connect(controller.open_lot)
-        self.hold.held.connect(self.ct.set_bare)
-        self.hold.held.connect(self.rgb.set_bare)
+        for panel in (self.ct, self.rgb, self.vlm, self.vlg):
+            self.hold.held.connect(panel.set_bare)
         self._connect_panels()
         self._connect_controller()
 
@@ -180,6 +183,12 @@ class MainWindow(QMainWindow):
             panel.opacity_changed.connect(self._on_opacity)
         for missing in (self.vlm.missing, self.vlg.missing):
             missing.models_wanted.connect(self.conversations.show_models)
+        for panel in (self.vlm, self.vlg):
+            panel.failed.connect(self.announcements.tell_error)
+        # The two look at the same images, and side by side they show the same one.
+        self.vlm.image_chosen.connect(self.vlg.show_image)
+        self.vlg.image_chosen.connect(self.vlm.show_image)
+        self.conversations.model_work.changed.connect(controller.unload_models)
         self.conversations.told.connect(self.announcements.toast.tell)
         self.conversations.close_confirmed.connect(self._on_close_confirmed)
 
@@ -193,6 +202,7 @@ class MainWindow(QMainWindow):
         controller.decisions.operator_needed.connect(self.conversations.ask_operator)
         controller.settings_changed.connect(self._on_settings)
         controller.runner.lane_changed.connect(self._on_lane)
+        controller.runner.live_changed.connect(self._on_live)
         controller.runner.progress_changed.connect(self._sync_actions)
 
     # -- from the controller ---------------------------------------------------------------
@@ -227,6 +237,12 @@ class MainWindow(QMainWindow):
         elif view.system == "vlg":
             self.vlg.set_lane(view)
 
+    def _on_live(self, system: SystemName, live: LiveAnswers | None) -> None:
+        if system == "vlm":
+            self.vlm.show_live(live)
+        elif system == "vlg":
+            self.vlg.show_live(live)
+
     def _on_session(self, record: SessionRecord | None) -> None:
         self.status.set_session(record)
         self.history.set_open(record)
@@ -242,6 +258,11 @@ class MainWindow(QMainWindow):
     def _on_again(self) -> None:
         if self.controller.current_id is not None:
             self.controller.inspect_again(self.controller.current_id)
+
+    def _step_answer(self, delta: int) -> None:
+        # Behind the other's tab a panel has no visible part.
+        hidden = self.vlm.visibleRegion().isEmpty()
+        (self.vlg if hidden else self.vlm).step(delta)
 
     def _on_worst(self) -> None:
         self.ct.to_worst()

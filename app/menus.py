@@ -18,7 +18,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "file": ("open_lot", "RECENT", None, "export", None, "quit"),
     "inspection": (
         *("start", "pause", "cancel", None, "again", "start_over", None),
-        *("SYSTEMS", "models"),
+        *("SYSTEMS", "models", "unload"),
     ),
     "review": (
         *("previous", "next", "suspicious", "find", None),
@@ -26,7 +26,8 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     ),
     "view": (
         *("overlay", "boxes", "worst", None, "slice_back", "slice_on", "axis"),
-        *("view_back", "view_on", None, "DOCKS", "lock", "reset_layout", None),
+        *("view_back", "view_on", "answer_back", "answer_on", None),
+        *("DOCKS", "lock", "reset_layout", None),
         *("LANGUAGE", "THEME"),
     ),
     "help": ("keys", "about"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Sharp on a 4K screen; a 4000 px JPEG is decoded at half its size.
 DECODE_SIDE = 2000
+# Of a whole frame, which is shown small beside its answer.
+FRAME_PIXELS = 1_500_000
 HEAT_SIDE = 512
 CACHED = 24
 HEAT_FLOOR = 0.08
@@ -71,14 +73,29 @@ def load_picture(shown: ShownImage) -> Picture:
             roi=_labelled_roi(shown.ref),
             fit=(DECODE_SIDE, DECODE_SIDE),
         )
-    except InspectionError as error:
-        return Picture(shown, None, Rect(0, 0, 1, 1), problem=error.message)
-    except OSError as error:
-        unreadable = ImageError(
+    except (InspectionError, OSError) as error:
+        return _without_pixels(shown, error)
+    return Picture(shown, _as_qimage(data.pixels), data.roi, heat, heat_roi)
+
+
+def load_frame_picture(shown: ShownImage) -> Picture:
+    """Decode an image whole, as the VLM and the VLG are shown it."""
+    from inspection.images import load_frame
+
+    ref = shown.ref
+    try:
+        data = load_frame(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
+    except (InspectionError, OSError) as error:
+        return _without_pixels(shown, error)
+    return Picture(shown, _as_qimage(data.pixels), data.roi)
+
+
+def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Picture:
+    if isinstance(error, OSError):
+        error = ImageError(
             "image_unreadable", name=shown.ref.path.name, problem=error.strerror or ""
         )
-        return Picture(shown, None, Rect(0, 0, 1, 1), problem=unreadable.message)
-    return Picture(shown, _as_qimage(data.pixels), data.roi, heat, heat_roi)
+    return Picture(shown, None, Rect(0, 0, 1, 1), problem=error.message)
 
 
 def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
@@ -122,17 +139,29 @@ def _coloured(levels: NDArray[np.float32]) -> QImage:
 
 
 class PictureLoader(QObject):
-    """Loads the one picture a panel shows; an older request never overtakes a newer one."""
+    """Loads the one picture a panel shows; an older request never overtakes a newer one.
+
+    Parameters
+    ----------
+    pool : decodes the pictures
+    load : how
+    cached : how many pictures are kept
+    """
 
     loaded = Signal(object)
     failed = Signal(object)
 
     def __init__(
-        self, pool: TaskPool, parent: QObject, load: Callable[[ShownImage], Picture] = load_picture
+        self,
+        pool: TaskPool,
+        parent: QObject,
+        load: Callable[[ShownImage], Picture] = load_picture,
+        cached: int = CACHED,
     ) -> None:
         super().__init__(parent)
         self._pool = pool
         self._load = load
+        self._cached = cached
         self._ticket: Ticket | None = None
         self._cache: OrderedDict[tuple[Path, bool], Picture] = OrderedDict()
 
@@ -156,7 +185,7 @@ class PictureLoader(QObject):
 
     def _on_loaded(self, picture: Picture) -> None:
         self._cache[_key(picture.shown)] = picture
-        while len(self._cache) > CACHED:
+        while len(self._cache) > self._cached:
             self._cache.popitem(last=False)
         self.loaded.emit(picture)
 

@@ -87,10 +87,14 @@ class LaneWorker(QObject):
         if lane is None:
             return
         self.reported.emit(LaneReady(job, self._system, self._models, self._device))
+        sound = True
         for battery in batteries:
             if not _may_go_on(job):
-                return
-            self._inspect(job, lane, battery)
+                break
+            sound = self._inspect(job, lane, battery) and sound
+        if not sound:
+            # What broke may be the model's or the driver's state: the next job begins afresh.
+            self._close()
 
     def _loaded(self, job: Job) -> Lane | None:
         """Return the lane with its models loaded; None where they cannot be, which is told."""
@@ -125,7 +129,8 @@ class LaneWorker(QObject):
             # The models are out of reach either way; an inspection must still be able to start.
             log.exception("%s could not be closed", self._system)
 
-    def _inspect(self, job: Job, lane: Lane, battery: Battery) -> None:
+    def _inspect(self, job: Job, lane: Lane, battery: Battery) -> bool:
+        """Return False where the lane failed."""
         from inspection.lanes import inspect_safely
 
         self.reported.emit(BatteryStarted(job, self._system, battery.battery_id))
@@ -133,6 +138,7 @@ class LaneWorker(QObject):
         result = inspect_safely(lane, battery, job.cancel, events.take)
         events.flush()
         self.reported.emit(BatteryDone(job, self._system, battery.battery_id, result))
+        return result.state != "failed"
 
 
 class _Events:

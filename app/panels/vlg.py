@@ -2,69 +2,88 @@
 
 from __future__ import annotations
 
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QWidget
+
+from app.panels.answers import Answer, AnswersPanel
 from app.review import BatteryView
-from app.runner import LaneView
-from app.tones import class_tone
-from app.widgets.bars import Bar, Bars
-from app.widgets.chip import Chip
-from app.widgets.missing import MissingModel
-from app.widgets.panel import Panel, column, label
+from app.tones import Tone
+from app.widgets.box_list import BoxList
 from app.wording import class_text, score_text
+from app.workers import TaskPool
+from inspection.results import Box, VlgImage
 
-SHOWN = 6
 
+class VlgPanel(AnswersPanel):
+    """What text queries found on each image, surest first; or why there is nothing."""
 
-class VlgPanel(Panel):
-    """Defects found by text queries, surest first; or why there are none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._view: BatteryView | None = None
-        layout = column(self)
-        self.missing = MissingModel()
-        layout.addWidget(self.missing, 1)
-        self._chip = Chip()
-        layout.addWidget(self._chip)
-        self._boxes = Bars(name_share=0.45)
-        layout.addWidget(self._boxes)
-        self._more = label("muted")
-        layout.addWidget(self._more)
-        layout.addStretch(1)
+    def __init__(self, pool: TaskPool, boxes: QAction) -> None:
+        super().__init__("vlg", pool, boxes)
+        self.list.itemSelectionChanged.connect(self._on_selected)
         self.retranslate()
+        self.restyle()
 
     def title(self) -> str:
         """Return the dock's title."""
         return self.tr("VLG boxes")
 
-    def show_battery(self, view: BatteryView | None) -> None:
-        """Show a battery."""
-        self._view = view
-        self.retranslate()
+    def own_widgets(self) -> tuple[QWidget, ...]:
+        """Return the list of boxes."""
+        self.list = BoxList()
+        return (self.list,)
 
-    def set_lane(self, view: LaneView) -> None:
-        """Show the state of the lane, for batteries it has not judged."""
-        self.missing.set_lane(view)
+    def judgement(self, answer: Answer) -> tuple[str, Tone]:
+        """Return how many boxes the image has."""
+        assert isinstance(answer, VlgImage)
+        if not answer.bboxes:
+            return self.tr("Nothing found"), "success"
+        return self.tr("Boxes: {count}").format(count=len(answer.bboxes)), "critical"
 
-    def retranslate(self) -> None:
-        """Put the words of the window's language in place."""
-        result = self._view.result.vlg if self._view and self._view.result else None
-        self.missing.setVisible(result is None)
-        for widget in (self._chip, self._boxes, self._more):
-            widget.setVisible(result is not None)
-        self.missing.show_battery("vlg", self._view)
-        if result is None:
-            return
-        count = len(result.bboxes)
-        self._chip.show_state(
-            self.tr("Boxes: {count}").format(count=count) if count else self.tr("Nothing found"),
-            "critical" if count else "success",
-        )
-        found = sorted(zip(result.scores, result.defect_types, strict=True), reverse=True)
-        self._boxes.show_bars(
-            tuple(
-                Bar(class_text(name), score, class_tone(name), score_text(score, 2))
-                for score, name in found[:SHOWN]
-            )
-        )
-        left = count - SHOWN
-        self._more.setText(self.tr("and {count} more").format(count=left) if left > 0 else "")
+    def facts_of(self, answer: Answer) -> list[str]:
+        """Return how many boxes the battery has on all its images."""
+        whole = self._view.result.vlg if self._view and self._view.result else None
+        if whole is None:
+            return []
+        return [self.tr("Whole battery: {count}").format(count=len(whole.bboxes))]
+
+    def words_of(self, answer: Answer) -> tuple[str, str]:
+        """Return nothing: the list says it all."""
+        return "", ""
+
+    def boxes_of(self, answer: Answer) -> list[Box]:
+        """Return the boxes with their scores."""
+        assert isinstance(answer, VlgImage)
+        return [
+            box.model_copy(update={"score": score})
+            for box, score in zip(answer.bboxes, answer.scores, strict=True)
+        ]
+
+    def first_choice(self, view: BatteryView) -> str | None:
+        """Return the image with the surest box."""
+        found = view.result.vlg if view.result else None
+        if found is None or not found.bboxes:
+            return None
+        return max(zip(found.scores, found.box_images, strict=True))[1]
+
+    def show_own(self, answer: Answer | None) -> None:
+        """List the boxes."""
+        self.list.setHeaderLabels([self.tr("Defect type"), self.tr("Phrase"), self.tr("Score")])
+        rows = []
+        if isinstance(answer, VlgImage):
+            found = zip(answer.defect_types, answer.phrases, answer.scores, strict=True)
+            rows = [
+                (class_text(name), phrase, score_text(score, 2)) for name, phrase, score in found
+            ]
+        self.list.show_rows(rows)
+        self.list.setVisible(bool(rows))
+
+    def boxes_drawn(self) -> None:
+        """Bring out the box that is chosen in the list."""
+        self.stage.highlight(self.list.chosen)
+
+    def _on_selected(self) -> None:
+        self.boxes_drawn()
+        for item in self.list.selectedItems():
+            middle = self.list.visualItemRect(item).center()
+            inside = self.list.viewport().mapTo(self.scroll.widget(), middle)
+            self.scroll.ensureVisible(0, inside.y())

@@ -1,80 +1,71 @@
-"""The vision-language model's judgement of the current battery."""
+"""The vision-language model's judgement of the current battery, live while it writes."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 
+from app.panels.answers import Answer, AnswersPanel
 from app.review import BatteryView
-from app.runner import LaneView
 from app.tones import Tone
-from app.widgets.bars import Bar, Bars
-from app.widgets.chip import Chip
-from app.widgets.missing import MissingModel
-from app.widgets.panel import Panel, column, label, line
 from app.wording import class_text, score_text
+from app.workers import TaskPool
+from inspection.results import Box, Judgement, VlmImage
+
+TONES: dict[Judgement, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
 
 
-class VlmPanel(Panel):
-    """Judgement, defect type, confidence and explanation; or why there is none."""
+class VlmPanel(AnswersPanel):
+    """Judgement, defect type, confidence, explanation and boxes; or why there are none."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._view: BatteryView | None = None
-        layout = column(self)
-        self.missing = MissingModel()
-        layout.addWidget(self.missing, 1)
-        self._chip = Chip()
-        self._type = label()
-        head = line(self._chip, self._type)
-        head.addStretch(1)
-        layout.addLayout(head)
-        self._confidence = Bars(name_share=0.3)
-        layout.addWidget(self._confidence)
-        self._explanation = label(wrap=True)
-        self._explanation.setTextFormat(Qt.TextFormat.PlainText)
-        self._explanation.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        layout.addWidget(self._explanation)
-        layout.addStretch(1)
+    def __init__(self, pool: TaskPool, boxes: QAction) -> None:
+        super().__init__("vlm", pool, boxes)
         self.retranslate()
+        self.restyle()
 
     def title(self) -> str:
         """Return the dock's title."""
         return self.tr("VLM judgement")
 
-    def show_battery(self, view: BatteryView | None) -> None:
-        """Show a battery."""
-        self._view = view
-        self.retranslate()
+    def judgement(self, answer: Answer) -> tuple[str, Tone]:
+        """Return the judgement of the image."""
+        assert isinstance(answer, VlmImage)
+        judgement = answer.prediction or "review"
+        return self._word(judgement), TONES[judgement]
 
-    def set_lane(self, view: LaneView) -> None:
-        """Show the state of the lane, for batteries it has not judged."""
-        self.missing.set_lane(view)
+    def facts_of(self, answer: Answer) -> list[str]:
+        """Return defect type and confidence, and the judgement of the battery where it differs."""
+        assert isinstance(answer, VlmImage)
+        facts = [class_text(answer.defect_type)] if answer.defect_type else []
+        if answer.confidence is not None:
+            score = score_text(answer.confidence, 2)
+            facts.append(self.tr("Confidence {score}").format(score=score))
+        whole = self._view.result.vlm if self._view and self._view.result else None
+        if whole is not None and whole.prediction != answer.prediction:
+            facts.append(self.tr("Battery: {word}").format(word=self._word(whole.prediction)))
+        return facts
 
-    def retranslate(self) -> None:
-        """Put the words of the window's language in place."""
-        result = self._view.result.vlm if self._view and self._view.result else None
-        self.missing.setVisible(result is None)
-        for widget in (self._chip, self._type, self._confidence, self._explanation):
-            widget.setVisible(result is not None)
-        self.missing.show_battery("vlm", self._view)
-        if result is None:
-            return
-        tones: dict[str, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
-        words = {
+    def words_of(self, answer: Answer) -> tuple[str, str]:
+        """Return the explanation; the answer as it was written where it could not be read."""
+        assert isinstance(answer, VlmImage)
+        if answer.form != "unread":
+            return "", answer.explanation
+        remark = self.tr("This answer could not be read, so it counts as review.")
+        if not answer.answer.strip():
+            return remark, self.tr("The model wrote nothing.")
+        return remark, answer.answer
+
+    def boxes_of(self, answer: Answer) -> list[Box]:
+        """Return the boxes that the answer names."""
+        assert isinstance(answer, VlmImage)
+        return answer.bbox
+
+    def first_choice(self, view: BatteryView) -> str | None:
+        """Return the image that decided."""
+        return view.result.vlm.image if view.result and view.result.vlm else None
+
+    def _word(self, judgement: Judgement) -> str:
+        return {
             "normal": self.tr("Normal"),
             "defect": self.tr("Defect"),
             "review": self.tr("Review"),
-        }
-        self._chip.show_state(words[result.prediction], tones[result.prediction])
-        self._type.setText(class_text(result.defect_type) if result.defect_type else "")
-        self._explanation.setText(result.explanation)
-        self._confidence.show_bars(
-            (
-                Bar(
-                    self.tr("Confidence"),
-                    result.confidence,
-                    "accent",
-                    score_text(result.confidence, 2),
-                ),
-            )
-        )
+        }[judgement]

@@ -38,12 +38,16 @@ EDGE = 10
 EDGE_SHARE = 0.02
 BOX_COLOUR = QColor("#40c8ff")
 BOX_TEXT_POINTS = 8.5
+BOX_WIDTH = 2
+FAINT = 0.45
 
 
 class PictureView(QGraphicsView):
     """Shows one picture in source pixels: whatever is laid over it needs no conversion."""
 
     stepped = Signal(int)
+    looked = Signal()
+    """The operator has zoomed or moved the picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,11 +66,12 @@ class PictureView(QGraphicsView):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._image = self._pixmap_item()
         self._heat = self._pixmap_item()
-        self._boxes: list[QGraphicsItem] = []
+        self._boxes: list[QGraphicsRectItem] = []
         self._roi = Rect(0, 0, 1, 1)
         self._fitted, self._fit_scale = True, 1.0
         self._overlay, self._opacity, self._bare, self._show_boxes = True, 0.7, False, True
         self._has_picture = False
+        self._following = False
         self.caption = self._label("caption")
         self.footer = self._label("caption")
         self.notice = self._label("caption")
@@ -122,6 +127,12 @@ class PictureView(QGraphicsView):
         self._overlay, self._opacity, self._show_boxes = overlay, opacity, boxes
         self._refresh_layers()
 
+    def highlight(self, index: int | None) -> None:
+        """Bring out one box by its place among those shown, or none."""
+        for place, frame in enumerate(self._boxes):
+            frame.setPen(_box_pen(BOX_WIDTH + 2 if place == index else BOX_WIDTH))
+            frame.setOpacity(1.0 if index in (None, place) else FAINT)
+
     def set_bare(self, bare: bool) -> None:
         """Show the bare picture while a key is held."""
         self._bare = bare
@@ -148,6 +159,19 @@ class PictureView(QGraphicsView):
             self._fit_scale = self.transform().m11()
         self._arrange()
 
+    def follow(self, other: PictureView) -> None:
+        """Show the part of the picture that another view of it shows."""
+        if not self._has_picture:
+            return
+        self._following = True
+        if other._fitted:
+            self.fit()
+        else:
+            self._fitted = False
+            self.setTransform(other.transform())
+            self.centerOn(other.mapToScene(other.viewport().rect().center()))
+        self._following = False
+
     # -- Qt --------------------------------------------------------------------------------
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -166,10 +190,18 @@ class PictureView(QGraphicsView):
         elif scale <= MAX_ZOOM:
             self._fitted = False
             self.scale(factor, factor)
+        self.looked.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Qt: show the whole picture again."""
         self.fit()
+        self.looked.emit()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        """Qt: the picture was moved."""
+        super().scrollContentsBy(dx, dy)
+        if not self._following and not self._fitted:
+            self.looked.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt: keep the whole picture in sight."""
@@ -202,14 +234,12 @@ class PictureView(QGraphicsView):
 
     def _add_box(self, box: Box) -> None:
         frame = QGraphicsRectItem(box.x, box.y, box.w, box.h)
-        pen = QPen(BOX_COLOUR, 2)
-        pen.setCosmetic(True)
-        frame.setPen(pen)
+        frame.setPen(_box_pen(BOX_WIDTH))
         self._scene.addItem(frame)
         self._boxes.append(frame)
         if box.score is None:
             return
-        text = QGraphicsSimpleTextItem(f"{box.score:.2f}")
+        text = QGraphicsSimpleTextItem(f"{box.score:.2f}", frame)
         font = QFont(self.font())
         font.setPointSizeF(BOX_TEXT_POINTS)
         font.setBold(True)
@@ -218,8 +248,6 @@ class PictureView(QGraphicsView):
         text.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
         text.setPos(QPointF(box.x, box.y))
         text.setTransform(QTransform.fromTranslate(0, -text.boundingRect().height()))
-        self._scene.addItem(text)
-        self._boxes.append(text)
 
     def _refresh_layers(self) -> None:
         heat = self._overlay and not self._bare
@@ -250,6 +278,12 @@ def _place(item: QGraphicsPixmapItem, pixmap: QPixmap, roi: Rect) -> None:
     item.setPixmap(pixmap)
     item.setPos(roi.x, roi.y)
     item.setTransform(item.transform().fromScale(roi.w / pixmap.width(), roi.h / pixmap.height()))
+
+
+def _box_pen(width: int) -> QPen:
+    pen = QPen(BOX_COLOUR, width)
+    pen.setCosmetic(True)
+    return pen
 
 
 def _rect(roi: Rect) -> QRectF:

@@ -167,6 +167,26 @@
             <source>Models ...</source>
             <translation>모델 관리...</translation>
         </message>
+        <message>
+            <source>Unload the models</source>
+            <translation>모델 메모리 해제</translation>
+        </message>
+        <message>
+            <source>Previous image of the VLM and VLG</source>
+            <translation>이전 VLM·VLG 이미지</translation>
+        </message>
+        <message>
+            <source>Next image of the VLM and VLG</source>
+            <translation>다음 VLM·VLG 이미지</translation>
+        </message>
+        <message>
+            <source>Next conflict of the systems</source>
+            <translation>시스템 간 다음 불일치</translation>
+        </message>
+        <message>
+            <source>Compare the systems</source>
+            <translation>시스템 비교</translation>
+        </message>
     </context>
     <context>
         <name>Announcements</name>
@@ -212,6 +232,41 @@
         </message>
     </context>
     <context>
+        <name>AnswersPanel</name>
+        <message>
+            <source>Previous image (Ctrl+Left)</source>
+            <translation>이전 이미지 (Ctrl+Left)</translation>
+        </message>
+        <message>
+            <source>Next image (Ctrl+Right)</source>
+            <translation>다음 이미지 (Ctrl+Right)</translation>
+        </message>
+        <message>
+            <source>Writing ...</source>
+            <translation>작성 중...</translation>
+        </message>
+        <message>
+            <source>Looking ...</source>
+            <translation>확인 중...</translation>
+        </message>
+        <message>
+            <source>{seconds} s</source>
+            <translation>{seconds}초</translation>
+        </message>
+        <message>
+            <source>Evenly spaced images: the ensemble had not chosen any.</source>
+            <translation>앙상블이 고른 이미지가 없어 일정한 간격으로 고른 이미지입니다.</translation>
+        </message>
+        <message>
+            <source>Images drawn as a sample, seed {seed}.</source>
+            <translation>표본으로 뽑은 이미지입니다 (시드 {seed}).</translation>
+        </message>
+        <message>
+            <source>For want of memory: {steps}</source>
+            <translation>메모리 부족으로 인한 조치: {steps}</translation>
+        </message>
+    </context>
+    <context>
         <name>BatteryTable</name>
         <message>
             <source>Battery</source>
@@ -232,6 +287,83 @@
         <message>
             <source>Decision</source>
             <translation>결정</translation>
+        </message>
+        <message>
+            <source>The systems disagree.</source>
+            <translation>시스템의 판정이 서로 다릅니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ComparisonColumn</name>
+        <message>
+            <source>Not looked at</source>
+            <translation>보지 않음</translation>
+        </message>
+        <message>
+            <source>{seconds} s</source>
+            <translation>{seconds}초</translation>
+        </message>
+        <message>
+            <source>Confidence {score}</source>
+            <translation>확신도 {score}</translation>
+        </message>
+    </context>
+    <context>
+        <name>ComparisonPanel</name>
+        <message>
+            <source>Comparison</source>
+            <translation>시스템 비교</translation>
+        </message>
+        <message>
+            <source>Previous image</source>
+            <translation>이전 이미지</translation>
+        </message>
+        <message>
+            <source>Next image</source>
+            <translation>다음 이미지</translation>
+        </message>
+        <message>
+            <source>Battery</source>
+            <translation>배터리</translation>
+        </message>
+        <message>
+            <source>Conflict: different defect types</source>
+            <translation>불일치: 결함 유형이 다름</translation>
+        </message>
+        <message>
+            <source>The systems agree</source>
+            <translation>판정 일치</translation>
+        </message>
+        <message>
+            <source>Conflict: the systems disagree</source>
+            <translation>불일치: 판정이 서로 다름</translation>
+        </message>
+        <message>
+            <source>Nothing to compare yet</source>
+            <translation>비교할 판정 없음</translation>
+        </message>
+        <message>
+            <source>There is something to compare once the VLM or the VLG has judged.</source>
+            <translation>VLM이나 VLG가 판정하면 비교할 수 있습니다.</translation>
+        </message>
+        <message>
+            <source>The ensemble's scores chose some of these images, which favours it.</source>
+            <translation>일부 이미지는 앙상블 점수로 선택되어 앙상블에 유리합니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ComparisonWords</name>
+        <message>
+            <source>IoU of the boxes: no two systems have boxes here.</source>
+            <translation>박스 IoU: 이 이미지에서 박스를 제시한 시스템이 둘 이상이 아닙니다.</translation>
+        </message>
+        <message>
+            <source>IoU of the boxes, best pair: {pairs}</source>
+            <translation>박스 IoU(가장 잘 겹치는 쌍): {pairs}</translation>
+        </message>
+        <message>
+            <source>Score {score} · threshold {threshold}</source>
+            <translation>점수 {score} · 임계값 {threshold}</translation>
         </message>
     </context>
     <context>
@@ -523,6 +655,10 @@
         <message>
             <source>Files that the intake could not take, with the reason</source>
             <translation>그대로 받아들이지 못한 파일과 그 사유</translation>
+        </message>
+        <message>
+            <source>Systems disagree</source>
+            <translation>시스템 간 불일치</translation>
         </message>
     </context>
     <context>
@@ -1101,8 +1237,20 @@
             <translation>검출 없음</translation>
         </message>
         <message>
-            <source>and {count} more</source>
-            <translation>외 {count}개</translation>
+            <source>Whole battery: {count}</source>
+            <translation>배터리 전체: {count}</translation>
+        </message>
+        <message>
+            <source>Defect type</source>
+            <translation>결함 유형</translation>
+        </message>
+        <message>
+            <source>Phrase</source>
+            <translation>질의 문구</translation>
+        </message>
+        <message>
+            <source>Score</source>
+            <translation>점수</translation>
         </message>
     </context>
     <context>
@@ -1124,8 +1272,20 @@
             <translation>검토</translation>
         </message>
         <message>
-            <source>Confidence</source>
-            <translation>신뢰도</translation>
+            <source>Confidence {score}</source>
+            <translation>신뢰도 {score}</translation>
+        </message>
+        <message>
+            <source>Battery: {word}</source>
+            <translation>배터리: {word}</translation>
+        </message>
+        <message>
+            <source>This answer could not be read, so it counts as review.</source>
+            <translation>답변을 해석할 수 없어 검토 대상으로 처리됩니다.</translation>
+        </message>
+        <message>
+            <source>The model wrote nothing.</source>
+            <translation>모델이 아무것도 쓰지 않았습니다.</translation>
         </message>
     </context>
     <context>
