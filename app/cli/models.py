@@ -249,11 +249,16 @@ def _progress() -> Iterator[OnProgress]:
         console=Console(stderr=True),
     )
     tasks: dict[str, TaskID] = {}
-    with bar:
 
-        def tell(step: Step) -> None:
-            if step.phase not in tasks:
-                tasks[step.phase] = bar.add_task(_say(f"model_phase_{step.phase}"))
-            bar.update(tasks[step.phase], completed=step.done, total=step.total)
+    def tell(step: Step) -> None:
+        if step.phase not in tasks:
+            # Not before there is something to tell: what is refused at once is one line.
+            bar.start()
+            tasks[step.phase] = bar.add_task(_say(f"model_phase_{step.phase}"))
+        bar.update(tasks[step.phase], completed=step.done, total=step.total)
 
+    try:
         yield tell
+    finally:
+        if tasks:
+            bar.stop()
