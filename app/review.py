@@ -89,13 +89,18 @@ class Row:
         return replace(
             self,
             state=result.state,
-            systems=dict(result.systems),
+            systems={name: self._state_of(name, state) for name, state in result.systems.items()},
             kind=verdict.kind if judged else None,
             defect_type=verdict.defect_type if judged else None,
             fused_score=verdict.fused_score,
             cnn_prob=verdict.cnn_prob,
             ae_score=verdict.ae_score,
         )
+
+    def _state_of(self, system: SystemName, state: SystemState) -> SystemState:
+        """A result knows who has spoken, not who is at it."""
+        at_it = state == "queued" and self.systems.get(system) == "running"
+        return "running" if at_it else state
 
     def with_summary(self, summary: BatterySummary) -> Row:
         """Return the row as a saved session has it."""
@@ -300,6 +305,7 @@ class Progress:
     batteries, total_batteries : batteries every system has spoken on, and all of the job
     images, total_images : images judged by the ensemble
     seconds : since the first model was loaded, pauses left out
+    others : share of its batteries that each other system has done
     """
 
     batteries: int
@@ -307,6 +313,7 @@ class Progress:
     images: int
     total_images: int
     seconds: float
+    others: tuple[float, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -315,14 +322,19 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """Share done, 0 to 1."""
+        """Share done by the system that is furthest behind, 0 to 1."""
+        shares = list(self.others)
         if self.total_images:
-            return min(1.0, self.images / self.total_images)
+            shares.append(min(1.0, self.images / self.total_images))
+        if shares:
+            return min(shares)
         return self.batteries / self.total_batteries if self.total_batteries else 0.0
 
     @property
     def seconds_left(self) -> float | None:
         """Estimate, None before there is anything to estimate from."""
-        if self.rate <= 0 or self.images < min(8, self.total_images):
+        if self.total_images and self.images < min(8, self.total_images):
             return None
-        return max(0, self.total_images - self.images) / self.rate
+        if self.share <= 0 or self.seconds <= 0:
+            return None
+        return self.seconds * (1 - self.share) / self.share

@@ -80,6 +80,9 @@ class InspectionRunner(QObject):
         self._live: dict[SystemName, LiveAnswers] = {}
         self._devices: dict[SystemName, str] = {}
         self._images = self._finished = self._total_images = 0
+        self._spoken: dict[SystemName, int] = {}
+        self._per_battery = 1
+        self._asked: dict[SystemName, int] = {}
         self._clock = _Clock()
 
     # -- orders ----------------------------------------------------------------------------
@@ -105,6 +108,9 @@ class InspectionRunner(QObject):
         off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in systems}
         self._outcomes = {name: {**off, **before.get(name, {})} for name in self._batteries}
         self._models = []
+        self._spoken = dict.fromkeys(systems, 0)
+        self._asked = {system: len(job.left_for(system)) for system in systems}
+        self._per_battery = settings.inspector.sampling.images_per_battery
         self._images = self._finished = 0
         self._total_images = 0
         if "ensemble" in systems:
@@ -168,7 +174,17 @@ class InspectionRunner(QObject):
             images=self._images,
             total_images=self._total_images,
             seconds=self._clock.seconds,
+            others=tuple(
+                self._share_of(system)
+                for system, asked in self._asked.items()
+                if system != "ensemble" and asked
+            ),
         )
+
+    def _share_of(self, system: SystemName) -> float:
+        live = self._live.get(system)
+        begun = min(1.0, len(live.answered) / self._per_battery) if live is not None else 0.0
+        return min(1.0, (self._spoken[system] + begun) / self._asked[system])
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -237,6 +253,7 @@ class InspectionRunner(QObject):
             return
         said = self._outcomes[battery_id]
         said[result.system] = result
+        self._spoken[result.system] += 1
         whole = assemble(self._batteries[battery_id], said)
         if len(said) == len(SYSTEMS):
             self._finished += 1

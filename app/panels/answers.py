@@ -82,8 +82,9 @@ class AnswersPanel(Panel):
     def _head(self) -> QHBoxLayout:
         self.chip = Chip()
         self.back, self.on = QToolButton(), QToolButton()
-        self.back.setText("‹")
-        self.on.setText("›")
+        for step, mark in ((self.back, "‹"), (self.on, "›")):
+            step.setText(mark)
+            step.setProperty("role", "step")
         self.back.clicked.connect(self._on_back)
         self.on.clicked.connect(self._on_on)
         self.position = label("muted")
@@ -221,7 +222,7 @@ class AnswersPanel(Panel):
         self.back.setEnabled(place > 0)
         self.on.setEnabled(place < count - 1)
         answer = entry.answer
-        facts: list[str] = []
+        facts = [_place_of(entry.shown)]
         if answer is None:
             state = self.tr("Writing ...") if entry.text else self.tr("Looking ...")
             self.chip.show_state(state, "accent")
@@ -231,7 +232,7 @@ class AnswersPanel(Panel):
             remark, words = "", message_text(answer.error) if answer.error else ""
         else:
             self.chip.show_state(*self.judgement(answer))
-            facts = self.facts_of(answer)
+            facts += self.facts_of(answer)
             remark, words = self.words_of(answer)
         if answer is not None:
             facts.append(self.tr("{seconds} s").format(seconds=f"{answer.seconds:.1f}"))
@@ -305,9 +306,9 @@ class AnswersPanel(Panel):
             self._draw()
         elif self._asked != entry.shown:
             self._asked = entry.shown
-            self.stage.clear()
             self._loader.show(entry.shown)
-        self.stage.set_captions("", entry.shown.ref.path.name if entry else "")
+        # A caption would cover a picture as small as this one.
+        self.stage.setToolTip(entry.shown.ref.path.name if entry else "")
 
     def _on_picture(self, picture: Picture) -> None:
         self._picture, self._asked = picture, None
@@ -335,6 +336,11 @@ class AnswersPanel(Panel):
         """Qt: come to the front."""
         super().showEvent(event)
         self._show_picture()
+
+
+def _place_of(shown: ShownImage) -> str:
+    ref = shown.ref
+    return " ".join(part for part in (ref.modality.upper(), ref.axis, str(ref.number)) if part)
 
 
 def _selectable() -> QLabel:

@@ -7,10 +7,27 @@ import pytest
 from PySide6.QtCore import QObject, Qt
 
 from app.models.battery_table import BatteryFilter, BatteryTable, Column
-from app.review import Progress, Row, battery_view, first_shown
+from app.review import (
+    LiveAnswers,
+    Progress,
+    Row,
+    answered_images,
+    battery_view,
+    first_shown,
+)
 from inspection.messages import Message
+from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 from inspection.records import Battery, ImageRef
-from inspection.results import BatteryResult, BatterySummary, Decision, ImageResult, Kind, Verdict
+from inspection.results import (
+    BatteryResult,
+    BatterySummary,
+    Decision,
+    ImageResult,
+    Kind,
+    Verdict,
+    VlmImage,
+    VlmResult,
+)
 
 ROOT = Path("/lots/로트 1")
 
@@ -77,6 +94,46 @@ def test_the_estimate_waits_for_something_to_estimate_from():
     assert Progress(0, 10, 3, 100, 0.5).seconds_left is None
     assert Progress(1, 10, 25, 100, 5.0).seconds_left == pytest.approx(15.0)
     assert Progress(10, 10, 100, 100, 20.0).seconds_left == 0
+
+
+def test_a_run_is_as_far_as_the_system_that_is_furthest_behind():
+    progress = Progress(2, 10, 100, 100, 30.0, others=(0.25, 0.5))
+    assert progress.share == 0.25
+    assert progress.seconds_left == pytest.approx(90.0)
+    assert Progress(0, 10, 0, 0, 5.0, others=(0.0,)).seconds_left is None
+
+
+def test_a_system_at_work_stays_so_while_another_speaks():
+    at_work = row("001").with_system("vlm", "running")
+    spoken = result("001", "running", "normal").model_copy(
+        update={"systems": {"ensemble": "done", "vlm": "queued", "vlg": "queued"}}
+    )
+    systems = {"ensemble": "done", "vlm": "running", "vlg": "queued"}
+    assert at_work.with_result(spoken).systems == systems
+
+
+def test_a_live_answer_grows_and_goes_before_an_earlier_one():
+    refs = tuple(
+        ImageRef(ROOT / f"{n}.jpg", "ct", "001", "z", n, None, None, None) for n in range(3)
+    )
+    answers = [VlmImage(image=f"{n}.jpg", modality="ct", number=n, state="done") for n in range(2)]
+    earlier = result("001", "done", "normal").model_copy(
+        update={"vlm": VlmResult(prediction="normal", explanation="", images=answers)}
+    )
+    view = battery_view(Row(Battery("001", "1", "1", ct=refs)), earlier, ROOT, None)
+    assert [entry.answer for entry in answered_images(view, "vlm", None)] == answers
+    live = LiveAnswers("001")
+    for event in (
+        ImageTaken(refs[2]),
+        PartialAnswer(refs[2], "A dark"),
+        PartialAnswer(refs[2], "A dark pore"),
+    ):
+        live = live.after(event)
+    (entry,) = answered_images(view, "vlm", live)
+    assert (entry.shown.ref, entry.answer, entry.text) == (refs[2], None, "A dark pore")
+    live = live.after(ImageAnswered(refs[2], answers[1]))
+    assert (live.image, live.text, live.answered) == (None, "", (answers[1],))
+    assert len(answered_images(view, "vlm", LiveAnswers("002"))) == 2
 
 
 @pytest.fixture
