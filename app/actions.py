@@ -25,6 +25,7 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "previous": ("previous", ("Up", "K")),
     "next": ("next", ("Down", "J")),
     "suspicious": ("suspicious", ("N",)),
+    "conflict": ("conflict", ("Shift+N",)),
     "accept": ("accept", ("A",)),
     "accept_next": ("", ("Return", "Enter")),
     "override": ("override", ("O",)),
@@ -39,6 +40,7 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "worst": ("worst", ("W",)),
     "overlay": ("overlay", ("H",)),
     "boxes": ("boxes", ("B",)),
+    "compare": ("compare", ("C",)),
     "find": ("search", ("Ctrl+F",)),
     "operator": ("person", ()),
     "findings": ("warning", ()),
@@ -47,13 +49,16 @@ SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
     "keys": ("keys", ("F1",)),
     "about": ("info", ()),
 }
-CHECKABLE = ("pause", "overlay", "boxes", "lock")
+CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock")
 REPEATED = ("slice", "view", "answer")
 GROUPS = (
-    ("previous", "next", "suspicious", "accept", "accept_next", "override", "undo", "find"),
+    (
+        *("previous", "next", "suspicious", "conflict"),
+        *("accept", "accept_next", "override", "undo", "find"),
+    ),
     (
         *("slice_back", "slice_on", "view_back", "view_on", "answer_back", "answer_on"),
-        *("axis", "worst", "overlay", "boxes"),
+        *("axis", "worst", "overlay", "boxes", "compare"),
     ),
     ("open_lot", "start", "pause", "cancel", "again", "models", "export", "keys", "quit"),
 )
@@ -121,6 +126,7 @@ class Actions(QObject):
             "previous": self.tr("Previous battery"),
             "next": self.tr("Next battery"),
             "suspicious": self.tr("Next suspicious"),
+            "conflict": self.tr("Next conflict of the systems"),
             "accept": self.tr("Accept"),
             "accept_next": self.tr("Accept and go on"),
             "override": self.tr("Override ..."),
@@ -135,6 +141,7 @@ class Actions(QObject):
             "worst": self.tr("Worst slice and view"),
             "overlay": self.tr("Heat-map"),
             "boxes": self.tr("Boxes"),
+            "compare": self.tr("Compare the systems"),
             "find": self.tr("Search the lot"),
             "operator": self.tr("Operator ..."),
             "findings": self.tr("Findings of the intake ..."),
@@ -168,7 +175,9 @@ class Actions(QObject):
             ("start", "start_over", "again"), phase == "idle" and has_lot and writable
         )
         offered |= dict.fromkeys(("pause", "cancel"), running)
-        offered |= dict.fromkeys(("previous", "next", "suspicious", "find", "findings"), has_lot)
+        offered |= dict.fromkeys(
+            ("previous", "next", "suspicious", "conflict", "find", "findings"), has_lot
+        )
         offered |= dict.fromkeys(("accept", "accept_next"), may_accept)
         offered |= {"override": may_decide, "undo": may_undo, "export": has_session}
         offered |= dict.fromkeys(("open_lot", "unload"), phase == "idle")

@@ -21,6 +21,7 @@ from app.controller import Controller
 from app.conversations import Conversations
 from app.hold_key import HoldKey
 from app.menus import MainBar, Menus
+from app.panels.comparison import ComparisonPanel
 from app.panels.ct import CtPanel
 from app.panels.history import HistoryPanel
 from app.panels.lot import LotPanel
@@ -88,6 +89,7 @@ class MainWindow(QMainWindow):
         self.rgb = RgbPanel(self.controller.files, layers, plots)
         self.vlm = VlmPanel(self.controller.files, actions["boxes"])
         self.vlg = VlgPanel(self.controller.files, actions["boxes"])
+        self.comparison = ComparisonPanel(self.controller.files, layers)
         self.scores = ScoresPanel(fused, plots)
         self.verdict = VerdictPanel(deciding, marks)
 
@@ -101,6 +103,7 @@ class MainWindow(QMainWindow):
                 "rgb": self.rgb,
                 "vlm": self.vlm,
                 "vlg": self.vlg,
+                "comparison": self.comparison,
                 "scores": self.scores,
                 "verdict": self.verdict,
             }
@@ -133,6 +136,7 @@ class MainWindow(QMainWindow):
             "previous": partial(self.lot_panel.step, -1),
             "next": partial(self.lot_panel.step, 1),
             "suspicious": self.lot_panel.next_suspicious,
+            "conflict": self.lot_panel.next_conflict,
             "accept": controller.decisions.accept,
             "accept_next": self._on_accept_next,
             "override": talk.override,
@@ -158,13 +162,15 @@ class MainWindow(QMainWindow):
         # Triggered by the operator, not toggled by the run itself.
         actions["pause"].triggered.connect(controller.runner.set_paused)
         actions["lock"].toggled.connect(self.workbench.set_locked)
+        actions["compare"].toggled.connect(self.workbench.set_comparing)
+        self.workbench.comparing_changed.connect(actions["compare"].setChecked)
         for action in actions.languages.values():
             action.triggered.connect(self._on_language)
         for action in actions.themes.values():
             action.triggered.connect(self._on_theme)
         self.menus.systems_chosen.connect(self._on_systems)
         self.menus.lot_wanted.connect(controller.open_lot)
-        for panel in (self.ct, self.rgb, self.vlm, self.vlg):
+        for panel in (self.ct, self.rgb, self.vlm, self.vlg, self.comparison):
             self.hold.held.connect(panel.set_bare)
         self._connect_panels()
         self._connect_controller()
@@ -183,7 +189,7 @@ class MainWindow(QMainWindow):
             panel.opacity_changed.connect(self._on_opacity)
         for missing in (self.vlm.missing, self.vlg.missing):
             missing.models_wanted.connect(self.conversations.show_models)
-        for panel in (self.vlm, self.vlg):
+        for panel in (self.vlm, self.vlg, self.comparison):
             panel.failed.connect(self.announcements.tell_error)
         # The two look at the same images, and side by side they show the same one.
         self.vlm.image_chosen.connect(self.vlg.show_image)
@@ -224,6 +230,7 @@ class MainWindow(QMainWindow):
         self.rgb.show_battery(view)
         self.vlm.show_battery(view)
         self.vlg.show_battery(view)
+        self.comparison.show_battery(view)
         self.verdict.show_battery(view)
         self.scores.set_current(view.row.battery_id if view else None)
         if view is not None:
@@ -238,6 +245,7 @@ class MainWindow(QMainWindow):
             self.vlg.set_lane(view)
 
     def _on_live(self, system: SystemName, live: LiveAnswers | None) -> None:
+        self.comparison.show_live(system, live)
         if system == "vlm":
             self.vlm.show_live(live)
         elif system == "vlg":
@@ -260,6 +268,9 @@ class MainWindow(QMainWindow):
             self.controller.inspect_again(self.controller.current_id)
 
     def _step_answer(self, delta: int) -> None:
+        if self.workbench.comparing:
+            self.comparison.step(delta)
+            return
         # Behind the other's tab a panel has no visible part.
         hidden = self.vlm.visibleRegion().isEmpty()
         (self.vlg if hidden else self.vlm).step(delta)

@@ -21,18 +21,18 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *("SYSTEMS", "models", "unload"),
     ),
     "review": (
-        *("previous", "next", "suspicious", "find", None),
+        *("previous", "next", "suspicious", "conflict", "find", None),
         *("accept", "accept_next", "override", "undo", None, "findings", "operator"),
     ),
     "view": (
-        *("overlay", "boxes", "worst", None, "slice_back", "slice_on", "axis"),
+        *("overlay", "boxes", "worst", "compare", None, "slice_back", "slice_on", "axis"),
         *("view_back", "view_on", "answer_back", "answer_on", None),
         *("DOCKS", "lock", "reset_layout", None),
         *("LANGUAGE", "THEME"),
     ),
     "help": ("keys", "about"),
 }
-ICON_ONLY = ("pause", "cancel", "previous", "next")
+ICON_ONLY = ("pause", "cancel", "previous", "next", "compare")
 
 
 class Menus(QObject):
@@ -137,6 +137,7 @@ class MainBar(QToolBar):
         for name in ("previous", "next", "suspicious"):
             self.addAction(actions[name])
         self.addSeparator()
+        self.addAction(actions["compare"])
         self.addAction(actions["export"])
         for name in ICON_ONLY:
             self.widgetForAction(actions[name]).setToolButtonStyle(

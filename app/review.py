@@ -38,6 +38,7 @@ class Row:
     kind : the station's verdict, None where there is none yet
     decision : the operator's, None where undecided
     unsaved : True while the decision is not on the disk
+    conflict : True where the systems contradict each other, as far as it is known
     """
 
     battery: Battery
@@ -50,6 +51,7 @@ class Row:
     ae_score: float | None = None
     decision: Decision | None = None
     unsaved: bool = False
+    conflict: bool = False
 
     @property
     def battery_id(self) -> str:
@@ -84,6 +86,9 @@ class Row:
 
     def with_result(self, result: BatteryResult) -> Row:
         """Return the row after the systems have spoken; the decision stays."""
+        # Numpy, which it brings, is not needed to paint the window.
+        from inspection.comparison import in_conflict
+
         judged = result.state not in ("queued", "running") or result.ensemble is not None
         verdict = result.verdict
         return replace(
@@ -95,6 +100,7 @@ class Row:
             fused_score=verdict.fused_score,
             cnn_prob=verdict.cnn_prob,
             ae_score=verdict.ae_score,
+            conflict=in_conflict(result),
         )
 
     def _state_of(self, system: SystemName, state: SystemState) -> SystemState:
@@ -113,6 +119,7 @@ class Row:
             fused_score=summary.fused_score,
             cnn_prob=summary.cnn_prob,
             ae_score=summary.ae_score,
+            conflict=summary.conflict,
             decision=summary.decision,
             unsaved=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from app.wording import class_row
-from inspection.results import ChannelState, ImageResult, Kind, SystemState
+from inspection.results import ChannelState, ImageResult, Judgement, Kind, SystemState
 
 Tone = Literal["success", "warning", "critical", "review", "neutral", "accent"]
 
@@ -34,6 +34,12 @@ def kind_tone(kind: Kind, defect_type: str | None = None) -> Tone:
         return "critical"
     row = class_row(defect_type)
     return "warning" if row is not None and row.severity == "WARNING" else "critical"
+
+
+def judgement_tone(judgement: Judgement) -> Tone:
+    """Return the tone of a system's judgement."""
+    tones: dict[Judgement, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
+    return tones[judgement]
 
 
 def state_tone(state: SystemState) -> Tone:

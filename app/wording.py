@@ -12,7 +12,7 @@ from inspection.config import DefectClass, load_classes
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message
 from inspection.paths import resource_path
-from inspection.results import ChannelState, Kind, SystemName, SystemState
+from inspection.results import ChannelState, Judgement, Kind, SystemName, SystemState
 
 log = logging.getLogger(__name__)
 translate = QCoreApplication.translate
@@ -100,6 +100,11 @@ def kind_text(kind: Kind) -> str:
         "review": translate("Wording", "Review"),
         "not_inspected": translate("Wording", "Not inspected"),
     }[kind]
+
+
+def judgement_text(judgement: Judgement) -> str:
+    """Return a system's judgement."""
+    return kind_text("review") if judgement == "review" else view_text(judgement == "defect")
 
 
 def system_text(system: SystemName) -> str:

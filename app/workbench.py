@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from app.widgets.panel import Panel
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 FEATURES = QDockWidget.DockWidgetFeature
 MOVABLE = FEATURES.DockWidgetMovable | FEATURES.DockWidgetFloatable | FEATURES.DockWidgetClosable
 SIDE_WIDTH = 396
 VERDICT_WIDTH = 336
+ASIDE = ("ct", "rgb", "vlm", "vlg", "scores")
+"""Docks that make room for the comparison: three pictures need the width of all of them."""
 
 
 class Workbench(QMainWindow):
@@ -21,8 +23,10 @@ class Workbench(QMainWindow):
 
     Parameters
     ----------
-    panels : by name; lot, history, ct, rgb, vlm, vlg, scores and verdict
+    panels : by name; lot, history, ct, rgb, vlm, vlg, comparison, scores and verdict
     """
+
+    comparing_changed = Signal(bool)
 
     def __init__(self, panels: dict[str, Panel]) -> None:
         super().__init__()
@@ -55,24 +59,28 @@ class Workbench(QMainWindow):
             dock.topLevelChanged.connect(self._settle.start)
             dock.visibilityChanged.connect(self._settle.start)
         self._shared = False
+        self._put_aside: tuple[str, ...] = ()
+        self.docks["comparison"].toggleViewAction().toggled.connect(self._on_comparison_toggled)
         self.reset()
 
     def reset(self) -> None:
         """Put every dock in its first place."""
         docks = self.docks
+        self._put_aside = ()
         for dock in docks.values():
             dock.setFloating(False)
             self.removeDockWidget(dock)
         self.addDockWidget(LEFT, docks["lot"])
-        self.splitDockWidget(docks["lot"], docks["ct"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["lot"], docks["comparison"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["comparison"], docks["ct"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["ct"], docks["rgb"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["rgb"], docks["verdict"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["ct"], docks["vlm"], Qt.Orientation.Vertical)
         self.splitDockWidget(docks["rgb"], docks["scores"], Qt.Orientation.Vertical)
         self.tabifyDockWidget(docks["lot"], docks["history"])
         self.tabifyDockWidget(docks["vlm"], docks["vlg"])
-        for dock in docks.values():
-            dock.show()
+        for name, dock in docks.items():
+            dock.setVisible(name != "comparison")
         for name in ("lot", "vlm"):
             docks[name].raise_()
         self._shared = False
@@ -99,13 +107,39 @@ class Workbench(QMainWindow):
             Qt.Orientation.Vertical,
         )
 
+    @property
+    def comparing(self) -> bool:
+        """True while the comparison has the place of the other pictures."""
+        return not self.docks["comparison"].isHidden()
+
+    def set_comparing(self, on: bool) -> None:
+        """Give the comparison the place of the other pictures, or give it back."""
+        if on == self.comparing:
+            return
+        if on:
+            shown = [name for name in ASIDE if not self.docks[name].isHidden()]
+            # A floating dock is in nobody's way.
+            self._put_aside = tuple(name for name in shown if not self.docks[name].isFloating())
+            for name in self._put_aside:
+                self.docks[name].hide()
+        self.docks["comparison"].setVisible(on)
+
+    def _on_comparison_toggled(self, on: bool) -> None:
+        """However the comparison was closed, the pictures come back."""
+        if not on:
+            back, self._put_aside = self._put_aside, ()
+            for name in back:
+                self.docks[name].show()
+        self.comparing_changed.emit(on)
+
     def set_locked(self, locked: bool) -> None:
         """Hold the docks where they are, or let them move."""
         for dock in self.docks.values():
             dock.setFeatures(FEATURES.NoDockWidgetFeatures if locked else MOVABLE)
 
     def layout_text(self) -> str:
-        """Return the places as text."""
+        """Return the places as text; a start begins with the pictures."""
+        self.set_comparing(False)
         return bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode("ascii")
 
     def restore_layout(self, text: str) -> bool:

@@ -38,6 +38,7 @@ __all__ = [
     "Pair",
     "box_overlap",
     "compare_battery",
+    "in_conflict",
 ]
 
 Agreement = Literal["agree", "conflict", "open"]
@@ -154,6 +155,13 @@ def compare_battery(
         defect_type=_together(image.defect_type for image in compared),
         method=next((chosen.method for chosen in result.chosen.values()), None),
     )
+
+
+def in_conflict(result: BatteryResult) -> bool:
+    """Return True where systems contradict each other on a battery or on an image of it."""
+    # One system alone contradicts nobody.
+    spoken = result.vlm is not None or result.vlg is not None
+    return spoken and compare_battery(result).conflict
 
 
 def box_overlap(first: Sequence[Box], second: Sequence[Box]) -> BoxOverlap | None:

@@ -242,7 +242,10 @@ class BatteryResult(Record):
 
 
 class BatterySummary(Record):
-    """A battery's row in ``session.json``; ``reasons`` are sentences in the station's language."""
+    """A battery's row in ``session.json``; ``reasons`` are sentences in the station's language.
+
+    ``conflict`` is True where the systems contradict each other on the battery or on an image.
+    """
 
     battery_id: str
     ct_id: str | None = None
@@ -254,6 +257,7 @@ class BatterySummary(Record):
     cnn_prob: Probability | None = None
     ae_score: Probability | None = None
     reasons: list[str] = []
+    conflict: bool = False
     seconds: Score = 0.0
     decision: Decision | None = None
 

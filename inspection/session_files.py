@@ -128,6 +128,9 @@ def summarise(
     result: BatteryResult, language: str, decision: Decision | None = None
 ) -> BatterySummary:
     """Return a battery's row of ``session.json``; reasons become sentences."""
+    # Numpy, which it brings, is not needed to read a session.
+    from inspection.comparison import in_conflict
+
     verdict = result.verdict
     return BatterySummary(
         battery_id=result.battery_id,
@@ -140,6 +143,7 @@ def summarise(
         cnn_prob=verdict.cnn_prob,
         ae_score=verdict.ae_score,
         reasons=[reason.text(language) for reason in verdict.reasons],
+        conflict=in_conflict(result),
         seconds=result.seconds,
         decision=decision,
     )

@@ -30,7 +30,7 @@ from app.wording import (
 from inspection.results import SYSTEMS, Kind
 
 Index = QModelIndex | QPersistentModelIndex
-Filter = Literal["all", "suspicious", "undecided", "decided", "unpaired"] | Kind
+Filter = Literal["all", "suspicious", "conflict", "undecided", "decided", "unpaired"] | Kind
 
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 SORT_ROLE = Qt.ItemDataRole.UserRole + 2
@@ -172,6 +172,8 @@ def _told(row: Row) -> str:
     ]
     if row.defect_type:
         lines.append(class_text(row.defect_type))
+    if row.conflict:
+        lines.append(QCoreApplication.translate("BatteryTable", "The systems disagree."))
     if row.decision:
         lines.append(f"{kind_text(row.decision.kind)} ({row.decision.operator})")
     lines += [message_text(warning) for warning in row.battery.warnings]
@@ -213,6 +215,8 @@ def _passes(row: Row, chosen: Filter) -> bool:
         return True
     if chosen == "suspicious":
         return row.suspicious
+    if chosen == "conflict":
+        return row.conflict
     if chosen == "undecided":
         return row.undecided
     if chosen == "decided":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -19,6 +19,7 @@ from inspection.records import Lot
 FILTERS = (
     "all",
     "suspicious",
+    "conflict",
     "undecided",
     "decided",
     "unpaired",
@@ -29,7 +30,7 @@ FILTERS = (
     "not_inspected",
     "normal",
 )
-WIDTHS = {Column.BATTERY: 76, Column.SYSTEMS: 54, Column.SCORE: 50, Column.DECISION: 66}
+WIDTHS = {Column.BATTERY: 72, Column.SYSTEMS: 66, Column.SCORE: 50, Column.DECISION: 62}
 COUNT_MS = 30
 NARROWEST = 330
 LEAVING = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -173,12 +174,19 @@ class LotPanel(Panel):
 
     def next_suspicious(self) -> None:
         """Go to the next listed battery that is suspicious and undecided, from the top again."""
+        self._next(lambda row: row.suspicious and row.undecided)
+
+    def next_conflict(self) -> None:
+        """Go to the next listed battery on which the systems disagree, from the top again."""
+        self._next(lambda row: row.conflict)
+
+    def _next(self, wanted: Callable[[Row], bool]) -> None:
         count = self.proxy.rowCount()
         start = self.table.currentIndex().row()
         for offset in range(1, count + 1):
             number = (start + offset) % count
             row: Row = self.proxy.index(number, 0).data(ROW_ROLE)
-            if row.suspicious and row.undecided:
+            if wanted(row):
                 self.chosen.emit(row.battery_id)
                 return
 
@@ -189,6 +197,7 @@ class LotPanel(Panel):
         words = {
             "all": self.tr("All batteries"),
             "suspicious": self.tr("Suspicious"),
+            "conflict": self.tr("Systems disagree"),
             "undecided": self.tr("Undecided"),
             "decided": self.tr("Decided"),
             "unpaired": self.tr("Unpaired"),

@@ -17,6 +17,7 @@ from inspection.results import SYSTEMS
 HEIGHT = 32
 DOT = 8
 ICON = 15
+CONFLICT = 14
 
 
 class BatteryDelegate(QStyledItemDelegate):
@@ -40,6 +41,8 @@ class BatteryDelegate(QStyledItemDelegate):
         area = QRectF(option.rect).adjusted(5, 4, -5, -4)
         if column is Column.SYSTEMS:
             self._paint_systems(painter, area, row)
+            if row.conflict:
+                self._paint_conflict(painter, area)
         elif column is Column.VERDICT and row.kind:
             tone = kind_tone(row.kind, row.defect_type)
             draw_chip(painter, area, kind_text(row.kind), tone, solid=True)
@@ -67,6 +70,10 @@ class BatteryDelegate(QStyledItemDelegate):
             tone = state_tone(state)
             spot = QRectF(area.left() + place * (DOT + 5), area.center().y() - DOT / 2, DOT, DOT)
             draw_mark(painter, spot, tone, tokens().tone(tone))
+
+    def _paint_conflict(self, painter: QPainter, area: QRectF) -> None:
+        spot = QRectF(area.right() - CONFLICT, area.center().y() - CONFLICT / 2, CONFLICT, CONFLICT)
+        icon("conflict", tokens().warning).paint(painter, spot.toRect())
 
     def _paint_decision(self, painter: QPainter, area: QRectF, row: Row) -> None:
         assert row.decision is not None

@@ -305,7 +305,7 @@
         </message>
         <message>
             <source>Confidence {score}</source>
-            <translation>확신도 {score}</translation>
+            <translation>신뢰도 {score}</translation>
         </message>
     </context>
     <context>

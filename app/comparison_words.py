@@ -1,0 +1,78 @@
+"""What the comparison says in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from app.wording import DASH, class_text, judgement_text, score_text, system_text
+from inspection.results import BatteryResult, ImageResult, SystemName
+
+if TYPE_CHECKING:
+    from inspection.comparison import BatteryComparison, ImageComparison
+
+CLASSES_SHOWN = 3
+translate = QCoreApplication.translate
+
+
+def image_words(image: ImageComparison) -> str:
+    """Return an image's modality, axis and number."""
+    axis = f" {image.axis}" if image.axis else ""
+    return f"{image.modality.upper()}{axis} {image.number}"
+
+
+def battery_words(comparison: BatteryComparison) -> str:
+    """Return every system's word on the battery as a whole."""
+    words = []
+    for system, cell in comparison.cells.items():
+        word = judgement_text(cell.judgement) if cell.judgement else DASH
+        kind = f" ({class_text(cell.defect_type)})" if cell.defect_type else ""
+        words.append(f"{system_text(system)}: {word}{kind}")
+    return " · ".join(words)
+
+
+def overlap_words(image: ImageComparison | None) -> str:
+    """Return how far the systems' boxes lie on each other."""
+    if image is None:
+        return ""
+    if not image.overlaps:
+        return translate("ComparisonWords", "IoU of the boxes: no two systems have boxes here.")
+    pairs = [
+        f"{system_text(first)} – {system_text(second)} {score_text(found.best, 2)}"
+        for (first, second), found in image.overlaps.items()
+    ]
+    text = translate("ComparisonWords", "IoU of the boxes, best pair: {pairs}")
+    return text.format(pairs=" · ".join(pairs))
+
+
+def detail_words(result: BatteryResult, system: SystemName, image: str) -> tuple[str, ...]:
+    """Return what only one system gives of an image: probabilities, a score, or phrases."""
+    if system == "ensemble":
+        found = next((one for one in result.images if one.image == image), None)
+        return _scores(found) if found else ()
+    boxes = result.vlg.images if system == "vlg" and result.vlg else ()
+    for one in boxes:
+        if one.image == image:
+            rows = zip(one.phrases, one.defect_types, one.scores, strict=True)
+            return tuple(
+                f"{score_text(score, 2)}  {class_text(kind)} ({phrase})"
+                for phrase, kind, score in rows
+            )
+    return ()
+
+
+def _scores(found: ImageResult) -> tuple[str, ...]:
+    if found.probabilities:
+        ranked = sorted(found.probabilities.items(), key=lambda item: -item[1])
+        return tuple(
+            f"{score_text(value, 2)}  {class_text(name)}" for name, value in ranked[:CLASSES_SHOWN]
+        )
+    if found.pred_score is None:
+        return ()
+    text = translate("ComparisonWords", "Score {score} · threshold {threshold}")
+    return (
+        text.format(
+            score=score_text(found.pred_score, 4), threshold=score_text(found.threshold, 4)
+        ),
+    )

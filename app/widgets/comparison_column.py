@@ -1,0 +1,127 @@
+"""One system's word on an image, in the form that all three share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtWidgets import QPlainTextEdit
+
+from app.pictures import Picture
+from app.tones import class_tone, judgement_tone, state_tone
+from app.widgets.chip import Chip
+from app.widgets.panel import Panel, column, label, line
+from app.widgets.picture_view import PictureView
+from app.wording import (
+    class_text,
+    judgement_text,
+    message_text,
+    score_text,
+    state_text,
+    system_text,
+)
+from inspection.comparison_cells import Cell
+from inspection.results import SystemName, SystemState
+
+WORDS_HEIGHT = 92
+SMALLEST = (150, 110)
+
+
+class ComparisonColumn(Panel):
+    """Name, time, judgement, type, picture with the system's boxes, and its words.
+
+    Parameters
+    ----------
+    system : whose word
+    """
+
+    def __init__(self, system: SystemName) -> None:
+        super().__init__()
+        self.setProperty("role", "")
+        self._system: SystemName = system
+        self._cell: Cell | None = None
+        self._state: SystemState = "queued"
+        self._details: tuple[str, ...] = ()
+        self._notice = ""
+        layout = column(self, margin=0, gap=5)
+        self._name = label("section")
+        self.seconds = label("muted")
+        head = line(self._name)
+        head.addStretch(1)
+        head.addWidget(self.seconds)
+        layout.addLayout(head)
+        self.chip = Chip()
+        layout.addWidget(self.chip)
+        self.type = Chip(solid=False)
+        layout.addWidget(self.type)
+        self.stage = PictureView()
+        self.stage.setMinimumSize(*SMALLEST)
+        layout.addWidget(self.stage, 1)
+        self.words = QPlainTextEdit()
+        self.words.setReadOnly(True)
+        self.words.setTabChangesFocus(True)
+        self.words.setFixedHeight(WORDS_HEIGHT)
+        layout.addWidget(self.words)
+        self.retranslate()
+
+    def show_cell(self, cell: Cell | None, state: SystemState, details: tuple[str, ...]) -> None:
+        """Show what the system says of the image.
+
+        Parameters
+        ----------
+        cell : None while nothing is compared
+        state : the system's on the battery, for where it says nothing of the image
+        details : lines of what only this system gives
+        """
+        self._cell, self._state, self._details = cell, state, details
+        self.retranslate()
+
+    def show_picture(self, picture: Picture | None) -> None:
+        """Show the image with the system's boxes; the heat-map is the ensemble's alone."""
+        if picture is None:
+            self.stage.clear()
+            return
+        if self._system != "ensemble":
+            picture = replace(picture, heat=None, heat_roi=None)
+        self.stage.show_picture(picture, list(self._cell.boxes) if self._cell else [])
+        problem = message_text(picture.problem) if picture.problem else ""
+        self.stage.set_notice(problem or self._notice)
+
+    def retranslate(self) -> None:
+        """Put the words of the window's language in place."""
+        self._name.setText(system_text(self._system))
+        cell = self._cell
+        self.seconds.setText("")
+        self.type.show_state("", "neutral")
+        self._notice = ""
+        if cell is None:
+            self.chip.show_state(state_text(self._state), state_tone(self._state))
+            self.words.setPlainText("")
+            return
+        if cell.judgement is not None:
+            self.chip.show_state(judgement_text(cell.judgement), judgement_tone(cell.judgement))
+        else:
+            state = "failed" if cell.state == "failed" else self._state
+            text = self.tr("Not looked at") if state == "done" else state_text(state)
+            tone = "neutral" if state == "done" else state_tone(state)
+            self.chip.show_state(text, tone)
+            self._notice = message_text(cell.reason) if cell.reason else ""
+        if cell.defect_type is not None:
+            self.type.show_state(class_text(cell.defect_type), class_tone(cell.defect_type))
+        if cell.seconds is not None:
+            self.seconds.setText(self.tr("{seconds} s").format(seconds=f"{cell.seconds:.1f}"))
+        self.words.setPlainText("\n".join(self._lines(cell)))
+
+    def _lines(self, cell: Cell) -> list[str]:
+        lines = []
+        if cell.confidence is not None:
+            score = score_text(cell.confidence, 2)
+            lines.append(self.tr("Confidence {score}").format(score=score))
+        if cell.reason is not None:
+            lines.append(message_text(cell.reason))
+        if cell.explanation:
+            lines.append(cell.explanation)
+        return [*lines, *self._details]
+
+    def restyle(self) -> None:
+        """Put the theme's colours in place."""
+        self.stage.restyle()
