@@ -167,6 +167,22 @@ def report(
     return 0
 
 
+@app.command()
+def compare(
+    sessions: Annotated[list[Path], typer.Argument(help="Session folders.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON document.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for comparison.json and the CSV files.")
+    ] = None,
+    language: LanguageOption = None,
+) -> int:
+    """Compare the systems of a session; of two or more, also what changed."""
+    from app.cli.compare import compare as compare_sessions
+
+    compare_sessions(sessions, as_json=as_json, out=out, language=language)
+    return 0
+
+
 @models_app.command("list")
 def list_models(
     models: ModelsOption = None,

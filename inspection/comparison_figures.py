@@ -66,7 +66,11 @@ class ComparedImage:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and its interval; None where there is nothing to count."""
+    """A figure and its interval; None where there is nothing to count.
+
+    There is no interval either where all resamples are alike: it would claim certainty. A rate
+    of none or all has an exact one.
+    """
 
     value: float | None
     interval: Interval | None = None
@@ -176,13 +180,13 @@ class _Draws:
 
     def rate(self, part: Bools, whole: Bools) -> Figure:
         value = _share(float((part & whole).sum()), float(whole.sum()))
-        return Figure(value, self._resamples.rate(part, whole) if self._resamples else None)
+        return _figure(value, self._resamples.rate(part, whole) if self._resamples else None)
 
     def ratio(self, part: Floats, whole: Floats) -> Figure:
         value = _share(float(part.sum()), float(whole.sum()))
         if self._resamples is None or value is None:
             return Figure(value)
-        return Figure(value, self._resamples.ratio(part, whole))
+        return _figure(value, self._resamples.ratio(part, whole))
 
     def macro_f1(self, labels: NDArray[np.int64], called: NDArray[np.int64]) -> Figure:
         """Return the mean F1 of the defect types that occur; index 0 is no defect."""
@@ -195,7 +199,7 @@ class _Draws:
         value, classes = float(np.mean(scores)), len(_TYPES) + 1
         if self._resamples is None:
             return Figure(value)
-        return Figure(value, self._resamples.macro_f1(labels, called, classes, range(1, classes)))
+        return _figure(value, self._resamples.macro_f1(labels, called, classes, range(1, classes)))
 
 
 def _plain_figures(draws: _Draws, cells: Sequence[Cell]) -> dict[FigureName, Figure]:
@@ -250,6 +254,11 @@ def _box_figures(
 
 def _type_index(name: str | None) -> int:
     return _TYPES.index(name) + 1 if name in _TYPES else 0
+
+
+def _figure(value: float | None, interval: Interval | None) -> Figure:
+    certain = interval is not None and interval.low == interval.high
+    return Figure(value, None if certain else interval)
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -72,10 +72,10 @@ def summary_csv(report: Report) -> bytes:
         sum(entry.image_count for entry in report.entries),
         totals.defects,
         totals.final["normal"],
-        _rounded(mean),
-        _rounded(sum(entry.summary.seconds for entry in report.entries)),
+        rounded(mean),
+        rounded(sum(entry.summary.seconds for entry in report.entries)),
     ]
-    return _csv(SUMMARY_COLUMNS, [row])
+    return csv_file(SUMMARY_COLUMNS, [row])
 
 
 def batteries_csv(report: Report, words: Words) -> bytes:
@@ -84,7 +84,7 @@ def batteries_csv(report: Report, words: Words) -> bytes:
     ``kind`` is the station's verdict, ``final_kind`` the operator's where there is a
     ``decision`` (``accept`` or ``override``; empty where not yet decided). Times are ISO 8601.
     """
-    return _csv(BATTERY_COLUMNS, [_battery_row(entry, words) for entry in report.entries])
+    return csv_file(BATTERY_COLUMNS, [_battery_row(entry, words) for entry in report.entries])
 
 
 def _battery_row(entry: Entry, words: Words) -> list[Cell]:
@@ -98,11 +98,11 @@ def _battery_row(entry: Entry, words: Words) -> list[Cell]:
         decision.action if decision else None,
         entry.final_kind,
         summary.defect_type,
-        _rounded(summary.fused_score),
-        _rounded(summary.cnn_prob),
-        _rounded(summary.ae_score),
+        rounded(summary.fused_score),
+        rounded(summary.cnn_prob),
+        rounded(summary.ae_score),
         " | ".join(reasons(entry, words)),
-        _rounded(summary.seconds),
+        rounded(summary.seconds),
         decision.operator if decision else None,
         decision.reason if decision else None,
         decision.comment if decision else None,
@@ -166,7 +166,8 @@ def _vlg(result: BatteryResult) -> dict[str, Any] | None:
     return {"bboxes": boxes, "scores": list(result.vlg.scores)}
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
+def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
+    """Return a table as UTF-8 CSV that Excel opens in Korean, without formulas."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -183,5 +184,6 @@ def _safe(cell: Cell) -> Cell:
     return cell
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Return a figure with the digits that it is written with."""
     return None if value is None else round(value, 6)

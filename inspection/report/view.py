@@ -37,6 +37,16 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of worded cells; the first column names the rows, ``numeric`` ones are set right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OpenItem:
     """What is left to do, and for which batteries."""
 

@@ -79,7 +79,7 @@ def write_report(
             raise ReportError("report_format_unknown", format=name, known=known)
     store = open_session(session_folder)
     batteries = len(selected(store.record, battery_ids))
-    _make_folder(out)
+    make_folder(out)
     wanted = list(dict.fromkeys(formats))
     laid_out = bool(_LAID_OUT & set(wanted))
     files = len(wanted) + ("csv" in wanted)
@@ -87,7 +87,7 @@ def write_report(
     report = read_report(store, battery_ids, steps)
     written = []
     for file_name, content in _contents(report, wanted, language, store, battery_ids, steps):
-        written.append(_write(out / file_name, content))
+        written.append(write_file(out / file_name, content))
         steps()
     return written
 
@@ -114,14 +114,28 @@ def _contents(
             yield f"report.{name}", laid_out(view, words)
 
 
-def _make_folder(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Make the folder of a report.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be made.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(out, error) from error
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
+    """Write one file of a report and return its path.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be written.
+    """
     try:
         write_atomic(path, content)
     except OSError as error:
