@@ -22,6 +22,8 @@ from inspection.model_archive import planned_size, unpack
 from inspection.model_source import CHECKPOINTS, FoundModel, find_models, refuse_links
 from inspection.model_store import CHUNK, FolderSlot, register_folder
 from inspection.model_weights import check_checkpoint
+from inspection.models.vlg_folder import read_vlg_folder
+from inspection.models.vlm_folder import read_vlm_folder
 
 STAGING = ".staging-"
 LOCK_NAME = ".install.lock"
@@ -194,6 +196,7 @@ def install(
     InterruptedError
         If ``cancel`` was set; nothing has changed.
     """
+    _check_loadable(models)
     total = sum(model.size for model in models)
     copying, checking = _Count("copy", total, on_progress), _Count("check", total, on_progress)
     for model in models:
@@ -210,6 +213,15 @@ def install(
         tuple(model.slot for model in models),
         tuple(file.as_posix() for model in models for file in model.left_out),
     )
+
+
+def _check_loadable(models: Sequence[FoundModel]) -> None:
+    """Read what a lane reads before it loads: what it would refuse on the line is refused now."""
+    for model in models:
+        if model.slot == "vlm":
+            read_vlm_folder(model.folder)
+        elif model.slot == "vlg":
+            read_vlg_folder(model.folder, model.family)
 
 
 def _stage(

@@ -15,7 +15,6 @@ from inspection.errors import BundleError
 from inspection.model_store import MODEL_NAME, InstalledModel
 from inspection.model_weights import check_safetensors
 from inspection.models.vlm_folder import FAMILIES as VLM_FAMILIES
-from inspection.models.vlm_folder import read_vlm_folder
 
 FAMILIES = {**dict.fromkeys(VLM_FAMILIES, "vlm"), "grounding-dino": "vlg", "bert": "bert"}
 """``model_type`` of a Hugging Face ``config.json`` to the slot it is for."""
@@ -194,9 +193,6 @@ def _check_complete(model: FoundModel) -> None:
             check_safetensors(model.folder / name)
         elif name.endswith(".safetensors.index.json"):
             _check_shards(model.folder, name)
-    if model.slot == "vlm":
-        # Read as it is read to be loaded: what would be refused then is refused now.
-        read_vlm_folder(model.folder)
 
 
 def _needed(model: FoundModel) -> list[tuple[str, ...]]:

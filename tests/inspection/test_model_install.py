@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from model_folders import contents, flip_byte, write_bert, write_json, write_vlm
+from tiny_vlg import write_bert as write_tiny_bert
+from tiny_vlg import write_original, write_transformers
 from tiny_vlm import FAMILIES, write_tiny_vlm
 
 import inspection
@@ -59,6 +61,17 @@ def test_every_vlm_family_is_recognised(family, tmp_path, target):
     installed = import_models(write_tiny_vlm(tmp_path / family, family), target)
     assert installed.slots == ("vlm",)
     assert installed_model(target / "vlm", "vlm").family == family
+
+
+@pytest.mark.parametrize(
+    ("write", "family"),
+    [(write_original, "groundingdino"), (write_transformers, "grounding-dino")],
+)
+def test_both_layouts_of_a_vlg_are_recognised(tmp_path, target, write, family):
+    bert = write_tiny_bert(tmp_path / "bert")
+    assert import_models(write(tmp_path / "vlg", bert), target).slots == ("vlg",)
+    assert installed_model(target / "vlg", "vlg").family == family
+    assert import_models(bert, target).slots == ("bert",)
 
 
 def test_a_folder_is_installed_with_its_description(source, target):
@@ -152,6 +165,20 @@ def test_a_model_of_another_kind_is_named(source, target, family):
 def test_a_damaged_config_is_refused(source, target, config):
     (source / "config.json").write_text(config, encoding="utf-8")
     assert refusal(source, target) == "bundle_unreadable"
+
+
+def test_what_a_lane_would_refuse_is_refused_now(source, target):
+    write_json(
+        source / "config.json", {"model_type": "qwen2_vl", "quantization_config": {"bits": 4}}
+    )
+    assert refusal(source, target) == "vlm_quantised"
+
+
+@pytest.mark.parametrize("content", [{}, {"swin": {"embed_dim": 10**9}}])
+def test_an_architecture_that_makes_no_sense_is_refused(source, target, content):
+    (source / "config.json").unlink()
+    write_json(source / "architecture.json", content)
+    assert refusal(source, target) == "bundle_invalid"
 
 
 def test_no_folder_is_one_sentence(tmp_path, target):
