@@ -293,9 +293,8 @@ class Controller(QObject):
         self._start_these(left, {name: said[name] for name in left if name in said})
 
     def _may_speak(self, system: SystemName) -> bool:
-        """Return False for a system that was found missing and still is."""
-        missing = self.runner.lanes[system].phase == "not_installed"
-        return not missing or (self.models.holding(system) / system).is_dir()
+        """Return False for a system that is not installed: it would fill in nothing."""
+        return system == "ensemble" or (self.models.holding(system) / system).is_dir()
 
     def _start_again(self, battery_id: str) -> None:
         self.writer.recall(partial(self._on_again, battery_id))

@@ -120,6 +120,10 @@ class InspectionRunner(QObject):
             self._set_lane(LaneView(system, "idle" if system in systems else "off"))
             if system in systems:
                 self._threads[system].submit(job)
+        for battery_id, said in tuple(self._outcomes.items()):
+            # Left over from a run that ended before a system that is now switched off had spoken.
+            if len(said) == len(SYSTEMS):
+                self._tell(battery_id)
         self.progress_changed.emit()
 
     def set_paused(self, paused: bool) -> None:
@@ -150,7 +154,9 @@ class InspectionRunner(QObject):
         if self._job is not None:
             self._job.cancel.set()
         for thread in self._threads.values():
-            thread.stop()
+            thread.finish()
+        for thread in self._threads.values():
+            thread.wait()
         self._job = None
         self.progress_changed.emit()
 
@@ -251,9 +257,13 @@ class InspectionRunner(QObject):
     def _on_battery(self, battery_id: str, result: LaneResult) -> None:
         if result.state == "cancelled":
             return
-        said = self._outcomes[battery_id]
-        said[result.system] = result
+        self._outcomes[battery_id][result.system] = result
         self._spoken[result.system] += 1
+        self._tell(battery_id)
+
+    def _tell(self, battery_id: str) -> None:
+        """Put together what was said of a battery, and tell it."""
+        said = self._outcomes[battery_id]
         whole = assemble(self._batteries[battery_id], said)
         if len(said) == len(SYSTEMS):
             self._finished += 1

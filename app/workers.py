@@ -222,10 +222,13 @@ class LaneThread(QObject):
         if self._thread.isRunning():
             self._unload_requested.emit()
 
-    def stop(self) -> None:
-        """End the thread and wait for it; cancel its jobs before."""
+    def finish(self) -> None:
+        """Have the lane let go of its models and end; cancel its jobs before."""
         if self._thread.isRunning():
             self._finish_requested.emit()
+
+    def wait(self) -> None:
+        """Wait until the thread has ended."""
         self._thread.wait()
 
     @Slot()

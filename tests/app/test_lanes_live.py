@@ -21,8 +21,10 @@ def record() -> Record:
 
 
 @pytest.fixture
-def build(gated, record):
+def build(gated, record, tmp_path):
     """Build the ensemble of labels, and a VLM and a VLG that know their answers."""
+    for slot in ("vlm", "vlg"):
+        (tmp_path / "models" / slot).mkdir(parents=True)
     ready = threading.Event()
     ready.set()
     ensemble = gated(ready)
@@ -235,6 +237,26 @@ def test_a_run_that_only_fills_in_can_be_cancelled_without_losing_what_was_done(
         runner.cancel()
     rows = station.controller.rows.values()
     assert all(row.state == "done" and row.kind is not None for row in rows)
+
+
+def test_what_only_a_system_switched_off_had_left_is_done(qtbot, stations, lot, build, record):
+    record.gate = threading.Event()
+    first = opened(qtbot, stations(build), lot)
+    first.controller.start()
+    rows = first.controller.rows
+    qtbot.waitUntil(
+        lambda: all(row.systems.get("vlg") == "done" for row in rows.values()), timeout=WAIT
+    )
+    folder = first.controller.writer.folder
+    stations.close(first)
+    again = stations(build)
+    again.controller.open_session(folder)
+    qtbot.waitUntil(lambda: bool(again.controller.rows), timeout=WAIT)
+    systems(again, "ensemble", "vlg")
+    record.calls.clear()
+    started(qtbot, again)
+    assert not record.calls
+    assert {row.state for row in again.controller.writer.record.batteries} == {"done"}
 
 
 def test_a_session_goes_on_under_the_policy_it_was_begun_with(qtbot, stations, lot, build):
