@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
+from inspection.report.comparison import compose_comparison
 from inspection.report.model import DEFECT_KINDS, KINDS, Entry, Report
 from inspection.report.sections import battery_ids, compose_section
 from inspection.report.view import (
@@ -56,7 +57,7 @@ def compose(report: Report, words: Words, step: Callable[[], None]) -> ReportVie
         counts=_counts(report, words),
         decisions=_decisions(report, words),
         details=_details(report, words),
-        models=tuple(_model(model) for model in session.models),
+        models=tuple(_model(model, words) for model in session.models),
         policy=tuple(_policy(session.config)),
         findings=_findings(session, words),
         rows=tuple(
@@ -64,6 +65,7 @@ def compose(report: Report, words: Words, step: Callable[[], None]) -> ReportVie
             for number, entry in enumerate(report.entries, start=1)
         ),
         sections=tuple(_sections(report, anchors, words, step)),
+        comparison=compose_comparison(report, words),
         footer=words("generated", version=session.version),
     )
 
@@ -174,7 +176,9 @@ def _audit(report: Report, words: Words) -> str:
     return words("audit_intact", entries=audit.entries) if audit.entries else words("audit_empty")
 
 
-def _model(model: ModelProvenance) -> ModelRow:
+def _model(model: ModelProvenance, words: Words) -> ModelRow:
+    prompt = words("model_prompt", prompt=model.prompt) if model.prompt else ""
+    versions = (f"{name} {version}" for name, version in model.versions.items())
     return ModelRow(
         slot=model.slot,
         name=model.name,
@@ -182,6 +186,7 @@ def _model(model: ModelProvenance) -> ModelRow:
         thresholds=", ".join(f"{name} {value:g}" for name, value in model.thresholds.items()),
         trained_at=_trained_at(model.trained_at),
         demo=model.demo,
+        note=" · ".join(part for part in (prompt, model.device or "", *versions) if part),
     )
 
 

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.audit import scan_audit
+from inspection.comparison import BatteryComparison, compare_battery
+from inspection.comparison_session import (
+    SessionComparison,
+    SourceImages,
+    compare_session,
+    source_images,
+)
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Message
 from inspection.results import (
@@ -49,6 +56,7 @@ class Entry:
     summary : its row in ``session.json``
     result : its detailed result, with only the images that are shown; None where unreadable
     problem : why ``result`` is None
+    comparison : the systems side by side; None where there is no result
     image_count : images with a record, failed ones included
     failed : the first images that could not be judged
     failed_count : all images that could not be judged
@@ -57,6 +65,7 @@ class Entry:
     summary: BatterySummary
     result: BatteryResult | None
     problem: Message | None
+    comparison: BatteryComparison | None
     image_count: int
     failed: tuple[ImageResult, ...]
     failed_count: int
@@ -152,6 +161,8 @@ class Report:
     entries : the reported batteries in the session's order
     audit : state of the decision log
     problems : what else was found wrong with the session's files
+    comparison : the systems over these batteries; None where the VLM and the VLG took no part
+    sources : the lot's images, for the pictures of the comparison
     """
 
     folder: Path
@@ -159,6 +170,8 @@ class Report:
     entries: tuple[Entry, ...]
     audit: AuditState
     problems: tuple[Message, ...]
+    comparison: SessionComparison | None
+    sources: SourceImages
 
     @property
     def complete_lot(self) -> bool:
@@ -219,7 +232,20 @@ def read_report(
         entries.append(_entry(store, summary))
         step()
     problems = tuple(p for p in store.problems if p.code != _UNLOGGED)
-    return Report(store.folder, store.record, tuple(entries), read_audit(store), problems)
+    compared = [entry.comparison for entry in entries if entry.comparison is not None]
+    comparison, sources = None, SourceImages({})
+    if any(battery.compared for battery in compared):
+        sources = source_images(store.record.lot)
+        comparison = compare_session(store.record, compared, sources)
+    return Report(
+        folder=store.folder,
+        session=store.record,
+        entries=tuple(entries),
+        audit=read_audit(store),
+        problems=problems,
+        comparison=comparison,
+        sources=sources,
+    )
 
 
 def selected(session: SessionRecord, battery_ids: Sequence[str] | None) -> list[BatterySummary]:
@@ -266,16 +292,24 @@ def _load(
 def _entry(store: SessionStore, summary: BatterySummary) -> Entry:
     result, problem = _load(store, summary)
     if result is None:
-        return Entry(summary, None, problem, 0, (), 0)
+        return Entry(summary, None, problem, None, 0, (), 0)
     failed = [image for image in result.images if image.state == "failed"]
     return Entry(
         summary=summary,
         result=result.model_copy(update={"images": _shown_images(result)}),
         problem=None,
-        image_count=len(result.images),
+        comparison=compare_battery(result),
+        image_count=len(image_names(result)),
         failed=tuple(failed[:FAILED_IMAGES_NAMED]),
         failed_count=len(failed),
     )
+
+
+def image_names(result: BatteryResult) -> list[str]:
+    """Return the images that any system has a record of, the ensemble's first."""
+    said = (result.vlm.images if result.vlm else []), (result.vlg.images if result.vlg else [])
+    others = [image.image for images in said for image in images]
+    return list(dict.fromkeys([*(image.image for image in result.images), *others]))
 
 
 def _shown_images(result: BatteryResult) -> list[ImageResult]:

@@ -20,6 +20,7 @@ from reportlab.platypus import (
     Table,
 )
 
+from inspection.report.pdf_comparison import comparison_flowables
 from inspection.report.pdf_sections import WIDTH, Flowable, field_table, section_flowables
 from inspection.report.pdf_text import (
     BAND,
@@ -82,7 +83,12 @@ def pdf_report(view: ReportView, words: Words) -> bytes:
         subject=view.run_id,
         lang=view.language,
     )
-    story = [*_cover(view, words), *_table_of_all(view, words), *_sections(view, words)]
+    story = [
+        *_cover(view, words),
+        *_table_of_all(view, words),
+        *_sections(view, words),
+        *comparison_flowables(view.comparison, words),
+    ]
     footer = partial(_footer, view=view, words=words)
     document.build(story, onFirstPage=footer, onLaterPages=footer, canvasmaker=_CountingCanvas)
     return buffer.getvalue()
@@ -271,6 +277,8 @@ def _model_row(model: ModelRow, words: Words) -> list[Flowable]:
         ink, _ = TONES["warning"]
         mark = f'<font color="{ink}">{markup(words("model_demo"), bold=True)}</font>'
         name.append(Paragraph(mark, STRONG.clone("demo", fontSize=7.2, leading=10)))
+    if model.note:
+        name.append(paragraph(model.note, SMALL))
     return [
         paragraph(model.slot),
         name,

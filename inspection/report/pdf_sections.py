@@ -58,7 +58,7 @@ def section_flowables(section: Section, words: Words) -> list[Flowable]:
     right = [*_advice(section.advice, section.advice_note, words)]
     if section.systems:
         right += [paragraph(words("systems"), SUBHEADING), field_table(section.systems, half)]
-    columns = Table([[left, "", right]], colWidths=[half, _GAP, half], splitInRow=1, style=_FLUSH)
+    columns = Table([[left, "", right]], colWidths=[half, _GAP, half], splitInRow=1, style=FLUSH)
     return [
         CondPageBreak(70 * mm),
         *_heading(section, words),
@@ -77,10 +77,10 @@ def field_table(fields: Sequence[Field], width: float, label_share: float = 0.4)
     """Return names and values in two columns; long values wrap and split over pages."""
     rows = [[paragraph(f.label, SMALL), paragraph(f.value)] for f in fields]
     widths = [width * label_share, width * (1 - label_share)]
-    return Table(rows, colWidths=widths, hAlign="LEFT", splitInRow=1, style=_FLUSH)
+    return Table(rows, colWidths=widths, hAlign="LEFT", splitInRow=1, style=FLUSH)
 
 
-_FLUSH = [
+FLUSH = [
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
     ("LEFTPADDING", (0, 0), (-1, -1), 0),
     ("RIGHTPADDING", (0, 0), (-1, -1), 3),
@@ -160,10 +160,10 @@ def _evidence(rows: Sequence[PictureRow], words: Words) -> list[Flowable]:
 
 
 def _picture_row(row: PictureRow) -> Flowable:
-    sizes = [_size(picture) for picture in row.pictures]
-    cells = [_picture(*pair) for pair in zip(row.pictures, sizes, strict=True)]
+    sizes = [picture_size(picture) for picture in row.pictures]
+    cells = [picture_flowables(*pair) for pair in zip(row.pictures, sizes, strict=True)]
     widths = [max(width, _CAPTION_WIDTH) + _GAP for width, _ in sizes]
-    table = Table([cells], colWidths=widths, hAlign="LEFT", style=_FLUSH, spaceAfter=3)
+    table = Table([cells], colWidths=widths, hAlign="LEFT", style=FLUSH, spaceAfter=3)
     return KeepTogether([paragraph(row.title), table])
 
 
@@ -186,7 +186,7 @@ class _JpegFlowable(flowables.Flowable):  # type: ignore[misc]
         del reader.jpeg_fh  # the cycle
 
 
-def _size(picture: Picture) -> tuple[float, float]:
+def picture_size(picture: Picture) -> tuple[float, float]:
     """Return (width, height) on the page, in points."""
     width = (WIDTH - _PICTURES_A_ROW * _GAP) / _PICTURES_A_ROW
     if picture.jpeg is None:
@@ -195,7 +195,8 @@ def _size(picture: Picture) -> tuple[float, float]:
     return picture.jpeg.width * scale, picture.jpeg.height * scale
 
 
-def _picture(picture: Picture, size: tuple[float, float]) -> list[Flowable]:
+def picture_flowables(picture: Picture, size: tuple[float, float]) -> list[Flowable]:
+    """Return a picture with its caption, or why there is none."""
     width, height = size
     if picture.jpeg is None:
         note = Table(

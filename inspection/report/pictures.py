@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 LONGEST_SIDE = 420
 """Pixels; about 190 dpi at the width a picture has on the page."""
@@ -51,5 +52,10 @@ def read_picture(session: Path, relative: str) -> Jpeg | None:
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return code_jpeg(np.asarray(pixels, np.uint8))
+
+
+def code_jpeg(pixels: NDArray[np.uint8]) -> Jpeg:
+    """Return a (h, w, 3) picture, BGR, coded as JPEG."""
     coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     return Jpeg(coded.tobytes(), pixels.shape[1], pixels.shape[0])

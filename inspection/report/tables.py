@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from inspection.report.model import Entry, Report
+from inspection.report.model import Entry, Report, image_names
 from inspection.report.sections import reasons
 from inspection.report.words import Words
-from inspection.results import BatteryResult, ImageResult, SessionRecord
+from inspection.results import (
+    BatteryResult,
+    ImageResult,
+    SessionRecord,
+    VlgImage,
+    VlmImage,
+)
 
 SUMMARY_COLUMNS = (
     "job_id",
@@ -114,13 +120,11 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
     """Return ``result.json``: every image with what each system said of it.
 
     ``timestamp`` is when the session began. A CT image has ``cnn`` and a null ``autoencoder``,
-    an RGB image the reverse; the fields of an image that could not be judged are null, so that
-    it reads neither as normal nor as not asked. ``vlm`` is the judgement of the image's
-    battery, null where the system did not judge it. A session keeps the boxes of ``vlg`` for a
-    battery without naming the image they were found on, so they are given where a battery has
-    one image, and are null elsewhere: a box on the wrong image would be false evidence.
+    an RGB image the reverse. ``vlm`` and ``vlg`` are null on images that they did not look at. The
+    fields of an image that a system could not judge are null, so that it reads neither as normal
+    nor as not asked. An answer of the VLM that could not be read is its own ``reason``.
     """
-    images = [_image_row(image, result) for result in results for image in result.images]
+    images = [row for result in results for row in _image_rows(result)]
     document = {
         "job_id": session.run_id,
         "timestamp": session.created_at.isoformat(),
@@ -130,14 +134,19 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
     return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
 
 
-def _image_row(image: ImageResult, result: BatteryResult) -> dict[str, Any]:
-    return {
-        "image_id": image.image,
-        "cnn": _cnn(image) if image.modality == "ct" else None,
-        "autoencoder": _autoencoder(image) if image.modality == "rgb" else None,
-        "vlm": _vlm(result),
-        "vlg": _vlg(result),
-    }
+def _image_rows(result: BatteryResult) -> Iterator[dict[str, Any]]:
+    ensemble = {image.image: image for image in result.images}
+    vlm = {image.image: image for image in (result.vlm.images if result.vlm else [])}
+    vlg = {image.image: image for image in (result.vlg.images if result.vlg else [])}
+    for name in image_names(result):
+        image = ensemble.get(name)
+        yield {
+            "image_id": name,
+            "cnn": _cnn(image) if image and image.modality == "ct" else None,
+            "autoencoder": _autoencoder(image) if image and image.modality == "rgb" else None,
+            "vlm": _vlm(vlm[name]) if name in vlm else None,
+            "vlg": _vlg(vlg[name]) if name in vlg else None,
+        }
 
 
 def _cnn(image: ImageResult) -> dict[str, Any]:
@@ -153,17 +162,19 @@ def _autoencoder(image: ImageResult) -> dict[str, Any]:
     }
 
 
-def _vlm(result: BatteryResult) -> dict[str, Any] | None:
-    if result.vlm is None:
-        return None
-    return {"judgement": result.vlm.prediction, "reason": result.vlm.explanation}
+def _vlm(image: VlmImage) -> dict[str, Any]:
+    judged = image.state == "done"
+    return {
+        "judgement": image.prediction,
+        "reason": (image.explanation or image.answer) if judged else None,
+    }
 
 
-def _vlg(result: BatteryResult) -> dict[str, Any] | None:
-    if result.vlg is None or len(result.images) != 1:
-        return None
-    boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in result.vlg.bboxes]
-    return {"bboxes": boxes, "scores": list(result.vlg.scores)}
+def _vlg(image: VlgImage) -> dict[str, Any]:
+    if image.state == "failed":
+        return {"bboxes": None, "scores": None}
+    boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in image.bboxes]
+    return {"bboxes": boxes, "scores": list(image.scores)}
 
 
 def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:

@@ -66,7 +66,7 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A model that judged."""
+    """A model that judged; ``note`` is what it was asked, where it ran, and with what."""
 
     slot: str
     name: str
@@ -74,6 +74,7 @@ class ModelRow:
     thresholds: str
     trained_at: str
     demo: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,49 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemWord:
+    """What one system says, in its column; ``explanation`` is text as a model wrote it."""
+
+    system: str
+    label: Label
+    lines: tuple[str, ...]
+    explanation: str
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One image with a column a system."""
+
+    title: str
+    label: Label
+    overlaps: str
+    columns: tuple[SystemWord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSection:
+    """One battery with a column a system, and its images below."""
+
+    battery_id: str
+    label: Label
+    facts: tuple[Field, ...]
+    columns: tuple[SystemWord, ...]
+    rows: tuple[ComparedRow, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """The systems side by side."""
+
+    remarks: tuple[str, ...]
+    tables: tuple[TextTable, ...]
+    sections: tuple[ComparedSection, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """A whole report in one language."""
 
@@ -161,4 +205,5 @@ class ReportView:
     findings: tuple[str, ...]
     rows: tuple[BatteryRow, ...]
     sections: tuple[Section, ...]
+    comparison: ComparisonView | None
     footer: str

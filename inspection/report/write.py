@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from inspection.atomic import write_atomic
 from inspection.errors import ReportError
 from inspection.messages import Language
+from inspection.report.comparison_files import comparison_csv, comparison_json, figures_csv
 from inspection.report.compose import compose
 from inspection.report.html import html_report
 from inspection.report.model import (
@@ -30,7 +31,7 @@ _LAID_OUT = frozenset({"pdf", "html"})
 
 
 class _Steps:
-    """Counts batteries read, composed and files written, for a progress bar."""
+    """Counts batteries read, composed and formats written, for a progress bar."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._done, self._total, self._progress = 0, total, progress
@@ -55,7 +56,9 @@ def write_report(
     ----------
     session_folder : holds ``session.json``
     formats : any of ``pdf`` (``report.pdf``), ``html`` (``report.html``), ``csv``
-        (``summary.csv``, ``batteries.csv``) and ``json`` (``result.json``)
+        (``summary.csv``, ``batteries.csv``) and ``json`` (``result.json``). Where the VLM or the
+        VLG took part, ``csv`` has ``comparison.csv`` and ``comparison_figures.csv`` too, and
+        ``json`` has ``comparison.json``
     out : folder of the files, made where it is missing; files of the same name are replaced
     language : of every word in the report, whatever the station's language was
     battery_ids : only these batteries; None takes all
@@ -82,13 +85,11 @@ def write_report(
     make_folder(out)
     wanted = list(dict.fromkeys(formats))
     laid_out = bool(_LAID_OUT & set(wanted))
-    files = len(wanted) + ("csv" in wanted)
-    steps = _Steps(batteries * (2 if laid_out else 1) + files, progress)
+    steps = _Steps(batteries * (2 if laid_out else 1) + len(wanted), progress)
     report = read_report(store, battery_ids, steps)
     written = []
     for file_name, content in _contents(report, wanted, language, store, battery_ids, steps):
         written.append(write_file(out / file_name, content))
-        steps()
     return written
 
 
@@ -100,18 +101,28 @@ def _contents(
     battery_ids: Sequence[str] | None,
     step: Callable[[], None],
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield (file name, content), one file at a time so that one is in memory."""
+    """Yield (file name, content), one file at a time so that one is in memory.
+
+    ``step`` is called after each format.
+    """
     words = Words.of(language)
     view = compose(report, words, step) if _LAID_OUT & set(formats) else None
+    compared = [report.comparison] if report.comparison is not None else []
     for name in formats:
         if name == "csv":
             yield "summary.csv", summary_csv(report)
             yield "batteries.csv", batteries_csv(report, words)
+            if compared:
+                yield "comparison.csv", comparison_csv(compared)
+                yield "comparison_figures.csv", figures_csv(compared)
         elif name == "json":
             yield "result.json", result_json(store.record, read_results(store, battery_ids))
+            if compared:
+                yield "comparison.json", comparison_json(compared, None, language)
         elif view is not None:
             laid_out = pdf_report if name == "pdf" else html_report
             yield f"report.{name}", laid_out(view, words)
+        step()
 
 
 def make_folder(out: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from compared_sessions import vlg_image, vlg_result, vlm_image, vlm_result
 from pypdf import PdfReader
 
 from inspection.atomic import write_atomic
@@ -36,7 +37,6 @@ from inspection.results import (
     ModelProvenance,
     SliceRun,
     Verdict,
-    VlgResult,
     VlmResult,
 )
 from inspection.session import SessionStore
@@ -312,23 +312,37 @@ def test_result_json_has_exactly_the_agreed_keys(outputs: Path) -> None:
 
 
 def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path) -> None:
+    rgb, unseen = "RGB_cell_cylindrical_013_003.png", "CT_module_pouch_013_z_521.jpg"
+    alone = "RGB_cell_cylindrical_013_009.png"
+    vlm = [
+        vlm_image(rgb, "defect", [], "pollution", "외피 오염"),
+        vlm_image(alone, "failed"),
+    ]
+    vlg = [
+        vlg_image(rgb, "defect", [Box(x=1, y=2, w=3, h=4)], "pollution"),
+        vlg_image(alone, "failed"),
+    ]
     with SessionStore.open(own_session) as store:
         result = result_of(store, "013", "external_defect")
         result = result.model_copy(
             update={
-                "images": result.images[1:],
                 "systems": {"ensemble": "done", "vlm": "done", "vlg": "done"},
-                "vlm": VlmResult(prediction="defect", explanation="외피 오염"),
-                "vlg": VlgResult(
-                    bboxes=[Box(x=1, y=2, w=3, h=4)], scores=[0.5], defect_types=["pollution"]
-                ),
+                "vlm": vlm_result(vlm),
+                "vlg": vlg_result(vlg),
             }
         )
         store.save_battery(result)
     write_report(own_session, ["json", "html"], tmp_path / "out", "en", ["013"])
-    (image,) = json.loads((tmp_path / "out/result.json").read_text(encoding="utf-8"))["images"]
-    assert image["vlm"] == {"judgement": "defect", "reason": "외피 오염"}
-    assert image["vlg"] == {"bboxes": [{"x": 1, "y": 2, "w": 3, "h": 4}], "scores": [0.5]}
+    document = json.loads((tmp_path / "out/result.json").read_text(encoding="utf-8"))
+    images = {image["image_id"]: image for image in document["images"]}
+    assert images[rgb]["vlm"] == {"judgement": "defect", "reason": "외피 오염"}
+    assert images[rgb]["vlg"] == {"bboxes": [{"x": 1, "y": 2, "w": 3, "h": 4}], "scores": [0.8]}
+    # Not looked at is null, and so is every field of what could not be judged.
+    assert (images[unseen]["vlm"], images[unseen]["vlg"]) == (None, None)
+    assert images[alone]["vlm"] == {"judgement": None, "reason": None}
+    assert images[alone]["vlg"] == {"bboxes": None, "scores": None}
+    assert (images[alone]["cnn"], images[alone]["autoencoder"]) == (None, None)
+    assert document["total_images"] == 3
     html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "defect. 외피 오염" in html
     assert "1 boxes: Pollution" in html
