@@ -50,6 +50,7 @@ class DownloadDialog(DialogFrame):
         self.confirm.clicked.connect(self._on_confirm)
         self.models.itemSelectionChanged.connect(self._on_listed)
         self.other.textChanged.connect(self._sync)
+        self.models.setFocus()
         self._sync()
 
     def _table(self) -> QTreeWidget:

@@ -60,6 +60,7 @@ class ModelsDialog(DialogFrame):
         self._closing = False
         self._build()
         self._connect()
+        self.slots.setFocus()
         self._sync()
         work.refresh()
 

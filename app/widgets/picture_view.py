@@ -40,6 +40,7 @@ BOX_COLOUR = QColor("#40c8ff")
 BOX_TEXT_POINTS = 8.5
 BOX_WIDTH = 2
 FAINT = 0.45
+LEGEND_SHARE = 4
 
 
 class PictureView(QGraphicsView):
@@ -261,7 +262,11 @@ class PictureView(QGraphicsView):
         area = self.viewport().rect()
         room = area.width() - 2 * EDGE
         has_heat = not self._heat.pixmap().isNull()
-        self.legend.setVisible(self._has_picture and has_heat and self._heat.isVisible())
+        # On a narrow stage it would cover the picture.
+        room_for_legend = area.width() >= LEGEND_SHARE * self.legend.width()
+        self.legend.setVisible(
+            self._has_picture and has_heat and self._heat.isVisible() and room_for_legend
+        )
         self.legend.move(area.right() - self.legend.width() - EDGE, EDGE)
         for made, bottom in ((self.caption, False), (self.footer, True)):
             made.setVisible(bool(made.text()))
