@@ -17,6 +17,7 @@ from inspection.lanes import (
     resolve_device,
 )
 from inspection.results import SystemName
+from inspection.vlg_lane import VlgLane
 from inspection.vlm_lane import VlmLane
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LaneResult",
     "LaneSettings",
     "UninstalledLane",
+    "VlgLane",
     "VlmLane",
     "build_lane",
     "inspect_safely",
@@ -39,4 +41,4 @@ def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
         return EnsembleLane(settings)
     if system == "vlm":
         return VlmLane(settings)
-    return UninstalledLane(system, settings)
+    return VlgLane(settings)

@@ -61,12 +61,14 @@ class VlgLimits(Config):
             return None
         return self.model_copy(update={"short_side": short, "long_side": long})
 
-    def thresholds(self) -> dict[str, float]:
+    def recorded(self) -> dict[str, float]:
         """Return the numbers that a session records."""
         return {
             "box_threshold": self.box_threshold,
             "text_threshold": self.text_threshold,
             "nms_iou": self.nms_iou,
+            "max_boxes": float(self.max_boxes),
+            "max_pixels": float(self.max_pixels),
         }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.errors import ImageError, ModelMissingError
+from inspection.errors import ImageError
 from inspection.images import ImageData
 from inspection.models.vlg_boxes import (
     MAX_TOKENS,
@@ -65,13 +65,11 @@ class VlgPredictor:
     Parameters
     ----------
     folder : what to load
-    bert : folder of the text encoder for the `groundingdino` backend, None where none is installed
+    bert : folder of the text encoder; the `transformers` backend has its own
     device : ``cpu`` or ``cuda``; single precision on both
 
     Raises
     ------
-    ModelMissingError
-        If the backend needs a text encoder and there is none.
     BundleError
         If the folder cannot be loaded, or weights are missing or unknown.
     """
@@ -111,6 +109,18 @@ class VlgPredictor:
         ImageError
             If the image is too narrow for the model.
         """
+        answers = self.raw(image, phrases, limits, cancel=cancel)
+        return detect(answers, defect_types, limits, region=image.roi)
+
+    def raw(
+        self,
+        image: ImageData,
+        phrases: Sequence[str],
+        limits: VlgLimits,
+        *,
+        cancel: threading.Event,
+    ) -> list[Raw]:
+        """Return what the model says before any threshold, one answer a caption."""
         import torch
 
         prepared = self._prepare(image.pixels, limits)
@@ -120,14 +130,9 @@ class VlgPredictor:
                 if cancel.is_set():
                     break
                 logits, boxes = self._model.answer(prepared, caption)
-                answers.append(
-                    Raw(
-                        logits.float().sigmoid().cpu().numpy(),
-                        boxes.float().cpu().numpy(),
-                        spans,
-                    )
-                )
-        return detect(answers, defect_types, limits, region=image.roi)
+                probabilities = logits.float().sigmoid().cpu().numpy()
+                answers.append(Raw(probabilities, boxes.float().cpu().numpy(), spans))
+        return answers
 
     def _prepare(self, pixels: NDArray[np.uint8], limits: VlgLimits) -> torch.Tensor:
         """Scale as the weights were trained: aspect kept, smooth, then normalised per channel."""
@@ -181,7 +186,7 @@ def _load(folder: VlgFolder, bert: Path | None, device: str) -> _Model:
 
         return TransformersModel(folder, device)
     if bert is None:
-        raise ModelMissingError("vlg_needs_bert", name=folder.path.name)
+        raise ValueError("the makers' layout needs a text encoder beside it")
     from inspection.models.vlg_original import OriginalModel
 
     return OriginalModel(folder, bert, device)

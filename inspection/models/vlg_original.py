@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import BundleError
+from inspection.memory import is_out_of_memory
 from inspection.models.vlg_boxes import MAX_TOKENS
 from inspection.models.vlg_folder import WIDTH, Architecture, VlgFolder
 
@@ -184,13 +185,15 @@ def _read_weights(folder: VlgFolder) -> dict[str, torch.Tensor]:
             return load_file(folder.weights)
         except Exception as error:
             # Its errors have no common class of their own.
+            if is_out_of_memory(error):
+                raise
             raise folder.not_loaded(str(error)) from error
     try:
         content = torch.load(folder.weights, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
     except Exception as error:
         # A damaged pickle makes torch stumble in any way; it never runs code.
+        if is_out_of_memory(error):
+            raise
         raise folder.not_loaded(f"{type(error).__name__}: {error}") from error
     weights = content.get("model") if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not all(

@@ -1,0 +1,194 @@
+"""System 3: a GroundingDINO looks for defects by name on the chosen images of a battery."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from inspection.assemble import LaneResult
+from inspection.chosen_lane import Looker, OnText, ShownImage, look
+from inspection.errors import ModelMissingError
+from inspection.lanes import LaneSettings, OnEvent
+from inspection.memory import Ladder, Step, empty_cache
+from inspection.messages import Message
+from inspection.model_store import InstalledModel, installed_model, provenance
+from inspection.models.vlg import VlgPredictor
+from inspection.models.vlg_folder import VlgFolder, read_vlg_folder
+from inspection.placement import place_model, require_ram
+from inspection.records import Battery
+from inspection.results import ModelProvenance, SystemName, VlgImage, VlgResult
+from inspection.vlg_config import VlgConfig, VlgLimits, load_vlg_config
+
+LIBRARIES = {
+    "groundingdino": ("torch", "transformers", "groundingdino-py"),
+    "transformers": ("torch", "transformers"),
+}
+"""Whose versions a session records, by backend."""
+
+
+class VlgLane:
+    """Looks for defects on the images that the run's chooser names."""
+
+    name: SystemName = "vlg"
+
+    def __init__(self, settings: LaneSettings) -> None:
+        self.settings = settings
+        self._finder: _Finder | None = None
+
+    def load(self) -> list[ModelProvenance]:
+        """Load the model onto the GPU where it fits, else the CPU; refuse what fits neither."""
+        config = load_vlg_config()
+        path = self.settings.models.holding("vlg") / "vlg"
+        model = installed_model(path, "vlg")
+        folder = read_vlg_folder(path, model.family)
+        bert = self._text_encoder(model) if folder.backend == "groundingdino" else None
+        bert_path = self._bert_path() if bert is not None else None
+        try:
+            self._finder = _Finder(model.name, folder, bert_path, config, self.settings)
+        except Exception:
+            self.close()
+            raise
+        device, libraries = self._finder.device, LIBRARIES[folder.backend]
+        detector = provenance(
+            model,
+            config.limits.recorded(),
+            prompt=config.identity(),
+            device=device,
+            libraries=libraries,
+        )
+        if bert is None:
+            return [detector]
+        return [detector, provenance(bert, {}, device=device, libraries=libraries)]
+
+    def _bert_path(self) -> Path:
+        return self.settings.models.holding("bert") / "bert"
+
+    def _text_encoder(self, model: InstalledModel) -> InstalledModel:
+        try:
+            return installed_model(self._bert_path(), "bert")
+        except ModelMissingError as error:
+            raise ModelMissingError("vlg_needs_bert", name=model.name) from error
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
+        """Find boxes on each chosen image, and bring them together."""
+        if self._finder is None:
+            raise RuntimeError("load() comes first")
+        result, images = look(self._finder.looker(), battery, self.settings, cancel, on_event)
+        if result.state != "done":
+            return result
+        return replace(result, vlg=gather(images))
+
+    def close(self) -> None:
+        """Drop the model, and give its part of the GPU back."""
+        self._finder = None
+        self.settings.gpu.release("vlg")
+        empty_cache()
+
+
+class _Finder:
+    """The loaded model, and what it may still spend.
+
+    Parameters
+    ----------
+    name : of the model, for the operator
+    folder, bert : where it and its text encoder are
+    config : what it looks for
+    settings : where it may go
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: VlgFolder,
+        bert: Path | None,
+        config: VlgConfig,
+        settings: LaneSettings,
+    ) -> None:
+        self._name = name
+        self._folder = folder
+        self._config = config
+        self._settings = settings
+        self._limits = config.limits
+        placement = place_model("vlg", name, settings, lambda _device: self._bytes_needed())
+        self.device = placement.device
+        loading = Ladder(self._cpu_step(self._leave_gpu), placement.steps)
+        self._predictor = loading.run(lambda: VlgPredictor(folder, bert, self.device))
+        self._ladder = Ladder(
+            [*self._pixel_steps(), *self._cpu_step(self._move_to_cpu)], loading.taken
+        )
+
+    def looker(self) -> Looker[VlgImage]:
+        """Return what the walk over images needs."""
+        return Looker(
+            system="vlg",
+            kind=VlgImage,
+            answer=self._answer,
+            ladder=self._ladder,
+            max_pixels=self._config.limits.max_pixels,
+        )
+
+    def _answer(self, shown: ShownImage, cancel: threading.Event, on_text: OnText) -> VlgImage:
+        modality = shown.ref.modality
+        found = self._predictor.detect(
+            shown.data,
+            self._config.phrases(modality),
+            self._config.defect_types(modality, shown.ref.battery_type),
+            self._limits,
+            cancel=cancel,
+        )
+        return VlgImage(
+            **shown.identity(),
+            state="done",
+            bboxes=[detection.box for detection in found],
+            scores=[detection.score for detection in found],
+            defect_types=[detection.defect_type for detection in found],
+            phrases=[detection.phrase for detection in found],
+        )
+
+    def _bytes_needed(self) -> int:
+        return self._folder.bytes_needed(self._config.limits.max_pixels)
+
+    def _pixel_steps(self) -> list[Step]:
+        steps: list[Step] = []
+        limits = self._limits.fewer_pixels()
+        while limits is not None:
+            words = Message(code="memory_step_pixels", params={"pixels": limits.max_pixels})
+            steps.append((words, partial(self._set_limits, limits)))
+            limits = limits.fewer_pixels()
+        return steps
+
+    def _set_limits(self, limits: VlgLimits) -> None:
+        self._limits = limits
+
+    def _cpu_step(self, leave: Callable[[], None]) -> list[Step]:
+        return [] if self.device == "cpu" else [(Message(code="memory_step_cpu"), leave)]
+
+    def _leave_gpu(self) -> None:
+        self._settings.gpu.release("vlg")
+        require_ram(self._name, self._bytes_needed())
+        self.device = "cpu"
+
+    def _move_to_cpu(self) -> None:
+        self._leave_gpu()
+        self._predictor.move_to_cpu()
+
+
+def gather(images: Sequence[VlgImage]) -> VlgResult:
+    """Return the boxes of every image, surest first, each with the name of its image."""
+    boxes = [
+        (image.scores[number], image.bboxes[number], image.defect_types[number], image.image)
+        for image in images
+        for number in range(len(image.bboxes))
+    ]
+    # Equal scores stay in the order of the images.
+    boxes.sort(key=lambda box: -box[0])
+    return VlgResult(
+        bboxes=[box for _, box, _, _ in boxes],
+        scores=[score for score, _, _, _ in boxes],
+        defect_types=[defect_type for _, _, defect_type, _ in boxes],
+        box_images=[name for _, _, _, name in boxes],
+        images=list(images),
+    )
