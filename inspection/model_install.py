@@ -276,7 +276,9 @@ def _verify(
         cancel=cancel,
     )
     for name, file in before.files.items() if before else ():
-        if name in registered.files and registered.files[name].sha256 != file.sha256:
+        if name not in registered.files:
+            raise BundleError("bundle_file_missing", folder=model.folder.name, file=name)
+        if registered.files[name].sha256 != file.sha256:
             raise BundleError("bundle_altered", folder=model.folder.name, file=name)
 
 

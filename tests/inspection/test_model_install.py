@@ -101,6 +101,8 @@ def test_a_model_that_was_altered_since_it_was_described_is_refused(source, targ
     import_models(source, target)
     flip_byte(target / "vlm" / "model.safetensors")
     assert refusal(target / "vlm", tmp_path / "second") == "bundle_altered"
+    (target / "vlm" / "README.md").unlink()
+    assert refusal(target / "vlm", tmp_path / "second") == "bundle_file_missing"
 
 
 def test_several_models_of_one_folder_are_installed_at_once(source, target):
