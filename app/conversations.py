@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
+from app.dialogs.tables import TablesDialog
 from app.model_work import ModelWork
+from app.session_tables import SessionTables, changes_between, figures_of
 from app.wording import languages
 from inspection import __version__
+from inspection.messages import Language
 
 
 class Conversations(QObject):
@@ -128,6 +132,30 @@ class Conversations(QObject):
         folder = files[0].parent
         text = self.tr("Report written: {count} files in {folder}")
         self.told.emit(text.format(count=len(files), folder=folder), "success")
+
+    def show_figures(self) -> None:
+        """Show the systems' figures over the session that is open."""
+        session = self._controller.writer.folder
+        if session is not None:
+            self._compare(self.tr("Figures of the session"), partial(figures_of, session))
+
+    def show_changes(self, other: Path) -> None:
+        """Show what changed between the session that is open and another."""
+        session = self._controller.writer.folder
+        if session is not None and session != other:
+            title = self.tr("Comparison of two sessions")
+            self._compare(title, partial(changes_between, other, session))
+
+    def _compare(self, title: str, work: Callable[[Language], SessionTables]) -> None:
+        self.told.emit(self.tr("Comparing ..."), "accent")
+        self._controller.files.submit(
+            partial(work, languages.current),
+            partial(self._on_compared, title),
+            self._controller.failed.emit,
+        )
+
+    def _on_compared(self, title: str, compared: SessionTables) -> None:
+        TablesDialog(self._window, title, compared).open()
 
     def may_close(self) -> bool:
         """Return True where a close loses nothing; else ask, and close if that is the answer."""

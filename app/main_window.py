@@ -180,6 +180,8 @@ class MainWindow(QMainWindow):
         self.lot_panel.chosen.connect(controller.choose)
         self.lot_panel.findings_wanted.connect(self.conversations.show_findings)
         self.history.open_wanted.connect(controller.open_session)
+        self.history.compare_wanted.connect(self.conversations.show_changes)
+        self.comparison.figures_wanted.connect(self.conversations.show_figures)
         self.history.refresh_wanted.connect(controller.writer.list_sessions)
         self.verdict.retry_wanted.connect(controller.writer.retry)
         self.start_page.open_wanted.connect(self.conversations.open_lot)

@@ -17,7 +17,7 @@ from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.comparison_column import ComparisonColumn
 from app.widgets.linked_views import LinkedViews
-from app.widgets.panel import Panel, column, label, line, rule
+from app.widgets.panel import Panel, button, column, label, line, rule
 from app.wording import not_yet_text
 from app.workers import TaskPool
 from inspection.results import SYSTEMS, SystemName
@@ -40,6 +40,7 @@ class ComparisonPanel(Panel):
     """
 
     failed = Signal(object)
+    figures_wanted = Signal()
 
     def __init__(self, pool: TaskPool, layers: tuple[QAction, ...]) -> None:
         super().__init__()
@@ -69,8 +70,11 @@ class ComparisonPanel(Panel):
         self.battery_chip = Chip()
         self._battery = label("section")
         self.battery_line = label(wrap=True)
+        self.figures = button()
+        self.figures.clicked.connect(self.figures_wanted)
         foot = line(self._battery, self.battery_chip)
         foot.addWidget(self.battery_line, 1)
+        foot.addWidget(self.figures)
         layout.addLayout(foot)
         self.remark = label("muted", wrap=True)
         layout.addWidget(self.remark)
@@ -195,6 +199,8 @@ class ComparisonPanel(Panel):
         self.back.setToolTip(self.tr("Previous image"))
         self.on.setToolTip(self.tr("Next image"))
         self._battery.setText(self.tr("Battery"))
+        self.figures.setText(self.tr("Figures ..."))
+        self.figures.setToolTip(self.tr("The systems' figures over the whole session"))
         self._word_images()
         current = self.current
         self._mark(self.image_chip, current.judgement if current else "open", current)

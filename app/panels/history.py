@@ -22,6 +22,7 @@ class HistoryPanel(Panel):
 
     open_wanted = Signal(object)
     refresh_wanted = Signal()
+    compare_wanted = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,11 +45,13 @@ class HistoryPanel(Panel):
         layout.addWidget(self._empty)
         self._open: QPushButton = button()
         self._refresh: QPushButton = button("flat")
-        row = line(self._open, self._refresh)
+        self.compare: QPushButton = button()
+        row = line(self._open, self.compare, self._refresh)
         row.addStretch(1)
         row.setContentsMargins(10, 8, 10, 10)
         layout.addLayout(row)
         self._open.clicked.connect(self._on_open)
+        self.compare.clicked.connect(self._on_compare)
         self._refresh.clicked.connect(self.refresh_wanted)
         self.retranslate()
         self.restyle()
@@ -73,6 +76,8 @@ class HistoryPanel(Panel):
             [self.tr("Started"), self.tr("Lot"), self.tr("Done"), self.tr("State")]
         )
         self._open.setText(self.tr("Open session"))
+        self.compare.setText(self.tr("Compare"))
+        self.compare.setToolTip(self.tr("What changed between this session and the one open"))
         self._refresh.setText(self.tr("Refresh"))
         self._empty.setText(self.tr("No session has been saved on this station yet."))
         self._empty.setVisible(not self._listings)
@@ -126,7 +131,19 @@ class HistoryPanel(Panel):
         }[status]
 
     def _sync(self) -> None:
-        self._open.setEnabled(bool(self.tree.selectedItems()))
+        chosen = self._chosen()
+        self._open.setEnabled(chosen is not None)
+        other = chosen is not None and chosen.name != self._open_id
+        self.compare.setEnabled(other and self._open_id is not None)
+
+    def _chosen(self) -> Path | None:
+        items = self.tree.selectedItems()
+        return Path(items[0].data(0, FOLDER_ROLE)) if items else None
+
+    def _on_compare(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            self.compare_wanted.emit(chosen)
 
     def _on_open(self) -> None:
         for item in self.tree.selectedItems():

@@ -350,6 +350,14 @@
             <source>The ensemble's scores chose some of these images, which favours it.</source>
             <translation>일부 이미지는 앙상블 점수로 선택되어 앙상블에 유리합니다.</translation>
         </message>
+        <message>
+            <source>Figures ...</source>
+            <translation>성능 지표...</translation>
+        </message>
+        <message>
+            <source>The systems' figures over the whole session</source>
+            <translation>세션 전체에 대한 시스템별 성능 지표</translation>
+        </message>
     </context>
     <context>
         <name>ComparisonWords</name>
@@ -411,6 +419,18 @@
         <message>
             <source>A model is being worked on. Cancel that, and close?</source>
             <translation>모델 작업이 진행 중입니다. 작업을 취소하고 닫으시겠습니까?</translation>
+        </message>
+        <message>
+            <source>Figures of the session</source>
+            <translation>세션 성능 지표</translation>
+        </message>
+        <message>
+            <source>Comparison of two sessions</source>
+            <translation>두 세션 비교</translation>
+        </message>
+        <message>
+            <source>Comparing ...</source>
+            <translation>비교하는 중...</translation>
         </message>
     </context>
     <context>
@@ -593,6 +613,14 @@
         <message>
             <source>Cancelled</source>
             <translation>취소됨</translation>
+        </message>
+        <message>
+            <source>Compare</source>
+            <translation>비교</translation>
+        </message>
+        <message>
+            <source>What changed between this session and the one open</source>
+            <translation>열린 세션과 이 세션의 차이를 표시합니다</translation>
         </message>
     </context>
     <context>
@@ -1141,6 +1169,21 @@
         <message>
             <source>off</source>
             <translation>꺼짐</translation>
+        </message>
+    </context>
+    <context>
+        <name>TablesDialog</name>
+        <message>
+            <source>There is nothing to compare.</source>
+            <translation>비교할 내용이 없습니다.</translation>
+        </message>
+        <message>
+            <source>Copy all</source>
+            <translation>모두 복사</translation>
+        </message>
+        <message>
+            <source>Close</source>
+            <translation>닫기</translation>
         </message>
     </context>
     <context>

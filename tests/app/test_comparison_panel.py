@@ -7,9 +7,11 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QTreeWidget
 
+from app.dialogs.tables import TablesDialog
 from app.models.battery_table import Column
+from app.panels.history import FOLDER_ROLE
 from app.review import LiveAnswers, Row
 from app.wording import languages
 from inspection.messages import Message
@@ -302,3 +304,49 @@ def test_a_row_keeps_its_conflict_until_the_systems_speak_again(station):
     row = Row(station.controller.rows[result.battery_id].battery, conflict=True)
     assert replace(row, state="queued").conflict
     assert not row.with_result(result).conflict
+
+
+def saved(qtbot, station) -> Path:
+    qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
+    return station.controller.writer.folder
+
+
+def told(qtbot, station) -> TablesDialog:
+    qtbot.waitUntil(lambda: station.window.findChild(TablesDialog) is not None, timeout=WAIT)
+    return station.window.findChild(TablesDialog)
+
+
+def test_the_figures_of_the_session_are_a_click_away(qtbot, station):
+    spoken(station)
+    folder = saved(qtbot, station)
+    station.window.comparison.figures.click()
+    dialog = told(qtbot, station)
+    assert dialog._compared.sessions == (folder.name,)
+    header = dialog.findChildren(QTreeWidget)[0].headerItem()
+    assert [header.text(n) for n in range(1, header.columnCount())] == ["Ensemble", "VLM", "VLG"]
+
+
+def test_the_history_tells_what_changed_between_two_sessions(qtbot, station):
+    controller, history = station.controller, station.window.history
+    first = saved(qtbot, station)
+    controller.writer.close()
+    controller._shown_run = None
+    controller.with_session(list)
+    qtbot.waitUntil(lambda: controller.writer.record is not None, timeout=WAIT)
+    passed = Verdict(kind="normal", fused_score=0.1)
+    controller._on_result(judged(station).model_copy(update={"verdict": passed}))
+    second = saved(qtbot, station)
+    with qtbot.waitSignal(controller.sessions_listed, timeout=WAIT):
+        controller.writer.list_sessions()
+    places = {history.tree.topLevelItem(n).data(0, FOLDER_ROLE): n for n in range(2)}
+    history.tree.setCurrentItem(history.tree.topLevelItem(places[str(second)]))
+    assert not history.compare.isEnabled()
+    history.tree.setCurrentItem(history.tree.topLevelItem(places[str(first)]))
+    history.compare.click()
+    dialog = told(qtbot, station)
+    assert dialog._compared.sessions == (first.name, second.name)
+    battery_id = controller.current_id
+    rows = [row for table in dialog._compared.tables for row in table.rows]
+    assert [row[2] for row in rows if row[0] == battery_id] == ["Normal"]
+    dialog._on_copy()
+    assert "Normal" in QApplication.clipboard().text()
