@@ -151,10 +151,19 @@ def _plain_errors(repository: str) -> Iterator[None]:
 def _ask(entry: CatalogueEntry, endpoint: str | None) -> tuple[_Repository, list[_Wanted]]:
     """Return the repository at its present revision, and the files to fetch of it."""
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
 
-    info = HfApi(endpoint).model_info(
-        entry.repository, files_metadata=True, timeout=CONNECT_SECONDS
-    )
+    try:
+        info = HfApi(endpoint).model_info(
+            entry.repository, files_metadata=True, timeout=CONNECT_SECONDS
+        )
+    except HFValidationError as error:
+        raise BundleError("model_name_unknown", name=entry.repository) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        # Somebody answers, but not as a hub does: the login page of a guest network, say.
+        raise BundleError(
+            "model_hub_refused", name=entry.repository, problem=type(error).__name__
+        ) from error
     siblings = [sibling for sibling in info.siblings or [] if _wants(entry, sibling.rfilename)]
     has_safetensors = any(s.rfilename.endswith(".safetensors") for s in siblings)
     wanted = [

@@ -181,6 +181,18 @@ def test_a_refusal_of_the_hub_is_one_sentence(hub, target, status):
     assert refusal(hub, target) == "model_hub_refused"
 
 
+@pytest.mark.parametrize("answer", [{}, [], "log in first", {"id": "maker/model"}])
+def test_an_answer_that_is_no_hub_s_is_one_sentence(hub, target, monkeypatch, answer):
+    monkeypatch.setattr(hub, "description", lambda: answer)
+    assert refusal(hub, target) in {"model_hub_refused", "model_not_recognised"}
+
+
+@pytest.mark.parametrize("repository", ["maker/model.git", "maker/a--b", "maker/a..b"])
+def test_a_name_that_no_hub_has_is_one_sentence(hub, target, repository):
+    entry = find_entry(repository)
+    assert refusal(hub, target, entry) == "model_name_unknown"
+
+
 def test_what_does_not_fit_the_disk_is_not_begun(hub, target):
     hub.sizes[WEIGHTS] = shutil.disk_usage(hub.folder).free + CHUNK
     assert refusal(hub, target) == "model_disk_full"
