@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # The predictions bring numpy, which the first paint can do without.
     from inspection.assemble import LaneResult
     from inspection.engine import Lane, LaneSettings
+    from inspection.loading import LoadingOrder
     from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 
 BuildLane = Callable[[SystemName, "LaneSettings"], "Lane"]
@@ -31,6 +32,7 @@ class Job:
     batteries : in the order of work
     settings : what the lanes need to know
     build : makes a lane; called in the lane's thread
+    order : in which the lanes load
     before : what systems said in an earlier run; they are not asked again
     cancel : set it to stop the lanes at their next image; also marks late reports as stale
     pause : while set, lanes wait before their next battery
@@ -39,6 +41,7 @@ class Job:
     batteries: tuple[Battery, ...]
     settings: LaneSettings
     build: BuildLane
+    order: LoadingOrder
     before: Said = field(default_factory=dict)
     cancel: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)

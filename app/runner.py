@@ -100,8 +100,11 @@ class InspectionRunner(QObject):
         ----------
         before : what systems said in an earlier run; they are not asked again, and it is kept
         """
+        from inspection.loading import LoadingOrder
+
         remind(settings.chooser, before)
-        job = Job(tuple(batteries), settings, self._build, before)
+        order = LoadingOrder(systems)
+        job = Job(tuple(batteries), settings, self._build, order, before)
         self._job = job
         self._waiting = set(systems)
         self._batteries = {battery.battery_id: battery for battery in batteries}

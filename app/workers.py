@@ -63,6 +63,7 @@ class LaneWorker(QObject):
         finally:
             if self._system == "ensemble":
                 job.settings.chooser.tell_silent()
+                job.order.pass_ensemble()
             self.reported.emit(LaneEnded(job, self._system, self._lane is not None))
 
     @Slot()
@@ -100,6 +101,8 @@ class LaneWorker(QObject):
         """Return the lane with its models loaded; None where they cannot be, which is told."""
         if self._lane is not None and self._lane.settings.same_models(job.settings):
             self._lane.settings = job.settings
+            if self._system == "ensemble":
+                job.order.pass_ensemble()
             return self._lane
         self._close()
         self.reported.emit(LaneLoading(job, self._system))
@@ -107,7 +110,8 @@ class LaneWorker(QObject):
         try:
             # Building imports the image libraries, which may be broken as well as a model.
             lane = job.build(self._system, job.settings)
-            self._models, self._device = tuple(lane.load()), _device(job)
+            models = job.order.load(lane, job.cancel)
+            device = _device(job)
         except Exception as error:  # noqa: BLE001 - every battery is told; it is logged there
             from inspection.lanes import load_failure
 
@@ -116,7 +120,9 @@ class LaneWorker(QObject):
             state, message = load_failure(self._system, error)
             self.reported.emit(LaneUnavailable(job, self._system, state, message))
             return None
-        self._lane = lane
+        if models is None:
+            return None
+        self._lane, self._models, self._device = lane, tuple(models), device
         return lane
 
     def _close(self) -> None:

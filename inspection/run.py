@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from inspection.assemble import LaneResult, assemble
 from inspection.engine import Lane, inspect_safely, load_failure
+from inspection.loading import LoadingOrder
 from inspection.predictions import LaneEvent
 from inspection.records import Battery
 from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName
@@ -23,6 +24,7 @@ class _Run:
     batteries: Sequence[Battery]
     cancel: threading.Event
     before: Mapping[str, Mapping[SystemName, LaneResult]]
+    order: LoadingOrder
     results: queue.Queue[tuple[str, LaneResult]] = field(default_factory=queue.Queue)
     provenance: queue.Queue[list[ModelProvenance]] = field(default_factory=queue.Queue)
 
@@ -53,7 +55,7 @@ def inspect_batteries(
     before : what systems said of a battery in an earlier run of this session, by battery; they
         are not asked again, and what they said is kept
     """
-    run = _Run(batteries, cancel, before or {})
+    run = _Run(batteries, cancel, before or {}, LoadingOrder([lane.name for lane in lanes]))
     _remind(lanes, run.before)
     threads = [
         threading.Thread(target=_work, args=(lane, run), name=f"lane-{lane.name}") for lane in lanes
@@ -94,6 +96,7 @@ def _work(lane: Lane, run: _Run) -> None:
     finally:
         if lane.name == "ensemble":
             lane.settings.chooser.tell_silent()
+            run.order.pass_ensemble()
 
 
 def _inspect_all(lane: Lane, run: _Run) -> None:
@@ -101,12 +104,15 @@ def _inspect_all(lane: Lane, run: _Run) -> None:
     if not batteries:
         return
     try:
-        run.provenance.put(lane.load())
+        models = run.order.load(lane, run.cancel)
     except Exception as error:  # noqa: BLE001 - every battery is told; `load_failure` logs it
         state, message = load_failure(lane.name, error)
         for battery in batteries:
             run.results.put((battery.battery_id, LaneResult(lane.name, state, message)))
         return
+    if models is None:
+        return
+    run.provenance.put(models)
     try:
         for battery in batteries:
             if run.cancel.is_set():
