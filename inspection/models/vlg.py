@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from inspection.errors import ImageError
 from inspection.images import ImageData
 from inspection.models.vlg_boxes import (
-    MAX_TOKENS,
     Detection,
     Raw,
     caption_of,
@@ -35,28 +34,40 @@ STRIDES = (8, 16, 32, 64)
 """Of the feature maps that the detector looks at."""
 
 
-class _Model(Protocol):
-    """A loaded backend."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    queries: int
-    tokenizer: Tokenizer
-
-    def move(self, device: str) -> None:
-        """Move the model to another device."""
-
-    def answer(self, image: torch.Tensor, caption: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits (Q, T) and boxes (Q, 4) for an image (1, 3, H, W) on the device."""
+_Caption = tuple[str, dict[str, list[int]]]
+"""A caption, and the tokens of its phrases."""
 
 
-class Tokenizer(Protocol):
+class _Tokenizer(Protocol):
     """What is needed of a BERT tokenizer."""
 
     def __call__(
         self, text: str, *, return_offsets_mapping: bool
     ) -> Mapping[str, Sequence[tuple[int, int]]]:
         """Return the tokens of a caption, and where each stands in it."""
+
+
+class _Model(Protocol):
+    """A loaded backend.
+
+    Parameters
+    ----------
+    mean, std : of the image's channels, in 0 to 1
+    queries : boxes that it proposes
+    max_tokens : of a caption, with the two that frame it
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    queries: int
+    max_tokens: int
+    tokenizer: _Tokenizer
+
+    def move(self, device: str) -> None:
+        """Move the model to another device."""
+
+    def answer(self, image: torch.Tensor, caption: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (Q, T) and boxes (Q, 4) for an image (1, 3, H, W) on the device."""
 
 
 class VlgPredictor:
@@ -78,7 +89,7 @@ class VlgPredictor:
         self.folder = folder
         self.device = device
         self._model = _load(folder, bert, device)
-        self._captions: dict[tuple[str, ...], list[tuple[str, dict[str, list[int]]]]] = {}
+        self._captions: dict[tuple[str, ...], list[_Caption]] = {}
 
     def move_to_cpu(self) -> None:
         """Move the model off the GPU."""
@@ -153,12 +164,13 @@ class VlgPredictor:
         std = torch.tensor(self._model.std).view(1, 3, 1, 1)
         return ((image.float() / 255 - mean) / std).to(self.device)  # (1, 3, H, W)
 
-    def _captions_of(self, phrases: tuple[str, ...]) -> list[tuple[str, dict[str, list[int]]]]:
+    def _captions_of(self, phrases: tuple[str, ...]) -> list[_Caption]:
         """Return as few captions as hold all phrases, each with the tokens of its phrases."""
         if phrases not in self._captions:
             groups: list[list[str]] = []
+            limit = self._model.max_tokens
             for phrase in phrases:
-                if groups and len(self._offsets([*groups[-1], phrase])) <= MAX_TOKENS:
+                if groups and len(self._offsets([*groups[-1], phrase])) <= limit:
                     groups[-1].append(phrase)
                 else:
                     groups.append([phrase])

@@ -60,8 +60,7 @@ class Raw:
     spans: Spans
 
     def __post_init__(self) -> None:
-        queries = self.probabilities.shape[0]
-        if self.probabilities.ndim != 2 or self.boxes.shape != (queries, 4):
+        if self.probabilities.ndim != 2 or self.boxes.shape != (len(self.probabilities), 4):
             raise ValueError(
                 f"(Q, T) and (Q, 4) are needed, not {self.probabilities.shape}, {self.boxes.shape}"
             )
@@ -146,7 +145,7 @@ def _above_thresholds(
         defect_type = defect_types.get(phrase)
         box = _to_source(raw.boxes[query], region)
         if defect_type is not None and box is not None:
-            score = float(min(1.0, surest[query, best[query]]))
+            score = float(surest[query, best[query]])
             scored = box.model_copy(update={"score": score})
             detections.append(Detection(scored, score, phrase, defect_type))
     return detections

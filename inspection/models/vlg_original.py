@@ -47,6 +47,7 @@ class OriginalModel:
 
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    max_tokens = MAX_TOKENS
 
     def __init__(self, folder: VlgFolder, bert: Path, device: str) -> None:
         if folder.architecture is None:

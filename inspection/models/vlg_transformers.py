@@ -38,6 +38,7 @@ class TransformersModel:
         self.mean = tuple(float(v) for v in processor.image_processor.image_mean)
         self.std = tuple(float(v) for v in processor.image_processor.image_std)
         self.queries = int(model.config.num_queries)
+        self.max_tokens = int(model.config.max_text_len)
         self._model = model.to(device).eval()
 
     def move(self, device: str) -> None:
