@@ -19,7 +19,7 @@ from inspection.comparison_figures import (
 from inspection.errors import InspectionError, ReportError, SessionError
 from inspection.lot import scan_lot
 from inspection.messages import Message
-from inspection.records import ImageRef, image_name
+from inspection.records import RGB_DEFECT_TYPES, ImageRef, image_name
 from inspection.results import SYSTEMS, LotRecord, SessionRecord, SystemName
 from inspection.session import SessionStore
 from inspection.session_files import is_session
@@ -147,6 +147,7 @@ def compare_session(
         remarks=(
             *_choice_remarks(batteries, systems),
             *_label_remarks(images, truths, sources),
+            *_type_remarks(images, systems),
             *_counted("comparison_left_out", left_out),
             *_few(images),
             *remarks,
@@ -219,6 +220,13 @@ def _label_remarks(
         *counted,
         *unlabelled,
     ]
+
+
+def _type_remarks(images: Sequence[ComparedImage], systems: Sequence[SystemName]) -> list[Message]:
+    """Return why the ensemble's F1 over defect types is low on external defects."""
+    external = any(i.truth is not None and i.truth.name in RGB_DEFECT_TYPES for i in images)
+    untyped = external and "ensemble" in systems
+    return [Message(code="comparison_no_external_types")] if untyped else []
 
 
 def _few(images: Sequence[ComparedImage]) -> list[Message]:

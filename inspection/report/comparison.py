@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from inspection.comparison import Agreement, BatteryComparison, Cell, ImageComparison
 from inspection.comparison_session import SourceImages
@@ -74,8 +73,7 @@ def _sections(
         pictured: list[str] = []
         note = words("comparison_pictures_left_out")
         if place < BATTERIES_PICTURED:
-            marked = (image.image for image in battery.images if _marked(image))
-            pictured = list(islice(marked, IMAGES_PICTURED))
+            pictured = _most_telling(battery)
             note = words("comparison_no_source") if pictured and not sources.refs else ""
         yield ComparedSection(
             battery_id=battery.battery_id,
@@ -90,8 +88,12 @@ def _sections(
         )
 
 
-def _marked(image: ImageComparison) -> bool:
-    return image.conflict or any(cell.boxes for cell in image.cells.values())
+def _most_telling(battery: BatteryComparison) -> list[str]:
+    """Return the images that are pictured: those in conflict that have boxes before the others."""
+    boxes = {i.image: any(cell.boxes for cell in i.cells.values()) for i in battery.images}
+    marked = [image for image in battery.images if image.conflict or boxes[image.image]]
+    marked.sort(key=lambda image: -(image.conflict + boxes[image.image]))
+    return [image.image for image in marked[:IMAGES_PICTURED]]
 
 
 def _facts(result: BatteryResult, battery: BatteryComparison, words: Words) -> Iterator[Field]:
@@ -117,8 +119,8 @@ def _row(
     pictures: Sequence[Picture | None] = [None] * len(cells)
     if sources is not None and sources.refs:
         pictures = _pictures(image, cells, sources, words)
-    overlaps = "  ·  ".join(
-        words("comparison_pair_overlap", pair=pair_words(pair, words), iou=number(found.best, 2))
+    overlaps = " · ".join(
+        f"{words('comparison_iou')} {number(found.best, 2)} ({pair_words(pair, words)})"
         for pair, found in image.overlaps.items()
     )
     return ComparedRow(
@@ -143,17 +145,18 @@ def _pictures(
 
 
 def _word(cell: Cell, words: Words, picture: Picture | None = None) -> SystemWord:
-    lines = []
+    facts = []
     if cell.defect_type is not None:
-        lines.append(words.defect(cell.defect_type))
+        facts.append(words.defect(cell.defect_type))
+    if cell.confidence is not None:
+        facts.append(words("comparison_confidence", value=number(cell.confidence, 2)))
+    if cell.boxes:
+        facts.append(words("comparison_boxes", count=len(cell.boxes)))
+    if cell.seconds is not None and cell.state == "done":
+        facts.append(words("seconds", seconds=number(cell.seconds, 2)))
+    lines = [" · ".join(facts)] if facts else []
     if cell.reason is not None:
         lines.append(cell.reason.text(words.language))
-    if cell.confidence is not None:
-        lines.append(words("comparison_confidence", value=number(cell.confidence, 2)))
-    if cell.boxes:
-        lines.append(words("comparison_boxes", count=len(cell.boxes)))
-    if cell.seconds is not None and cell.state == "done":
-        lines.append(words("seconds", seconds=number(cell.seconds, 2)))
     if cell.judgement is None:
         label = Label(words(f"comparison_cell_{cell.state}"), "warning")
     else:

@@ -23,6 +23,7 @@ COMPARISON_COLUMNS = (
     "battery_id",
     "image_id",
     "modality",
+    "chosen",
     "label",
     "agreement",
     "type_agreement",
@@ -30,7 +31,7 @@ COMPARISON_COLUMNS = (
     *(f"iou_{first}_{second}" for first, second in PAIRS),
     "vlm_explanation",
 )
-FIGURE_COLUMNS = ("job_id", "of", "figure", "value", "low", "high", "interval", "count")
+FIGURE_COLUMNS = ("job_id", "chosen", "of", "figure", "value", "low", "high", "interval", "count")
 CHANGE_COLUMNS = ("what", "battery_id", "name", "before", "after")
 
 
@@ -39,7 +40,8 @@ def comparison_csv(compared: Sequence[SessionComparison]) -> bytes:
 
     ``agreement`` is ``agree``, ``conflict`` or ``open`` (an abstention agrees with nothing);
     boxes are ``x y w h score`` in source pixels, separated by semicolons; ``label`` is the class
-    by the label where it has one; the ``iou`` columns are the best pair of boxes.
+    by the label where it has one; ``chosen`` is how the image was chosen; the ``iou`` columns
+    are the overlap of the best pair of boxes.
     """
     return csv_file(COMPARISON_COLUMNS, [row for one in compared for row in _image_rows(one)])
 
@@ -48,7 +50,8 @@ def figures_csv(compared: Sequence[SessionComparison]) -> bytes:
     """Return ``comparison_figures.csv``: one row a figure with its 95 % interval.
 
     ``of`` is a system, or two of them for how far they agree; ``count`` is the number of images
-    or, for figures by labels, of labelled images.
+    or, for figures by labels, of labelled images. ``chosen`` is how the images were: any other way
+    than ``sample`` is no fair choice, and ``worst_and_even`` favours the ensemble.
     """
     return csv_file(FIGURE_COLUMNS, [row for one in compared for row in _figure_rows(one)])
 
@@ -77,6 +80,7 @@ def _image_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
                 battery.battery_id,
                 image.image,
                 image.modality,
+                battery.method,
                 labels.get(image.image),
                 image.judgement,
                 image.defect_type,
@@ -114,16 +118,17 @@ def _boxes(cell: Cell) -> str:
 
 
 def _figure_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
-    run_id = compared.session.run_id
+    methods = sorted({battery.method for battery in compared.batteries if battery.method})
+    lead: list[CsvCell] = [compared.session.run_id, " ".join(methods)]
     for found in compared.figures:
         for name, figure in found.figures.items():
             plain = name in ("review_rate", "seconds")
             count = found.images if plain else found.labelled
-            yield [run_id, found.system, name, *_values(figure), count]
+            yield [*lead, found.system, name, *_values(figure), count]
     for pair in compared.pairs:
         of = "-".join(pair.pair)
-        yield [run_id, of, "agreement", *_values(pair.agreement), pair.decided]
-        yield [run_id, of, "box_overlap", *_values(pair.overlap), pair.located]
+        yield [*lead, of, "agreement", *_values(pair.agreement), pair.decided]
+        yield [*lead, of, "box_overlap", *_values(pair.overlap), pair.located]
 
 
 def _values(figure: Figure) -> list[CsvCell]:

@@ -109,7 +109,8 @@ def _row(row: ComparedRow) -> list[Flowable]:
         flowables.append(paragraph(row.overlaps, SMALL))
     pictures = [word.picture for word in row.columns]
     if any(pictures):
-        cells = [picture_flowables(p, picture_size(p)) if p else "" for p in pictures]
+        # Without the caption: the system's name stands below.
+        cells = [picture_flowables(p, picture_size(p))[:1] if p else "" for p in pictures]
         flowables.append(Table([cells], colWidths=_widths(row.columns), style=FLUSH))
     return [*flowables, _columns(row.columns)]
 
