@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.wording import languages
 from app.workers import TaskPool, Ticket
 from inspection import __version__
-from inspection.config import Policy, policy_of
+from inspection.config import Policy, find_policy, policy_of
 from inspection.errors import InspectionError
 from inspection.memory import GpuBudget
 from inspection.messages import Message
@@ -65,6 +65,7 @@ class Controller(QObject):
     earlier_found = Signal(object, bool)
     """The last session of the lot that was opened; True where it can be gone on with."""
     settings_changed = Signal(object)
+    policy_changed = Signal()
     scanning = Signal(bool)
     nothing_left = Signal()
     failed = Signal(object)
@@ -272,8 +273,27 @@ class Controller(QObject):
         then()
 
     def unload_models(self) -> None:
-        """Have the lanes let go of their models, as after an installation of others."""
+        """Have the lanes let go of their models."""
         self.runner.unload()
+
+    def take_models(self) -> None:
+        """Models were installed or removed: let go of the old ones; a policy comes with them."""
+        self.unload_models()
+        try:
+            self.policy = find_policy(self.models.holding("ct_cnn"))
+        except InspectionError as error:
+            self.failed.emit(error)
+        self.policy_changed.emit()
+
+    @property
+    def policy_shown(self) -> Policy:
+        """The policy of the session that is open, else that of the next one."""
+        record = self.writer.record
+        try:
+            return policy_of(record.config, self.policy) if record else self.policy
+        except InspectionError:
+            # Told where such a session is to be gone on with; to look at it is no fault.
+            return self.policy
 
     def _start_remaining(self) -> None:
         self.writer.recall(self._on_remaining)

@@ -70,17 +70,16 @@ class MainWindow(QMainWindow):
         self._close_confirmed = False
         self._connect()
         self._take_settings()
+        self._show_thresholds()
         self.retranslate()
         self._sync_actions()
 
     # -- building --------------------------------------------------------------------------
 
     def _build_panels(self) -> None:
-        actions, inspector = self.actions_, self.controller.policy.inspector
+        actions = self.actions_
         layers = (actions["overlay"], actions["boxes"])
         deciding = (actions["accept"], actions["override"], actions["undo"])
-        fused = inspector.weighted_average.threshold
-        marks = (fused, inspector.aggregation.slice_threshold, 0.5)
         self.lot_panel = LotPanel()
         self.history = HistoryPanel()
         self.ct = CtPanel(self.controller.files, layers)
@@ -90,8 +89,8 @@ class MainWindow(QMainWindow):
         self.vlm = VlmPanel(self.controller.files, actions["boxes"])
         self.vlg = VlgPanel(self.controller.files, actions["boxes"])
         self.comparison = ComparisonPanel(self.controller.files, layers)
-        self.scores = ScoresPanel(fused, plots)
-        self.verdict = VerdictPanel(deciding, marks)
+        self.scores = ScoresPanel(plots)
+        self.verdict = VerdictPanel(deciding)
 
     def _build_body(self) -> None:
         self.start_page = StartPage()
@@ -196,7 +195,7 @@ class MainWindow(QMainWindow):
         # The two look at the same images, and side by side they show the same one.
         self.vlm.image_chosen.connect(self.vlg.show_image)
         self.vlg.image_chosen.connect(self.vlm.show_image)
-        self.conversations.model_work.changed.connect(controller.unload_models)
+        self.conversations.model_work.changed.connect(controller.take_models)
         self.conversations.told.connect(self.announcements.toast.tell)
         self.conversations.close_confirmed.connect(self._on_close_confirmed)
 
@@ -209,6 +208,7 @@ class MainWindow(QMainWindow):
         controller.sessions_listed.connect(self.history.show_sessions)
         controller.decisions.operator_needed.connect(self.conversations.ask_operator)
         controller.settings_changed.connect(self._on_settings)
+        controller.policy_changed.connect(self._show_thresholds)
         controller.runner.lane_changed.connect(self._on_lane)
         controller.runner.live_changed.connect(self._on_live)
         controller.runner.progress_changed.connect(self._sync_actions)
@@ -256,7 +256,14 @@ class MainWindow(QMainWindow):
     def _on_session(self, record: SessionRecord | None) -> None:
         self.status.set_session(record)
         self.history.set_open(record)
+        self._show_thresholds()
         self._sync_actions()
+
+    def _show_thresholds(self) -> None:
+        inspector = self.controller.policy_shown.inspector
+        fused = inspector.weighted_average.threshold
+        self.scores.set_threshold(fused)
+        self.verdict.set_marks((fused, inspector.aggregation.slice_threshold, 0.5))
 
     # -- from the operator -----------------------------------------------------------------
 

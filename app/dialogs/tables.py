@@ -76,7 +76,13 @@ def _tree(table: TextTable) -> QTreeWidget:
     tree.setRootIsDecorated(False)
     tree.setUniformRowHeights(True)
     tree.setHeaderLabels(list(table.columns))
-    tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header = tree.header()
+    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    if table.numeric:
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for place in range(1, len(table.columns)):
+            tree.headerItem().setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
     for row in table.rows:
         item = QTreeWidgetItem(list(row))
         if table.numeric:

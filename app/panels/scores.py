@@ -23,15 +23,14 @@ class ScoresPanel(Panel):
 
     Parameters
     ----------
-    threshold : of the fused score
     plots : gives out the plotting library
     """
 
-    def __init__(self, threshold: float, plots: Plots) -> None:
+    def __init__(self, plots: Plots) -> None:
         super().__init__()
         self._plots = plots
         plots.ready.connect(self._draw)
-        self._threshold = threshold
+        self._threshold = 0.5
         self._rows: dict[str, Row] = {}
         self._current: str | None = None
         self._plot: Any = None
@@ -43,6 +42,12 @@ class ScoresPanel(Panel):
     def title(self) -> str:
         """Return the dock's title."""
         return self.tr("Scores of the lot")
+
+    def set_threshold(self, threshold: float) -> None:
+        """Mark the threshold of the fused score."""
+        if threshold != self._threshold:
+            self._threshold = threshold
+            self._refresh()
 
     def show_rows(self, rows: Iterable[Row]) -> None:
         """Show a lot."""

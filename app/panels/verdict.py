@@ -38,18 +38,15 @@ class VerdictPanel(Panel):
     Parameters
     ----------
     actions : the window's accept, override and undo
-    marks : the thresholds of the fused score, the CT and the RGB channel, 0 to 1
     """
 
     retry_wanted = Signal()
 
-    def __init__(
-        self, actions: tuple[QAction, QAction, QAction], marks: tuple[float, float, float]
-    ) -> None:
+    def __init__(self, actions: tuple[QAction, QAction, QAction]) -> None:
         super().__init__()
         self._view: BatteryView | None = None
         self._actions = actions
-        self._marks = marks
+        self._marks = (0.5, 0.5, 0.5)
         outer = column(self, margin=0, gap=0)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
@@ -139,6 +136,12 @@ class VerdictPanel(Panel):
         return self.tr("Verdict")
 
     # -- what is shown ---------------------------------------------------------------------
+
+    def set_marks(self, marks: tuple[float, float, float]) -> None:
+        """Mark the thresholds of the fused score, the CT and the RGB channel, 0 to 1."""
+        if marks != self._marks:
+            self._marks = marks
+            self.retranslate()
 
     def show_battery(self, view: BatteryView | None) -> None:
         """Show a battery's verdict and decision."""

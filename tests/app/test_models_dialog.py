@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -17,6 +18,7 @@ import inspection.model_install
 from app.dialogs.download import DownloadDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.wording import languages
+from inspection.paths import resource_path
 from tests.tiny_vlm import write_tiny_vlm
 
 WAIT = 30_000
@@ -257,3 +259,25 @@ def test_a_damaged_model_is_listed_with_its_reason(qtbot, opened, vlm):
     choose(dialog, "vlm")
     assert "model.json" in dialog.details.values["note"].text()
     assert dialog.remove.isEnabled()
+
+
+def test_a_classifier_brings_its_policy_and_takes_it_away(qtbot, opened, tmp_path):
+    station, dialog = opened
+    before = station.controller.policy.inspector
+    source = shutil.copytree(resource_path("models"), tmp_path / "source")
+    changed = before.weighted_average.model_copy(update={"threshold": 0.42})
+    policy = before.model_copy(update={"weighted_average": changed}).model_dump(mode="json")
+    text = yaml.safe_dump({"inspector": policy})
+    (source / "inspector.yaml").write_text(text, encoding="utf-8")
+    with qtbot.waitSignal(dialog._work.changed, timeout=WAIT):
+        dialog.import_from(source)
+    idle(qtbot, dialog, "ct_cnn", "Installed")
+    assert texts(dialog, "ct_cnn")[2].endswith("(demo)")
+    assert station.controller.policy.inspector.weighted_average.threshold == 0.42
+    assert station.window.verdict._marks[0] == 0.42
+    choose(dialog, "ct_cnn")
+    dialog.remove.click()
+    confirm(dialog, "confirm_remove")
+    idle(qtbot, dialog, "ct_cnn", "Not installed")
+    assert station.controller.policy.inspector == before
+    assert station.window.scores._threshold == before.weighted_average.threshold
