@@ -9,6 +9,7 @@ from inspection.errors import BundleError
 from inspection.lanes import LaneSettings, resolve_device
 from inspection.memory import free_ram
 from inspection.messages import Message
+from inspection.models.importing import import_transformers
 from inspection.results import SystemName
 
 
@@ -25,6 +26,8 @@ def place_model(
 ) -> Placement:
     """Return the GPU with its memory reserved where the model fits it, else the CPU.
 
+    The library that loads it is imported then, and not for a model that is refused.
+
     Parameters
     ----------
     system : whose memory it becomes
@@ -36,6 +39,14 @@ def place_model(
     BundleError
         If it fits neither.
     """
+    placement = _placement(system, name, settings, bytes_on)
+    import_transformers()
+    return placement
+
+
+def _placement(
+    system: SystemName, name: str, settings: LaneSettings, bytes_on: Callable[[str], int]
+) -> Placement:
     device = resolve_device(settings.device)
     if device == "cpu":
         require_ram(name, bytes_on("cpu"))

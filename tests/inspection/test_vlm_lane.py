@@ -439,3 +439,27 @@ def test_the_ensemble_alone_never_imports_transformers(tmp_path):
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert done.stderr.splitlines()[-1] == "0 []"
+
+
+IMPORT_SIDE_BY_SIDE = """
+import threading
+from inspection.models.importing import import_transformers
+
+NAMES = ("Qwen2VLConfig", "GroundingDinoConfig", "BertConfig")
+start, found = threading.Barrier(len(NAMES)), []
+
+def load(name):
+    start.wait()
+    import_transformers()
+    import transformers
+    found.append(getattr(transformers, name).__name__)
+
+threads = [threading.Thread(target=load, args=(name,)) for name in NAMES]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert sorted(found) == sorted(NAMES), found
+"""
+
+
+def test_lanes_that_load_side_by_side_find_a_whole_library():
+    subprocess.run([sys.executable, "-c", IMPORT_SIDE_BY_SIDE], check=True, timeout=300)
