@@ -21,9 +21,14 @@ from reportlab.platypus import (
 )
 
 from inspection.report.pdf_comparison import comparison_flowables
-from inspection.report.pdf_sections import WIDTH, Flowable, field_table, section_flowables
+from inspection.report.pdf_sections import (
+    GRID,
+    WIDTH,
+    Flowable,
+    field_table,
+    section_flowables,
+)
 from inspection.report.pdf_text import (
-    BAND,
     BODY,
     BULLET,
     CELL,
@@ -56,15 +61,6 @@ MARGIN = 16 * mm
 _FRAME_PADDING = 6
 """Points that reportlab's own frame adds inside the margins."""
 _TOTAL_PAGES = "total-pages"
-_GRID = [
-    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ("BACKGROUND", (0, 0), (-1, 0), BAND),
-    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
-    ("LEFTPADDING", (0, 0), (-1, -1), 4),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
-    ("TOPPADDING", (0, 0), (-1, -1), 2),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-]
 
 
 def pdf_report(view: ReportView, words: Words) -> bytes:
@@ -233,7 +229,7 @@ def _counts_and_details(view: ReportView, words: Words) -> list[Flowable]:
         ]
         for row in view.counts
     ]
-    counts = Table([header, *rows], colWidths=[left * 0.44, left * 0.26, left * 0.3], style=_GRID)
+    counts = Table([header, *rows], colWidths=[left * 0.44, left * 0.26, left * 0.3], style=GRID)
     summary = [
         paragraph(words("verdicts"), HEADING),
         counts,
@@ -262,7 +258,7 @@ def _models(view: ReportView, words: Words) -> list[Flowable]:
         header = [paragraph(words(f"model_{name}"), HEADER_CELL) for name in names]
         rows = [_model_row(model, words) for model in view.models]
         widths = [WIDTH * share for share in (0.1, 0.2, 0.24, 0.16, 0.3)]
-        flowables.append(Table([header, *rows], colWidths=widths, style=_GRID, repeatRows=1))
+        flowables.append(Table([header, *rows], colWidths=widths, style=GRID, repeatRows=1))
     else:
         flowables.append(paragraph(words("models_none")))
     if view.policy:
@@ -311,7 +307,7 @@ def _table_of_all(view: ReportView, words: Words) -> list[Flowable]:
     table = Table(
         [header, *(_battery_row(row) for row in view.rows)],
         colWidths=[WIDTH * share for share in shares],
-        style=_GRID,
+        style=GRID,
         repeatRows=1,
         splitInRow=1,
     )

@@ -9,6 +9,7 @@ from reportlab.platypus import CondPageBreak, PageBreak, Paragraph, Spacer, Tabl
 
 from inspection.report.pdf_sections import (
     FLUSH,
+    GRID,
     WIDTH,
     Flowable,
     field_table,
@@ -16,7 +17,6 @@ from inspection.report.pdf_sections import (
     picture_size,
 )
 from inspection.report.pdf_text import (
-    BAND,
     BODY,
     BULLET,
     CELL,
@@ -24,7 +24,6 @@ from inspection.report.pdf_text import (
     HEADER_CELL,
     HEADER_RIGHT,
     HEADING,
-    LINE,
     SMALL,
     STRONG,
     SUBHEADING,
@@ -42,15 +41,6 @@ from inspection.report.view import (
 from inspection.report.words import Words
 
 _FIRST_COLUMN = 0.28
-_GRID = [
-    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ("BACKGROUND", (0, 0), (-1, 0), BAND),
-    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
-    ("LEFTPADDING", (0, 0), (-1, -1), 4),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
-    ("TOPPADDING", (0, 0), (-1, -1), 2),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-]
 
 
 def comparison_flowables(view: ComparisonView | None, words: Words) -> list[Flowable]:
@@ -80,7 +70,7 @@ def _table(table: TextTable) -> Flowable:
         [paragraph(name, CELL), *(paragraph(cell, cell_style) for cell in cells)]
         for name, *cells in table.rows
     ]
-    return Table([header, *rows], colWidths=widths, style=_GRID, repeatRows=1, splitInRow=1)
+    return Table([header, *rows], colWidths=widths, style=GRID, repeatRows=1, splitInRow=1)
 
 
 def _section(section: ComparedSection, words: Words) -> list[Flowable]:

@@ -42,6 +42,17 @@ _PICTURES_A_ROW = 3
 _CAPTION_WIDTH = 28 * mm
 _DECISION_FACTS = 4
 
+GRID = [
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("BACKGROUND", (0, 0), (-1, 0), BAND),
+    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+    ("LEFTPADDING", (0, 0), (-1, -1), 4),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+    ("TOPPADDING", (0, 0), (-1, -1), 2),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+]
+"""Style of a table with a header row."""
+
 Flowable = Any
 """reportlab has no types."""
 
