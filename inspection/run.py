@@ -137,6 +137,10 @@ def _collect(
         name: {**off, **run.before.get(name, {})} for name in by_id
     }
     models: list[ModelProvenance] = []
+    for battery_id, said in outcomes.items():
+        # Left over from a run that ended before a system that is now switched off had spoken.
+        if len(said) == len(SYSTEMS):
+            _keep(assemble(by_id[battery_id], said), store, on_battery)
     while any(thread.is_alive() for thread in threads) or not run.results.empty():
         while not run.provenance.empty():
             models = [*models, *run.provenance.get()]
@@ -146,15 +150,17 @@ def _collect(
         except queue.Empty:
             continue
         outcomes[battery_id][lane_result.system] = lane_result
-        result = assemble(by_id[battery_id], outcomes[battery_id])
-        # Missing systems answer for the whole lot at once; their word is saved with the
-        # battery's first real result rather than in a write of its own.
-        if any(o.state in ("done", "failed") for o in outcomes[battery_id].values()) or (
-            result.state not in ("queued", "running")
-        ):
-            store.save_battery(result)
-        if result.state not in ("queued", "running"):
-            on_battery(result)
+        _keep(assemble(by_id[battery_id], outcomes[battery_id]), store, on_battery)
+
+
+def _keep(result: BatteryResult, store: SessionStore, on_battery: OnBattery) -> None:
+    whole = result.state not in ("queued", "running")
+    # Missing systems answer for the whole lot at once; their word is saved with the battery's
+    # first real result rather than in a write of its own.
+    if whole or any(state in ("done", "failed") for state in result.systems.values()):
+        store.save_battery(result)
+    if whole:
+        on_battery(result)
 
 
 def _ignore(event: LaneEvent) -> None:

@@ -57,6 +57,26 @@ class SpeakingLane(UninstalledLane):
         return LaneResult(self.name, "done", seconds=2.0, chosen=chosen, vlm=vlm)
 
 
+def test_what_only_a_system_switched_off_had_left_is_done(lot, tmp_path):
+    policy = load_inspector()
+    chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=False)
+    settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
+    said = {"vlm": LaneResult("vlm", "done", vlm=VlmResult(prediction="normal", explanation=""))}
+    vlm = SpeakingLane("vlm", settings)
+    with SessionStore.create(
+        tmp_path / "sessions", lot=lot, operator="", station="", language="en",
+        config={}, device="cpu", models=[], version="1",
+    ) as store:  # fmt: skip
+        told = []
+        inspect_batteries(
+            lot.batteries, [vlm], store, "cpu", cancel=threading.Event(), on_battery=told.append,
+            before={battery.battery_id: said for battery in lot.batteries},
+        )  # fmt: skip
+        assert [result.state for result in told] == ["done"] * 3
+        assert store.remaining(lot) == []
+    assert not hasattr(vlm, "asked")
+
+
 def test_a_system_that_is_added_later_leaves_the_others_words_and_sees_the_same_images(
     lot, tmp_path
 ):
