@@ -50,11 +50,6 @@ class SessionComparison:
     remarks: tuple[Message, ...]
 
     @property
-    def labelled(self) -> bool:
-        """True where any image has a usable label."""
-        return any(found.labelled for found in self.figures)
-
-    @property
     def conflicts(self) -> tuple[BatteryComparison, ...]:
         """Batteries on which the systems contradict each other."""
         return tuple(battery for battery in self.batteries if battery.conflict)
