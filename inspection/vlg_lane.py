@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from inspection.assemble import LaneResult
 from inspection.chosen_lane import Looker, OnText, ShownImage, look
 from inspection.errors import ModelMissingError
 from inspection.lanes import LaneSettings, OnEvent
-from inspection.memory import Ladder, Step, empty_cache
-from inspection.messages import Message
+from inspection.memory import empty_cache
 from inspection.model_store import InstalledModel, installed_model, provenance
 from inspection.models.vlg import VlgPredictor
 from inspection.models.vlg_folder import VlgFolder, read_vlg_folder
-from inspection.placement import place_model, require_ram
+from inspection.placed_model import PlacedModel
 from inspection.records import Battery
 from inspection.results import ModelProvenance, SystemName, VlgImage, VlgResult
-from inspection.vlg_config import VlgConfig, VlgLimits, load_vlg_config
+from inspection.vlg_config import VlgConfig, load_vlg_config
 
 LIBRARIES = {
     "groundingdino": ("torch", "transformers", "groundingdino-py"),
@@ -107,18 +105,21 @@ class _Finder:
         config: VlgConfig,
         settings: LaneSettings,
     ) -> None:
-        self._name = name
-        self._folder = folder
         self._config = config
-        self._settings = settings
-        self._limits = config.limits
-        placement = place_model("vlg", name, settings, lambda _device: self._bytes_needed())
-        self.device = placement.device
-        loading = Ladder(self._cpu_step(self._leave_gpu), placement.steps)
-        self._predictor = loading.run(lambda: VlgPredictor(folder, bert, self.device))
-        self._ladder = Ladder(
-            [*self._pixel_steps(), *self._cpu_step(self._move_to_cpu)], loading.taken
+        needed = folder.bytes_needed(config.limits.max_pixels)
+        self._placed = PlacedModel(
+            "vlg",
+            name,
+            settings,
+            config.limits,
+            lambda _device: needed,
+            lambda device: VlgPredictor(folder, bert, device),
         )
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return self._placed.device
 
     def looker(self) -> Looker[VlgImage]:
         """Return what the walk over images needs."""
@@ -126,17 +127,17 @@ class _Finder:
             system="vlg",
             kind=VlgImage,
             answer=self._answer,
-            ladder=self._ladder,
+            ladder=self._placed.ladder,
             max_pixels=self._config.limits.max_pixels,
         )
 
     def _answer(self, shown: ShownImage, cancel: threading.Event, on_text: OnText) -> VlgImage:
         modality = shown.ref.modality
-        found = self._predictor.detect(
+        found = self._placed.model.detect(
             shown.data,
             self._config.phrases(modality),
             self._config.defect_types(modality, shown.ref.battery_type),
-            self._limits,
+            self._placed.limits,
             cancel=cancel,
         )
         return VlgImage(
@@ -147,33 +148,6 @@ class _Finder:
             defect_types=[detection.defect_type for detection in found],
             phrases=[detection.phrase for detection in found],
         )
-
-    def _bytes_needed(self) -> int:
-        return self._folder.bytes_needed(self._config.limits.max_pixels)
-
-    def _pixel_steps(self) -> list[Step]:
-        steps: list[Step] = []
-        limits = self._limits.fewer_pixels()
-        while limits is not None:
-            words = Message(code="memory_step_pixels", params={"pixels": limits.max_pixels})
-            steps.append((words, partial(self._set_limits, limits)))
-            limits = limits.fewer_pixels()
-        return steps
-
-    def _set_limits(self, limits: VlgLimits) -> None:
-        self._limits = limits
-
-    def _cpu_step(self, leave: Callable[[], None]) -> list[Step]:
-        return [] if self.device == "cpu" else [(Message(code="memory_step_cpu"), leave)]
-
-    def _leave_gpu(self) -> None:
-        self._settings.gpu.release("vlg")
-        require_ram(self._name, self._bytes_needed())
-        self.device = "cpu"
-
-    def _move_to_cpu(self) -> None:
-        self._leave_gpu()
-        self._predictor.move_to_cpu()
 
 
 def gather(images: Sequence[VlgImage]) -> VlgResult:

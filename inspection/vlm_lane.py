@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -11,17 +10,17 @@ from inspection.assemble import LaneResult
 from inspection.chosen_lane import Looker, OnText, ShownImage, look
 from inspection.errors import ImageError
 from inspection.lanes import LaneSettings, OnEvent
-from inspection.memory import Ladder, Step, empty_cache
-from inspection.messages import Language, Message
+from inspection.memory import empty_cache
+from inspection.messages import Language
 from inspection.model_store import installed_model, provenance
 from inspection.models.vlm import MAX_ASPECT, VlmPredictor
 from inspection.models.vlm_folder import VlmFolder, read_vlm_folder
-from inspection.placement import place_model, require_ram
+from inspection.placed_model import PlacedModel
 from inspection.records import Battery
 from inspection.results import ModelProvenance, SystemName, VlmImage
 from inspection.vlm_answers import judge_battery, read_answer
 from inspection.vlm_boxes import BoxFrame
-from inspection.vlm_config import Prompts, VlmConfig, VlmLimits, load_vlm_config
+from inspection.vlm_config import Prompts, VlmLimits, load_vlm_config
 
 LIBRARIES = ("torch", "transformers")
 
@@ -43,7 +42,7 @@ class VlmLane:
         folder = read_vlm_folder(path)
         prompts = Prompts(config, folder.family.scale)
         try:
-            self._writer = _Writer(model.name, folder, config, prompts, self.settings)
+            self._writer = _Writer(model.name, folder, config.limits, prompts, self.settings)
         except Exception:
             self.close()
             raise
@@ -79,36 +78,40 @@ class VlmLane:
 
 
 class _Writer:
-    """The loaded model, and what it may still spend.
+    """The loaded model, and what it is asked.
 
     Parameters
     ----------
     name : of the model, for the operator
     folder : where it is
-    config, prompts : what it is asked
-    settings : where it may go
+    limits, prompts : what an answer may cost, and what is asked
+    settings : where the model may go
     """
 
     def __init__(
         self,
         name: str,
         folder: VlmFolder,
-        config: VlmConfig,
+        limits: VlmLimits,
         prompts: Prompts,
         settings: LaneSettings,
     ) -> None:
-        self._name = name
-        self._folder = folder
+        self._scale = folder.family.scale
         self._prompts = prompts
-        self._settings = settings
-        self._limits = self._widest = config.limits
-        placement = place_model("vlm", name, settings, self._bytes_on)
-        self.device = placement.device
-        loading = Ladder(self._cpu_step(self._leave_gpu), placement.steps)
-        self._predictor = loading.run(lambda: VlmPredictor(folder, self.device))
-        self._ladder = Ladder(
-            [*self._pixel_steps(), *self._cpu_step(self._move_to_cpu)], loading.taken
+        self._widest = limits
+        self._placed = PlacedModel(
+            "vlm",
+            name,
+            settings,
+            limits,
+            partial(_bytes_on, folder, limits),
+            lambda device: VlmPredictor(folder, device),
         )
+
+    @property
+    def device(self) -> str:
+        """Where the model is."""
+        return self._placed.device
 
     def looker(self, language: Language) -> Looker[VlmImage]:
         """Return what the walk over images needs; answers are asked for in ``language``."""
@@ -116,7 +119,7 @@ class _Writer:
             system="vlm",
             kind=VlmImage,
             answer=partial(self._answer, language),
-            ladder=self._ladder,
+            ladder=self._placed.ladder,
             max_pixels=self._widest.max_pixels,
         )
 
@@ -125,18 +128,17 @@ class _Writer:
     ) -> VlmImage:
         _refuse_narrow(shown)
         modality = shown.ref.modality
-        written = self._predictor.answer(
+        written = self._placed.model.answer(
             shown.data.pixels,
             self._prompts.of(modality, language),
-            self._limits,
+            self._placed.limits,
             cancel=cancel,
             on_text=on_text,
         )
-        frame = BoxFrame(self._folder.family.scale, shown.data.source_size, written.input_size)
         answer = read_answer(
             written.text,
             modality=modality,
-            frame=frame,
+            frame=BoxFrame(self._scale, shown.data.source_size, written.input_size),
             battery_type=shown.ref.battery_type,
             finished=written.finished,
         )
@@ -152,36 +154,13 @@ class _Writer:
             form=answer.form,
         )
 
-    def _bytes_on(self, device: str) -> int:
-        return self._folder.bytes_needed(
-            4 if device == "cpu" else 2,
-            max_pixels=self._widest.max_pixels,
-            max_new_tokens=self._widest.max_new_tokens,
-        )
 
-    def _pixel_steps(self) -> list[Step]:
-        steps: list[Step] = []
-        limits = self._limits.fewer_pixels()
-        while limits is not None:
-            words = Message(code="memory_step_pixels", params={"pixels": limits.max_pixels})
-            steps.append((words, partial(self._set_limits, limits)))
-            limits = limits.fewer_pixels()
-        return steps
-
-    def _set_limits(self, limits: VlmLimits) -> None:
-        self._limits = limits
-
-    def _cpu_step(self, leave: Callable[[], None]) -> list[Step]:
-        return [] if self.device == "cpu" else [(Message(code="memory_step_cpu"), leave)]
-
-    def _leave_gpu(self) -> None:
-        self._settings.gpu.release("vlm")
-        require_ram(self._name, self._bytes_on("cpu"))
-        self.device = "cpu"
-
-    def _move_to_cpu(self) -> None:
-        self._leave_gpu()
-        self._predictor.move_to_cpu()
+def _bytes_on(folder: VlmFolder, limits: VlmLimits, device: str) -> int:
+    return folder.bytes_needed(
+        4 if device == "cpu" else 2,
+        max_pixels=limits.max_pixels,
+        max_new_tokens=limits.max_new_tokens,
+    )
 
 
 def _refuse_narrow(shown: ShownImage) -> None:
