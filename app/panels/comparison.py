@@ -20,6 +20,7 @@ from app.widgets.linked_views import LinkedViews
 from app.widgets.panel import Panel, button, column, label, line, rule
 from app.wording import not_yet_text
 from app.workers import TaskPool
+from inspection.records import Rect
 from inspection.results import SYSTEMS, SystemName
 
 if TYPE_CHECKING:
@@ -174,8 +175,9 @@ class ComparisonPanel(Panel):
         self.step(1)
 
     def _on_picture(self, picture: Picture) -> None:
+        frame = _frame(picture.roi, self.current)
         for one in self.columns.values():
-            one.show_picture(picture)
+            one.show_picture(picture, frame)
         self._apply_layers()
 
     def _apply_layers(self) -> None:
@@ -265,6 +267,15 @@ class ComparisonPanel(Panel):
         self.battery_line.setText(battery_words(comparison))
         favours = self.tr("The ensemble's scores chose some of these images, which favours it.")
         self.remark.setText(favours if comparison.favours_ensemble else "")
+
+
+def _frame(roi: Rect, image: ImageComparison | None) -> Rect:
+    """Return the part of the image that is shown, and every system's boxes."""
+    boxes = [box for cell in image.cells.values() for box in cell.boxes] if image else []
+    left, top = min([roi.x, *(box.x for box in boxes)]), min([roi.y, *(box.y for box in boxes)])
+    right = max([roi.x + roi.w, *(box.x + box.w for box in boxes)])
+    bottom = max([roi.y + roi.h, *(box.y + box.h for box in boxes)])
+    return Rect(left, top, right - left, bottom - top)
 
 
 def _answered(live: LiveAnswers | None) -> tuple[str, int]:

@@ -30,7 +30,7 @@ FILTERS = (
     "not_inspected",
     "normal",
 )
-WIDTHS = {Column.BATTERY: 64, Column.SYSTEMS: 64, Column.SCORE: 46, Column.DECISION: 66}
+WIDTHS = {Column.BATTERY: 70, Column.SYSTEMS: 62, Column.SCORE: 46, Column.DECISION: 64}
 COUNT_MS = 30
 NARROWEST = 330
 LEAVING = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)

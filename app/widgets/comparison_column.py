@@ -20,6 +20,7 @@ from app.wording import (
     system_text,
 )
 from inspection.comparison_cells import Cell
+from inspection.records import Rect
 from inspection.results import SystemName, SystemState
 
 WORDS_HEIGHT = 92
@@ -41,7 +42,6 @@ class ComparisonColumn(Panel):
         self._cell: Cell | None = None
         self._state: SystemState = "queued"
         self._details: tuple[str, ...] = ()
-        self._notice = ""
         layout = column(self, margin=0, gap=5)
         self._name = label("section")
         self.seconds = label("muted")
@@ -75,16 +75,21 @@ class ComparisonColumn(Panel):
         self._cell, self._state, self._details = cell, state, details
         self.retranslate()
 
-    def show_picture(self, picture: Picture | None) -> None:
-        """Show the image with the system's boxes; the heat-map is the ensemble's alone."""
+    def show_picture(self, picture: Picture | None, frame: Rect | None = None) -> None:
+        """Show the image with the system's boxes; the heat-map is the ensemble's alone.
+
+        Parameters
+        ----------
+        frame : what is in sight at first, the same in every column
+        """
         if picture is None:
             self.stage.clear()
             return
         if self._system != "ensemble":
             picture = replace(picture, heat=None, heat_roi=None)
-        self.stage.show_picture(picture, list(self._cell.boxes) if self._cell else [])
-        problem = message_text(picture.problem) if picture.problem else ""
-        self.stage.set_notice(problem or self._notice)
+        self.stage.show_picture(picture, list(self._cell.boxes) if self._cell else [], frame)
+        if picture.problem is not None:
+            self.stage.set_notice(message_text(picture.problem))
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
@@ -92,7 +97,6 @@ class ComparisonColumn(Panel):
         cell = self._cell
         self.seconds.setText("")
         self.type.show_state("", "neutral")
-        self._notice = ""
         if cell is None:
             self.chip.show_state(state_text(self._state), state_tone(self._state))
             self.words.setPlainText("")
@@ -104,7 +108,6 @@ class ComparisonColumn(Panel):
             text = self.tr("Not looked at") if state == "done" else state_text(state)
             tone = "neutral" if state == "done" else state_tone(state)
             self.chip.show_state(text, tone)
-            self._notice = message_text(cell.reason) if cell.reason else ""
         if cell.defect_type is not None:
             self.type.show_state(class_text(cell.defect_type), class_tone(cell.defect_type))
         if cell.seconds is not None:

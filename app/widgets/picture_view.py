@@ -68,7 +68,7 @@ class PictureView(QGraphicsView):
         self._image = self._pixmap_item()
         self._heat = self._pixmap_item()
         self._boxes: list[QGraphicsRectItem] = []
-        self._roi = Rect(0, 0, 1, 1)
+        self._frame = Rect(0, 0, 1, 1)
         self._fitted, self._fit_scale = True, 1.0
         self._overlay, self._opacity, self._bare, self._show_boxes = True, 0.7, False, True
         self._has_picture = False
@@ -87,15 +87,21 @@ class PictureView(QGraphicsView):
 
     # -- what is shown ---------------------------------------------------------------------
 
-    def show_picture(self, picture: Picture, boxes: list[Box]) -> None:
-        """Show a picture; the zoom stays where the part shown is the same as before."""
+    def show_picture(self, picture: Picture, boxes: list[Box], frame: Rect | None = None) -> None:
+        """Show a picture; the zoom stays where the part shown is the same as before.
+
+        Parameters
+        ----------
+        frame : what is in sight at first, in source pixels; by default what the picture shows
+        """
         self._clear_items()
         if picture.image is None:
             self._has_picture = False
             self._arrange()
             return
-        keep = self._has_picture and picture.roi == self._roi and not self._fitted
-        self._roi, self._has_picture = picture.roi, True
+        frame = frame or picture.roi
+        keep = self._has_picture and frame == self._frame and not self._fitted
+        self._frame, self._has_picture = frame, True
         _place(self._image, QPixmap.fromImage(picture.image), picture.roi)
         if picture.heat is not None and picture.heat_roi is not None:
             _place(self._heat, QPixmap.fromImage(picture.heat), picture.heat_roi)
@@ -153,8 +159,8 @@ class PictureView(QGraphicsView):
         """Show the whole picture."""
         self._fitted = True
         if self._has_picture:
-            edge = EDGE_SHARE * max(self._roi.w, self._roi.h)
-            whole = _rect(self._roi).adjusted(-edge, -edge, edge, edge)
+            edge = EDGE_SHARE * max(self._frame.w, self._frame.h)
+            whole = _rect(self._frame).adjusted(-edge, -edge, edge, edge)
             self.setSceneRect(whole)
             self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
             self._fit_scale = self.transform().m11()

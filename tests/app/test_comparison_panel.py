@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTreeWidget
@@ -236,6 +236,20 @@ def test_what_is_zoomed_in_one_picture_is_zoomed_in_all(qtbot, station):
     assert scales == pytest.approx([scales[1]] * 3)
     QTest.mouseDClick(stages[2].viewport(), Qt.MouseButton.LeftButton)
     assert stages[0].transform().m11() == pytest.approx(before)
+
+
+def test_a_box_beside_the_part_itself_is_in_sight_in_every_column(qtbot, station):
+    result = spoken(station)
+    ct = looked_at(station)[0]
+    far = Box(x=150, y=150, w=40, h=40)
+    answer = vlm_image(ct, prediction="defect", bbox=[far], form="boxes")
+    vlm = VlmResult(prediction="defect", explanation="", images=[answer])
+    station.controller._on_result(result.model_copy(update={"vlm": vlm}))
+    columns = station.window.comparison.columns
+    qtbot.waitUntil(lambda: len(columns["vlm"].stage._boxes) == 1, timeout=WAIT)
+    for one in columns.values():
+        seen = one.stage.mapToScene(one.stage.viewport().rect()).boundingRect()
+        assert seen.contains(QRectF(far.x, far.y, far.w, far.h))
 
 
 def test_the_lot_marks_conflicts_and_a_key_goes_to_the_next(qtbot, station):
