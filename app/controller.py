@@ -308,7 +308,7 @@ class Controller(QObject):
         left |= {
             row.battery_id
             for row in record.batteries
-            if wanted - said.get(row.battery_id, {}).keys()
+            if wanted.difference(said.get(row.battery_id, ()))
         }
         self._start_these(left, {name: said[name] for name in left if name in said})
 
@@ -321,9 +321,12 @@ class Controller(QObject):
 
     def _on_again(self, battery_id: str, said: Said) -> None:
         """Ask anew, but keep the word of systems that are switched off by now."""
-        before = said.get(battery_id, {})
-        kept = {name: word for name, word in before.items() if name not in self.settings.systems}
-        self._start_these({battery_id}, {battery_id: kept})
+        kept = {
+            name: words.without(self.settings.systems)
+            for name, words in said.items()
+            if name == battery_id
+        }
+        self._start_these({battery_id}, kept)
 
     def _start_these(self, battery_ids: set[str], before: Said) -> None:
         folder, record = self.writer.folder, self.writer.record

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from inspection.engine import Lane, LaneSettings
     from inspection.loading import LoadingOrder
     from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
+    from inspection.spoken import Spoken
 
 BuildLane = Callable[[SystemName, "LaneSettings"], "Lane"]
-Said = Mapping[str, Mapping[SystemName, "LaneResult"]]
+Said = Mapping[str, "Spoken"]
 """What systems have said, by battery."""
 
 
@@ -48,7 +49,7 @@ class Job:
 
     def left_for(self, system: SystemName) -> tuple[Battery, ...]:
         """Return the batteries on which a system has not spoken yet."""
-        return tuple(b for b in self.batteries if system not in self.before.get(b.battery_id, {}))
+        return tuple(b for b in self.batteries if system not in self.before.get(b.battery_id, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ from inspection.assemble import LaneResult, assemble
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import SYSTEMS, ModelProvenance, SystemName, SystemState
+from inspection.spoken import Spoken
 
 if TYPE_CHECKING:
-    from inspection.choice import ImageChooser
     from inspection.engine import LaneSettings
 
 LanePhase = Literal["idle", "loading", "ready", "running", "failed", "not_installed", "off"]
@@ -74,7 +74,7 @@ class InspectionRunner(QObject):
         self.lanes = {system: LaneView(system, "idle") for system in SYSTEMS}
         self._job: Job | None = None
         self._waiting: set[SystemName] = set()
-        self._outcomes: dict[str, dict[SystemName, LaneResult]] = {}
+        self._outcomes: dict[str, Spoken] = {}
         self._batteries: dict[str, Battery] = {}
         self._models: list[ModelProvenance] = []
         self._live: dict[SystemName, LiveAnswers] = {}
@@ -102,14 +102,19 @@ class InspectionRunner(QObject):
         """
         from inspection.loading import LoadingOrder
 
-        remind(settings.chooser, before)
+        for battery_id, said in before.items():
+            said.remind(settings.chooser, battery_id)
         order = LoadingOrder(systems)
         job = Job(tuple(batteries), settings, self._build, order, before)
         self._job = job
         self._waiting = set(systems)
         self._batteries = {battery.battery_id: battery for battery in batteries}
-        off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in systems}
-        self._outcomes = {name: {**off, **before.get(name, {})} for name in self._batteries}
+        off = [name for name in SYSTEMS if name not in systems]
+        self._outcomes = {name: Spoken(before.get(name)) for name in self._batteries}
+        for said in self._outcomes.values():
+            for name in off:
+                if name not in said:
+                    said.add(LaneResult(name, "off"))
         self._models = []
         self._spoken = dict.fromkeys(systems, 0)
         self._asked = {system: len(job.left_for(system)) for system in systems}
@@ -123,7 +128,7 @@ class InspectionRunner(QObject):
             self._set_lane(LaneView(system, "idle" if system in systems else "off"))
             if system in systems:
                 self._threads[system].submit(job)
-        for battery_id, said in tuple(self._outcomes.items()):
+        for battery_id, said in self._outcomes.items():
             # Left over from a run that ended before a system that is now switched off had spoken.
             if len(said) == len(SYSTEMS):
                 self._tell(battery_id)
@@ -260,20 +265,16 @@ class InspectionRunner(QObject):
     def _on_battery(self, battery_id: str, result: LaneResult) -> None:
         if result.state == "cancelled":
             return
-        self._outcomes[battery_id][result.system] = result
+        self._outcomes[battery_id].add(result)
         self._spoken[result.system] += 1
         self._tell(battery_id)
 
     def _tell(self, battery_id: str) -> None:
         """Put together what was said of a battery, and tell it."""
-        said = self._outcomes[battery_id]
+        said = dict(self._outcomes[battery_id])
         whole = assemble(self._batteries[battery_id], said)
         if len(said) == len(SYSTEMS):
             self._finished += 1
-            # The battery is saved whole; what the lanes said of it need not be kept twice.
-            self._outcomes[battery_id] = {
-                name: LaneResult(name, lane.state) for name, lane in said.items()
-            }
         self.battery_changed.emit(whole)
         self.progress_changed.emit()
 
@@ -328,17 +329,6 @@ class _Clock:
     def seconds(self) -> float:
         running = time.monotonic() - self._since if self._since is not None else 0.0
         return self._before + running
-
-
-def remind(chooser: ImageChooser, before: Said) -> None:
-    """Tell the chooser what was found and chosen earlier: new systems see the same images."""
-    for battery_id, said in before.items():
-        if "ensemble" in said:
-            ensemble = said["ensemble"]
-            chooser.tell_worst(battery_id, ensemble.worst_slices, ensemble.worst_views)
-        for lane in said.values():
-            if lane.chosen is not None:
-                chooser.recall(battery_id, lane.chosen)
 
 
 def lane_state(view: LaneView) -> SystemState:

@@ -340,12 +340,13 @@ def _open(folder: Path) -> SessionStore:
 def _said_in(store: SessionStore, waiting: dict[str, BatteryResult]) -> Said:
     # Imported in the session's thread, as what it brings is not needed to paint the window.
     from inspection.assemble import said_before
+    from inspection.spoken import Spoken
 
     said = {}
     for row in store.record.batteries:
         result = waiting.get(row.battery_id) or _readable(store, row.battery_id)
         if result is not None:
-            said[row.battery_id] = said_before(result)
+            said[row.battery_id] = Spoken(said_before(result))
     return said
 
 

@@ -14,6 +14,7 @@ from inspection.predictions import LaneEvent
 from inspection.records import Battery
 from inspection.results import SYSTEMS, BatteryResult, ModelProvenance, SystemName
 from inspection.session import SessionStore
+from inspection.spoken import Spoken
 
 OnBattery = Callable[[BatteryResult], None]
 POLL_SECONDS = 0.2
@@ -23,7 +24,7 @@ POLL_SECONDS = 0.2
 class _Run:
     batteries: Sequence[Battery]
     cancel: threading.Event
-    before: Mapping[str, Mapping[SystemName, LaneResult]]
+    before: Mapping[str, Spoken]
     order: LoadingOrder
     results: queue.Queue[tuple[str, LaneResult]] = field(default_factory=queue.Queue)
     provenance: queue.Queue[list[ModelProvenance]] = field(default_factory=queue.Queue)
@@ -55,8 +56,11 @@ def inspect_batteries(
     before : what systems said of a battery in an earlier run of this session, by battery; they
         are not asked again, and what they said is kept
     """
-    run = _Run(batteries, cancel, before or {}, LoadingOrder([lane.name for lane in lanes]))
-    _remind(lanes, run.before)
+    spoken = {battery_id: Spoken(said) for battery_id, said in (before or {}).items()}
+    run = _Run(batteries, cancel, spoken, LoadingOrder([lane.name for lane in lanes]))
+    for lane in lanes:
+        for battery_id, said in spoken.items():
+            said.remind(lane.settings.chooser, battery_id)
     threads = [
         threading.Thread(target=_work, args=(lane, run), name=f"lane-{lane.name}") for lane in lanes
     ]
@@ -72,22 +76,8 @@ def inspect_batteries(
             thread.join()
 
 
-def _remind(lanes: Sequence[Lane], before: Mapping[str, Mapping[SystemName, LaneResult]]) -> None:
-    """Tell the chooser what was found and chosen earlier: new systems see the same images."""
-    for battery_id, said in before.items():
-        for lane in lanes:
-            chooser = lane.settings.chooser
-            if "ensemble" in said:
-                chooser.tell_worst(
-                    battery_id, said["ensemble"].worst_slices, said["ensemble"].worst_views
-                )
-            for other in said.values():
-                if other.chosen is not None:
-                    chooser.recall(battery_id, other.chosen)
-
-
 def _left_for(lane: Lane, run: _Run) -> list[Battery]:
-    return [b for b in run.batteries if lane.name not in run.before.get(b.battery_id, {})]
+    return [b for b in run.batteries if lane.name not in run.before.get(b.battery_id, ())]
 
 
 def _work(lane: Lane, run: _Run) -> None:
@@ -132,15 +122,16 @@ def _collect(
     on_battery: OnBattery,
 ) -> None:
     by_id = {battery.battery_id: battery for battery in run.batteries}
-    off = {name: LaneResult(name, "off") for name in SYSTEMS if name not in names}
-    outcomes: dict[str, dict[SystemName, LaneResult]] = {
-        name: {**off, **run.before.get(name, {})} for name in by_id
-    }
+    outcomes = {battery_id: Spoken(run.before.get(battery_id)) for battery_id in by_id}
+    for said in outcomes.values():
+        for name in SYSTEMS:
+            if name not in names and name not in said:
+                said.add(LaneResult(name, "off"))
     models: list[ModelProvenance] = []
     for battery_id, said in outcomes.items():
         # Left over from a run that ended before a system that is now switched off had spoken.
         if len(said) == len(SYSTEMS):
-            _keep(assemble(by_id[battery_id], said), store, on_battery)
+            _keep(assemble(by_id[battery_id], dict(said)), store, on_battery)
     while any(thread.is_alive() for thread in threads) or not run.results.empty():
         while not run.provenance.empty():
             models = [*models, *run.provenance.get()]
@@ -149,8 +140,8 @@ def _collect(
             battery_id, lane_result = run.results.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
-        outcomes[battery_id][lane_result.system] = lane_result
-        _keep(assemble(by_id[battery_id], outcomes[battery_id]), store, on_battery)
+        outcomes[battery_id].add(lane_result)
+        _keep(assemble(by_id[battery_id], dict(outcomes[battery_id])), store, on_battery)
 
 
 def _keep(result: BatteryResult, store: SessionStore, on_battery: OnBattery) -> None:

@@ -15,7 +15,7 @@ from app.cli.interrupt import cancel_on_interrupt
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from inspection import __version__
-from inspection.assemble import LaneResult, said_before
+from inspection.assemble import said_before
 from inspection.choice import SAMPLE_KEY, ImageChooser, sample_of
 from inspection.config import Policy, find_policy, policy_of
 from inspection.engine import LaneSettings, build_lane, resolve_device
@@ -26,6 +26,7 @@ from inspection.records import Battery, Lot
 from inspection.results import SYSTEMS, BatteryResult, SystemName
 from inspection.run import inspect_batteries
 from inspection.session import SessionStore
+from inspection.spoken import Spoken
 
 NOT_INSPECTED = 1
 INTERRUPTED = 130
@@ -73,7 +74,7 @@ def inspect_lot(options: InspectOptions) -> int:
             if battery.battery_id in in_session
             and (
                 battery.battery_id in remaining
-                or set(systems) - before.get(battery.battery_id, {}).keys()
+                or set(systems).difference(before.get(battery.battery_id, ()))
             )
         ]
         settings = LaneSettings(
@@ -147,15 +148,17 @@ def _resumed(folder: Path, lot: Lot) -> SessionStore:
     return store
 
 
-def _said_before(store: SessionStore) -> dict[str, dict[SystemName, LaneResult]]:
+def _said_before(store: SessionStore) -> dict[str, Spoken]:
     """Return what a resumed session holds already."""
     results = (store.load_battery(row.battery_id) for row in store.record.batteries)
-    return {result.battery_id: said_before(result) for result in results if result is not None}
+    return {
+        result.battery_id: Spoken(said_before(result)) for result in results if result is not None
+    }
 
 
 def _run(
     todo: list[Battery],
-    before: dict[str, dict[SystemName, LaneResult]],
+    before: dict[str, Spoken],
     systems: tuple[SystemName, ...],
     settings: LaneSettings,
     store: SessionStore,
