@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from inspection.config import Sampling
+from inspection.errors import LotError
 from inspection.records import Battery, ImageRef, image_name
 from inspection.results import ChosenImages
 
@@ -89,8 +90,18 @@ class ImageChooser:
             return self._chosen[battery.battery_id]
 
     def refs(self, battery: Battery, chosen: ChosenImages) -> list[ImageRef]:
-        """Return the chosen images themselves, in order."""
+        """Return the chosen images themselves, in order.
+
+        Raises
+        ------
+        LotError
+            If one that was chosen in an earlier run is no longer in the lot: what is said of
+            another could not be compared.
+        """
         by_name = {image_name(ref, self._lot_root): ref for ref in (*battery.ct, *battery.rgb)}
+        for name in chosen.images:
+            if name not in by_name:
+                raise LotError("chosen_image_gone", name=name)
         return [by_name[name] for name in chosen.images]
 
     def _choose(self, battery: Battery) -> ChosenImages:

@@ -19,14 +19,14 @@ from inspection.chosen_lane import Looker, look
 from inspection.config import load_inspector
 from inspection.engine import build_lane
 from inspection.errors import BundleError, InspectionError, ModelMissingError
-from inspection.lanes import LaneSettings, load_failure
+from inspection.lanes import LaneSettings, inspect_safely, load_failure
 from inspection.memory import ENSEMBLE_BYTES, GpuBudget, Ladder
 from inspection.model_folders import ModelFolders
 from inspection.model_store import register_folder
 from inspection.models.vlm import VlmPredictor
 from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 from inspection.records import Battery, ImageRef
-from inspection.results import Box, VlgImage
+from inspection.results import Box, ChosenImages, VlgImage
 from inspection.vlm_config import load_vlm_config
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -181,6 +181,15 @@ def test_the_other_lane_of_the_run_sees_the_same_images(lane_on, battery):
     assert seen == [image.image for image in answers] == result.chosen.images
     assert other.chosen == result.chosen
     assert seen[0] == "ct-1.png"
+
+
+def test_an_image_chosen_earlier_that_is_gone_is_not_replaced_by_another(lane_on, battery):
+    lane = lane_on()
+    chosen = ChosenImages(method="even", images=["ct-0.png", "ct-9.png"])
+    lane.settings.chooser.recall("007", chosen)
+    result = inspect_safely(lane, battery, threading.Event(), lambda event: None)
+    assert (result.state, result.message.code) == ("failed", "chosen_image_gone")
+    assert result.message.params == {"name": "ct-9.png"}
 
 
 # -- what cannot be judged -------------------------------------------------------------------
