@@ -208,7 +208,7 @@ def verify_models(
 
 @models_app.command("import")
 def import_model(
-    path: Annotated[Path, typer.Argument(help="Folder or zip with one or more models.")],
+    path: Annotated[Path, typer.Argument(help="Folder or zip of models, or a checkpoint.")],
     models: ModelsOption = None,
     slot: Annotated[str | None, typer.Option(help="Only the model for this slot.")] = None,
     name: Annotated[str, typer.Option(help="Name to record. [default: the folder's]")] = "",

@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -43,7 +43,7 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
     """What the user says of a model that its files do not say themselves."""
 
@@ -87,7 +87,7 @@ def import_models(
 
     Parameters
     ----------
-    path : folder or zip
+    path : folder, zip, or one of the named checkpoints
     target : folder of installed models
     slot : install only this one
     origin : name, source and licence to record; by default what the files say
@@ -102,20 +102,18 @@ def import_models(
     """
     cancel = cancel or threading.Event()
     origin = origin or Origin()
-    origin.source = origin.source or str(path)
+    origin = replace(origin, source=origin.source or str(path))
     if not path.exists():
         raise BundleError("model_source_missing", path=str(path))
     with staging(target) as stage:
-        folder = path
-        if path.is_file():
-            folder = _unpacked(path, stage, on_progress, cancel)
-        else:
-            refuse_links(path)
-        models = find_models(folder, slot)
+        packed = path.is_file() and path.name not in CHECKPOINTS
         if path.is_dir():
+            refuse_links(path)
+        source = _unpacked(path, stage, on_progress, cancel) if packed else path
+        models = find_models(source, slot)
+        if not packed:
             check_space(target, sum(model.size for model in models))
-        owned = folder != path
-        return install(models, stage, target, origin, on_progress, cancel, owned=owned)
+        return install(models, stage, target, origin, on_progress, cancel, owned=packed)
 
 
 def _unpacked(archive: Path, stage: Path, on_progress: OnProgress, cancel: threading.Event) -> Path:
@@ -267,7 +265,7 @@ def _verify(
     registered = register_folder(
         folder,
         cast(FolderSlot, model.slot),
-        name=origin.name or (before.name if before else model.folder.name),
+        name=origin.name or (before.name if before else model.name),
         family=model.family,
         source=before.source if before else origin.source,
         licence=origin.licence or (before.licence if before else ""),

@@ -50,16 +50,22 @@ class FoundModel:
     described: InstalledModel | None = None
 
     @property
+    def name(self) -> str:
+        """What it is called where nobody says."""
+        return self.family if self.family in _CHECKPOINT_NAMES else self.folder.name
+
+    @property
     def size(self) -> int:
         """Bytes of the files to install."""
         return sum((self.folder / file).stat().st_size for file in self.files)
 
 
-def find_models(folder: Path, slot: str | None = None) -> list[FoundModel]:
+def find_models(path: Path, slot: str | None = None) -> list[FoundModel]:
     """Return the models in a folder, or in the folders within it.
 
     Parameters
     ----------
+    path : the folder, or one of `CHECKPOINTS` by itself
     slot : take only this one
 
     Raises
@@ -67,6 +73,22 @@ def find_models(folder: Path, slot: str | None = None) -> list[FoundModel]:
     BundleError
         If there is none, one is incomplete, or a file is not what a model may consist of.
     """
+    if path.is_file():
+        found = [FoundModel(path.parent, "vlg", path.stem, (Path(path.name),))]
+    else:
+        found = _models_within(path)
+    if slot is not None:
+        found = [model for model in found if model.slot == slot]
+    if not found:
+        raise BundleError("model_not_recognised", folder=path.name)
+    slots = [model.slot for model in found]
+    twice = next((name for name in slots if slots.count(name) > 1), None)
+    if twice is not None:
+        raise BundleError("model_twice", folder=path.name, slot=twice)
+    return found
+
+
+def _models_within(folder: Path) -> list[FoundModel]:
     found: list[FoundModel] = []
     for place in _places(folder):
         # What lies within a model is a part of it.
@@ -74,14 +96,6 @@ def find_models(folder: Path, slot: str | None = None) -> list[FoundModel]:
             continue
         if (model := _model_in(place)) is not None:
             found.append(model)
-    if slot is not None:
-        found = [model for model in found if model.slot == slot]
-    if not found:
-        raise BundleError("model_not_recognised", folder=folder.name)
-    slots = [model.slot for model in found]
-    twice = next((name for name in slots if slots.count(name) > 1), None)
-    if twice is not None:
-        raise BundleError("model_twice", folder=folder.name, slot=twice)
     return found
 
 

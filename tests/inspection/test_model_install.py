@@ -97,6 +97,15 @@ def test_what_an_installed_model_says_of_itself_goes_with_it(source, target, tmp
     assert (model.name, model.source, model.licence) == ("Name", "https://hub/a", "MIT")
 
 
+def test_a_whole_models_folder_goes_to_another_station(source, target, tmp_path):
+    import_models(source, target, origin=Origin("Name", "https://hub/a", "MIT"))
+    import_models(write_bert(tmp_path / "bert"), target)
+    assert set(import_models(target, tmp_path / "second").slots) == {"vlm", "bert"}
+    assert (tmp_path / "second" / "vlm" / "config.json").is_file()
+    digests = [installed_model(f / "vlm", "vlm").sha256 for f in (target, tmp_path / "second")]
+    assert digests[0] == digests[1]
+
+
 def test_a_model_that_was_altered_since_it_was_described_is_refused(source, target, tmp_path):
     import_models(source, target)
     flip_byte(target / "vlm" / "model.safetensors")
@@ -271,6 +280,15 @@ def test_a_checkpoint_of_tensors_is_taken(tmp_path, target, new_format):
     installed = import_models(folder, target)
     assert (installed.slots, installed.left_out) == (("vlg",), ("GroundingDINO_SwinT_OGC.py",))
     assert installed_model(target / "vlg", "vlg").family == "groundingdino_swint_ogc"
+
+
+def test_a_checkpoint_is_taken_by_itself(tmp_path, target):
+    # Torch's file is a zip inside, and is not taken for one.
+    torch.save({"model": {"w": torch.ones(3, 4)}}, tmp_path / CHECKPOINT)
+    write_bert(tmp_path / "beside")
+    assert import_models(tmp_path / CHECKPOINT, target).slots == ("vlg",)
+    assert installed_model(target / "vlg", "vlg").name == "groundingdino_swint_ogc"
+    assert refusal(tmp_path / CHECKPOINT, target, slot="vlm") == "model_not_recognised"
 
 
 @pytest.mark.parametrize("form", ["new", "legacy", "bare"])

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from model_folders import flip_byte, write_bert, write_vlm
 from model_hub import Hub, closed_port, serve
+from tiny_vlg import write_bert as write_tiny_bert
+from tiny_vlg import write_original
 from tiny_vlm import write_tiny_vlm
 
 import inspection
@@ -228,31 +230,31 @@ sys.exit(code)
     ("systems", "absent"),
     [
         ("ensemble", "transformers,groundingdino,huggingface_hub,requests,PySide6"),
-        ("ensemble,vlm", "PySide6"),
+        ("ensemble,vlm,vlg", "PySide6"),
     ],
 )
 def test_nothing_is_downloaded_while_a_lot_is_inspected(tmp_path, systems, absent):
     lot = write_lot(tmp_path / "lot", SyntheticLot(batteries=1, slices=6, views=2, seed=3))
     target = shutil.copytree(ROOT / "resources" / "models", tmp_path / "models")
     if "vlm" in systems:
-        models("import", write_tiny_vlm(tmp_path / "vlm"), "--models", target)
-    inspect = [
-        "inspect",
-        lot,
-        "--systems",
-        systems,
-        "--models",
-        target,
-        "--json",
-        "--device",
-        "cpu",
-    ]
-    command = [sys.executable, "-c", OFFLINE, absent, *inspect]
+        bert = write_tiny_bert(tmp_path / "small" / "bert")
+        write_original(tmp_path / "small" / "grounding", bert)
+        write_tiny_vlm(tmp_path / "small" / "qwen")
+        assert models("import", tmp_path / "small", "--models", target) == 0
+    command = [sys.executable, "-c", OFFLINE, absent, "inspect", lot, "--systems", systems]
+    folders = ["--models", target, "--session-dir", tmp_path / "sessions"]
     process = subprocess.run(
-        [*command, "--session-dir", tmp_path / "sessions"],
+        [*command, *folders, "--device", "cpu", "--json"],
         cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     session = json.loads(process.stdout)
-    assert {model["slot"] for model in session["models"]} >= {"ct_cnn", "rgb_ae"}
-    assert ("vlm" in {model["slot"] for model in session["models"]}) == ("vlm" in systems)
+    judged = {model["slot"] for model in session["models"]}
+    assert judged == {"ct_cnn", "rgb_ae", *({"vlm", "vlg", "bert"} if "vlm" in systems else ())}
+    (row,) = session["batteries"]
+    (result,) = (tmp_path / "sessions" / session["run_id"] / "batteries").glob("*.json")
+    battery = json.loads(result.read_text(encoding="utf-8"))
+    assert row["state"] == "done"
+    for system in systems.split(","):
+        assert battery["systems"][system] == "done"
+        assert battery[system] is not None
