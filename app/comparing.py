@@ -42,17 +42,17 @@ def result_so_far(
     view: BatteryView, live: Mapping[SystemName, LiveAnswers]
 ) -> BatteryResult | None:
     """Return a battery's result with what was answered of images since."""
-    result = view.result
+    result, row = view.result, view.row
     answered = {
         system: said.answered
         for system, said in live.items()
-        if said.battery_id == view.row.battery_id and said.answered
+        if said.battery_id == row.battery_id and said.answered and row.systems.get(system) != "done"
     }
     if result is None and answered:
         result = BatteryResult(
-            battery_id=view.row.battery_id,
+            battery_id=row.battery_id,
             state="running",
-            systems=dict(view.row.systems),
+            systems=dict(row.systems),
             verdict=Verdict(kind="not_inspected"),
         )
     if result is None:

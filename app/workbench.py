@@ -114,23 +114,21 @@ class Workbench(QMainWindow):
 
     def set_comparing(self, on: bool) -> None:
         """Give the comparison the place of the other pictures, or give it back."""
-        if on == self.comparing:
-            return
-        if on:
-            shown = [name for name in ASIDE if not self.docks[name].isHidden()]
-            # A floating dock is in nobody's way.
-            self._put_aside = tuple(name for name in shown if not self.docks[name].isFloating())
-            for name in self._put_aside:
-                self.docks[name].hide()
         self.docks["comparison"].setVisible(on)
 
     def _on_comparison_toggled(self, on: bool) -> None:
-        """However the comparison was closed, the pictures come back."""
+        """However the comparison was opened or closed, the pictures go or come back."""
+        if on:
+            self._put_aside = tuple(name for name in ASIDE if self._in_the_way(name))
+        for name in self._put_aside:
+            self.docks[name].setVisible(not on)
         if not on:
-            back, self._put_aside = self._put_aside, ()
-            for name in back:
-                self.docks[name].show()
+            self._put_aside = ()
         self.comparing_changed.emit(on)
+
+    def _in_the_way(self, name: str) -> bool:
+        floating = self.docks[name].isFloating() or self.docks["comparison"].isFloating()
+        return not floating and not self.docks[name].isHidden()
 
     def set_locked(self, locked: bool) -> None:
         """Hold the docks where they are, or let them move."""

@@ -6,12 +6,10 @@ from PySide6.QtGui import QAction
 
 from app.panels.answers import Answer, AnswersPanel
 from app.review import BatteryView
-from app.tones import Tone
-from app.wording import class_text, score_text
+from app.tones import Tone, judgement_tone
+from app.wording import class_text, judgement_text, score_text
 from app.workers import TaskPool
-from inspection.results import Box, Judgement, VlmImage
-
-TONES: dict[Judgement, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
+from inspection.results import Box, VlmImage
 
 
 class VlmPanel(AnswersPanel):
@@ -30,7 +28,7 @@ class VlmPanel(AnswersPanel):
         """Return the judgement of the image."""
         assert isinstance(answer, VlmImage)
         judgement = answer.prediction or "review"
-        return self._word(judgement), TONES[judgement]
+        return judgement_text(judgement), judgement_tone(judgement)
 
     def facts_of(self, answer: Answer) -> list[str]:
         """Return defect type and confidence, and the judgement of the battery where it differs."""
@@ -41,7 +39,7 @@ class VlmPanel(AnswersPanel):
             facts.append(self.tr("Confidence {score}").format(score=score))
         whole = self._view.result.vlm if self._view and self._view.result else None
         if whole is not None and whole.prediction != answer.prediction:
-            facts.append(self.tr("Battery: {word}").format(word=self._word(whole.prediction)))
+            facts.append(self.tr("Battery: {word}").format(word=judgement_text(whole.prediction)))
         return facts
 
     def words_of(self, answer: Answer) -> tuple[str, str]:
@@ -62,10 +60,3 @@ class VlmPanel(AnswersPanel):
     def first_choice(self, view: BatteryView) -> str | None:
         """Return the image that decided."""
         return view.result.vlm.image if view.result and view.result.vlm else None
-
-    def _word(self, judgement: Judgement) -> str:
-        return {
-            "normal": self.tr("Normal"),
-            "defect": self.tr("Defect"),
-            "review": self.tr("Review"),
-        }[judgement]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPlainTextEdit
 
 from app.pictures import Picture
@@ -59,6 +60,8 @@ class ComparisonColumn(Panel):
         self.words = QPlainTextEdit()
         self.words.setReadOnly(True)
         self.words.setTabChangesFocus(True)
+        # A click leaves the focus where it is, so that the review keys go on working.
+        self.words.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.words.setFixedHeight(WORDS_HEIGHT)
         layout.addWidget(self.words)
         self.retranslate()

@@ -1303,18 +1303,6 @@
             <translation>VLM 판정</translation>
         </message>
         <message>
-            <source>Normal</source>
-            <translation>정상</translation>
-        </message>
-        <message>
-            <source>Defect</source>
-            <translation>불량</translation>
-        </message>
-        <message>
-            <source>Review</source>
-            <translation>검토</translation>
-        </message>
-        <message>
             <source>Confidence {score}</source>
             <translation>신뢰도 {score}</translation>
         </message>
