@@ -42,7 +42,7 @@ def models(tmp_path_factory) -> Path:
 
 
 def test_three_lanes_are_compared_on_the_same_images(models, tmp_path, capsys):
-    lot = write_lot(tmp_path / "lot", SyntheticLot(batteries=2, slices=6, views=3, seed=5))
+    lot = write_lot(tmp_path / "lot", SyntheticLot(batteries=1, slices=4, views=2, seed=5))
     sessions = tmp_path / "sessions"
     inspect = ("inspect", lot, "--models", models, "--session-dir", sessions, "--language", "en")
     assert station(*inspect, "--device", "cpu", "--sample", "7", "--json") == 0
