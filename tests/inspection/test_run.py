@@ -109,3 +109,11 @@ def test_a_system_that_is_added_later_leaves_the_others_words_and_sees_the_same_
         assert both.system_seconds == {"vlm": 2.0, "vlg": 1.0}
         assert store.load_battery("002").systems["vlg"] == "not_installed"
     assert vlm.asked == ["000", "002"]
+
+
+def test_which_system_spoke_first_does_not_show_in_the_result():
+    battery = Battery("000", None, None)
+    words = [UninstalledLane(name, None).inspect(battery, None, None) for name in ("vlm", "vlg")]
+    orders = [{word.system: word for word in order} for order in (words, words[::-1])]
+    first, second = (assemble(battery, order).model_dump_json() for order in orders)
+    assert first == second
