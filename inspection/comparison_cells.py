@@ -159,7 +159,9 @@ def _battery_word(
         if vlg is None:
             return None, None, None
         if vlg.bboxes:
-            return "defect", next(iter(vlg.defect_types), None), max(vlg.scores, default=None)
+            # Over all images the boxes come image by image, not surest first.
+            sure = max(zip(vlg.scores, vlg.defect_types, strict=False), default=(None, None))
+            return "defect", sure[1], sure[0]
         # Silence on an image that could not be judged clears nothing.
         unseen = any(image.state == "failed" for image in vlg.images)
         return ("review" if unseen else "normal"), None, None

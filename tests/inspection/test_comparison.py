@@ -170,6 +170,13 @@ def test_silence_on_an_unseen_image_clears_nothing():
     assert found.cells["vlg"].judgement == "review"
 
 
+def test_a_battery_of_the_vlg_has_the_type_of_its_surest_box():
+    first = vlg_image(CT, "defect").model_copy(update={"scores": [0.4]})
+    second = vlg_image(RGB, "defect", defect_type="damaged")
+    cell = compare_battery(battery_result("001", [], [], [first, second])).cells["vlg"]
+    assert (cell.judgement, cell.defect_type, cell.confidence) == ("defect", "damaged", 0.8)
+
+
 def test_internal_and_external_types_of_one_battery_are_no_conflict():
     result = battery_result(
         "001",
