@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
-from app.lane_reports import BuildLane, Said
+from app.inspections import Inspections
+from app.lane_reports import BuildLane
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.runner import InspectionRunner
 from app.session_writer import SessionWriter
@@ -23,7 +23,6 @@ from app.workers import TaskPool, Ticket
 from inspection import __version__
 from inspection.config import Policy, find_policy, policy_of
 from inspection.errors import InspectionError
-from inspection.memory import GpuBudget
 from inspection.messages import Message
 from inspection.model_folders import ModelFolders
 from inspection.records import Lot
@@ -31,15 +30,11 @@ from inspection.results import (
     BatteryResult,
     BatterySummary,
     ImageResult,
-    SessionRecord,
     SystemName,
     VlgImage,
     VlmImage,
 )
 from inspection.session import FINAL_STATES, SessionListing, SessionStore
-
-if TYPE_CHECKING:
-    from inspection.engine import LaneSettings
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +78,6 @@ class Controller(QObject):
         self.settings = settings
         self.policy = policy
         self.models = models
-        self._gpu = GpuBudget()
         self.files = TaskPool(2, "files", self)
         self.runner = InspectionRunner(build, self)
         self.writer = SessionWriter(sessions_dir, self)
@@ -96,6 +90,7 @@ class Controller(QObject):
         self._shown_run: str | None = None
         self._autostart = False
         self.decisions = Decisions(self)
+        self.inspections = Inspections(self)
         self._connect()
 
     def _connect(self) -> None:
@@ -229,12 +224,12 @@ class Controller(QObject):
     def start(self) -> None:
         """Inspect what is still to be inspected; a new session is made where none is open."""
         if self.lot is not None and self.runner.phase == "idle":
-            self.with_session(self._start_remaining)
+            self.with_session(self.inspections.start_remaining)
 
     def inspect_again(self, battery_id: str) -> None:
         """Inspect one battery once more; the operator's decision stays."""
         if self.lot is not None and self.runner.phase == "idle":
-            self.with_session(partial(self._start_again, battery_id))
+            self.with_session(partial(self.inspections.start_again, battery_id))
 
     def start_over(self) -> None:
         """Inspect the whole lot in a new session."""
@@ -243,7 +238,7 @@ class Controller(QObject):
             self.writer.close()
             self._shown_run = None
             self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
-            self.with_session(self._start_remaining)
+            self.with_session(self.inspections.start_remaining)
 
     def with_session(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` once a session is open; a new one where there is none.
@@ -294,90 +289,6 @@ class Controller(QObject):
         except InspectionError:
             # Told where such a session is to be gone on with; to look at it is no fault.
             return self.policy
-
-    def _start_remaining(self) -> None:
-        self.writer.recall(self._on_remaining)
-
-    def _on_remaining(self, said: Said) -> None:
-        record = self.writer.record
-        if self.lot is None or record is None:
-            return
-        wanted = {name for name in self.settings.systems if self._may_speak(name)}
-        left = set(self.writer.remaining(self.lot))
-        # A system that was switched on, or installed, since then fills in what it has not said.
-        left |= {
-            row.battery_id
-            for row in record.batteries
-            if wanted.difference(said.get(row.battery_id, ()))
-        }
-        self._start_these(left, {name: said[name] for name in left if name in said})
-
-    def _may_speak(self, system: SystemName) -> bool:
-        """Return False for a system that is not installed: it would fill in nothing."""
-        return system == "ensemble" or (self.models.holding(system) / system).is_dir()
-
-    def _start_again(self, battery_id: str) -> None:
-        self.writer.recall(partial(self._on_again, battery_id))
-
-    def _on_again(self, battery_id: str, said: Said) -> None:
-        """Ask anew, but keep the word of systems that are switched off by now."""
-        kept = {
-            name: words.without(self.settings.systems)
-            for name, words in said.items()
-            if name == battery_id
-        }
-        self._start_these({battery_id}, kept)
-
-    def _start_these(self, battery_ids: set[str], before: Said) -> None:
-        folder, record = self.writer.folder, self.writer.record
-        if self.lot is None or folder is None or record is None or self.writer.read_only:
-            return
-        if self.runner.phase != "idle":
-            return
-        if not self.settings.systems:
-            self.failed.emit(InspectionError("no_system_chosen"))
-            return
-        batteries = [b for b in self.lot.batteries if b.battery_id in battery_ids]
-        if not batteries:
-            self.nothing_left.emit()
-            return
-        try:
-            settings = self._lane_settings(self.lot, record, folder)
-        except InspectionError as error:
-            self.failed.emit(error)
-            return
-        self.writer.mark("processing")
-        for battery in batteries:
-            self.set_row(replace(self.rows[battery.battery_id], state="queued", systems={}))
-        self.runner.start(batteries, self.settings.systems, settings, before)
-
-    def _lane_settings(self, lot: Lot, record: SessionRecord, folder: Path) -> LaneSettings:
-        """Return what the lanes need to know; a session goes on as it was begun.
-
-        Raises
-        ------
-        ConfigError
-            If the session was begun under a policy that this program does not know.
-        """
-        from inspection.choice import ImageChooser, sample_of
-        from inspection.engine import LaneSettings
-
-        inspector = policy_of(record.config, self.policy).inspector
-        return LaneSettings(
-            models=self.models,
-            lot_root=lot.root,
-            inspector=inspector,
-            chooser=ImageChooser(
-                inspector.sampling,
-                lot.root,
-                ensemble_speaks="ensemble" in self.settings.systems,
-                seed=sample_of(record.config),
-            ),
-            device=self.settings.device,
-            evidence_dir=folder / "evidence",
-            language=record.language,
-            gpu=self._gpu,
-        )
 
     def _on_system(self, battery_id: str, system: SystemName, state: str) -> None:
         row = self.rows[battery_id].with_system(system, state)

@@ -115,8 +115,8 @@ class LaneWorker(QObject):
         except Exception as error:  # noqa: BLE001 - every battery is told; it is logged there
             from inspection.lanes import load_failure
 
-            if lane is not None:
-                lane.close()
+            self._lane = lane
+            self._close()
             state, message = load_failure(self._system, error)
             self.reported.emit(LaneUnavailable(job, self._system, state, message))
             return None

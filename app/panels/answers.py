@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from app.pictures import Picture, PictureLoader, load_frame_picture
+from app.pictures import Picture, PictureLoader, load_content_picture
 from app.review import BatteryView, LiveAnswers, ShownAnswer, ShownImage, answered_images
 from app.runner import LaneView
 from app.tones import Tone
@@ -55,7 +55,7 @@ class AnswersPanel(Panel):
         self._drawn: list[Box] | None = None
         self._show_boxes = boxes
         boxes.toggled.connect(self._apply_layers)
-        self._loader = PictureLoader(pool, self, load_frame_picture, CACHED)
+        self._loader = PictureLoader(pool, self, load_content_picture, CACHED)
         self._loader.loaded.connect(self._on_picture)
         self._loader.failed.connect(self.failed)
         self._build()
@@ -303,6 +303,8 @@ class AnswersPanel(Panel):
             self._picture = self._asked = None
             self.stage.clear()
         elif self._picture is not None and self._picture.shown == entry.shown:
+            self._loader.forget()
+            self._asked = None
             self._draw()
         elif self._asked != entry.shown:
             self._asked = entry.shown
@@ -311,8 +313,11 @@ class AnswersPanel(Panel):
         self.stage.setToolTip(entry.shown.ref.path.name if entry else "")
 
     def _on_picture(self, picture: Picture) -> None:
-        self._picture, self._asked = picture, None
-        self._drawn = None
+        self._asked = None
+        if self.current is None or self.current.shown != picture.shown:
+            # Loaded for the image before, while the dock went behind another one.
+            return
+        self._picture, self._drawn = picture, None
         self._draw()
         if picture.problem is not None:
             self.stage.set_notice(message_text(picture.problem))
