@@ -81,7 +81,7 @@ class Inspections:
         writer.mark("processing")
         for battery in batteries:
             said = before.get(battery.battery_id, ())
-            done: dict[SystemName, SystemState] = {name: "done" for name in said}
+            done: dict[SystemName, SystemState] = dict.fromkeys(said, "done")
             row = controller.rows[battery.battery_id]
             controller.set_row(replace(row, state="queued", systems=done))
         controller.runner.start(batteries, controller.settings.systems, settings, before)

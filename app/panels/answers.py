@@ -104,15 +104,15 @@ class AnswersPanel(Panel):
         for widget in (self.facts, self.remark, self.words, *self.own_widgets(), self.notes):
             layout.addWidget(widget)
         layout.addStretch(1)
-        self.scroll = QScrollArea()
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.scroll.setWidget(inside)
-        self.scroll.viewport().setAutoFillBackground(False)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.area.setWidget(inside)
+        self.area.viewport().setAutoFillBackground(False)
         inside.setAutoFillBackground(False)
-        self.scroll.verticalScrollBar().rangeChanged.connect(self._follow)
-        return self.scroll
+        self.area.verticalScrollBar().rangeChanged.connect(self._follow)
+        return self.area
 
     # -- what a system adds ----------------------------------------------------------------
 
@@ -291,7 +291,7 @@ class AnswersPanel(Panel):
         """Keep the end of what is being written in sight."""
         entry = self.current
         if entry is not None and entry.answer is None:
-            self.scroll.verticalScrollBar().setValue(highest)
+            self.area.verticalScrollBar().setValue(highest)
 
     def _show_picture(self) -> None:
         # A dock behind another one decodes nothing.

@@ -85,5 +85,4 @@ class VlgPanel(AnswersPanel):
         self.boxes_drawn()
         for item in self.list.selectedItems():
             middle = self.list.visualItemRect(item).center()
-            inside = self.list.viewport().mapTo(self.scroll.widget(), middle)
-            self.scroll.ensureVisible(0, inside.y())
+            self.area.ensureVisible(0, self.list.y() + self.list.viewport().y() + middle.y())

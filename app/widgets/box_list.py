@@ -47,7 +47,6 @@ class BoxList(QTreeWidget):
                 item.setToolTip(place, word)
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.addTopLevelItem(item)
-        self.setCurrentItem(None)
         self.blockSignals(False)
         height = sum(self.sizeHintForRow(n) for n in range(len(rows)))
         self.setFixedHeight(self.header().sizeHint().height() + height + EDGE)

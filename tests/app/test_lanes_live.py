@@ -288,6 +288,24 @@ def test_both_docks_step_together_with_the_keyboard(qtbot, stations, lot, build)
     assert window.vlm.current.shown.name != first
 
 
+def test_a_picture_that_comes_late_never_stands_beside_another_image_s_answer(
+    qtbot, stations, lot, build
+):
+    station = opened(qtbot, stations(build), lot)
+    started(qtbot, station)
+    vlm = station.window.vlm
+    qtbot.waitUntil(lambda: vlm.stage.picture_shown, timeout=WAIT)
+    vlm.step(1)
+    vlm.step(-1)
+    vlm.step(3)
+    vlm.step(-1)
+    qtbot.waitUntil(
+        lambda: not station.controller.files.busy and vlm._picture.shown == vlm.current.shown,
+        timeout=WAIT,
+    )
+    assert vlm._asked is None
+
+
 def test_a_chosen_box_is_brought_out_on_the_picture(qtbot, stations, lot, build):
     station = opened(qtbot, stations(build), lot)
     started(qtbot, station)
