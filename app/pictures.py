@@ -78,13 +78,13 @@ def load_picture(shown: ShownImage) -> Picture:
     return Picture(shown, _as_qimage(data.pixels), data.roi, heat, heat_roi)
 
 
-def load_frame_picture(shown: ShownImage) -> Picture:
-    """Decode an image whole, as the VLM and the VLG are shown it."""
-    from inspection.images import load_frame
+def load_content_picture(shown: ShownImage) -> Picture:
+    """Decode an image as the VLM and the VLG are shown it."""
+    from inspection.images import load_content
 
     ref = shown.ref
     try:
-        data = load_frame(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
+        data = load_content(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
     except (InspectionError, OSError) as error:
         return _without_pixels(shown, error)
     return Picture(shown, _as_qimage(data.pixels), data.roi)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from inspection.assemble import LaneResult
 from inspection.errors import ImageError, InspectionError
-from inspection.images import ImageData, load_frame
+from inspection.images import ImageData, load_content
 from inspection.lanes import LaneSettings, OnEvent
 from inspection.memory import Ladder
 from inspection.messages import Message
@@ -39,7 +39,7 @@ class ShownImage:
     ----------
     ref : which image
     name : as in results
-    data : the whole frame, possibly at reduced scale; boxes are to be in pixels of its source
+    data : the content, possibly at reduced scale; boxes are to be in pixels of the whole source
     """
 
     ref: ImageRef
@@ -148,7 +148,7 @@ def _identity(ref: ImageRef, name: str) -> dict[str, Any]:
 
 def _decode(ref: ImageRef, max_pixels: int) -> ImageData:
     try:
-        return load_frame(ref.path, modality=ref.modality, max_pixels=max_pixels)
+        return load_content(ref.path, modality=ref.modality, max_pixels=max_pixels)
     except OSError as error:
         problem = error.strerror or type(error).__name__
         raise ImageError("image_unreadable", name=ref.path.name, problem=problem) from error

@@ -25,6 +25,7 @@ __all__ = [
     "ImageData",
     "ModelInput",
     "Preprocess",
+    "load_content",
     "load_frame",
     "load_image",
     "read_size",
@@ -138,14 +139,14 @@ def load_image(
 
 
 def load_frame(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
-    """Decode an image whole, for the models that are shown what the operator sees.
+    """Decode an image whole.
 
     Parameters
     ----------
     path : JPEG, PNG, TIFF or BMP
     modality : CT is decoded to grey, RGB to colour
-    max_pixels : what the model takes at most. A JPEG is decoded at the smallest scale that still
-        has as many; other files at full size.
+    max_pixels : what is needed. A JPEG is decoded at the smallest scale that still has as many;
+        other files at full size.
 
     Raises
     ------
@@ -153,10 +154,34 @@ def load_frame(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
         If the file cannot be read, is damaged, too large or black.
     """
     decoder = Decoder(path, modality)
-    width, height = decoder.size
-    pixels = decoder.decode(min(1.0, math.sqrt(max_pixels / (width * height))))
+    return _at_scale(decoder, Rect(0, 0, *decoder.size), max_pixels, path)
+
+
+def load_content(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
+    """Decode an image for the models that read a picture as a person does.
+
+    A CT image is cut to its content: the battery covers a twentieth of a canvas of 4000 x 4000,
+    and seen whole a pore would be less than a pixel. An RGB image is taken whole.
+
+    Parameters
+    ----------
+    path, modality, max_pixels : as for `load_frame`
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, is damaged, too large or black.
+    """
+    decoder = Decoder(path, modality)
+    region = _content_region(decoder) if modality == "ct" else None
+    return _at_scale(decoder, region or Rect(0, 0, *decoder.size), max_pixels, path)
+
+
+def _at_scale(decoder: Decoder, region: Rect, max_pixels: int, path: Path) -> ImageData:
+    scale = min(1.0, math.sqrt(max_pixels / (region.w * region.h)))
+    pixels = _crop(decoder.decode(scale), region, decoder.size)
     _refuse_black(pixels, path)
-    return ImageData(pixels, Rect(0, 0, width, height), decoder.size)
+    return ImageData(pixels, region, decoder.size)
 
 
 def _refuse_black(pixels: Pixels, path: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from inspection.records import Rect
 from inspection.results import Box
 
 BoxScale = Literal["token_thousandths", "input_pixels", "json_thousandths"]
@@ -31,29 +32,34 @@ class BoxFrame:
     Parameters
     ----------
     scale : the family's convention
-    source : (width, height) of the upright source image
-    input : (width, height) of the image as the model saw it
+    region : the part of the upright source that the model saw, source pixels
+    input : (width, height) of that part as the model saw it
     """
 
     scale: BoxScale
-    source: tuple[int, int]
+    region: Rect
     input: tuple[int, int]
 
     def to_source(self, corners: tuple[float, float, float, float]) -> Box | None:
         """Return two opposite corners as a box within the source.
 
-        None where they are not finite, span nothing, or lie outside the image.
+        None where they are not finite, span nothing, or lie outside the region.
         """
         if not all(math.isfinite(value) for value in corners):
             return None
         whole_x, whole_y = self.input if self.scale == "input_pixels" else (1000, 1000)
-        width, height = self.source
+        width, height = self.region.w, self.region.h
         xs = sorted(_within(value * width / whole_x, width) for value in corners[::2])
         ys = sorted(_within(value * height / whole_y, height) for value in corners[1::2])
         if xs[0] == xs[1] or ys[0] == ys[1]:
             return None
         left, top = math.floor(xs[0]), math.floor(ys[0])
-        return Box(x=left, y=top, w=math.ceil(xs[1]) - left, h=math.ceil(ys[1]) - top)
+        return Box(
+            x=self.region.x + left,
+            y=self.region.y + top,
+            w=math.ceil(xs[1]) - left,
+            h=math.ceil(ys[1]) - top,
+        )
 
 
 def _within(value: float, limit: int) -> float:

@@ -138,7 +138,7 @@ class _Writer:
         answer = read_answer(
             written.text,
             modality=modality,
-            frame=BoxFrame(self._scale, shown.data.source_size, written.input_size),
+            frame=BoxFrame(self._scale, shown.data.roi, written.input_size),
             battery_type=shown.ref.battery_type,
             finished=written.finished,
         )

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from inspection import decoding
 from inspection.errors import ImageError
-from inspection.images import Preprocess, load_image, read_size, to_model_input
+from inspection.images import (
+    Preprocess,
+    load_content,
+    load_image,
+    read_size,
+    to_model_input,
+)
 from inspection.records import Rect
 
 CT_SPEC = Preprocess(modality="ct", width=64, height=64, channels=1, mean=(0.5,), std=(0.5,))
@@ -202,6 +208,20 @@ def test_frame_without_a_dark_border_is_taken_whole(save):
 def test_frame_without_content_is_taken_whole(save):
     faint = np.full((300, 200), 30, np.uint8)
     assert load_image(save(encode(faint)), modality="ct").roi == Rect(0, 0, 200, 300)
+
+
+def test_a_model_that_reads_pictures_is_shown_the_battery_and_not_the_black_around_it(save):
+    canvas = np.zeros((2000, 2000), np.uint8)
+    canvas[100:1100, 200:500] = texture(1000, 300)
+    path = save(encode(canvas, ".jpg"), "a.jpg")
+    shown = load_content(path, modality="ct", max_pixels=80_000)
+    assert (shown.roi.x, shown.roi.y) <= (200, 100)
+    assert shown.roi.w < 340
+    # No fewer pixels than asked for, and not many more: a JPEG shrinks in steps.
+    assert 80_000 <= shown.pixels.size < 4 * 80_000 * 1.2
+    assert shown.source_size == (2000, 2000)
+    colour = save(encode(texture(40, 60, 3)), "b.png")
+    assert load_content(colour, modality="rgb", max_pixels=10_000).roi == Rect(0, 0, 60, 40)
 
 
 def test_large_jpeg_is_decoded_only_as_far_as_needed(save):

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from inspection.records import Rect
 from inspection.results import Box, VlmImage
 from inspection.vlm_answers import MAX_CHARACTERS, judge_battery, read_answer
 from inspection.vlm_boxes import BoxFrame
 
-SOURCE = (800, 600)
+SOURCE = Rect(0, 0, 800, 600)
 INPUT = (812, 588)
 SCALES = ("token_thousandths", "input_pixels", "json_thousandths")
 THOUSANDTHS = BoxFrame("json_thousandths", SOURCE, INPUT)
@@ -93,6 +94,11 @@ def test_the_conventions_of_the_families_name_the_same_source_pixels(scale, writ
     frame = BoxFrame(scale, SOURCE, INPUT)
     answer = read(json.dumps({**BAD, "bboxes": [written]}), frame=frame)
     assert answer.boxes == (Box(x=200, y=150, w=200, h=300),)
+
+
+def test_boxes_on_a_part_of_the_source_are_in_pixels_of_the_whole():
+    frame = BoxFrame("json_thousandths", Rect(100, 40, 800, 600), INPUT)
+    assert read(json.dumps(BAD), frame=frame).boxes == (Box(x=300, y=190, w=200, h=300),)
 
 
 @pytest.mark.parametrize(
@@ -206,17 +212,25 @@ statements = st.fixed_dictionaries(
 frames = st.builds(
     BoxFrame,
     st.sampled_from(SCALES),
-    st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)),
+    st.builds(
+        Rect,
+        st.integers(0, 5_000),
+        st.integers(0, 5_000),
+        st.integers(1, 20_000),
+        st.integers(1, 20_000),
+    ),
     st.tuples(st.integers(28, 4_000), st.integers(28, 4_000)),
 )
 modalities = st.sampled_from(["ct", "rgb"])
 
 
 def assert_sound(answer, frame):
-    width, height = frame.source
+    region = frame.region
     for box in answer.boxes:
-        assert box.x + box.w <= width
-        assert box.y + box.h <= height
+        assert region.x <= box.x
+        assert region.y <= box.y
+        assert box.x + box.w <= region.x + region.w
+        assert box.y + box.h <= region.y + region.h
     assert answer.confidence is None or 0 <= answer.confidence <= 1
     # The record must take it: that is what is written to the disk.
     VlmImage(
@@ -256,7 +270,7 @@ def test_a_box_is_within_the_image_or_there_is_none(corners, frame):
 @given(frames, st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_box_of_the_source_comes_back_as_itself(frame, data):
-    width, height = frame.source
+    width, height = frame.region.w, frame.region.h
     left, right = sorted(
         data.draw(st.lists(st.integers(0, width), min_size=2, max_size=2, unique=True))
     )
@@ -269,7 +283,8 @@ def test_a_box_of_the_source_comes_back_as_itself(frame, data):
         right * whole[0] / width, bottom * whole[1] / height,
     ]  # fmt: skip
     (box,) = read(json.dumps({**BAD, "bboxes": [corners]}), frame=frame).boxes
-    assert box == Box(x=left, y=top, w=right - left, h=bottom - top)
+    corner = frame.region.x + left, frame.region.y + top
+    assert box == Box(x=corner[0], y=corner[1], w=right - left, h=bottom - top)
 
 
 @given(st.integers(0, 400), st.sampled_from(["%s", "```json\n%s", "판정: %s"]), st.booleans())
