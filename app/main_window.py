@@ -21,19 +21,9 @@ from app.controller import Controller
 from app.conversations import Conversations
 from app.hold_key import HoldKey
 from app.menus import MainBar, Menus
-from app.panels.comparison import ComparisonPanel
-from app.panels.ct import CtPanel
-from app.panels.history import HistoryPanel
-from app.panels.lot import LotPanel
-from app.panels.rgb import RgbPanel
-from app.panels.scores import ScoresPanel
+from app.panel_set import PanelSet
 from app.panels.start import StartPage
-from app.panels.verdict import VerdictPanel
-from app.panels.vlg import VlgPanel
-from app.panels.vlm import VlmPanel
-from app.plots import Plots
-from app.review import BatteryView, LiveAnswers, Row
-from app.runner import LaneView
+from app.review import Row
 from app.widgets.banner import Banner
 from app.widgets.run_progress import RunProgress
 from app.widgets.status import StationStatus
@@ -70,43 +60,20 @@ class MainWindow(QMainWindow):
         self._close_confirmed = False
         self._connect()
         self._take_settings()
-        self._show_thresholds()
         self.retranslate()
         self._sync_actions()
 
     # -- building --------------------------------------------------------------------------
 
     def _build_panels(self) -> None:
-        actions = self.actions_
-        layers = (actions["overlay"], actions["boxes"])
-        deciding = (actions["accept"], actions["override"], actions["undo"])
-        self.lot_panel = LotPanel()
-        self.history = HistoryPanel()
-        self.ct = CtPanel(self.controller.files, layers)
-        plots = Plots(self.controller.files, self)
-        plots.failed.connect(self.controller.failed)
-        self.rgb = RgbPanel(self.controller.files, layers, plots)
-        self.vlm = VlmPanel(self.controller.files, actions["boxes"])
-        self.vlg = VlgPanel(self.controller.files, actions["boxes"])
-        self.comparison = ComparisonPanel(self.controller.files, layers)
-        self.scores = ScoresPanel(plots)
-        self.verdict = VerdictPanel(deciding)
+        panels = self.panels = PanelSet(self.controller, self.actions_, self)
+        self.lot_panel, self.history, self.scores = panels.lot, panels.history, panels.scores
+        self.ct, self.rgb, self.verdict = panels.ct, panels.rgb, panels.verdict
+        self.vlm, self.vlg, self.comparison = panels.vlm, panels.vlg, panels.comparison
 
     def _build_body(self) -> None:
         self.start_page = StartPage()
-        self.workbench = Workbench(
-            {
-                "lot": self.lot_panel,
-                "history": self.history,
-                "ct": self.ct,
-                "rgb": self.rgb,
-                "vlm": self.vlm,
-                "vlg": self.vlg,
-                "comparison": self.comparison,
-                "scores": self.scores,
-                "verdict": self.verdict,
-            }
-        )
+        self.workbench = Workbench(self.panels.by_name())
         for dock in self.workbench.docks.values():
             self.menus.docks.addAction(dock.toggleViewAction())
         self.banner = Banner()
@@ -144,10 +111,10 @@ class MainWindow(QMainWindow):
             "slice_on": partial(self.ct.step, 1),
             "view_back": partial(self.rgb.step, -1),
             "view_on": partial(self.rgb.step, 1),
-            "answer_back": partial(self._step_answer, -1),
-            "answer_on": partial(self._step_answer, 1),
+            "answer_back": partial(self.panels.step_answer, -1),
+            "answer_on": partial(self.panels.step_answer, 1),
             "axis": self.ct.next_axis,
-            "worst": self._on_worst,
+            "worst": self.panels.to_worst,
             "find": self._on_find,
             "operator": talk.ask_operator,
             "findings": talk.show_findings,
@@ -169,101 +136,45 @@ class MainWindow(QMainWindow):
             action.triggered.connect(self._on_theme)
         self.menus.systems_chosen.connect(self._on_systems)
         self.menus.lot_wanted.connect(controller.open_lot)
-        for panel in (self.ct, self.rgb, self.vlm, self.vlg, self.comparison):
-            self.hold.held.connect(panel.set_bare)
+        self.hold.held.connect(self.panels.set_bare)
         self._connect_panels()
         self._connect_controller()
 
     def _connect_panels(self) -> None:
         controller = self.controller
-        self.lot_panel.chosen.connect(controller.choose)
-        self.lot_panel.findings_wanted.connect(self.conversations.show_findings)
-        self.history.open_wanted.connect(controller.open_session)
-        self.history.compare_wanted.connect(self.conversations.show_changes)
-        self.comparison.figures_wanted.connect(self.conversations.show_figures)
-        self.history.refresh_wanted.connect(controller.writer.list_sessions)
-        self.verdict.retry_wanted.connect(controller.writer.retry)
-        self.start_page.open_wanted.connect(self.conversations.open_lot)
+        talk, panels = self.conversations, self.panels
+        panels.failed.connect(self.announcements.tell_error)
+        panels.models_wanted.connect(talk.show_models)
+        panels.lot.findings_wanted.connect(talk.show_findings)
+        panels.history.compare_wanted.connect(talk.show_changes)
+        panels.comparison.figures_wanted.connect(talk.show_figures)
+        self.start_page.open_wanted.connect(talk.open_lot)
         self.start_page.lot_wanted.connect(controller.open_lot)
-        for panel in (self.ct, self.rgb):
-            panel.failed.connect(self.announcements.tell_error)
-            panel.opacity_changed.connect(self._on_opacity)
-        for missing in (self.vlm.missing, self.vlg.missing):
-            missing.models_wanted.connect(self.conversations.show_models)
-        for panel in (self.vlm, self.vlg, self.comparison):
-            panel.failed.connect(self.announcements.tell_error)
-        # The two look at the same images, and side by side they show the same one.
-        self.vlm.image_chosen.connect(self.vlg.show_image)
-        self.vlg.image_chosen.connect(self.vlm.show_image)
-        self.conversations.model_work.changed.connect(controller.take_models)
-        self.conversations.told.connect(self.announcements.toast.tell)
-        self.conversations.close_confirmed.connect(self._on_close_confirmed)
+        talk.model_work.changed.connect(controller.take_models)
+        talk.told.connect(self.announcements.toast.tell)
+        talk.close_confirmed.connect(self._on_close_confirmed)
 
     def _connect_controller(self) -> None:
         controller = self.controller
         controller.lot_changed.connect(self._on_lot)
-        controller.row_changed.connect(self._on_row)
-        controller.current_changed.connect(self._on_current)
+        controller.current_changed.connect(self._sync_actions)
         controller.session_changed.connect(self._on_session)
-        controller.sessions_listed.connect(self.history.show_sessions)
         controller.decisions.operator_needed.connect(self.conversations.ask_operator)
         controller.settings_changed.connect(self._on_settings)
-        controller.policy_changed.connect(self._show_thresholds)
-        controller.runner.lane_changed.connect(self._on_lane)
-        controller.runner.live_changed.connect(self._on_live)
+        controller.runner.lane_changed.connect(self.status.set_lane)
         controller.runner.progress_changed.connect(self._sync_actions)
 
     # -- from the controller ---------------------------------------------------------------
 
-    def _on_lot(self, lot: Lot, rows: list[Row]) -> None:
+    def _on_lot(self, _lot: Lot, _rows: list[Row]) -> None:
         self.pages.setCurrentWidget(self.workbench)
-        self.lot_panel.show_lot(lot, rows)
         self.lot_panel.table.setFocus()
-        self.scores.show_rows(rows)
         self.retranslate_title()
         self._sync_actions()
 
-    def _on_row(self, row: Row) -> None:
-        self.lot_panel.update_row(row)
-        self.scores.update_row(row)
-
-    def _on_current(self, view: BatteryView | None) -> None:
-        self.ct.show_battery(view)
-        self.rgb.show_battery(view)
-        self.vlm.show_battery(view)
-        self.vlg.show_battery(view)
-        self.comparison.show_battery(view)
-        self.verdict.show_battery(view)
-        self.scores.set_current(view.row.battery_id if view else None)
-        if view is not None:
-            self.lot_panel.set_current(view.row.battery_id)
-        self._sync_actions()
-
-    def _on_lane(self, view: LaneView) -> None:
-        self.status.set_lane(view)
-        if view.system == "vlm":
-            self.vlm.set_lane(view)
-        elif view.system == "vlg":
-            self.vlg.set_lane(view)
-
-    def _on_live(self, system: SystemName, live: LiveAnswers | None) -> None:
-        self.comparison.show_live(system, live)
-        if system == "vlm":
-            self.vlm.show_live(live)
-        elif system == "vlg":
-            self.vlg.show_live(live)
-
     def _on_session(self, record: SessionRecord | None) -> None:
         self.status.set_session(record)
-        self.history.set_open(record)
-        self._show_thresholds()
         self._sync_actions()
-
-    def _show_thresholds(self) -> None:
-        inspector = self.controller.policy_shown.inspector
-        fused = inspector.weighted_average.threshold
-        self.scores.set_threshold(fused)
-        self.verdict.set_marks((fused, inspector.aggregation.slice_threshold, 0.5))
 
     # -- from the operator -----------------------------------------------------------------
 
@@ -276,26 +187,10 @@ class MainWindow(QMainWindow):
         if self.controller.current_id is not None:
             self.controller.inspect_again(self.controller.current_id)
 
-    def _step_answer(self, delta: int) -> None:
-        if self.workbench.comparing:
-            self.comparison.step(delta)
-            return
-        # Behind the other's tab a panel has no visible part.
-        hidden = self.vlm.visibleRegion().isEmpty()
-        (self.vlg if hidden else self.vlm).step(delta)
-
-    def _on_worst(self) -> None:
-        self.ct.to_worst()
-        self.rgb.to_worst()
-
     def _on_find(self) -> None:
         self.workbench.docks["lot"].raise_()
         self.lot_panel.search.setFocus()
         self.lot_panel.search.selectAll()
-
-    def _on_opacity(self, value: int) -> None:
-        for panel in (self.ct, self.rgb):
-            panel.opacity.setValue(value)
 
     def _on_language(self) -> None:
         self.language_chosen.emit(self.sender().data())
@@ -317,8 +212,7 @@ class MainWindow(QMainWindow):
         self.actions_["overlay"].setChecked(settings.overlay)
         self.actions_["boxes"].setChecked(True)
         self.actions_["lock"].setChecked(settings.layout_locked)
-        self.ct.opacity.setValue(settings.opacity)
-        self.rgb.opacity.setValue(settings.opacity)
+        self.panels.set_opacity(settings.opacity)
         self.actions_.languages[languages.current].setChecked(True)
         self.actions_.themes[settings.theme].setChecked(True)
         self._on_settings(settings)
@@ -360,7 +254,7 @@ class MainWindow(QMainWindow):
         lot = self.controller.lot
         self.setWindowTitle(f"{lot.root.name} – {name}" if lot else name)
 
-    def _sync_actions(self) -> None:
+    def _sync_actions(self, *_changed: object) -> None:
         controller, decisions = self.controller, self.controller.decisions
         self.actions_.enable(
             phase=controller.runner.phase,
