@@ -31,7 +31,7 @@ QToolButton:pressed { background: $selection; }
 QToolButton:checked { background: $selection; border-color: $accent; }
 QToolButton:disabled { color: $neutral; }
 QToolButton:focus { border-color: $accent; }
-QToolButton[role="step"] { padding: 3px 6px; }
+QToolButton[role="step"] { padding: 3px 2px; }
 
 QPushButton { background: $raised; border: 1px solid $border; border-radius: 5px;
               padding: 6px 14px; min-height: 18px; }
