@@ -60,7 +60,10 @@ class Workbench(QMainWindow):
             dock.visibilityChanged.connect(self._settle.start)
         self._shared = False
         self._put_aside: tuple[str, ...] = ()
-        self.docks["comparison"].toggleViewAction().toggled.connect(self._on_comparison_toggled)
+        toggle = self.docks["comparison"].toggleViewAction()
+        toggle.toggled.connect(self._on_comparison_toggled)
+        # Shown by `set_comparing` only, not from the list of docks.
+        toggle.setVisible(False)
         self.reset()
 
     def reset(self) -> None:
@@ -114,16 +117,21 @@ class Workbench(QMainWindow):
 
     def set_comparing(self, on: bool) -> None:
         """Give the comparison the place of the other pictures, or give it back."""
+        if on == self.comparing:
+            return
+        if on:
+            # First, or the window would grow to hold them all.
+            self._put_aside = tuple(name for name in ASIDE if self._in_the_way(name))
+            for name in self._put_aside:
+                self.docks[name].hide()
         self.docks["comparison"].setVisible(on)
 
     def _on_comparison_toggled(self, on: bool) -> None:
-        """However the comparison was opened or closed, the pictures go or come back."""
-        if on:
-            self._put_aside = tuple(name for name in ASIDE if self._in_the_way(name))
-        for name in self._put_aside:
-            self.docks[name].setVisible(not on)
+        """However the comparison was closed, the pictures come back."""
         if not on:
-            self._put_aside = ()
+            back, self._put_aside = self._put_aside, ()
+            for name in back:
+                self.docks[name].show()
         self.comparing_changed.emit(on)
 
     def _in_the_way(self, name: str) -> bool:
