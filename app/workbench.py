@@ -59,7 +59,7 @@ class Workbench(QMainWindow):
             dock.topLevelChanged.connect(self._settle.start)
             dock.visibilityChanged.connect(self._settle.start)
         self._shared = False
-        self._put_aside: tuple[str, ...] = ()
+        self._before: QByteArray | None = None
         toggle = self.docks["comparison"].toggleViewAction()
         toggle.toggled.connect(self._on_comparison_toggled)
         # Shown by `set_comparing` only, not from the list of docks.
@@ -69,7 +69,7 @@ class Workbench(QMainWindow):
     def reset(self) -> None:
         """Put every dock in its first place."""
         docks = self.docks
-        self._put_aside = ()
+        self._before = None
         for dock in docks.values():
             dock.setFloating(False)
             self.removeDockWidget(dock)
@@ -121,22 +121,20 @@ class Workbench(QMainWindow):
             return
         if on:
             # First, or the window would grow to hold them all.
-            self._put_aside = tuple(name for name in ASIDE if self._in_the_way(name))
-            for name in self._put_aside:
-                self.docks[name].hide()
+            self._before = self.saveState(LAYOUT_VERSION)
+            for name in ASIDE:
+                # A floating dock is in nobody's way.
+                if not self.docks[name].isFloating():
+                    self.docks[name].hide()
         self.docks["comparison"].setVisible(on)
 
     def _on_comparison_toggled(self, on: bool) -> None:
-        """However the comparison was closed, the pictures come back."""
-        if not on:
-            back, self._put_aside = self._put_aside, ()
-            for name in back:
-                self.docks[name].show()
+        """However the comparison was closed, the pictures come back as they were."""
+        if not on and self._before is not None:
+            before, self._before = self._before, None
+            # Shown one by one they would come back in other sizes.
+            self.restoreState(before, LAYOUT_VERSION)
         self.comparing_changed.emit(on)
-
-    def _in_the_way(self, name: str) -> bool:
-        floating = self.docks[name].isFloating() or self.docks["comparison"].isFloating()
-        return not floating and not self.docks[name].isHidden()
 
     def set_locked(self, locked: bool) -> None:
         """Hold the docks where they are, or let them move."""

@@ -296,6 +296,19 @@ def test_the_pictures_make_room_for_the_comparison_and_come_back(station):
     assert window.ct.isVisible()
 
 
+def test_the_pictures_come_back_in_their_sizes(station):
+    window = station.window
+    window.resize(1600, 960)
+    window.actions_["compare"].trigger()
+    QApplication.processEvents()
+    docks = {name: window.workbench.docks[name] for name in ("lot", "ct", "rgb", "vlm", "verdict")}
+    before = {name: dock.size() for name, dock in docks.items()}
+    for _ in range(2):
+        window.actions_["compare"].trigger()
+        QApplication.processEvents()
+    assert {name: dock.size() for name, dock in docks.items()} == before
+
+
 def test_the_comparison_speaks_korean(station):
     spoken(station)
     languages.use("ko")
