@@ -110,12 +110,14 @@ class Ladder:
             self._step_down()
 
     def _step_down(self) -> None:
-        message, apply = self._left.pop(0)
+        message, apply = self._left[0]
         log.warning("out of memory: %s", message.text())
         empty_cache()
+        # Refused, it is left to be tried with the next image.
         apply()
         empty_cache()
         self.taken.append(message)
+        del self._left[0]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -88,8 +88,9 @@ class PlacedModel(Generic[Model, Limits]):
         return [] if self.device == "cpu" else [(Message(code="memory_step_cpu"), leave)]
 
     def _leave_gpu(self) -> None:
-        self._gpu.release(self._system)
+        # Refused, it stays on the GPU, and so does what is set aside for it.
         require_ram(self._name, self._bytes_on("cpu"))
+        self._gpu.release(self._system)
         self.device = "cpu"
 
     def _move_to_cpu(self) -> None:

@@ -377,6 +377,22 @@ def test_a_gpu_that_fills_while_writing_is_left_last(lane_on, battery, gpu, monk
     assert gpu.free_for("vlg") == free
 
 
+def test_a_model_that_cannot_leave_the_gpu_keeps_its_part_and_tries_again(
+    lane_on, battery, gpu, monkeypatch
+):
+    monkeypatch.setattr(OnTheGpu, "room_to_write", False)
+    lane = lane_on(gpu=gpu)
+    free = gpu.free_for("vlg")
+    with monkeypatch.context() as full:
+        full.setattr(placement, "free_ram", lambda: 1 << 20)
+        result = inspect(lane, battery)
+    assert (result.state, result.message.code) == ("failed", "model_does_not_fit")
+    assert gpu.free_for("vlg") == free
+    result = inspect(lane, battery)
+    assert (result.state, codes(result.memory_steps)[-1]) == ("done", "memory_step_cpu")
+    assert gpu.free_for("vlg") > free
+
+
 def test_what_fits_nowhere_is_refused_before_its_weights_are_opened(
     models, tmp_path, gpu, monkeypatch
 ):
