@@ -87,8 +87,9 @@ def look(
     An image that fails stops no other; it is among the answers as ``failed``, so that nobody
     takes the rest for the whole. Where every image fails the lane has failed.
     """
-    started = time.monotonic()
     chosen = settings.chooser.choose(battery, cancel)
+    # Waiting for the ensemble is not this system's work.
+    started = time.monotonic()
     answers: list[Answer] = []
     for ref in settings.chooser.refs(battery, chosen):
         if cancel.is_set():

@@ -11,7 +11,6 @@ from inspection.ensemble import EnsembleLane
 from inspection.lanes import (
     Lane,
     LaneSettings,
-    UninstalledLane,
     inspect_safely,
     load_failure,
     resolve_device,
@@ -25,7 +24,6 @@ __all__ = [
     "Lane",
     "LaneResult",
     "LaneSettings",
-    "UninstalledLane",
     "VlgLane",
     "VlmLane",
     "build_lane",

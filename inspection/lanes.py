@@ -88,26 +88,6 @@ class LaneSettings:
         )
 
 
-class UninstalledLane:
-    """A system whose models this version cannot run: it says so, and judges nothing."""
-
-    def __init__(self, name: SystemName, settings: LaneSettings) -> None:
-        self.name = name
-        self.settings = settings
-
-    def load(self) -> list[ModelProvenance]:
-        """Say that the model is not installed."""
-        raise ModelMissingError("model_not_installed", system=self.name.upper())
-
-    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
-        """Return ``not_installed``."""
-        message = Message(code="model_not_installed", params={"system": self.name.upper()})
-        return LaneResult(self.name, "not_installed", message)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 def load_failure(lane_name: SystemName, error: Exception) -> tuple[SystemState, Message]:
     """Return the state and the words of a lane whose models cannot be loaded.
 
@@ -137,6 +117,9 @@ def inspect_safely(
     except Exception as error:
         log.exception("%s failed on battery %s", lane.name, battery.battery_id)
         message = _unforeseen(lane.name, error)
+    if lane.name == "ensemble":
+        # Nobody need wait for a word that does not come.
+        lane.settings.chooser.tell_worst(battery.battery_id, (), ())
     return LaneResult(lane.name, "failed", message, time.monotonic() - started)
 
 

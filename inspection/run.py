@@ -127,19 +127,19 @@ def _collect(
         for name in SYSTEMS:
             if name not in names and name not in said:
                 said.add(LaneResult(name, "off"))
-    models: list[ModelProvenance] = []
     for battery_id, said in outcomes.items():
         # Left over from a run that ended before a system that is now switched off had spoken.
         if len(said) == len(SYSTEMS):
             _keep(assemble(by_id[battery_id], dict(said)), store, on_battery)
     while any(thread.is_alive() for thread in threads) or not run.results.empty():
-        while not run.provenance.empty():
-            models = [*models, *run.provenance.get()]
-            store.set_models(models, device)
         try:
             battery_id, lane_result = run.results.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
+        finally:
+            # A lane names its models before its first word: they are recorded before it is.
+            while not run.provenance.empty():
+                store.set_models(run.provenance.get(), device)
         outcomes[battery_id].add(lane_result)
         _keep(assemble(by_id[battery_id], dict(outcomes[battery_id])), store, on_battery)
 

@@ -16,7 +16,7 @@ from shiboken6 import isValid
 from app.application import Station, make_application
 from app.settings import SettingsFile
 from app.wording import languages
-from inspection.engine import EnsembleLane, LaneSettings, UninstalledLane
+from inspection.engine import EnsembleLane, LaneSettings
 from inspection.errors import InspectionError, LabelError
 from inspection.images import load_image
 from inspection.labels import read_label
@@ -25,6 +25,7 @@ from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, Battery, ImageRef, Rect
 from inspection.results import ModelProvenance, Peak, SystemName
 from inspection.synthetic import SyntheticLot, write_lot
+from tests.uninstalled_lane import UninstalledLane
 
 MAP_SIDE = 32
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from inspection.errors import ModelMissingError
-from inspection.lanes import UninstalledLane
 from inspection.loading import LoadingOrder
+from tests.uninstalled_lane import UninstalledLane
 
 
 class WatchedLane(UninstalledLane):

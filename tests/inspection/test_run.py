@@ -7,12 +7,13 @@ import pytest
 from inspection.assemble import LaneResult, assemble, said_before
 from inspection.choice import ImageChooser
 from inspection.config import load_inspector
-from inspection.lanes import LaneSettings, UninstalledLane
+from inspection.lanes import LaneSettings, inspect_safely
 from inspection.model_folders import ModelFolders
 from inspection.records import Battery, Lot
-from inspection.results import ChosenImages, VlgResult, VlmResult
+from inspection.results import ChosenImages, ModelProvenance, VlgResult, VlmResult
 from inspection.run import inspect_batteries
 from inspection.session import SessionStore
+from tests.uninstalled_lane import UninstalledLane
 
 
 class UnloadableLane(UninstalledLane):
@@ -117,3 +118,47 @@ def test_which_system_spoke_first_does_not_show_in_the_result():
     orders = [{word.system: word for word in order} for order in (words, words[::-1])]
     first, second = (assemble(battery, order).model_dump_json() for order in orders)
     assert first == second
+
+
+class BrokenLane(UninstalledLane):
+    def inspect(self, battery, cancel, on_event):
+        raise RuntimeError("the driver is gone")
+
+
+def test_nobody_waits_for_an_ensemble_that_failed_on_a_battery(lot, tmp_path):
+    policy = load_inspector()
+    sampling = policy.sampling.model_copy(update={"wait_seconds": 3600.0})
+    chooser = ImageChooser(sampling, lot.root, ensemble_speaks=True)
+    settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
+    cancel, chosen = threading.Event(), []
+    vlm = threading.Thread(target=lambda: chosen.append(chooser.choose(lot.batteries[0], cancel)))
+    vlm.start()
+    inspect_safely(BrokenLane("ensemble", settings), lot.batteries[0], cancel, lambda event: None)
+    vlm.join(timeout=30)
+    waits = vlm.is_alive()
+    cancel.set()
+    vlm.join()
+    assert not waits
+    assert chosen[0].method == "even"
+
+
+def test_the_models_of_one_battery_are_recorded(lot, tmp_path):
+    policy = load_inspector()
+    chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=False)
+    settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
+    model = ModelProvenance(slot="vlm", name="speaks", sha256="1" * 64)
+
+    class LoadedLane(SpeakingLane):
+        def load(self):
+            return [model]
+
+    with SessionStore.create(
+        tmp_path / "sessions", lot=lot, operator="", station="", language="en",
+        config={}, device="cpu", models=[], version="1",
+    ) as store:  # fmt: skip
+        seen = []
+        inspect_batteries(
+            lot.batteries[:1], [LoadedLane("vlm", settings)], store, "cpu",
+            cancel=threading.Event(), on_battery=lambda _: seen.append(store.record.models),
+        )  # fmt: skip
+    assert seen == [[model]]

@@ -1,0 +1,30 @@
+"""A system without a model: it says so, and judges nothing."""
+
+from __future__ import annotations
+
+import threading
+
+from inspection.assemble import LaneResult
+from inspection.errors import ModelMissingError
+from inspection.lanes import LaneSettings, OnEvent
+from inspection.messages import Message
+from inspection.records import Battery
+from inspection.results import ModelProvenance, SystemName
+
+
+class UninstalledLane:
+    """The least that a lane is; tests build on it."""
+
+    def __init__(self, name: SystemName, settings: LaneSettings) -> None:
+        self.name = name
+        self.settings = settings
+
+    def load(self) -> list[ModelProvenance]:
+        raise ModelMissingError("model_not_installed", system=self.name.upper())
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
+        message = Message(code="model_not_installed", params={"system": self.name.upper()})
+        return LaneResult(self.name, "not_installed", message)
+
+    def close(self) -> None:
+        """Nothing is held."""
