@@ -77,10 +77,13 @@ def find_models(path: Path, slot: str | None = None) -> list[FoundModel]:
         found = [FoundModel(path.parent, "vlg", path.stem, (Path(path.name),))]
     else:
         found = _models_within(path)
-    if slot is not None:
-        found = [model for model in found if model.slot == slot]
     if not found:
         raise BundleError("model_not_recognised", folder=path.name)
+    if slot is not None:
+        others = ", ".join(model.slot for model in found)
+        found = [model for model in found if model.slot == slot]
+        if not found:
+            raise BundleError("model_not_for_slot", folder=path.name, slot=slot, found=others)
     slots = [model.slot for model in found]
     twice = next((name for name in slots if slots.count(name) > 1), None)
     if twice is not None:

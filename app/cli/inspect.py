@@ -18,6 +18,7 @@ from inspection import __version__
 from inspection.assemble import said_before
 from inspection.choice import SAMPLE_KEY, ImageChooser, sample_of
 from inspection.config import Policy, find_policy, policy_of
+from inspection.console import INTERRUPTED
 from inspection.engine import LaneSettings, build_lane, resolve_device
 from inspection.errors import LotError, SessionError
 from inspection.lot import scan_lot
@@ -29,7 +30,6 @@ from inspection.session import SessionStore
 from inspection.spoken import Spoken
 
 NOT_INSPECTED = 1
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _open_session(
 ) -> SessionStore:
     root = sessions_folder(options.sessions)
     if options.resume is not None:
-        return _resumed(root / options.resume, lot)
+        return _resumed(root / options.resume, lot, options.sample)
     return SessionStore.create(
         root,
         lot=lot,
@@ -135,17 +135,26 @@ def _open_session(
     )
 
 
-def _resumed(folder: Path, lot: Lot) -> SessionStore:
+def _resumed(folder: Path, lot: Lot, sample: int | None) -> SessionStore:
     """Open a session of this very lot: battery numbers mean nothing in another one."""
     store = SessionStore.open(folder)
-    inspected = store.record.lot
+    try:
+        _check_resumed(store, lot, sample)
+    except SessionError:
+        store.close()
+        raise
+    return store
+
+
+def _check_resumed(store: SessionStore, lot: Lot, sample: int | None) -> None:
+    inspected, session = store.record.lot, store.folder.name
     # A session rebuilt after damage no longer knows its lot.
     if inspected.path and Path(inspected.path).resolve() != lot.root:
-        store.close()
         raise SessionError(
-            "session_other_lot", session=folder.name, lot=inspected.path, given=str(lot.root)
+            "session_other_lot", session=session, lot=inspected.path, given=str(lot.root)
         )
-    return store
+    if sample is not None and sample != sample_of(store.record.config):
+        raise SessionError("session_other_sample", session=session, seed=sample)
 
 
 def _said_before(store: SessionStore) -> dict[str, Spoken]:

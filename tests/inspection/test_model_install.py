@@ -288,7 +288,7 @@ def test_a_checkpoint_is_taken_by_itself(tmp_path, target):
     write_bert(tmp_path / "beside")
     assert import_models(tmp_path / CHECKPOINT, target).slots == ("vlg",)
     assert installed_model(target / "vlg", "vlg").name == "groundingdino_swint_ogc"
-    assert refusal(tmp_path / CHECKPOINT, target, slot="vlm") == "model_not_recognised"
+    assert refusal(tmp_path / CHECKPOINT, target, slot="vlm") == "model_not_for_slot"
 
 
 @pytest.mark.parametrize("form", ["new", "legacy", "bare"])

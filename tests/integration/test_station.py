@@ -106,6 +106,16 @@ def test_a_session_of_another_lot_is_not_gone_on_with(lot, tmp_path, capsys):
     assert again == 0
 
 
+def test_a_session_is_not_gone_on_with_on_other_images_than_it_was_begun_on(lot, tmp_path, capsys):
+    battery_id = sorted(truth(lot))[0]
+    _, session = inspect_json(capsys, lot, tmp_path, "--battery", battery_id, "--sample", "7")
+    resume = ("--systems", "ensemble", "--resume", session["run_id"])
+    command = ("inspect", lot, "--session-dir", tmp_path, *resume, "--sample", "8")
+    assert station(*command) == 2
+    assert "sample of 8" in capsys.readouterr().err
+    assert inspect_json(capsys, lot, tmp_path, *resume, "--sample", "7")[0] == 0
+
+
 def _wait_for_batteries(sessions: Path, count: int, process) -> dict[Path, bytes]:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
