@@ -15,7 +15,7 @@ from typing import Any, Literal
 from inspection.records import BatteryType, Modality
 from inspection.results import Box, Judgement, VlmImage, VlmResult
 from inspection.vlm_boxes import BoxFrame, boxes_of
-from inspection.vlm_json import Fragment, find_json
+from inspection.vlm_json import Fragment, find_json, texts_in
 from inspection.vlm_words import (
     JUDGEMENT_WORDS,
     NO_TYPE,
@@ -38,7 +38,9 @@ _KEYS = {
     "confidence": ("confidence", "score", "신뢰도", "확신도"),
     "bboxes": ("bboxes", "bbox", "bbox_2d", "boxes", "box", "위치"),
 }
+_FIELDS = frozenset(name for names in _KEYS.values() for name in names)
 _CHOICE = re.compile(r"[,/|]|\bor\b|또는")
+_BUT = re.compile(r"\b(?:but|however|(?:al)?though|yet)\b|지만|그러나|다만")
 _FENCE = re.compile(r"```[a-zA-Z]*")
 _TOKEN = re.compile(r"<\|[a-z_]{1,30}\|>")
 _REFERENCE = re.compile(r"<\|object_ref_start\|>(.{0,200}?)<\|object_ref_end\|>", re.DOTALL)
@@ -117,8 +119,7 @@ def read_answer(
 
 def _is_statement(fragment: Fragment) -> bool:
     """Tell an answer from a list of numbers or a note in brackets."""
-    known = {name for names in _KEYS.values() for name in names}
-    return any(known & item.keys() for item in _objects(fragment.value))
+    return any(_FIELDS & item.keys() for item in _objects(fragment.value))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
@@ -144,6 +145,7 @@ def _from_json(
     cut = not all(fragment.complete for fragment in fragments)
     # The part that was cut off might have named a defect.
     unsure = cut or around.defect or around.doubt or _contradicts(answer.explanation)
+    unsure = unsure or any(_names_defect(o) for f in fragments for o in _objects(f.value))
     if answer.judgement == "normal" and unsure:
         return replace(answer, judgement="review")
     return answer
@@ -160,7 +162,14 @@ def _outside(text: str, fragments: Sequence[Fragment]) -> str:
 def _contradicts(explanation: str) -> bool:
     """Tell whether the explanation of a normal part speaks of a defect outright."""
     claims = claims_of(explanation)
-    return claims.defect and not claims.normal and not claims.doubt
+    turned = _BUT.search(explanation.lower()) is not None
+    return claims.defect and not claims.doubt and (turned or not claims.normal)
+
+
+def _names_defect(item: dict[str, Any]) -> bool:
+    """Tell whether an answer speaks of a defect where nothing was asked for."""
+    asides = (text for key in item.keys() - _FIELDS for text in texts_in(item[key]))
+    return any(claims_of(text).defect for text in asides)
 
 
 def _said_in(item: dict[str, Any], frame: BoxFrame, battery_type: BatteryType | None) -> _Said:

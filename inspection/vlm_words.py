@@ -50,20 +50,28 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("damaged", re.compile(r"\bdamaged?\b|\bdents?\b|\bdented\b|scratch(?:es|ed)?\b|\btears?\b|"
                            r"\btorn\b|\bcrack(?:s|ed)?\b|손상|찍힘|긁힘|긁힌|찢김|찢어|파손|균열")),
 )  # fmt: skip
+# Trouble that is none of the classes, and no state of a normal battery either.
+_TROUBLE = (
+    r"(?:swelling|swollen|swells?|bulg(?:es?|ing|ed)|leak(?:s|ed|ing|age)?|deform(?:ed|ations?)|"
+    r"corro(?:sion|ded)|rust(?:y|ed)?|burnt|discolou?r(?:ed|ation)|delaminat(?:ed|ion)|puncture[ds]?)"
+)
+_KO_TROUBLE = r"(?:부풀|팽창|누출|누액|변형|부식|변색|박리|찌그러|그을)"
 _GENERAL = (
     r"(?:defects?|defective|flaws?|anomal(?:y|ies|ous)|abnormal\w*|faults?|faulty|damages?|"
     r"irregularit(?:y|ies))"
 )
 _SPECIFIC = (
     r"(?:porosity|pores?|voids?|resin overflow|overflow|pollution|contamination|stains?|dirt|dust|"
-    r"fingerprints?|dents?|scratch(?:es)?|tears?|cracks?)"
+    rf"fingerprints?|dents?|scratch(?:es)?|tears?|cracks?|{_TROUBLE})"
 )
 _FILLER = (
     r"(?:visible|internal|external|surface|structural|any|of|signs?|evidence|indications?|traces?|"
     r"detectable|or|and|nor|other|the|such as)"
 )
 _KO_DEFECT = r"(?:결함|불량|손상|이상|문제|하자)"
-_KO_SPECIFIC = r"(?:기공|공극|기포|수지 ?넘침|오염|얼룩|이물|찍힘|긁힘|찢김|균열)"
+_KO_SPECIFIC = (
+    rf"(?:기공|공극|기포|수지 ?넘침|오염|얼룩|이물|찍힘|긁힘|찢김|균열|{_KO_TROUBLE}(?:음|짐|림)?)"
+)
 _KO_NONE = r"(?:없|발견되지 ?않|보이지 ?않|관찰되지 ?않|검출되지 ?않|확인되지 ?않|존재하지 ?않)"
 
 _DOUBTS = re.compile(
@@ -105,7 +113,7 @@ _NORMAL = re.compile(
     r"정상(?:입니다|임|이다|이며|이고|품|으로 ?판|으로 ?보|적으로 ?보|적인 ?상태|적입|상태)|"
     r"(?:양품|합격)(?:입니다|임|이다|으로)"
 )
-_DEFECT = re.compile(rf"\b{_GENERAL}\b|결함|불량|불합격|하자")
+_DEFECT = re.compile(rf"\b(?:{_GENERAL}|{_TROUBLE})\b|결함|불량|불합격|하자|{_KO_TROUBLE}")
 _NEGATIONS = re.compile(
     r"\b(?:no|not|never|none|neither|nor|without|cannot|free|absence|lack)\b|n't\b|"
     r"없|않|아니|아닙|아님|못"

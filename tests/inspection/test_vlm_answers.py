@@ -152,10 +152,29 @@ def test_porosity_is_that_of_the_battery(kind, battery):
         {"judgement": '"normal", "defect", "review" 중 하나'},
         {"judgement": None},
         {"judgement": ["normal"]},
+        {"explanation": "The cell is swollen and leaks electrolyte."},
+        {"explanation": "셀이 부풀어 있고 전해액이 누출되었습니다."},
+        {"explanation": "No defects, but a dent at the left."},
+        {"explanation": "결함은 없지만 오염이 보입니다."},
+        {"note": "a pore at the left"},
+        {"images": [{"judgement": "defect"}]},
     ],
 )
 def test_a_normal_answer_that_contradicts_itself_is_for_review(changed):
     assert read(json.dumps({**GOOD, **changed})).judgement == "review"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"explanation": "There is no swelling or leakage, and no dents."},
+        {"explanation": "부풀음이나 누출이 보이지 않습니다."},
+        {"explanation": "No defects are visible, but the picture is dark."},
+        {"severity": "none", "surface": {"defects": "no defect", "wrap": ["clean", 0.9]}},
+    ],
+)
+def test_a_normal_answer_may_say_at_length_what_it_has_not_found(changed):
+    assert read(json.dumps({**GOOD, **changed})).judgement == "normal"
 
 
 def test_two_answers_that_differ_are_for_review():
