@@ -159,7 +159,7 @@ def _battery_word(
         if vlg is None:
             return None, None, None
         if vlg.bboxes:
-            # Over all images the boxes come image by image, not surest first.
+            # The surest box speaks for the battery, wherever it stands in the list.
             sure = max(zip(vlg.scores, vlg.defect_types, strict=False), default=(None, None))
             return "defect", sure[1], sure[0]
         # Silence on an image that could not be judged clears nothing.

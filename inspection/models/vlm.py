@@ -44,14 +44,12 @@ class Written:
     text : special tokens included, the end mark left out
     input_size : (width, height) of the image as the model saw it
     tokens : how many were written
-    seconds : for reading the image and writing
     finished : False where a limit or a cancel ended the answer
     """
 
     text: str
     input_size: tuple[int, int]
     tokens: int
-    seconds: float
     finished: bool
 
 
@@ -118,7 +116,6 @@ class VlmPredictor:
             text=self._text(ids),
             input_size=(columns * self._patch, rows * self._patch),
             tokens=len(ids),
-            seconds=time.monotonic() - started,
             finished=bool(ids) and ids[-1] in self._ends,
         )
 
