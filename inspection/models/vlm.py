@@ -100,11 +100,11 @@ class VlmPredictor:
         """
         import torch
 
-        started = time.monotonic()
+        until = time.monotonic() + limits.answer_seconds
         inputs = self._prepare(pixels, prompt, limits)
         _, rows, columns = (int(n) for n in inputs["image_grid_thw"][0])
         prompt_length = int(inputs["input_ids"].shape[1])
-        watch = self._watch(prompt_length, started + limits.answer_seconds, cancel, on_text)
+        watch = self._watch(prompt_length, until, cancel, on_text)
         with torch.inference_mode():
             written = self._model.generate(
                 **inputs,
