@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from inspection.assemble import LaneResult
-from inspection.errors import ImageError, InspectionError
+from inspection.errors import InspectionError
 from inspection.images import ImageData, load_content
 from inspection.lanes import LaneSettings, OnEvent
 from inspection.memory import Ladder
@@ -123,7 +123,8 @@ def _answer(
 ) -> Answer:
     started = time.monotonic()
     try:
-        shown = ShownImage(ref, name, _decode(ref, looker.max_pixels))
+        data = load_content(ref.path, modality=ref.modality, max_pixels=looker.max_pixels)
+        shown = ShownImage(ref, name, data)
         answer = looker.ladder.run(partial(looker.answer, shown, cancel, _teller(ref, on_event)))
     except InspectionError as error:
         message = error.message
@@ -145,11 +146,3 @@ def _teller(ref: ImageRef, on_event: OnEvent) -> OnText:
 
 def _identity(ref: ImageRef, name: str) -> dict[str, Any]:
     return {"image": name, "modality": ref.modality, "axis": ref.axis, "number": ref.number}
-
-
-def _decode(ref: ImageRef, max_pixels: int) -> ImageData:
-    try:
-        return load_content(ref.path, modality=ref.modality, max_pixels=max_pixels)
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ImageError("image_unreadable", name=ref.path.name, problem=problem) from error
