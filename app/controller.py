@@ -31,6 +31,7 @@ from inspection.results import (
     BatterySummary,
     ImageResult,
     SystemName,
+    SystemState,
     VlgImage,
     VlmImage,
 )
@@ -327,7 +328,9 @@ class Controller(QObject):
                 kept = self._results.get(row.battery_id)
                 row = row.with_summary(summary)
                 return replace(row, systems=dict(kept.systems) if kept else {})
-        return replace(row, state="cancelled" if row.systems else "queued")
+        stopped: dict[SystemName, SystemState] = dict(row.systems)
+        stopped |= {name: "cancelled" for name, state in stopped.items() if state == "running"}
+        return replace(row, state="cancelled" if stopped else "queued", systems=stopped)
 
     def _not_inspected(self) -> int:
         """Return how many batteries of the session still have to be inspected."""

@@ -110,10 +110,12 @@ class Row:
 
     def with_summary(self, summary: BatterySummary) -> Row:
         """Return the row as a saved session has it."""
-        judged = summary.state not in ("queued", "running")
+        finished = summary.state not in ("queued", "running")
+        # A run that broke off may have left the verdict of a battery that others still wait for.
+        judged = finished or summary.kind != "not_inspected"
         return replace(
             self,
-            state=summary.state if judged else "queued",
+            state=summary.state if finished else "queued",
             kind=summary.kind if judged else None,
             defect_type=summary.defect_type,
             fused_score=summary.fused_score,

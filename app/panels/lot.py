@@ -156,7 +156,8 @@ class LotPanel(Panel):
             return
         index = self.proxy.mapFromSource(self.model.index(number, 0))
         selection = self.table.selectionModel()
-        if index.isValid() and selection.currentIndex().row() != index.row():
+        # A list that gets the focus makes its first row the current one, but selects nothing.
+        if index.isValid() and not selection.isRowSelected(index.row(), QModelIndex()):
             flags = QItemSelectionModel.SelectionFlag
             selection.blockSignals(True)
             selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)

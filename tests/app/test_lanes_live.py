@@ -118,6 +118,8 @@ def test_cancelling_in_the_midst_of_an_answer_leaves_the_battery_for_later(
         runner.cancel()
     assert not runner._live
     assert station.window.vlm.missing.isVisibleTo(station.window.vlm)
+    assert all("running" not in r.systems.values() for r in station.controller.rows.values())
+    assert station.window.vlm.missing.chip.text == "Cancelled"
     record.gate.set()
     started(qtbot, station)
     assert all(result.vlm is not None for result in results(station))

@@ -77,6 +77,13 @@ def test_a_saved_row_that_was_never_inspected_comes_back_without_verdict():
     assert row("001").with_summary(summary).kind is None
 
 
+def test_a_verdict_saved_before_the_others_had_spoken_comes_back_with_the_battery_still_to_do():
+    summary = BatterySummary(battery_id="001", state="running", kind="normal", fused_score=0.2)
+    after = row("001").with_summary(summary)
+    assert after.kind == "normal"
+    assert after.state == "queued"
+
+
 def test_images_find_their_results_by_their_place_in_the_lot():
     refs = tuple(
         ImageRef(ROOT / "a" / f"{n}.jpg", "ct", "001", "z", n, None, None, None) for n in range(5)

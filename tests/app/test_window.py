@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QModelIndex, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -56,6 +56,18 @@ def test_opening_a_lot_lists_every_battery_and_shows_the_first(qtbot, stations, 
     assert window.pages.currentWidget() is window.workbench
     qtbot.waitUntil(lambda: window.ct.stage.picture_shown, timeout=WAIT)
     qtbot.waitUntil(lambda: window.rgb.stage.picture_shown, timeout=WAIT)
+
+
+def test_the_current_battery_is_selected_also_where_the_list_had_made_it_current(
+    qtbot, stations, lot
+):
+    station = opened(qtbot, stations(), lot)
+    panel = station.window.lot_panel
+    selection = panel.table.selectionModel()
+    selection.clearSelection()
+    assert selection.currentIndex().row() == 0
+    panel.set_current(station.controller.current_id)
+    assert selection.isRowSelected(0, QModelIndex())
 
 
 def test_an_inspection_gives_every_battery_a_verdict_on_screen(qtbot, stations, lot):
