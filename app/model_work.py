@@ -38,6 +38,8 @@ class ModelWork(QObject):
     installed = Signal(object)
     verified = Signal(object)
     removed = Signal(str)
+    discarded = Signal(object)
+    """Bytes that unfinished downloads had left; Qt's own int is too small for a model's."""
     changed = Signal()
     """Models were installed or removed: what was loaded of them is out of date."""
     cancelled = Signal()
@@ -76,6 +78,10 @@ class ModelWork(QObject):
     def remove(self, slot: str) -> None:
         """Remove an installed model."""
         self._begin(partial(_remove, self._models.install, slot), self._on_removed)
+
+    def discard_unfinished(self) -> None:
+        """Remove what unfinished downloads have left."""
+        self._begin(partial(_discard, self._models.install), self._on_discarded)
 
     def cancel(self) -> None:
         """Stop at the next chunk."""
@@ -118,6 +124,10 @@ class ModelWork(QObject):
         self.refresh()
         self.changed.emit()
         self.removed.emit(slot)
+
+    def _on_discarded(self, freed: int) -> None:
+        self._end()
+        self.discarded.emit(freed)
 
     def _on_failed(self, error: Exception) -> None:
         self._end()
@@ -199,3 +209,11 @@ def _remove(
 
     remove_model(target, slot)
     return slot
+
+
+def _discard(
+    target: Path, *, on_progress: Callable[[Progress], None], cancel: threading.Event
+) -> int:
+    from inspection.model_download import discard_unfinished
+
+    return discard_unfinished(target)

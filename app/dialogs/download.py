@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHeaderView, QLineEdit, QTreeWidget, QTreeWidgetIt
 
 from app.dialogs.frame import DialogFrame
 from app.theme import icon, tokens
-from app.widgets.panel import label
+from app.widgets.panel import button, label
 from app.wording import DASH, error_text, slot_text
 from inspection.errors import InspectionError
 from inspection.model_catalogue import CatalogueEntry, find_entry
@@ -22,6 +22,7 @@ class DownloadDialog(DialogFrame):
     """Shows size and licence before anything is fetched."""
 
     wanted = Signal(object)
+    discard_wanted = Signal()
 
     def __init__(self, parent: QWidget, catalogue: Sequence[CatalogueEntry]) -> None:
         super().__init__(parent, "", width=760)
@@ -44,10 +45,15 @@ class DownloadDialog(DialogFrame):
         for part in (about, title, self.other, self.note):
             self.body.addWidget(part)
         self.body.insertWidget(1, self.models, 1)
+        self.discard = button("flat")
+        self.discard.setText(self.tr("Discard unfinished downloads"))
+        self.discard.setToolTip(self.tr("Frees the disk of what cancelled downloads have left"))
+        self._row.insertWidget(0, self.discard)
         self.cancel = self.add_button(self.tr("Cancel"))
         self.confirm = self.add_button(self.tr("Download"), primary=True)
         self.cancel.clicked.connect(self.reject)
         self.confirm.clicked.connect(self._on_confirm)
+        self.discard.clicked.connect(self._on_discard)
         self.models.itemSelectionChanged.connect(self._on_listed)
         self.other.textChanged.connect(self._sync)
         self.models.setFocus()
@@ -115,3 +121,7 @@ class DownloadDialog(DialogFrame):
         if entry is not None:
             self.accept()
             self.wanted.emit(entry)
+
+    def _on_discard(self) -> None:
+        self.accept()
+        self.discard_wanted.emit()

@@ -28,6 +28,7 @@ from app.widgets.panel import button, label, line, rule
 from app.widgets.work_progress import WorkProgress
 from app.wording import DASH, error_text, message_text, size_text, slot_text
 from inspection.errors import InspectionError
+from inspection.messages import Message
 from inspection.model_catalogue import CatalogueEntry, load_catalogue
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class ModelsDialog(DialogFrame):
         self._states: dict[str, SlotState] = {}
         self._catalogue = load_catalogue()
         self._closing = False
+        self._news = ""
         self._build()
         self._connect()
         self.slots.setFocus()
@@ -128,6 +130,7 @@ class ModelsDialog(DialogFrame):
         work.installed.connect(self._on_installed)
         work.verified.connect(self._on_verified)
         work.removed.connect(self._on_removed)
+        work.discarded.connect(self._on_discarded)
         work.cancelled.connect(self._on_cancelled)
         work.failed.connect(self._on_failed)
         self._runner.progress_changed.connect(self._sync)
@@ -183,7 +186,12 @@ class ModelsDialog(DialogFrame):
     def _on_fetch(self) -> None:
         dialog = DownloadDialog(self, self._catalogue)
         dialog.wanted.connect(self.download)
+        dialog.discard_wanted.connect(self._on_discard)
         dialog.open()
+
+    def _on_discard(self) -> None:
+        self._begin(self.tr("Removing ..."))
+        self._work.discard_unfinished()
 
     def _on_verify(self) -> None:
         state = self.chosen()
@@ -228,15 +236,15 @@ class ModelsDialog(DialogFrame):
 
     def _on_listed(self, states: Sequence[SlotState]) -> None:
         kept = self.chosen()
+        wanted = self._news or (kept.slot if kept is not None else states[0].slot)
+        self._news = ""
         self._states = {state.slot: state for state in states}
         self.slots.clear()
         for state in states:
             item = self._item(state)
             self.slots.addTopLevelItem(item)
-            if kept is not None and state.slot == kept.slot:
+            if state.slot == wanted:
                 self.slots.setCurrentItem(item)
-        if kept is None:
-            self.slots.setCurrentItem(self.slots.topLevelItem(0))
 
     def _item(self, state: SlotState) -> QTreeWidgetItem:
         words, shade, mark = {
@@ -274,6 +282,8 @@ class ModelsDialog(DialogFrame):
             super().reject()
 
     def _on_installed(self, installed: Installed) -> None:
+        # Its row is chosen once the list, which is being read, is here.
+        self._news = installed.slots[0]
         names = ", ".join(slot_text(slot) for slot in installed.slots)
         self._say(self.tr("Installed: {names}.").format(names=names))
 
@@ -287,6 +297,10 @@ class ModelsDialog(DialogFrame):
 
     def _on_removed(self, slot: str) -> None:
         self._say(self.tr("Removed: {name}.").format(name=slot_text(slot)))
+
+    def _on_discarded(self, freed: int) -> None:
+        told = Message(code="model_unfinished_removed", params={"size": size_text(freed)})
+        self._say(message_text(told))
 
     def _on_cancelled(self) -> None:
         self._say(self.tr("Cancelled; nothing was changed."))

@@ -216,8 +216,10 @@ class ComparisonPanel(Panel):
         self.on.setIcon(icon("on"))
         self._word_images()
 
-    def _mark(self, chip: Chip, judgement: Agreement, image: ImageComparison | None) -> None:
-        if image is not None and judgement != "conflict" and image.conflict:
+    def _mark(
+        self, chip: Chip, judgement: Agreement, of: ImageComparison | BatteryComparison | None
+    ) -> None:
+        if of is not None and judgement != "conflict" and of.conflict:
             chip.show_state(self.tr("Conflict: different defect types"), "warning")
             return
         words = {
@@ -262,8 +264,10 @@ class ComparisonPanel(Panel):
                 self.tr("There is something to compare once the VLM or the VLG has judged.")
             )
             return
-        agreement = "conflict" if comparison.conflict else comparison.judgement
-        self._mark(self.battery_chip, agreement, None)
+        if comparison.conflict and "conflict" not in (comparison.judgement, comparison.defect_type):
+            self.battery_chip.show_state(self.tr("Conflict on single images"), "warning")
+        else:
+            self._mark(self.battery_chip, comparison.judgement, comparison)
         self.battery_line.setText(battery_words(comparison))
         favours = self.tr("The ensemble's scores chose some of these images, which favours it.")
         self.remark.setText(favours if comparison.favours_ensemble else "")

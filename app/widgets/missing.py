@@ -49,7 +49,8 @@ class MissingModel(QWidget):
         message = None
         if view is not None:
             state = view.row.systems.get(system, "queued")
-            if view.result is not None:
+            # What is queued again has nothing to say of the last time.
+            if view.result is not None and state != "queued":
                 message = view.result.system_messages.get(system)
         if self._lane is not None and state == "queued":
             state = lane_state(self._lane)
@@ -57,16 +58,26 @@ class MissingModel(QWidget):
         waiting = state == "queued" and (self._lane is None or self._lane.phase == "idle")
         text = not_yet_text() if waiting else state_text(state)
         self.chip.show_state(text, state_tone(state))
-        reason = message_text(message) if message and state != "not_installed" else ""
+        # That the model itself is not installed is what the chip says.
+        told = message is not None and message.code != "model_not_installed"
+        reason = message_text(message) if message is not None and told else ""
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))
-        advice = message.hint(languages.current) if message else ""
-        if state == "not_installed":
-            install = QCoreApplication.translate(
-                "MissingModel",
-                "Install the model, or switch this system off under Inspection – Systems.",
-            )
-            advice = f"{install} {advice}".strip()
-        self.advice.setText(advice)
+        advice = [_own_advice(state), message.hint(languages.current) if message else ""]
+        self.advice.setText(" ".join(part for part in advice if part))
         self.install.setText(QCoreApplication.translate("MissingModel", "Models ..."))
-        self.install.setVisible(state == "not_installed")
+        unusable = message is not None and message.code.startswith(("bundle_", "model_"))
+        self.install.setVisible(state == "not_installed" or (state == "failed" and unusable))
+
+
+def _own_advice(state: SystemState) -> str:
+    if state == "not_installed":
+        return QCoreApplication.translate(
+            "MissingModel",
+            "Install the model, or switch this system off under Inspection – Systems.",
+        )
+    if state == "off":
+        return QCoreApplication.translate(
+            "MissingModel", "Switch this system on under Inspection – Systems."
+        )
+    return ""

@@ -358,6 +358,10 @@
             <source>The systems' figures over the whole session</source>
             <translation>세션 전체에 대한 시스템별 성능 지표</translation>
         </message>
+        <message>
+            <source>Conflict on single images</source>
+            <translation>불일치: 일부 이미지에서 다름</translation>
+        </message>
     </context>
     <context>
         <name>ComparisonWords</name>
@@ -516,6 +520,14 @@
         <message>
             <source>The licence of this model forbids its use on a production line.</source>
             <translation>이 모델의 라이선스는 생산 라인에서의 사용을 금지합니다.</translation>
+        </message>
+        <message>
+            <source>Discard unfinished downloads</source>
+            <translation>미완료 내려받기 삭제</translation>
+        </message>
+        <message>
+            <source>Frees the disk of what cancelled downloads have left</source>
+            <translation>취소된 내려받기가 남긴 파일을 삭제하여 디스크 공간을 확보합니다</translation>
         </message>
     </context>
     <context>
@@ -744,6 +756,10 @@
         <message>
             <source>Models ...</source>
             <translation>모델 관리...</translation>
+        </message>
+        <message>
+            <source>Switch this system on under Inspection – Systems.</source>
+            <translation>검사 – 검사 시스템 메뉴에서 이 시스템을 켜십시오.</translation>
         </message>
     </context>
     <context>

@@ -18,6 +18,7 @@ import inspection.model_install
 from app.dialogs.download import DownloadDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.wording import languages
+from inspection.model_download import PARTIAL
 from inspection.paths import resource_path
 from tests.tiny_vlm import write_tiny_vlm
 
@@ -80,7 +81,7 @@ def test_a_folder_is_installed_verified_and_removed(qtbot, opened, vlm):
         dialog.import_from(vlm)
     idle(qtbot, dialog, "vlm", "Installed")
     assert dialog.said.text() == "Installed: VLM."
-    choose(dialog, "vlm")
+    qtbot.waitUntil(lambda: dialog.chosen().slot == "vlm", timeout=WAIT)
     folder = station.controller.models.install / "vlm"
     digest = json.loads((folder / "model.json").read_text(encoding="utf-8"))["sha256"]
     assert dialog.details.values["sha256"].text() == digest
@@ -211,6 +212,18 @@ def test_a_licence_that_forbids_production_is_said_before_the_download(opened):
     assert not chooser.confirm.isEnabled()
     chooser.other.setText("owner/name")
     assert chooser.chosen().repository == "owner/name"
+
+
+def test_what_cancelled_downloads_left_is_discarded_on_request(qtbot, opened):
+    station, dialog = opened
+    left = station.controller.models.install / PARTIAL / "owner-name" / "a.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(bytes(2500))
+    dialog.fetch.click()
+    with qtbot.waitSignal(dialog._work.discarded, timeout=WAIT):
+        dialog.findChild(DownloadDialog).discard.click()
+    assert dialog.said.text() == "Unfinished downloads removed: 2 kB."
+    assert not left.exists()
 
 
 def test_nothing_is_installed_while_an_inspection_runs(qtbot, stations, gated, lot):
