@@ -31,6 +31,8 @@ class Conversations(QObject):
 
     told = Signal(str, str)
     """Words and tone, for a toast."""
+    overtaken = Signal(str)
+    """Words told before that are no longer so."""
     close_confirmed = Signal()
 
     def __init__(self, window: QWidget, controller: Controller, actions: Actions) -> None:
@@ -147,20 +149,22 @@ class Conversations(QObject):
             self._compare(title, partial(changes_between, other, session))
 
     def _compare(self, title: str, work: Callable[[Language], SessionTables]) -> None:
-        self.told.emit(self.tr("Comparing ..."), "accent")
+        waiting = self.tr("Comparing ...")
+        self.told.emit(waiting, "accent")
         self._controller.files.submit(
             partial(work, languages.current),
-            partial(self._on_compared, title),
+            partial(self._on_compared, title, waiting),
             self._controller.failed.emit,
         )
 
-    def _on_compared(self, title: str, compared: SessionTables) -> None:
+    def _on_compared(self, title: str, waiting: str, compared: SessionTables) -> None:
+        self.overtaken.emit(waiting)
         TablesDialog(self._window, title, compared).open()
 
     def may_close(self) -> bool:
         """Return True where a close loses nothing; else ask, and close if that is the answer."""
         controller = self._controller
-        if controller.writer.unsaved:
+        if controller.writer.held_up:
             question = self.tr("Some results or decisions are not saved. Close all the same?")
         elif controller.runner.phase != "idle":
             question = self.tr(

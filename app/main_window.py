@@ -33,6 +33,8 @@ from inspection.records import Lot
 from inspection.results import SessionRecord, SystemName
 
 FIRST_SIZE = (1600, 960)
+FRAME = QSize(16, 40)
+"""Room for the desktop's own frame, whose size is not known before the window is shown."""
 
 
 class MainWindow(QMainWindow):
@@ -45,7 +47,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.controller = controller
         self.setAcceptDrops(True)
-        self.resize(QSize(*FIRST_SIZE).boundedTo(self.screen().availableSize()))
+        self.resize(QSize(*FIRST_SIZE).boundedTo(self.screen().availableSize() - FRAME))
         self.actions_ = Actions(self)
         self._build_panels()
         self.conversations = Conversations(self, controller, self.actions_)
@@ -152,6 +154,7 @@ class MainWindow(QMainWindow):
         self.start_page.lot_wanted.connect(controller.open_lot)
         talk.model_work.changed.connect(controller.take_models)
         talk.told.connect(self.announcements.toast.tell)
+        talk.overtaken.connect(self.announcements.toast.take_back)
         talk.close_confirmed.connect(self._on_close_confirmed)
 
     def _connect_controller(self) -> None:

@@ -20,6 +20,7 @@ QMenu::item:disabled { color: $neutral; }
 QMenu::separator { height: 1px; background: $border; margin: 5px 8px; }
 QMenu::indicator { width: 14px; height: 14px; left: 6px; }
 QMenu::indicator:checked { image: url($check); }
+QMenu::icon:checked { background: $selection; border: 1px solid $accent; border-radius: 4px; }
 
 QToolBar { background: $surface; border: none; border-bottom: 1px solid $border;
            padding: 6px 8px; spacing: 4px; }

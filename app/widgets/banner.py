@@ -105,8 +105,9 @@ class Toast(QFrame):
     def tell(self, text: str, tone: Tone) -> None:
         """Show a sentence for a while."""
         self._text.setText(text)
-        name = "accept" if tone == "success" else "warning"
-        self._mark.setPixmap(icon(name, tokens().tone(tone).name()).pixmap(20))
+        names = {"success": "accept", "accent": "info"}
+        drawn = icon(names.get(tone, "warning"), tokens().tone(tone).name())
+        self._mark.setPixmap(drawn.pixmap(20))
         self._close.setIcon(icon("close"))
         self.setFixedWidth(TOAST_WIDTH)
         self.adjustSize()
@@ -114,6 +115,11 @@ class Toast(QFrame):
         self.show()
         self.raise_()
         self._timer.start(TOAST_MS)
+
+    def take_back(self, text: str) -> None:
+        """Hide the sentence, if it is still the one that is shown."""
+        if self.text == text:
+            self.hide()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Qt: nothing is left to time."""

@@ -161,6 +161,15 @@ def test_agreement_says_how_far_the_boxes_lie_on_each_other(station):
     assert "VLM – VLG 1.00" in panel.overlaps.text()
 
 
+def test_a_battery_on_which_all_agree_but_not_on_every_image_says_just_that(station):
+    result = spoken(station, "defect")
+    slice_, view = result.vlm.images
+    defect = view.model_copy(update={"prediction": "defect"})
+    vlm = result.vlm.model_copy(update={"images": [slice_, defect]})
+    station.controller._on_result(result.model_copy(update={"vlm": vlm}))
+    assert station.window.comparison.battery_chip.text == "Conflict on single images"
+
+
 def test_keys_walk_through_the_images(qtbot, station):
     panel = station.window.comparison
     spoken(station)
@@ -352,6 +361,7 @@ def test_the_figures_of_the_session_are_a_click_away(qtbot, station):
     station.window.comparison.figures.click()
     dialog = told(qtbot, station)
     assert dialog._compared.sessions == (folder.name,)
+    assert not station.window.announcements.toast.text
     header = dialog.findChildren(QTreeWidget)[0].headerItem()
     assert [header.text(n) for n in range(1, header.columnCount())] == ["Ensemble", "VLM", "VLG"]
 
