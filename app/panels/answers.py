@@ -53,6 +53,7 @@ class AnswersPanel(Panel):
         self._picture: Picture | None = None
         self._asked: ShownImage | None = None
         self._drawn: list[Box] | None = None
+        self._described: tuple[str, Answer | None] | None = None
         self._show_boxes = boxes
         boxes.toggled.connect(self._apply_layers)
         self._loader = PictureLoader(pool, self, load_content_picture, CACHED)
@@ -245,6 +246,10 @@ class AnswersPanel(Panel):
             made.setText(text)
             made.setVisible(bool(text))
         self.show_own(answer)
+        if (entry.shown.name, answer) != self._described:
+            # What is read begins at its top, however far the one before was scrolled.
+            self._described = entry.shown.name, answer
+            self.area.verticalScrollBar().setValue(0)
 
     def _notes(self) -> list[str]:
         """Return how the images were chosen, where not as usual, and what memory cost."""

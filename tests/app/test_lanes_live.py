@@ -308,6 +308,21 @@ def test_a_picture_that_comes_late_never_stands_beside_another_image_s_answer(
     assert vlm._asked is None
 
 
+def test_the_next_image_is_read_from_its_top(qtbot, stations, lot, build):
+    station = opened(qtbot, stations(build), lot)
+    started(qtbot, station)
+    vlg = station.window.vlg
+    station.window.workbench.docks["vlg"].raise_()
+    bar = vlg.area.verticalScrollBar()
+    vlg.area.widget().setMinimumHeight(2000)
+    qtbot.waitUntil(lambda: bar.maximum() > 0, timeout=WAIT)
+    bar.setValue(bar.maximum())
+    vlg.retranslate()
+    assert bar.value() == bar.maximum()
+    vlg.step(1 if vlg.on.isEnabled() else -1)
+    assert bar.value() == 0
+
+
 def test_a_chosen_box_is_brought_out_on_the_picture(qtbot, stations, lot, build):
     station = opened(qtbot, stations(build), lot)
     started(qtbot, station)
