@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.folders import backend_cache
 from app.lane_reports import Said
 from inspection.config import policy_of
 from inspection.errors import InspectionError
@@ -113,4 +114,5 @@ class Inspections:
             evidence_dir=folder / "evidence",
             language=record.language,
             gpu=self._gpu,
+            cache_dir=backend_cache(),
         )

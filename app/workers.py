@@ -89,10 +89,10 @@ class LaneWorker(QObject):
             return
         self.reported.emit(LaneReady(job, self._system, self._models, self._device))
         sound = True
-        for battery in batteries:
+        for battery, following in zip(batteries, [*batteries[1:], None], strict=True):
             if not _may_go_on(job):
                 break
-            sound = self._inspect(job, lane, battery) and sound
+            sound = self._inspect(job, lane, battery, following) and sound
         if not sound:
             # What broke may be the model's or the driver's state: the next job begins afresh.
             self._close()
@@ -135,13 +135,13 @@ class LaneWorker(QObject):
             # The models are out of reach either way; an inspection must still be able to start.
             log.exception("%s could not be closed", self._system)
 
-    def _inspect(self, job: Job, lane: Lane, battery: Battery) -> bool:
+    def _inspect(self, job: Job, lane: Lane, battery: Battery, following: Battery | None) -> bool:
         """Return False where the lane failed."""
         from inspection.lanes import inspect_safely
 
         self.reported.emit(BatteryStarted(job, self._system, battery.battery_id))
         events = _Events(self, job, self._system, battery.battery_id)
-        result = inspect_safely(lane, battery, job.cancel, events.take)
+        result = inspect_safely(lane, battery, job.cancel, events.take, following)
         events.flush()
         self.reported.emit(BatteryDone(job, self._system, battery.battery_id, result))
         return result.state != "failed"

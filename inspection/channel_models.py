@@ -1,12 +1,10 @@
-"""Images of one modality in, predictions out: decoding in threads, batches through the model."""
+"""Images of one modality in, predictions out: batches through the model."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.errors import ImageError, InspectionError, LabelError
+from inspection.decode_ahead import DecodeAhead, Decoded, Wanted
 from inspection.heatmaps import boxes_in_source, crop_to_content, peak_of
-from inspection.images import ImageData, ModelInput, Preprocess, load_image, to_model_input
-from inspection.labels import read_label
+from inspection.images import Preprocess
 from inspection.memory import Ladder, Step
 from inspection.messages import Message
 from inspection.predictions import FailedPrediction, Prediction
@@ -46,16 +43,8 @@ class Judged:
     threshold: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    image: ImageRef
-    input: ModelInput
-    data: ImageData
-    seconds: float
-
-
 class ChannelModel:
-    """A model with its preprocess and decoding threads.
+    """A model with its preprocess.
 
     Where memory runs out the batch is halved down to a single image, then a model on the GPU is
     moved to the CPU; `memory_steps` tells.
@@ -66,6 +55,7 @@ class ChannelModel:
     judge : (N, C, H, W) float32 inputs to a `Judged` each
     move_to : moves the model to a device
     device : where to judge, ``cpu`` or ``cuda``
+    decoding : brings the images; shared by the channels of a lane
     """
 
     def __init__(
@@ -74,8 +64,10 @@ class ChannelModel:
         judge: Callable[[NDArray[np.float32]], list[Judged]],
         move_to: Callable[[str], None],
         device: str,
+        decoding: DecodeAhead,
     ) -> None:
         self._preprocess = preprocess
+        self._decoding = decoding
         self._judge = judge
         self._move_to = move_to
         self._batch = BATCH
@@ -85,17 +77,23 @@ class ChannelModel:
         self._loading = Ladder(to_cpu)
         self._loading.run(partial(self._load, device))
         self._judging = Ladder(self._batch_steps() + ([] if self._loading.taken else to_cpu))
-        # The model computes on every core by itself; decoding only has to stay ahead of it.
-        self._pool = ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 2) - 1))
+
+    def wanted(self, images: Iterable[ImageRef]) -> Iterator[Wanted]:
+        """Return images with what this model makes of them, for decoding ahead."""
+        return ((image, self._preprocess) for image in images)
 
     def predict(
-        self, images: Sequence[ImageRef], cancel: threading.Event
+        self, images: Sequence[ImageRef], cancel: threading.Event, then: Iterable[Wanted] = ()
     ) -> Iterator[Prediction | FailedPrediction]:
         """Judge images in order; ends early once ``cancel`` is set.
 
         An image that cannot be read becomes a `FailedPrediction` and stops no other.
+
+        Parameters
+        ----------
+        then : what will be judged after these, to be decoded meanwhile
         """
-        for batch in self._batches(images, cancel):
+        for batch in self._batches(images, cancel, then):
             yield from (item for item in batch if isinstance(item, FailedPrediction))
             ready = [item for item in batch if not isinstance(item, FailedPrediction)]
             if not ready:
@@ -134,28 +132,17 @@ class ChannelModel:
     def _judge_from(self, arrays: Sequence[NDArray[np.float32]], start: int) -> list[Judged]:
         return self._judge(np.stack(arrays[start : start + self._batch]))
 
-    def close(self) -> None:
-        """End the decoding threads."""
-        self._pool.shutdown(cancel_futures=True)
-
     def _batches(
-        self, images: Sequence[ImageRef], cancel: threading.Event
-    ) -> Iterator[list[_Decoded | FailedPrediction]]:
-        """Decode at most two batches ahead of the model, so that memory is bounded."""
-        waiting = iter(images)
-        pending: list[Future[_Decoded | FailedPrediction]] = []
-        while not cancel.is_set():
-            for ref in islice(waiting, 2 * BATCH - len(pending)):
-                pending.append(self._pool.submit(_decode, ref, self._preprocess))
-            if not pending:
-                return
-            batch, pending = pending[:BATCH], pending[BATCH:]
-            yield [future.result() for future in batch]
-        for future in pending:
-            future.cancel()
+        self, images: Sequence[ImageRef], cancel: threading.Event, then: Iterable[Wanted]
+    ) -> Iterator[list[Decoded | FailedPrediction]]:
+        decoded = self._decoding.images(list(self.wanted(images)), then)
+        while not cancel.is_set() and (batch := list(islice(decoded, BATCH))):
+            yield batch
+        if cancel.is_set():
+            self._decoding.forget()
 
-    def _prediction(self, item: _Decoded, judged: Judged, seconds: float) -> Prediction:
-        roi = item.data.roi
+    def _prediction(self, item: Decoded, judged: Judged, seconds: float) -> Prediction:
+        roi = item.roi
         size = (self._preprocess.width, self._preprocess.height)
         anomaly_map = crop_to_content(judged.heat, item.input.content, size)
         return Prediction(
@@ -166,7 +153,7 @@ class ChannelModel:
             threshold=judged.threshold,
             anomaly_map=anomaly_map,
             roi=roi,
-            source_size=item.data.source_size,
+            source_size=item.source_size,
             pred_boxes=tuple(boxes_in_source(anomaly_map, roi, BOX_THRESHOLD, MIN_BOX_AREA)),
             peak=peak_of(anomaly_map, roi),
             seconds=seconds + item.seconds,
@@ -174,7 +161,10 @@ class ChannelModel:
 
 
 def ct_channel(
-    predictor: CnnPredictor, slice_threshold: float, device: str | None = None
+    predictor: CnnPredictor,
+    slice_threshold: float,
+    decoding: DecodeAhead,
+    device: str | None = None,
 ) -> ChannelModel:
     """Return the CT channel; a slice's score is the summed probability of the defect classes.
 
@@ -194,10 +184,13 @@ def ct_channel(
             judged.append(Judged(heat, label, by_label, score, slice_threshold))
         return judged
 
-    return ChannelModel(predictor.preprocess, judge, predictor.move_to, device or predictor.device)
+    device = device or predictor.device
+    return ChannelModel(predictor.preprocess, judge, predictor.move_to, device, decoding)
 
 
-def rgb_channel(predictor: CaePredictor, device: str | None = None) -> ChannelModel:
+def rgb_channel(
+    predictor: CaePredictor, decoding: DecodeAhead, device: str | None = None
+) -> ChannelModel:
     """Return the RGB channel; a view's score is the reconstruction score.
 
     ``device`` is where to judge, by default where the predictor is.
@@ -211,32 +204,5 @@ def rgb_channel(predictor: CaePredictor, device: str | None = None) -> ChannelMo
             for score, heat in zip(output.scores, output.maps, strict=True)
         ]
 
-    return ChannelModel(predictor.preprocess, judge, predictor.move_to, device or predictor.device)
-
-
-def _decode(ref: ImageRef, spec: Preprocess) -> _Decoded | FailedPrediction:
-    started = time.monotonic()
-    try:
-        data = load_image(
-            ref.path, modality=ref.modality, roi=_labelled_roi(ref), fit=(spec.width, spec.height)
-        )
-        prepared = to_model_input(data, spec)
-    except InspectionError as error:
-        return FailedPrediction(ref, error)
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        return FailedPrediction(
-            ref, ImageError("image_unreadable", name=ref.path.name, problem=problem)
-        )
-    return _Decoded(ref, prepared, data, time.monotonic() - started)
-
-
-def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
-    if ref.label_path is None or ref.modality != "ct":
-        return None
-    try:
-        return read_label(ref.label_path).roi
-    except LabelError:
-        # A broken label must not keep a good picture from being inspected: its content box
-        # serves as the ROI, and the intake has the label among its findings.
-        return None
+    device = device or predictor.device
+    return ChannelModel(predictor.preprocess, judge, predictor.move_to, device, decoding)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.assemble import LaneResult
 from inspection.channel_models import ChannelModel, ct_channel, rgb_channel
+from inspection.decode_ahead import AHEAD, DecodeAhead, Wanted
 from inspection.errors import InspectionError
 from inspection.evidence import keep_evidence
 from inspection.fusion import judge_images
@@ -32,17 +35,25 @@ class EnsembleLane:
         self.settings = settings
         self._ct: ChannelModel | InspectionError | None = None
         self._rgb: ChannelModel | InspectionError | None = None
+        self._decoding: DecodeAhead | None = None
+        self._following: Battery | None = None
+        # Threads begin with their first picture.
+        self._drawing = ThreadPoolExecutor(thread_name_prefix="evidence")
 
     def load(self) -> list[ModelProvenance]:
         """Load both models. One alone is enough to inspect, never enough for ``normal``."""
         provenance: list[ModelProvenance] = []
-        self._ct = self._load_ct(provenance)
-        self._rgb = self._load_rgb(provenance)
+        self._decoding = DecodeAhead()
+        self._ct = self._load_ct(self._decoding, provenance)
+        self._rgb = self._load_rgb(self._decoding, provenance)
         if isinstance(self._ct, InspectionError) and isinstance(self._rgb, InspectionError):
+            self._decoding.close()
             raise self._ct
         return provenance
 
-    def _load_ct(self, provenance: list[ModelProvenance]) -> ChannelModel | InspectionError:
+    def _load_ct(
+        self, decoding: DecodeAhead, provenance: list[ModelProvenance]
+    ) -> ChannelModel | InspectionError:
         from inspection.bundle import find_bundle
         from inspection.models.cnn import CnnPredictor
 
@@ -51,11 +62,17 @@ class EnsembleLane:
             predictor, device = CnnPredictor(bundle), resolve_device(self.settings.device)
         except InspectionError as error:
             return error
-        provenance.append(_provenance(bundle))
         threshold = self.settings.inspector.aggregation.slice_threshold
-        return ct_channel(predictor, threshold, device)
+        channel = ct_channel(predictor, threshold, decoding, device)
+        # Not before it is on its device: to move a model is to compute it in PyTorch again.
+        if self.settings.cache_dir is not None:
+            predictor.accelerate(self.settings.cache_dir)
+        provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+        return channel
 
-    def _load_rgb(self, provenance: list[ModelProvenance]) -> ChannelModel | InspectionError:
+    def _load_rgb(
+        self, decoding: DecodeAhead, provenance: list[ModelProvenance]
+    ) -> ChannelModel | InspectionError:
         from inspection.bundle import find_bundle
         from inspection.models.cae import CaePredictor
 
@@ -64,15 +81,22 @@ class EnsembleLane:
             predictor, device = CaePredictor(bundle), resolve_device(self.settings.device)
         except InspectionError as error:
             return error
-        provenance.append(_provenance(bundle))
-        return rgb_channel(predictor, device)
+        channel = rgb_channel(predictor, decoding, device)
+        if self.settings.cache_dir is not None:
+            predictor.accelerate(self.settings.cache_dir)
+        provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+        return channel
 
     def close(self) -> None:
         """Drop the models and end the decoding threads."""
-        for channel in (self._ct, self._rgb):
-            if isinstance(channel, ChannelModel):
-                channel.close()
-        self._ct = self._rgb = None
+        if self._decoding is not None:
+            self._decoding.close()
+        self._drawing.shutdown()
+        self._ct = self._rgb = self._decoding = self._following = None
+
+    def expect(self, battery: Battery | None) -> None:
+        """Decode the first images of this battery while the last ones of another are judged."""
+        self._following = battery
 
     def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         """Judge every image of the battery and fuse them into a verdict."""
@@ -100,6 +124,7 @@ class EnsembleLane:
                 battery.battery_id,
                 {image_name(p.image, self.settings.lot_root): p for p in predictions},
                 {*slices, *views},
+                self._drawing,
             )
             images = [i.model_copy(update={"evidence": kept.get(i.image, {})}) for i in images]
             ensemble = ensemble.model_copy(update=_gradcam(images, slices))
@@ -126,14 +151,28 @@ class EnsembleLane:
     def _predict(
         self, battery: Battery, cancel: threading.Event
     ) -> Iterator[Prediction | FailedPrediction]:
-        for refs, channel in ((battery.ct, self._ct), (battery.rgb, self._rgb)):
+        following = self._wanted(self._following) if self._following else []
+        after_ct = [*self._wanted(battery, ct=False), *following]
+        for refs, channel, then in (
+            (battery.ct, self._ct, after_ct),
+            (battery.rgb, self._rgb, following),
+        ):
             if isinstance(channel, ChannelModel):
-                for outcome in channel.predict(refs, cancel):
+                for outcome in channel.predict(refs, cancel, then):
                     if cancel.is_set():
                         return
                     yield outcome
             elif channel is not None:
                 yield from (FailedPrediction(ref, channel) for ref in refs)
+
+    def _wanted(self, battery: Battery, *, ct: bool = True) -> list[Wanted]:
+        """Return what will be decoded of a battery first; more than `AHEAD` never is."""
+        wanted: list[Wanted] = []
+        if ct and isinstance(self._ct, ChannelModel):
+            wanted += self._ct.wanted(battery.ct[:AHEAD])
+        if isinstance(self._rgb, ChannelModel):
+            wanted += self._rgb.wanted(battery.rgb[:AHEAD])
+        return wanted
 
 
 def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:
@@ -170,8 +209,11 @@ def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> Ima
     )
 
 
-def _provenance(bundle: Bundle) -> ModelProvenance:
+def _provenance(bundle: Bundle, device: str, backends: Sequence[str]) -> ModelProvenance:
     manifest = bundle.manifest
+    libraries = ["torch"]
+    if any(name.startswith("OpenVINO") for name in backends):
+        libraries.append("openvino")
     return ModelProvenance(
         slot=manifest.slot,
         name=manifest.name,
@@ -179,6 +221,8 @@ def _provenance(bundle: Bundle) -> ModelProvenance:
         thresholds={manifest.slot: bundle.threshold.threshold} if bundle.threshold else {},
         trained_at=manifest.created_at,
         demo=manifest.demo,
+        device=f"{device}: {', '.join(dict.fromkeys(backends))}",
+        versions={name: version(name) for name in libraries},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import Executor, wait
 from pathlib import Path
 
 import cv2
@@ -29,7 +30,11 @@ BOX_COLOUR = (64, 200, 255)
 
 
 def keep_evidence(
-    evidence_dir: Path, battery_id: str, predictions: Mapping[str, Prediction], worst: Set[str]
+    evidence_dir: Path,
+    battery_id: str,
+    predictions: Mapping[str, Prediction],
+    worst: Set[str],
+    pool: Executor,
 ) -> dict[str, dict[str, str]]:
     """Write a battery's heat-maps, and pictures of its worst images.
 
@@ -39,6 +44,8 @@ def keep_evidence(
     battery_id : the battery
     predictions : image name to prediction
     worst : names of the images whose pictures are kept
+    pool : draws the pictures, since coding them would take one core longer than judging a few
+        images; everything is on the disk when this returns, for the window shows it at once
 
     Returns
     -------
@@ -50,12 +57,20 @@ def keep_evidence(
     folder = evidence_dir / name
     folder.mkdir(parents=True, exist_ok=True)
     inside = f"{evidence_dir.name}/{name}"
-    entries = _write_maps(folder / MAPS_NAME, predictions)
+    drawn = {
+        image: pool.submit(_write_pictures, folder, prediction)
+        for image, prediction in predictions.items()
+        if image in worst
+    }
+    try:
+        entries = _write_maps(folder / MAPS_NAME, predictions)
+    finally:
+        wait(drawn.values())
     kept = {}
-    for image, prediction in predictions.items():
+    for image in predictions:
         evidence = {"map": f"{inside}/{MAPS_NAME}#{entries[image]}"}
-        if image in worst:
-            files = _write_pictures(folder, prediction)
+        if image in drawn:
+            files = drawn[image].result()
             evidence |= {kind: f"{inside}/{file}" for kind, file in files.items()}
         kept[image] = evidence
     return kept

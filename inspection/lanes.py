@@ -47,6 +47,12 @@ class Lane(Protocol):
             If a model is incomplete or altered.
         """
 
+    def expect(self, battery: Battery | None) -> None:
+        """Hear which battery comes after the one that `inspect` is called with next.
+
+        None where none does. A hint: what comes may be another one.
+        """
+
     def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         """Judge one battery; returns early with ``cancelled`` once ``cancel`` is set."""
 
@@ -68,6 +74,7 @@ class LaneSettings:
     evidence_dir : where pictures and maps go; None keeps none
     language : of what the VLM writes
     gpu : shared by every lane of the process
+    cache_dir : where it is kept what computes fastest on this computer; None computes in PyTorch
     """
 
     models: ModelFolders
@@ -78,6 +85,7 @@ class LaneSettings:
     evidence_dir: Path | None = None
     language: Language = "en"
     gpu: GpuBudget = field(default_factory=GpuBudget)
+    cache_dir: Path | None = None
 
     def same_models(self, other: LaneSettings) -> bool:
         """Return True where a lane loaded for ``other`` can serve these settings as it is."""
@@ -102,15 +110,24 @@ def load_failure(lane_name: SystemName, error: Exception) -> tuple[SystemState, 
 
 
 def inspect_safely(
-    lane: Lane, battery: Battery, cancel: threading.Event, on_event: OnEvent
+    lane: Lane,
+    battery: Battery,
+    cancel: threading.Event,
+    on_event: OnEvent,
+    following: Battery | None = None,
 ) -> LaneResult:
     """Return the lane's result, or a ``failed`` one, so that the other systems go on.
 
     This is the one place where an unforeseen error of a model becomes a result; it is logged in
     full and can only ever read as "not inspected".
+
+    Parameters
+    ----------
+    following : the battery that comes next, which the lane may prepare for
     """
     started = time.monotonic()
     try:
+        lane.expect(following)
         return lane.inspect(battery, cancel, on_event)
     except InspectionError as error:
         message = error.message

@@ -104,10 +104,10 @@ def _inspect_all(lane: Lane, run: _Run) -> None:
         return
     run.provenance.put(models)
     try:
-        for battery in batteries:
+        for battery, following in zip(batteries, [*batteries[1:], None], strict=True):
             if run.cancel.is_set():
                 return
-            result = inspect_safely(lane, battery, run.cancel, _ignore)
+            result = inspect_safely(lane, battery, run.cancel, _ignore, following)
             run.results.put((battery.battery_id, result))
     finally:
         lane.close()

@@ -60,6 +60,9 @@ class VlmLane:
             )
         ]
 
+    def expect(self, battery: Battery | None) -> None:
+        """Prepare nothing: an image is decoded in a fraction of the time it is looked at."""
+
     def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         """Let the model write on each chosen image, and bring the answers to one."""
         if self._writer is None:

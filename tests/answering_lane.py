@@ -45,6 +45,9 @@ class AnsweringLane:
     def close(self) -> None:
         self._record.calls.append(("close", self.name))
 
+    def expect(self, battery: Battery | None) -> None:
+        pass
+
     def inspect(self, battery: Battery, cancel: threading.Event, on_event) -> LaneResult:
         self._record.calls.append((battery.battery_id, self.name))
         if battery.battery_id in self._record.fails:

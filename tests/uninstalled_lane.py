@@ -22,6 +22,9 @@ class UninstalledLane:
     def load(self) -> list[ModelProvenance]:
         raise ModelMissingError("model_not_installed", system=self.name.upper())
 
+    def expect(self, battery) -> None:
+        pass
+
     def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
         message = Message(code="model_not_installed", params={"system": self.name.upper()})
         return LaneResult(self.name, "not_installed", message)

@@ -14,6 +14,7 @@ from inspection.bundle import SLOTS, Bundle, Slot, find_bundle
 from inspection.channel_models import ChannelModel, rgb_channel
 from inspection.choice import ImageChooser
 from inspection.config import InspectorConfig
+from inspection.decode_ahead import DecodeAhead
 from inspection.ensemble import EnsembleLane
 from inspection.errors import ConfigError
 from inspection.lanes import LaneSettings, resolve_device
@@ -146,7 +147,8 @@ class Models:
         if self.bundles.keys() & set(FUSED):
             lane = EnsembleLane(settings)
             lane.load()
-        ct_ae = self._ct_autoencoder()
+        decoding = DecodeAhead()
+        ct_ae = self._ct_autoencoder(decoding)
         try:
             batteries = list(_kept(scanned.batteries, keep))
             done, total = 0, sum(len(b.ct) + len(b.rgb) for b in batteries)
@@ -155,15 +157,15 @@ class Models:
                 done += len(battery.ct) + len(battery.rgb)
                 yield judged, maps, done, total
         finally:
-            for model in (lane, ct_ae):
-                if model is not None:
-                    model.close()
+            decoding.close()
+            if lane is not None:
+                lane.close()
 
-    def _ct_autoencoder(self) -> ChannelModel | None:
+    def _ct_autoencoder(self, decoding: DecodeAhead) -> ChannelModel | None:
         bundle = self.bundles.get("ct_ae")
         if bundle is None:
             return None
-        return rgb_channel(CaePredictor(bundle, resolve_device(self.device)))
+        return rgb_channel(CaePredictor(bundle, resolve_device(self.device)), decoding)
 
     def _judge_battery(
         self,
@@ -211,7 +213,8 @@ def judge_alone(
     """
     predictor = CaePredictor(bundle, resolve_device(device))
     modality, visibility = predictor.preprocess.modality, _Visibility.read(lot)
-    channel = rgb_channel(predictor)
+    decoding = DecodeAhead()
+    channel = rgb_channel(predictor, decoding)
     judged = []
     try:
         for battery in scan_lot(lot).batteries:
@@ -223,7 +226,7 @@ def judge_alone(
             for outcome in channel.predict(known, threading.Event()):
                 judged.append(judged_image(outcome, key, truths[outcome.image.path]))
     finally:
-        channel.close()
+        decoding.close()
     return judged
 
 

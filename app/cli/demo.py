@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from app.cli.folders import demo_lot_folder
 from app.cli.inspect import InspectOptions, inspect_lot
 from app.cli.lot import write_synthetic_lot
 from app.cli.window import open_window
+from app.folders import demo_lot_folder
 from app.platform_check import DisplayError, require_display
 from inspection.console import system_language
 from inspection.synthetic import GENERATOR_VERSION

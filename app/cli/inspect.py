@@ -10,10 +10,10 @@ from pathlib import Path
 import typer
 from rich.progress import Progress
 
-from app.cli.folders import model_folders, sessions_folder
 from app.cli.interrupt import cancel_on_interrupt
 from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
+from app.folders import backend_cache, model_folders, sessions_folder
 from inspection import __version__
 from inspection.assemble import said_before
 from inspection.choice import SAMPLE_KEY, ImageChooser, sample_of
@@ -90,6 +90,7 @@ def inspect_lot(options: InspectOptions) -> int:
             device=device,
             evidence_dir=store.evidence_dir,
             language=store.record.language,
+            cache_dir=backend_cache(),
         )
         cancelled = _run(todo, before, systems, settings, store, device)
         _close(store, lot, cancelled)

@@ -21,9 +21,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from app.cli.folders import model_folders
 from app.cli.interrupt import cancel_on_interrupt
 from app.cli.options import parse_choices
+from app.folders import model_folders
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import BundleError, ModelMissingError
 from inspection.messages import Message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.cli.folders import model_folders, sessions_folder
+from app.folders import model_folders, sessions_folder
 
 
 def open_window(

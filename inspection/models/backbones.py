@@ -105,10 +105,22 @@ class CtClassifier(nn.Module):
         logits : (B, 5)
         cams : (B, 5, H/stride, W/stride), un-normalised; their means plus the bias are the logits
         """
-        feats = self.layer2(self.layer1(self.stem(x)))  # (B, ., H/8, W/8)
-        feats = self.layer4(self.layer3(feats))  # (B, features, H/stride, W/stride)
+        return self.classify(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the backbone sees of an input, (B, features, H/stride, W/stride)."""
+        return self.deepen(self.stem(x))
+
+    def deepen(self, stem: Tensor) -> Tensor:
+        """Return the features of what the stem gives: nearly all of the computation."""
+        feats = self.layer2(self.layer1(stem))  # (B, ., H/8, W/8)
+        deep: Tensor = self.layer4(self.layer3(feats))  # (B, features, H/stride, W/stride)
+        return deep
+
+    def classify(self, feats: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and class maps of features, as `forward` does, in single precision."""
         # Maps span thousands while the logits need fractions: half precision would lose them.
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(feats.device.type, enabled=False):
             cams = functional.conv2d(feats.float(), self.fc.weight[:, :, None, None])
             logits = cams.mean(dim=(2, 3)) + self.fc.bias
         return logits, cams

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from inspection.bundle import Bundle
 from inspection.errors import BundleError
 from inspection.images import Preprocess
+from inspection.models.backends import PLAIN, Forward, Part, fastest_backend
 from inspection.models.comparison import ComparisonHead, block
 
 FLIPS = ((0,), (1,), (0, 1))
@@ -82,6 +84,20 @@ class CaeArchitecture(BaseModel):
     def step(self) -> int:
         """Width and height of the input must be multiples of this."""
         return max(self.reduction << self.levels, 2 << self.head_levels)
+
+
+@dataclass(frozen=True, slots=True)
+class CaeParts:
+    """The parts of the network that take the time, whatever computes them.
+
+    Parameters
+    ----------
+    reconstruct : as `ConvAutoencoder.reconstruct`
+    compare : as `ComparisonHead.compare`; None for ``mse``
+    """
+
+    reconstruct: Forward
+    compare: Forward | None
 
 
 class ConvAutoencoder(nn.Module):
@@ -151,19 +167,23 @@ class ConvAutoencoder(nn.Module):
         # The head must not teach the autoencoder to leave hints in its reconstruction.
         return reconstruction, self.head(image, reconstruction.detach())
 
-    def raw_map(self, image: Tensor, *, flips: bool = True) -> Tensor:
+    def raw_map(
+        self, image: Tensor, *, flips: bool = True, parts: CaeParts | None = None
+    ) -> Tensor:
         """Return (B, h, w): probability of abnormal, or squared error for ``mse``.
 
         Parameters
         ----------
         image : (B, 3, H, W) float32, preprocessed
         flips : False leaves the mirror images out even where the architecture has them
+        parts : compute in this network's place
         """
-        maps = self._map(image)
+        parts = parts or self.parts()
+        maps = self._map(image, parts)
         if flips and self.arch.flips:
             for axes in FLIPS:
                 flipped = image.flip([axis + 2 for axis in axes])
-                maps = maps + self._map(flipped).flip([axis + 1 for axis in axes])
+                maps = maps + self._map(flipped, parts).flip([axis + 1 for axis in axes])
             maps = maps / (1 + len(FLIPS))
         if self.arch.damped_rim > 0:
             core, whole = inside(image, self.arch.damped_rim), inside(image, 0)
@@ -171,13 +191,15 @@ class ConvAutoencoder(nn.Module):
             maps = maps * F.adaptive_max_pool2d(weight, maps.shape[1:]).squeeze(1)
         return maps
 
-    def _map(self, image: Tensor) -> Tensor:
-        reconstruction, logits = self(image)
-        if logits is None:
-            difference: Tensor = reconstruction - self.reduce(image)
-            return difference.square().mean(dim=1)
-        probability: Tensor = logits.sigmoid()
-        return probability.squeeze(1)
+    def parts(self) -> CaeParts:
+        """Return the parts that take the time, as this network computes them."""
+        return CaeParts(self.reconstruct, self.head.compare if self.head else None)
+
+    def _map(self, image: Tensor, parts: CaeParts) -> Tensor:
+        reconstruction = parts.reconstruct(image)
+        if self.head is None or parts.compare is None:
+            return (reconstruction - self.reduce(image)).square().mean(dim=1)
+        return parts.compare(self.head.inputs(image, reconstruction)).sigmoid().squeeze(1)
 
 
 def inside(image: Tensor, rim: int) -> Tensor:
@@ -290,6 +312,7 @@ class CaePredictor:
         # Several times quicker on a CPU.
         self._model = _build(bundle).eval().to(memory_format=torch.channels_last)
         self.arch: CaeArchitecture = self._model.arch
+        self._identity = bundle.sha256
         self.move_to(device)
 
     def move_to(self, device: str) -> None:
@@ -297,6 +320,32 @@ class CaePredictor:
         self.device = device
         self._device = torch.device(device)
         self._model.to(self._device)
+        self._parts = self._model.parts()
+        self.backends: tuple[str, ...] = (PLAIN,)
+
+    def accelerate(self, cache: Path) -> None:
+        """Judge with what is fastest on this computer's processor; on a GPU nothing changes.
+
+        Parameters
+        ----------
+        cache : folder where the finding is kept
+        """
+        if self.device != "cpu":
+            return
+        spec = self.preprocess
+        image = torch.zeros(1, spec.channels, spec.height, spec.width)
+        # What the head is to find is the small difference that the reconstruction leaves.
+        first = fastest_backend(
+            Part(self._model, "reconstruct"), image, self._identity, cache, precise=True
+        )
+        self._parts, self.backends = CaeParts(first.forward, None), (first.name,)
+        if self._model.head is not None:
+            compared = self._model.head.inputs(image, self._model.reconstruct(image))
+            second = fastest_backend(
+                Part(self._model.head, "compare"), compared, self._identity, cache
+            )
+            self._parts = CaeParts(first.forward, second.forward)
+            self.backends = (first.name, second.name)
 
     @torch.inference_mode()
     def predict(self, inputs: NDArray[np.float32]) -> CaeOutput:
@@ -306,10 +355,9 @@ class CaePredictor:
         ----------
         inputs : (N, 3, H, W) float32, prepared by ``preprocess``
         """
-        batch = torch.from_numpy(np.ascontiguousarray(inputs)).to(
-            self._device, memory_format=torch.channels_last
-        )
-        maps = smooth(self._model.raw_map(batch), self.arch.smooth_sigma)  # (N, h, w)
+        batch = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device)
+        raw = self._model.raw_map(batch, parts=self._parts)
+        maps = smooth(raw, self.arch.smooth_sigma)  # (N, h, w)
         scores = score_maps(maps, self.arch.top_fraction)
         shown = to_display(maps, self.threshold, self._display_scale)
         return CaeOutput(scores=scores.cpu().numpy(), maps=shown.cpu().numpy())

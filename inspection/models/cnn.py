@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from inspection.bundle import MANIFEST_NAME, Bundle
 from inspection.errors import BundleError
 from inspection.images import Preprocess
 from inspection.models.backbones import CtClassifier, build_classifier
+from inspection.models.backends import PLAIN, Forward, Part, fastest_backend
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES
 
 __all__ = ["CamMethod", "CnnOutput", "CnnPredictor", "CtClassifier", "build_classifier", "grad_cam"]
@@ -139,6 +141,7 @@ class CnnPredictor:
         self.model.to(memory_format=torch.channels_last)
         self.preprocess: Preprocess = manifest.preprocess
         self.labels: tuple[str, ...] = tuple(manifest.labels)
+        self._identity = bundle.sha256
         self.move_to(device)
         self._temperature = manifest.temperature
         self._display_scale = manifest.display_scale
@@ -148,6 +151,28 @@ class CnnPredictor:
         self.device = device
         self._device = torch.device(device)
         self.model.to(self._device)
+        self._stem: Forward = self.model.stem
+        self._deepen: Forward = self.model.deepen
+        self.backends: tuple[str, ...] = (PLAIN,)
+
+    def accelerate(self, cache: Path) -> None:
+        """Judge with what is fastest on this computer's processor; on a GPU nothing changes.
+
+        Parameters
+        ----------
+        cache : folder where the finding is kept
+        """
+        if self.device != "cpu":
+            return
+        spec = self.preprocess
+        image = torch.zeros(1, spec.channels, spec.height, spec.width)
+        # Rounding in the stem would weigh most, and it is the smaller part.
+        stem = fastest_backend(Part(self.model, "stem"), image, self._identity, cache, precise=True)
+        deep = fastest_backend(
+            Part(self.model, "deepen"), self.model.stem(image), self._identity, cache
+        )
+        self._stem, self._deepen = stem.forward, deep.forward
+        self.backends = (stem.name, deep.name)
 
     def predict(self, inputs: NDArray[np.float32]) -> CnnOutput:
         """Judge a batch.
@@ -159,7 +184,7 @@ class CnnPredictor:
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(inputs))
             x = x.to(self._device).contiguous(memory_format=torch.channels_last)
-            logits, cams = self.model(x)
+            logits, cams = self.model.classify(self._deepen(self._stem(x)))
             probabilities = functional.softmax(logits / self._temperature, dim=1)
             maps = (cams / self._display_scale).clamp(0.0, 1.0)
             return CnnOutput(probabilities.cpu().numpy(), maps.contiguous().cpu().numpy())

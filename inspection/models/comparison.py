@@ -51,6 +51,10 @@ class ComparisonHead(nn.Module):
         image : (B, 3, H, W)
         reconstruction : (B, 3, h, w), any smaller size
         """
+        return self.compare(self.inputs(image, reconstruction))
+
+    def inputs(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """Return what is compared, (B, C, H/2, W/2): small differences, in single precision."""
         folded = F.pixel_unshuffle(image, 2)  # (B, 12, H/2, W/2)
         half = F.interpolate(reconstruction, folded.shape[2:], mode="bilinear")
         average = folded.view(-1, 3, 4, *folded.shape[2:]).mean(dim=2)  # same as 2x2 pooling
@@ -58,7 +62,11 @@ class ComparisonHead(nn.Module):
         inputs = [folded, half, difference]
         if self.local_contrast:
             inputs.append(local_contrast(folded))
-        feats = [self.stem(torch.cat(inputs, dim=1))]
+        return torch.cat(inputs, dim=1)
+
+    def compare(self, inputs: Tensor) -> Tensor:
+        """Return (B, 1, H/2, W/2) logits of `inputs`: nearly all of the computation."""
+        feats = [self.stem(inputs)]
         for down in self.down:
             feats.append(down(feats[-1]))  # (B, C_i, H/2^(i+1), W/2^(i+1))
         x = feats.pop()

@@ -11,6 +11,7 @@ from inspection.bundle import find_bundle
 from inspection.channel_models import BATCH, ct_channel
 from inspection.choice import ImageChooser
 from inspection.config import load_inspector
+from inspection.decode_ahead import DecodeAhead
 from inspection.ensemble import EnsembleLane
 from inspection.errors import InspectionError
 from inspection.lanes import LaneSettings
@@ -102,16 +103,17 @@ def test_the_classifier_halves_its_batch_and_says_the_same(
     slices, largest, monkeypatch: pytest.MonkeyPatch
 ):
     predictor = CnnPredictor(find_bundle(resource_path("models"), "ct_cnn"))
-    plain, small = ct_channel(predictor, 0.5), ct_channel(predictor, 0.5)
+    decoding = DecodeAhead()
+    plain, small = (ct_channel(predictor, 0.5, decoding) for _ in range(2))
     expected = judged(plain, slices)
-    forward = predictor.model.forward
+    classify = predictor.model.classify
 
-    def scarce(x):
-        if len(x) > largest:
+    def scarce(feats):
+        if len(feats) > largest:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(x)
+        return classify(feats)
 
-    monkeypatch.setattr(predictor.model, "forward", scarce)
+    monkeypatch.setattr(predictor.model, "classify", scarce)
     got = judged(small, slices)
     assert [p.image for p in got] == [p.image for p in expected]
     np.testing.assert_allclose(
@@ -120,8 +122,7 @@ def test_the_classifier_halves_its_batch_and_says_the_same(
     sizes = [message.params["batch"] for message in small.memory_steps]
     assert sizes == [s for s in (8, 4, 2, 1) if s >= largest / 2 and s < BATCH]
     assert plain.memory_steps == []
-    plain.close()
-    small.close()
+    decoding.close()
 
 
 def judged(channel, slices) -> list[Prediction]:
@@ -140,15 +141,15 @@ def test_a_battery_that_cost_memory_says_so_in_its_result(
         ModelFolders((resource_path("models"),)), lot.root, policy,
         ImageChooser(policy.sampling, lot.root, ensemble_speaks=True), "cpu",
     )  # fmt: skip
-    forward, calls = CtClassifier.forward, []
+    classify, calls = CtClassifier.classify, []
 
-    def scarce(self, x):
-        calls.append(len(x))
+    def scarce(self, feats):
+        calls.append(len(feats))
         if len(calls) == 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(self, x)
+        return classify(self, feats)
 
-    monkeypatch.setattr(CtClassifier, "forward", scarce)
+    monkeypatch.setattr(CtClassifier, "classify", scarce)
     lane = EnsembleLane(settings)
     lane.load()
     said = lane.inspect(lot.batteries[0], threading.Event(), lambda event: None)

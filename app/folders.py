@@ -25,6 +25,11 @@ def model_folders(chosen: Path | None) -> ModelFolders:
     return ModelFolders((installed, resource_path("models")))
 
 
+def backend_cache() -> Path:
+    """Return where it is kept what computes fastest on this computer."""
+    return platformdirs.user_cache_path(APP_NAME, appauthor=False) / "backends"
+
+
 def demo_lot_folder(version: int) -> Path:
     """Return where the demo lot of a version of the generator is made, once."""
     return platformdirs.user_cache_path(APP_NAME, appauthor=False) / f"demo-lot-{version}"
