@@ -226,7 +226,7 @@ def test_of_two_checkpoints_the_named_one_is_fetched(tmp_path, target):
 
 def test_a_model_for_another_slot_than_told_is_refused(tmp_path, target):
     with serve(Hub(write_bert(tmp_path / "hub"))) as hub:
-        assert refusal(hub, target) == "model_not_recognised"
+        assert refusal(hub, target) == "model_not_for_slot"
 
 
 def test_what_unfinished_downloads_left_can_be_removed(hub, target):

@@ -134,7 +134,7 @@ def test_mistakes_are_one_line(capsys, target, tmp_path):
     assert "ct_cnn, rgb_ae, ct_ae, vlm, vlg, bert" in refusal(
         capsys, "import", folder, "--slot", "vml", *at
     )
-    assert "No model was recognised" in refusal(capsys, "import", folder, "--slot", "vlg", *at)
+    assert "for another slot than vlg" in refusal(capsys, "import", folder, "--slot", "vlg", *at)
     assert "not one of" in refusal(capsys, "verify", "vml", *at)
     assert "not installed" in refusal(capsys, "verify", "vlm", *at)
     assert "not installed" in refusal(capsys, "remove", "vlm", *at)

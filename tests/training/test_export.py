@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from inspection.console import run
 from inspection.images import load_image
 from inspection.labels import read_label
 from inspection.lot import scan_lot
+from inspection.models import backends
 from inspection.models.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
 from inspection.models.cnn import build_classifier
 from inspection.paths import config_path, resource_path
@@ -211,10 +213,17 @@ def trained_rgb(models: Path, ref: ImageRef) -> float:
 
 
 def test_the_station_and_the_trainer_say_the_same_of_an_image(
-    lot: Path, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    lot: Path,
+    run_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     models = tmp_path / "models"
     assert trainer("export", run_folder, "--out", models) == 0
+    # In single precision, whatever is faster here; `test_backends.py` holds the rest to it.
+    monkeypatch.setattr(backends, "ADVANTAGE", math.inf)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     _, images = inspect(capsys, lot, tmp_path / "sessions", models)
     scanned = scan_lot(lot)
     for battery in scanned.batteries:
