@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 LOG_BYTES = 2_000_000
 LOG_FILES = 3
+WARM_UP_MS = 50
 
 
 class ErrorReporter(QObject):
@@ -160,6 +161,8 @@ def run(
     station = Station(models, sessions_dir, SettingsFile())
     station.errors.install()
     station.window.show()
+    # After the first paint: imports hold Python's lock for moments at a time.
+    QTimer.singleShot(WARM_UP_MS, station.controller.runner.warm_up)
     if lot is not None:
         station.controller.open_lot(lot.resolve(), autostart=autostart)
     else:

@@ -157,6 +157,10 @@ class InspectionRunner(QObject):
             for thread in self._threads.values():
                 thread.unload()
 
+    def warm_up(self) -> None:
+        """Import the ensemble's libraries in its thread, while the operator looks for a lot."""
+        self._threads["ensemble"].warm_up()
+
     def shut_down(self) -> None:
         """Cancel and end the threads; waits for the image or model in work."""
         if self._job is not None:

@@ -55,6 +55,17 @@ class LaneWorker(QObject):
         self._models: tuple[ModelProvenance, ...] = ()
         self._device = ""
 
+    @Slot()
+    def warm_up(self) -> None:
+        """Import what loading needs, so that the first job does not wait for it."""
+        try:
+            from inspection.engine import import_libraries
+
+            import_libraries()
+        except Exception:
+            # Told, with the reason, by the first job that needs them.
+            log.exception("the libraries of %s cannot be imported", self._system)
+
     @Slot(object)
     def work(self, job: Job) -> None:
         """Inspect every battery of the job that the system has not spoken on."""
@@ -200,6 +211,7 @@ class LaneThread(QObject):
     reported = Signal(object)
     unloaded = Signal(str)
     _requested = Signal(object)
+    _warm_up_requested = Signal()
     _unload_requested = Signal()
     _finish_requested = Signal()
 
@@ -212,16 +224,25 @@ class LaneThread(QObject):
         self._worker.moveToThread(self._thread)
         queued = Qt.ConnectionType.QueuedConnection
         self._requested.connect(self._worker.work, queued)
+        self._warm_up_requested.connect(self._worker.warm_up, queued)
         self._unload_requested.connect(self._worker.unload, queued)
         self._finish_requested.connect(self._worker.finish, queued)
         self._worker.reported.connect(self.reported, queued)
         self._worker.unloaded.connect(self._on_unloaded, queued)
 
+    def warm_up(self) -> None:
+        """Have the lane import its libraries before there is a job."""
+        self._start()
+        self._warm_up_requested.emit()
+
     def submit(self, job: Job) -> None:
         """Have the lane work on a job after those it has."""
+        self._start()
+        self._requested.emit(job)
+
+    def _start(self) -> None:
         if not self._thread.isRunning():
             self._thread.start()
-        self._requested.emit(job)
 
     def unload(self) -> None:
         """Have the lane let go of its models after the jobs it has; `unloaded` follows."""

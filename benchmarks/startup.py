@@ -21,10 +21,10 @@ from pathlib import Path
 from app.cli.demo import prepare_demo_lot
 
 DRIVER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, QEvent
-from app.application import Station, make_application
+from app.application import WARM_UP_MS, Station, make_application
 from app.folders import model_folders
 from app.settings import SettingsFile
 
@@ -42,6 +42,7 @@ class FirstPaint(QObject):
 paint = FirstPaint()
 station.window.installEventFilter(paint)
 station.window.show()
+QTimer.singleShot(WARM_UP_MS, station.controller.runner.warm_up)
 
 def first(result):
     if result.ensemble is not None:
@@ -53,6 +54,8 @@ station.controller.runner.ended.connect(app.quit)
 station.controller.open_lot(lot, autostart=True)
 app.exec()
 station.controller.shut_down()
+# What a script's top level holds of Qt dies in no good order at its end.
+os._exit(0)
 """
 
 

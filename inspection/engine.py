@@ -6,6 +6,8 @@ can be painted first.
 
 from __future__ import annotations
 
+import importlib
+
 from inspection.assemble import LaneResult
 from inspection.ensemble import EnsembleLane
 from inspection.lanes import (
@@ -27,6 +29,7 @@ __all__ = [
     "VlgLane",
     "VlmLane",
     "build_lane",
+    "import_libraries",
     "inspect_safely",
     "load_failure",
     "resolve_device",
@@ -40,3 +43,9 @@ def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
     if system == "vlm":
         return VlmLane(settings)
     return VlgLane(settings)
+
+
+def import_libraries() -> None:
+    """Import what the ensemble's models need: most of the time that the first load takes."""
+    importlib.import_module("inspection.models.cae")
+    importlib.import_module("inspection.models.cnn")

@@ -361,3 +361,16 @@ def test_without_the_ensemble_the_docks_say_how_images_were_chosen(qtbot, statio
     systems(station, "vlm")
     started(qtbot, station)
     assert "ensemble" in station.window.vlm.notes.text()
+
+
+def test_libraries_that_cannot_be_imported_early_keep_nothing_from_working(
+    qtbot, stations, lot, build, monkeypatch
+):
+    def broken() -> None:
+        raise OSError("a library is missing")
+
+    monkeypatch.setattr("inspection.engine.import_libraries", broken)
+    station = opened(qtbot, stations(build), lot)
+    station.controller.runner.warm_up()
+    started(qtbot, station)
+    assert {result.systems["ensemble"] for result in results(station)} == {"done"}
