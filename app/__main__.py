@@ -51,8 +51,15 @@ def station(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Try out this installation, step by step.")
+    ] = False,
 ) -> int:
     """Open the window where no command is given."""
+    if self_test:
+        from app.cli.self_test import run_self_test
+
+        raise typer.Exit(run_self_test())
     if context.invoked_subcommand is None:
         return gui()
     return 0

@@ -31,6 +31,10 @@ def require_display() -> None:
     DisplayError
         If there is no display, it does not answer, or a system library of Qt is missing.
     """
+    if sys.platform == "win32":
+        from inspection.torch_first import load_torch
+
+        load_torch()
     if not sys.platform.startswith("linux"):
         return
     platform = os.environ.get("QT_QPA_PLATFORM", "").partition(":")[0]

@@ -64,7 +64,7 @@ class OriginalModel:
 
     def answer(self, image: torch.Tensor, caption: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (Q, T) and boxes (Q, 4) for an image (1, 3, H, W) on the device."""
-        _quieten()
+        quieten()
         answer = self._model(image, captions=[caption])
         return answer["pred_logits"][0], answer["pred_boxes"][0]
 
@@ -77,7 +77,7 @@ def build(architecture: Architecture, bert: Path) -> Any:
     BundleError
         If the text encoder's folder cannot be read.
     """
-    _quieten()
+    quieten()
     from groundingdino.models.GroundingDINO.bertwarper import BertModelWarper
     from groundingdino.models.GroundingDINO.groundingdino import GroundingDINO
     from groundingdino.models.GroundingDINO.utils import MLP, ContrastiveEmbed
@@ -226,7 +226,7 @@ def _bert(bert: Path) -> Any:
         raise BundleError("bundle_unreadable", folder=bert.name, file="config.json") from error
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Silence what the package, written for older libraries, makes them complain about.
 
     None of it is of use to anyone but the package's makers. A filter that is there already is not

@@ -1,0 +1,213 @@
+"""``station --self-test``: tries out an installation, from its libraries to the window.
+
+Takes the bundled models and a temporary folder; the user's models, sessions and settings are left
+alone. The window's part is in `app.cli.self_test_window`, which is the only one that imports Qt.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from inspection.choice import ImageChooser
+from inspection.console import system_language
+from inspection.errors import InspectionError
+from inspection.messages import Message
+from inspection.model_folders import ModelFolders
+from inspection.paths import resource_path
+
+FAILED = 1
+BATTERIES = 2
+LOT_SEED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where the steps work.
+
+    Parameters
+    ----------
+    folder : empty; each step leaves in it what the next one needs
+    models : the models to test
+    """
+
+    folder: Path
+    models: ModelFolders
+
+    @property
+    def lot(self) -> Path:
+        """The lot that is made."""
+        return self.folder / "lot"
+
+    @property
+    def sessions(self) -> Path:
+        """Holds the one session."""
+        return self.folder / "sessions"
+
+    def session(self) -> Path:
+        """Return the folder of the session."""
+        (folder,) = self.sessions.iterdir()
+        return folder
+
+
+Step = tuple[str, Callable[[Bench], None]]
+"""A key of ``configs/messages/self_test.yaml`` without its prefix, and what is tried."""
+
+
+def run_self_test() -> int:
+    """Take every step in turn and print a line for each; return 0, or 1 at the first that fails."""
+    models = ModelFolders((resource_path("models"),))
+    with tempfile.TemporaryDirectory(prefix="station-", ignore_cleanup_errors=True) as folder:
+        return take_steps(STEPS, Bench(Path(folder), models))
+
+
+def take_steps(steps: Sequence[Step], bench: Bench) -> int:
+    """Take steps until one fails."""
+    for name, take in steps:
+        words = _say(f"self_test_{name}")
+        started = time.monotonic()
+        try:
+            take(bench)
+        except Exception as error:  # noqa: BLE001 - `_tell_failure` shows it in full
+            _tell_failure(words, error)
+            return FAILED
+        typer.echo(_say("self_test_passed", step=words, seconds=time.monotonic() - started))
+    typer.echo(_say("self_test_all_passed"))
+    return 0
+
+
+def _tell_failure(words: str, error: Exception) -> None:
+    """Name the step that failed; what nobody foresaw is shown in full, for the maker."""
+    if isinstance(error, InspectionError):
+        problem = error.text(system_language())
+    else:
+        typer.echo("".join(traceback.format_exception(error)), err=True)
+        problem = f"{type(error).__name__}: {error}"
+    typer.echo(_say("self_test_failed", step=words, problem=" ".join(problem.split())))
+
+
+def _say(code: str, **params: str | int | float) -> str:
+    return Message(code=code, params=params).text(system_language())
+
+
+def _import_libraries(bench: Bench) -> None:
+    from inspection.models.libraries import import_libraries
+
+    import_libraries()
+
+
+def _load_models(bench: Bench) -> None:
+    from inspection.models.predictors import load_bundles
+
+    load_bundles(bench.models)
+
+
+def _make_lot(bench: Bench) -> None:
+    from inspection.synthetic import SyntheticLot, write_lot
+
+    spec = SyntheticLot(batteries=BATTERIES, slices=6, views=2, seed=LOT_SEED, defects=0.5)
+    # Two processes: a frozen program must be able to start itself again.
+    write_lot(bench.lot, spec, workers=2)
+
+
+def _inspect(bench: Bench) -> None:
+    from inspection import __version__
+    from inspection.config import find_policy
+    from inspection.engine import LaneSettings, build_lane, resolve_device
+    from inspection.lot import scan_lot
+    from inspection.run import inspect_batteries
+    from inspection.session import SessionStore
+
+    lot = scan_lot(bench.lot)
+    policy = find_policy(bench.models.holding("ct_cnn"))
+    device = resolve_device("auto")
+    with SessionStore.create(
+        bench.sessions,
+        lot=lot,
+        operator="",
+        station="",
+        language=system_language(),
+        config=policy.snapshot(),
+        device=device,
+        models=[],
+        version=__version__,
+    ) as store:
+        chooser = ImageChooser(policy.inspector.sampling, lot.root, ensemble_speaks=True)
+        settings = LaneSettings(
+            models=bench.models,
+            lot_root=lot.root,
+            inspector=policy.inspector,
+            chooser=chooser,
+            device=device,
+            evidence_dir=store.evidence_dir,
+            language=store.record.language,
+        )
+        inspect_batteries(
+            lot.batteries,
+            [build_lane("ensemble", settings)],
+            store,
+            device,
+            cancel=threading.Event(),
+            on_battery=lambda _result: None,
+        )
+        store.mark("completed")
+
+
+def _reopen(bench: Bench) -> None:
+    from inspection.session import SessionStore
+
+    with SessionStore.open(bench.session()) as store:
+        rows = store.record.batteries
+        if len(rows) != BATTERIES or store.problems:
+            raise InspectionError("self_test_session_incomplete", session=store.folder.name)
+        for row in rows:
+            if row.kind == "not_inspected" or store.load_battery(row.battery_id) is None:
+                problem = " ".join(row.reasons)
+                raise InspectionError(
+                    "self_test_not_inspected", battery=row.battery_id, problem=problem
+                )
+
+
+def _export(bench: Bench) -> None:
+    from inspection.report import write_report
+
+    for language in ("en", "ko"):
+        out = bench.folder / f"report-{language}"
+        for file in write_report(bench.session(), ("pdf", "html"), out, language):
+            if file.stat().st_size == 0:
+                raise InspectionError("self_test_report_empty", file=file.name)
+
+
+def _open_window(bench: Bench) -> None:
+    from app.platform_check import DisplayError, require_display
+
+    try:
+        require_display()
+    except DisplayError as error:
+        if error.message.code != "display_missing":
+            raise
+        # Painted into memory: the rest of the window is the same.
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        require_display()
+    from app.cli.self_test_window import paint_window
+
+    paint_window(bench.models, bench.sessions, bench.folder / "settings.json")
+
+
+STEPS: tuple[Step, ...] = (
+    ("libraries", _import_libraries),
+    ("models", _load_models),
+    ("lot", _make_lot),
+    ("inspection", _inspect),
+    ("session", _reopen),
+    ("reports", _export),
+    ("window", _open_window),
+)

@@ -1,0 +1,52 @@
+"""Every library that a model of any system needs, imported at once.
+
+An inspection imports them when a model of theirs is loaded, which may be weeks after the program
+was installed. What a packaging left out shows here.
+"""
+
+from __future__ import annotations
+
+from inspection.models.importing import import_transformers
+from inspection.models.vlm_folder import FAMILIES
+
+
+def import_libraries() -> None:
+    """Import what the three systems need and call torchvision's compiled code once.
+
+    Raises
+    ------
+    Exception
+        Whatever a library that is missing or incomplete makes Python stumble over.
+    """
+    _import_ensemble()
+    import_transformers()
+    _import_vlm()
+    _import_vlg()
+
+
+def _import_ensemble() -> None:
+    import pytorch_grad_cam  # noqa: F401 - importing it is the check
+    import torch
+    from torchvision.ops import nms
+
+    nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)
+
+
+def _import_vlm() -> None:
+    import transformers
+
+    for family in FAMILIES.values():
+        # The package imports a class's code when the class is first asked for.
+        getattr(transformers, family.model)
+        getattr(transformers, family.processor)
+
+
+def _import_vlg() -> None:
+    import transformers
+
+    from inspection.models.vlg_original import quieten
+
+    for name in ("GroundingDinoProcessor", "GroundingDinoForObjectDetection", "BertTokenizerFast"):
+        getattr(transformers, name)
+    quieten()
+    import groundingdino.models.GroundingDINO.groundingdino  # noqa: F401 - it imports the rest

@@ -1,0 +1,87 @@
+"""The self-test passes on a whole installation, and names the step where one is not whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import inspection
+from app.cli.self_test import STEPS, Bench, take_steps
+from inspection.errors import InspectionError
+from inspection.messages import wordings
+from inspection.model_folders import ModelFolders
+from inspection.paths import resource_path
+
+ROOT = Path(inspection.__file__).parent.parent
+
+
+def test_a_whole_installation_passes_and_leaves_nothing(tmp_path):
+    temporary, home = tmp_path / "임시 폴더", tmp_path / "home"
+    temporary.mkdir()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUTF8": "1",
+        "STATION_LANGUAGE": "ko",
+        "TMPDIR": str(temporary),
+        "HOME": str(home),
+    }
+    command = [sys.executable, "-m", "app", "--self-test"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    lines = done.stdout.decode().splitlines()
+    assert (done.returncode, len(lines)) == (0, len(STEPS) + 1), done.stderr.decode()
+    assert lines[-1].endswith("통과했습니다.")
+    assert not list(temporary.glob("station-*"))
+    assert not list(home.rglob("battery-station"))
+
+
+def test_every_step_has_a_name_in_the_messages():
+    assert {f"self_test_{name}" for name, _ in STEPS} <= set(wordings())
+
+
+def test_the_step_that_fails_is_named_and_ends_the_test(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STATION_LANGUAGE", "en")
+    models = tmp_path / "models"
+    shutil.copytree(resource_path("models"), models)
+    weights = models / "ct_cnn" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    bench = Bench(tmp_path, ModelFolders((models,)))
+    steps = [step for step in STEPS if step[0] in ("models", "lot")]
+    assert take_steps(steps, bench) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("FAILED  Bundled models: ")
+    assert "weights.safetensors" in line
+    assert not bench.lot.exists()
+
+
+def test_without_models_the_self_test_fails(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STATION_LANGUAGE", "ko")
+    steps = [step for step in STEPS if step[0] == "models"]
+    assert take_steps(steps, Bench(tmp_path, ModelFolders((tmp_path / "none",)))) == 1
+    assert capsys.readouterr().out.startswith("실패    내장 모델: ")
+
+
+def test_an_error_nobody_foresaw_is_shown_in_full(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("STATION_LANGUAGE", "en")
+
+    def stumble(bench: Bench) -> None:
+        raise ImportError("no module named abacus")
+
+    assert take_steps([("libraries", stumble)], Bench(tmp_path, ModelFolders((tmp_path,)))) == 1
+    told = capsys.readouterr()
+    assert "ImportError: no module named abacus" in told.out
+    assert "Traceback" in told.err
+
+
+def test_a_session_that_lacks_a_battery_is_not_accepted(tmp_path):
+    take = dict(STEPS)
+    bench = Bench(tmp_path, ModelFolders((tmp_path / "none",)))
+    take["lot"](bench)
+    take["inspection"](bench)
+    with pytest.raises(InspectionError, match="not inspected"):
+        take["session"](bench)
