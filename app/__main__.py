@@ -190,6 +190,21 @@ def compare(
     return 0
 
 
+@app.command()
+def doctor(
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="Zip for the support: this, settings and logs; no images."),
+    ] = None,
+    models: ModelsOption = None,
+    session_dir: SessionsOption = None,
+) -> int:
+    """Show versions, devices, models, disk and folders. Exit 1 where something is wrong."""
+    from app.cli.doctor import examine
+
+    return examine(models, session_dir, bundle)
+
+
 @models_app.command("list")
 def list_models(
     models: ModelsOption = None,

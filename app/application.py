@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-import platformdirs
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
 from app.controller import Controller
+from app.folders import logs_folder
 from app.lane_reports import BuildLane
 from app.main_window import MainWindow
 from app.settings import Settings, SettingsFile
@@ -205,7 +205,7 @@ def _app() -> QApplication:
 
 def _start_logging() -> IO[str]:
     """Log to the user's folder; a crash inside a library leaves its trace there as well."""
-    folder = platformdirs.user_log_path("battery-station", appauthor=False)
+    folder = logs_folder()
     folder.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
         folder / "station.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"

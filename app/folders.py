@@ -25,11 +25,21 @@ def model_folders(chosen: Path | None) -> ModelFolders:
     return ModelFolders((installed, resource_path("models")))
 
 
+def logs_folder() -> Path:
+    """Return where the window writes its log."""
+    return platformdirs.user_log_path(APP_NAME, appauthor=False)
+
+
+def cache_folder() -> Path:
+    """Return where things are kept that can be made again."""
+    return platformdirs.user_cache_path(APP_NAME, appauthor=False)
+
+
 def backend_cache() -> Path:
     """Return where it is kept what computes fastest on this computer."""
-    return platformdirs.user_cache_path(APP_NAME, appauthor=False) / "backends"
+    return cache_folder() / "backends"
 
 
 def demo_lot_folder(version: int) -> Path:
     """Return where the demo lot of a version of the generator is made, once."""
-    return platformdirs.user_cache_path(APP_NAME, appauthor=False) / f"demo-lot-{version}"
+    return cache_folder() / f"demo-lot-{version}"
