@@ -161,7 +161,7 @@ def _models(models: Path | None) -> Iterator[Finding]:
 def _model_text(state: SlotState) -> str | Message:
     if state.condition != "installed":
         return Message(code=f"model_state_{state.condition}")
-    return f"{state.name}, {_gigabytes(state.size)}, {state.sha256[:12]}"
+    return f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
 
 
 def _window() -> Iterator[Finding]:

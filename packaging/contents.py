@@ -1,0 +1,175 @@
+"""What PyInstaller has found, less what no part of the station uses.
+
+PyInstaller's hooks collect whole libraries; each rule here says why something can go. What was
+saved is in docs/decisions/0020-the-packaged-executable.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+from PyInstaller.depend.bindepend import get_imports
+
+Entry = tuple[str, str, str]
+"""Where something goes in the program's folder, where it is taken from, and what it is."""
+
+MODELS = (
+    "auto", "bert", "grounding_dino", "qwen2", "qwen2_vl", "qwen2_5_vl", "qwen3_vl",
+    "qwen3_vl_moe", "swin",
+)  # fmt: skip
+"""Of the several hundred of transformers, those of the VLM and the VLG."""
+
+UNUSED_FILES = (
+    # The window has its own Korean; of Qt's own words it shows those of qtbase.
+    "PySide6/Qt/translations/*",
+    "PySide6/translations/*",
+    "matplotlib/mpl-data/sample_data/*",
+    "sklearn/datasets/*",
+    "torch/bin/protoc*",
+    "torch/include/*",
+    "torch/share/*",
+)
+USED_FILES = ("*/qtbase_ko.qm",)
+UNUSED_LIBRARIES = (
+    # Qt's ways to screens without a desktop, to the network and to GTK's theme.
+    "PySide6/Qt/plugins/egldeviceintegrations/*",
+    "PySide6/Qt/plugins/generic/*",
+    "PySide6/Qt/plugins/networkinformation/*",
+    "PySide6/Qt/plugins/platformthemes/libqgtk3.so",
+    "PySide6/Qt/plugins/tls/*",
+    *(f"PySide6/Qt/plugins/platforms/libq{name}.so" for name in (
+        "eglfs", "linuxfb", "minimalegl", "vkkhrdisplay", "vnc",
+    )),
+    "PySide6/plugins/networkinformation/*",
+    "PySide6/plugins/tls/*",
+    # Second versions, and tools to measure GPUs and to join several computers.
+    "nvidia/*/libnvrtc*.alt.so*",
+    "nvidia/*/libcusolverMg.so*",
+    "nvidia/*/libcufftw.so*",
+    "nvidia/*/libnvblas.so*",
+    "nvidia/*/libnvperf_*.so*",
+    "nvidia/*/libpcsamplingutil.so*",
+    "nvidia/*/libcheckpoint.so*",
+    "nvidia/nvshmem/lib/nvshmem_*",
+)  # fmt: skip
+CUDA_LIBRARIES = (
+    "nvidia/*",
+    "torch/lib/libtorch_cuda_linalg.so",
+    # Windows: torch's CUDA build has them beside its own.
+    "torch/lib/*cublas*.dll",
+    "torch/lib/*cudnn*.dll",
+    "torch/lib/*cufft*.dll",
+    "torch/lib/*curand*.dll",
+    "torch/lib/*cusolver*.dll",
+    "torch/lib/*cusparse*.dll",
+)
+CUDA_NEEDED = ("*/libcudart.so*", "*/libcupti.so*")
+"""Small, and called while torch is imported."""
+EMPTY_LIBRARY = "torch/lib/libtorch_global_deps.so"
+"""Holds nothing of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Filters for PyInstaller's three tables.
+
+    Parameters
+    ----------
+    cpu_only : leave CUDA out
+    """
+
+    cpu_only: bool
+
+    def modules(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the Python modules that go in."""
+        return [entry for entry in entries if not _of_other_model(entry[0].replace(".", "/"))]
+
+    def files(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the data files that go in."""
+        return [
+            entry
+            for entry in entries
+            if not _of_other_model(_name(entry))
+            and (_matches(entry, USED_FILES) or not _matches(entry, UNUSED_FILES))
+        ]
+
+    def libraries(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the compiled libraries that go in."""
+        kept = [entry for entry in entries if not _matches(entry, UNUSED_LIBRARIES)]
+        if self.cpu_only:
+            kept = _without_cuda(kept)
+        return _needed(kept)
+
+
+def system_libraries(entries: Iterable[Entry]) -> list[Path]:
+    """Return the libraries that were taken from the build system and not from a package."""
+    sources = {Path(source) for _, source, kind in entries if kind == "BINARY" and source}
+    own = (Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
+    return sorted(
+        path for path in sources if not any(path.resolve().is_relative_to(folder) for folder in own)
+    )
+
+
+def _name(entry: Entry) -> str:
+    return PurePosixPath(Path(entry[0])).as_posix()
+
+
+def _matches(entry: Entry, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(_name(entry), pattern) for pattern in patterns)
+
+
+def _of_other_model(name: str) -> bool:
+    parts = name.split("/")
+    if parts[:2] != ["transformers", "models"] or len(parts) < 3:
+        return False
+    return parts[2] not in MODELS and not parts[2].endswith(".py")
+
+
+def _without_cuda(entries: list[Entry]) -> list[Entry]:
+    """Leave CUDA's libraries out.
+
+    On Linux torch's CUDA build does not load without the libraries that it is linked to, though
+    nothing calls them where there is no GPU. An empty library stands in for each.
+    """
+    empty = next((entry for entry in entries if _name(entry) == EMPTY_LIBRARY), None)
+    linked = {
+        name
+        for entry in entries
+        if _name(entry).startswith("torch/lib/")
+        for name, _ in get_imports(entry[1])
+    }
+    kept: list[Entry] = []
+    for entry in entries:
+        if not _matches(entry, CUDA_LIBRARIES) or _matches(entry, CUDA_NEEDED):
+            kept.append(entry)
+        elif empty is not None and Path(entry[0]).name in linked:
+            kept.append((entry[0], empty[1], entry[2]))
+    return kept
+
+
+def _needed(entries: list[Entry]) -> list[Entry]:
+    """Leave out libraries of the build system that only what was left out is linked to.
+
+    They stand at the top of the folder; whatever is deeper was asked for by name.
+    """
+    while True:
+        linked = set(_linked(entries))
+        kept = [entry for entry in entries if len(Path(entry[0]).parts) > 1 or _own(entry, linked)]
+        if len(kept) == len(entries):
+            return kept
+        entries = kept
+
+
+def _own(entry: Entry, linked: set[str]) -> bool:
+    return entry[2] not in ("BINARY", "SYMLINK") or Path(entry[0]).name in linked
+
+
+def _linked(entries: list[Entry]) -> Iterator[str]:
+    for _, source, kind in entries:
+        if kind in ("BINARY", "EXTENSION"):
+            for name, _ in get_imports(source):
+                yield Path(name).name
