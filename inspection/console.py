@@ -71,5 +71,18 @@ def _locale_name() -> str:
 
 def _fail(name: str, sentence: str) -> int:
     line = " ".join(sentence.split())
-    sys.stderr.write(f"{name}: {line}\n")
+    # A program without a console has no streams on Windows.
+    if sys.stderr is None:
+        _show(name, line)
+    else:
+        sys.stderr.write(f"{name}: {line}\n")
     return WRONG_USE
+
+
+def _show(name: str, line: str) -> None:
+    """Tell in a window of the system's, which needs no Qt: Qt may be what is missing."""
+    if sys.platform == "win32":
+        import ctypes
+
+        icon_of_an_error = 0x10
+        ctypes.windll.user32.MessageBoxW(None, line, name, icon_of_an_error)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import inspection
+from app.__main__ import app
 from app.cli.self_test import STEPS, Bench, take_steps
+from inspection.console import run
 from inspection.errors import InspectionError
 from inspection.messages import wordings
 from inspection.model_folders import ModelFolders
@@ -85,3 +87,9 @@ def test_a_session_that_lacks_a_battery_is_not_accepted(tmp_path):
     take["inspection"](bench)
     with pytest.raises(InspectionError, match="not inspected"):
         take["session"](bench)
+
+
+def test_a_windowed_program_without_streams_reports_wrong_use_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run(app, "station", ["inspect", str(tmp_path / "no-such-lot")]) == 2
