@@ -7,15 +7,15 @@ saved is in docs/decisions/0020-the-packaged-executable.md.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from PyInstaller.depend.bindepend import get_imports
-
 Entry = tuple[str, str, str]
 """Where something goes in the program's folder, where it is taken from, and what it is."""
+Linked = Callable[[str], Iterable[str]]
+"""The libraries that a library is linked to."""
 
 MODELS = (
     "auto", "bert", "grounding_dino", "qwen2", "qwen2_vl", "qwen2_5_vl", "qwen3_vl",
@@ -79,9 +79,11 @@ class Contents:
 
     Parameters
     ----------
+    linked : tells what a library is linked to
     cpu_only : leave CUDA out
     """
 
+    linked: Linked
     cpu_only: bool
 
     def modules(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -101,8 +103,8 @@ class Contents:
         """Return the compiled libraries that go in."""
         kept = [entry for entry in entries if not _matches(entry, UNUSED_LIBRARIES)]
         if self.cpu_only:
-            kept = _without_cuda(kept)
-        return _needed(kept)
+            kept = _without_cuda(kept, self.linked)
+        return _needed(kept, self.linked)
 
 
 def system_libraries(entries: Iterable[Entry]) -> list[Path]:
@@ -129,47 +131,43 @@ def _of_other_model(name: str) -> bool:
     return parts[2] not in MODELS and not parts[2].endswith(".py")
 
 
-def _without_cuda(entries: list[Entry]) -> list[Entry]:
+def _without_cuda(entries: list[Entry], linked: Linked) -> list[Entry]:
     """Leave CUDA's libraries out.
 
     On Linux torch's CUDA build does not load without the libraries that it is linked to, though
     nothing calls them where there is no GPU. An empty library stands in for each.
     """
     empty = next((entry for entry in entries if _name(entry) == EMPTY_LIBRARY), None)
-    linked = {
-        name
-        for entry in entries
-        if _name(entry).startswith("torch/lib/")
-        for name, _ in get_imports(entry[1])
-    }
+    torch = [entry for entry in entries if _name(entry).startswith("torch/lib/")]
+    wanted = _all_linked(torch, linked)
     kept: list[Entry] = []
     for entry in entries:
         if not _matches(entry, CUDA_LIBRARIES) or _matches(entry, CUDA_NEEDED):
             kept.append(entry)
-        elif empty is not None and Path(entry[0]).name in linked:
+        elif empty is not None and Path(entry[0]).name in wanted:
             kept.append((entry[0], empty[1], entry[2]))
     return kept
 
 
-def _needed(entries: list[Entry]) -> list[Entry]:
+def _needed(entries: list[Entry], linked: Linked) -> list[Entry]:
     """Leave out libraries of the build system that only what was left out is linked to.
 
     They stand at the top of the folder; whatever is deeper was asked for by name.
     """
     while True:
-        linked = set(_linked(entries))
-        kept = [entry for entry in entries if len(Path(entry[0]).parts) > 1 or _own(entry, linked)]
+        wanted = _all_linked(entries, linked)
+        kept = [
+            entry
+            for entry in entries
+            if len(Path(entry[0]).parts) > 1
+            or entry[2] not in ("BINARY", "SYMLINK")
+            or Path(entry[0]).name in wanted
+        ]
         if len(kept) == len(entries):
             return kept
         entries = kept
 
 
-def _own(entry: Entry, linked: set[str]) -> bool:
-    return entry[2] not in ("BINARY", "SYMLINK") or Path(entry[0]).name in linked
-
-
-def _linked(entries: list[Entry]) -> Iterator[str]:
-    for _, source, kind in entries:
-        if kind in ("BINARY", "EXTENSION"):
-            for name, _ in get_imports(source):
-                yield Path(name).name
+def _all_linked(entries: Iterable[Entry], linked: Linked) -> set[str]:
+    sources = (source for _, source, kind in entries if kind in ("BINARY", "EXTENSION"))
+    return {Path(name).name for source in sources for name in linked(source)}

@@ -37,3 +37,9 @@ def licences() -> Iterator[ModuleType]:
 def windows() -> Iterator[ModuleType]:
     yield load("windows")
     del sys.modules["station_windows"]
+
+
+@pytest.fixture
+def contents() -> Iterator[ModuleType]:
+    yield load("contents")
+    del sys.modules["station_contents"]
