@@ -25,7 +25,7 @@ BATTERIES = 5
 NOBODY = 65534
 USERS = ("first", "second")
 SESSIONS = "sessions"
-TIMES = {"seconds"}
+TIMES = {"seconds", "system_seconds"}
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 

@@ -55,6 +55,8 @@ STATED = {
 ABSENT = {
     # The headless build is installed in its place.
     "opencv-python",
+    # Sends figures over the network, and is left out of the environment.
+    "openvino-telemetry",
 }
 QT_NOTE = """\
 Qt and PySide6 are used under the GNU Lesser General Public License, version 3. Their libraries are
