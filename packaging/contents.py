@@ -1,7 +1,7 @@
 """What PyInstaller has found, less what no part of the station uses.
 
 PyInstaller's hooks collect whole libraries; each rule here says why something can go. What was
-saved is in docs/decisions/0020-the-packaged-executable.md.
+saved is in docs/decisions/0021-the-packaged-executable.md.
 """
 
 from __future__ import annotations
