@@ -29,6 +29,10 @@ UNUSED_FILES = (
     "PySide6/translations/*",
     "matplotlib/mpl-data/sample_data/*",
     "sklearn/datasets/*",
+    # For Intel's GPUs, on which the station does not compute.
+    "openvino/libs/cache.json",
+    "openvino/include/*",
+    "openvino/cmake/*",
     "torch/bin/protoc*",
     "torch/include/*",
     "torch/share/*",
@@ -46,6 +50,8 @@ UNUSED_LIBRARIES = (
     )),
     "PySide6/plugins/networkinformation/*",
     "PySide6/plugins/tls/*",
+    "openvino/libs/*_intel_[gn]pu_plugin.*",
+    "openvino/libs/*_gguf_frontend.*",
     # Second versions, and tools to measure GPUs and to join several computers.
     "nvidia/*/libnvrtc*.alt.so*",
     "nvidia/*/libcusolverMg.so*",

@@ -149,6 +149,8 @@ def _inspect(bench: Bench) -> None:
             device=device,
             evidence_dir=store.evidence_dir,
             language=store.record.language,
+            # What was found on this computer before is not relied on.
+            cache_dir=bench.folder / "backends",
         )
         inspect_batteries(
             lot.batteries,

@@ -1,4 +1,4 @@
-"""Every library that a model of any system needs, imported at once.
+"""Every library that a model of any system needs, imported and tried at once.
 
 An inspection imports them when a model of theirs is loaded, which may be weeks after the program
 was installed. What a packaging left out shows here.
@@ -6,12 +6,14 @@ was installed. What a packaging left out shows here.
 
 from __future__ import annotations
 
+import warnings
+
 from inspection.models.importing import import_transformers
 from inspection.models.vlm_folder import FAMILIES
 
 
 def import_libraries() -> None:
-    """Import what the three systems need and call torchvision's compiled code once.
+    """Import what the three systems need, and call once what is compiled or loaded by name.
 
     Raises
     ------
@@ -19,6 +21,7 @@ def import_libraries() -> None:
         Whatever a library that is missing or incomplete makes Python stumble over.
     """
     _import_ensemble()
+    _convert_network()
     import_transformers()
     _import_vlm()
     _import_vlg()
@@ -30,6 +33,18 @@ def _import_ensemble() -> None:
     from torchvision.ops import nms
 
     nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)
+
+
+def _convert_network() -> None:
+    """Convert and compile a network with OpenVINO; an inspection would do without, and slower."""
+    import openvino
+    import torch
+
+    with warnings.catch_warnings():
+        # Its way through torch is one that torch would have given up.
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(torch.nn.ReLU(), example_input=torch.zeros(1, 2))
+    openvino.Core().compile_model(model, "CPU")
 
 
 def _import_vlm() -> None:
