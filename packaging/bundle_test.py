@@ -150,7 +150,7 @@ def _timeless(value: object) -> object:
 
 def contents(folder: Path) -> dict[str, tuple[int, float]]:
     """Return size and time of every file."""
-    files = (path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return {str(path): (path.stat().st_size, path.stat().st_mtime) for path in files}
 
 
