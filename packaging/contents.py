@@ -158,16 +158,18 @@ def _without_cuda(entries: list[Entry], linked: Linked) -> list[Entry]:
 def _needed(entries: list[Entry], linked: Linked) -> list[Entry]:
     """Leave out libraries of the build system that only what was left out is linked to.
 
-    They stand at the top of the folder; whatever is deeper was asked for by name.
+    They stand at the top of the folder; whatever is deeper was asked for by name. Nothing is linked
+    to Python's own library: the bootloader opens it.
     """
     while True:
         wanted = _all_linked(entries, linked)
         kept = [
             entry
             for entry in entries
-            if len(Path(entry[0]).parts) > 1
-            or entry[2] not in ("BINARY", "SYMLINK")
-            or Path(entry[0]).name in wanted
+            if not fnmatch(_name(entry), "lib*.so*")
+            or "/" in _name(entry)
+            or _name(entry).startswith("libpython")
+            or entry[0] in wanted
         ]
         if len(kept) == len(entries):
             return kept

@@ -15,6 +15,8 @@ LIBRARIES = [
     ("PySide6/Qt/plugins/platforms/libqxcb.so", "libqxcb", "BINARY"),
     ("PySide6/Qt/plugins/platformthemes/libqgtk3.so", "libqgtk3", "BINARY"),
     ("libxcb.so.1", "libxcb", "BINARY"),
+    ("libpython3.11.so.1.0", "libpython", "BINARY"),
+    ("python311.dll", "python311", "BINARY"),
     ("libgtk-3.so.0", "libgtk", "BINARY"),
     ("libatk.so.0", "libatk", "BINARY"),
     ("torch/lib/libtorch_global_deps.so", "empty", "BINARY"),
@@ -42,7 +44,7 @@ def kept(contents):
 
 def test_what_only_an_unused_plugin_is_linked_to_goes_with_it(kept):
     names = kept(cpu_only=False)
-    assert {"libqxcb.so", "libxcb.so.1"} <= names.keys()
+    assert {"libqxcb.so", "libxcb.so.1", "libpython3.11.so.1.0", "python311.dll"} <= names.keys()
     assert not names.keys() & {"libqgtk3.so", "libgtk-3.so.0", "libatk.so.0"}
 
 
