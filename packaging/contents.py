@@ -20,8 +20,10 @@ Linked = Callable[[str], Iterable[str]]
 MODELS = (
     "auto", "bert", "grounding_dino", "qwen2", "qwen2_vl", "qwen2_5_vl", "qwen3_vl",
     "qwen3_vl_moe", "swin",
+    # Imported by those, or by groundingdino.
+    "align", "bark", "encoder_decoder", "qwen2_5_omni", "roberta",
 )  # fmt: skip
-"""Of the several hundred of transformers, those of the VLM and the VLG."""
+"""Of the several hundred of transformers, those that the VLM and the VLG need."""
 
 UNUSED_FILES = (
     # The window has its own Korean; of Qt's own words it shows those of qtbase.
