@@ -37,6 +37,10 @@ UNUSED_FILES = (
     "openvino/cmake/*",
     "torch/bin/protoc*",
     "torch/include/*",
+    # Their packages are not in; PyInstaller takes along what transformers could ask for.
+    "pytest-*.dist-info/*",
+    "hypothesis-*.dist-info/*",
+    "tensorboard-*.dist-info/*",
     "torch/share/*",
 )
 USED_FILES = ("*/qtbase_ko.qm",)
