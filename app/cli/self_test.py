@@ -201,7 +201,7 @@ def _open_window(bench: Bench) -> None:
         require_display()
     from app.cli.self_test_window import paint_window
 
-    paint_window(bench.models, bench.sessions, bench.folder / "settings.json")
+    paint_window(bench.models, bench.session(), bench.folder / "settings.json")
 
 
 STEPS: tuple[Step, ...] = (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from app.application import Station, make_application
+from app.plots import Plots
 from app.settings import SettingsFile
 from inspection.errors import InspectionError
 from inspection.messages import Language
@@ -18,27 +20,55 @@ SAMPLES = 40
 COLOURS = 4
 """Fewer than these are no window: an empty one has its background's colour only."""
 
+LONGEST_WAIT_MS = 120_000
 
-def paint_window(models: ModelFolders, sessions: Path, settings: Path) -> None:
-    """Open the window, paint it in English and Korean, and close it.
+
+def paint_window(models: ModelFolders, session: Path, settings: Path) -> None:
+    """Open the window with a session, paint it in English and Korean, and close it.
 
     Raises
     ------
     InspectionError
-        If a translation is missing, or nothing is painted.
+        If the session does not appear, a translation is missing, or nothing is painted.
     """
     app = make_application()
-    station = Station(models, sessions, SettingsFile(settings))
+    station = Station(models, session.parent, SettingsFile(settings))
     try:
         station.window.show()
+        _open_session(station, session)
         english, korean = (_painted(station, language) for language in ("en", "ko"))
     finally:
         station.window.conversations.close_confirmed.emit()
         station.window.deleteLater()
         station.deleteLater()
+        # Gone before Python ends and takes things apart in an order of its own.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         app.processEvents()
     if english == korean:
         raise InspectionError("self_test_translation_missing")
+
+
+def _open_session(station: Station, session: Path) -> None:
+    """Wait until the plots are there: they are the last, and load a library when first asked for.
+
+    Raises
+    ------
+    Exception
+        Whatever the window would have told the operator.
+    """
+    failures: list[Exception] = []
+    plots = station.window.findChild(Plots)
+    waiting = QEventLoop()
+    for told in (plots.ready, station.controller.failed):
+        told.connect(waiting.quit)
+    station.controller.failed.connect(failures.append)
+    QTimer.singleShot(LONGEST_WAIT_MS, waiting, waiting.quit)
+    station.controller.open_session(session)
+    waiting.exec()
+    if failures:
+        raise failures[0]
+    if plots.module is None:
+        raise InspectionError("self_test_window_silent")
 
 
 def _painted(station: Station, language: Language) -> list[str]:
