@@ -79,8 +79,8 @@ CUDA_LIBRARIES = (
     "torch/lib/*cusolver*.dll",
     "torch/lib/*cusparse*.dll",
 )
-CUDA_NEEDED = ("*/libcudart.so*", "*/libcupti.so*")
-"""Small, and called while torch is imported."""
+CUDA_NEEDED = ("*/libcudart.so*", "*/libcupti.so*", "*/libnvshmem_host.so*")
+"""Called, or asked for an address, while torch is imported."""
 EMPTY_LIBRARY = "torch/lib/libtorch_global_deps.so"
 """Holds nothing of its own."""
 
@@ -147,7 +147,8 @@ def _without_cuda(entries: list[Entry], linked: Linked) -> list[Entry]:
     """Leave CUDA's libraries out.
 
     On Linux torch's CUDA build does not load without the libraries that it is linked to, though
-    nothing calls them where there is no GPU. An empty library stands in for each.
+    nothing calls them where there is no GPU. An empty library stands in for each; see
+    `without_cuda.py`.
     """
     empty = next((entry for entry in entries if _name(entry) == EMPTY_LIBRARY), None)
     torch = [entry for entry in entries if _name(entry).startswith("torch/lib/")]

@@ -1,5 +1,9 @@
 """Runs first in a program without CUDA's libraries: a GPU of this computer must not be found."""
 
 import os
+import sys
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+if hasattr(os, "RTLD_LAZY"):
+    # Python asks for every function of a library at once; those of CUDA are never called.
+    sys.setdlopenflags(os.RTLD_LAZY)
