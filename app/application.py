@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -114,6 +114,14 @@ class Station(QObject):
         )
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_desktop_colours)
 
+    def discard_window(self) -> None:
+        """Delete the closed window; called before the application ends.
+
+        Plots that are left to the interpreter's end outlive Qt, and crash the process.
+        """
+        self.window.deleteLater()
+        QApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
+
     def _on_settings(self, settings: Settings) -> None:
         try:
             self._file.save(settings)
@@ -172,6 +180,7 @@ def run(
     heartbeat.timeout.connect(_breathe)
     heartbeat.start(300)
     code = app.exec()
+    station.discard_window()
     station.errors.uninstall()
     faulthandler.disable()
     log_file.close()

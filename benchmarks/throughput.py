@@ -39,7 +39,6 @@ import numpy as np
 import torch
 from PIL import Image
 from PySide6.QtCore import QEventLoop
-from PySide6.QtWidgets import QApplication
 from torchvision.models import resnet18
 
 from app.application import Station, make_application
@@ -213,9 +212,7 @@ def window(setting: Setting, batteries: Sequence[Battery]) -> float:
         loop.exec()
         seconds = time.perf_counter() - TimedLane.loaded_at
         station.window.close()
-        station.window.deleteLater()
-        QApplication.sendPostedEvents()
-        QApplication.processEvents()
+        station.discard_window()
     return seconds
 
 
