@@ -59,9 +59,9 @@ class LaneWorker(QObject):
     def warm_up(self) -> None:
         """Import what loading needs, so that the first job does not wait for it."""
         try:
-            from inspection.engine import import_libraries
+            from inspection.engine import import_ensemble
 
-            import_libraries()
+            import_ensemble()
         except Exception:
             # Told, with the reason, by the first job that needs them.
             log.exception("the libraries of %s cannot be imported", self._system)

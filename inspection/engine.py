@@ -29,7 +29,7 @@ __all__ = [
     "VlgLane",
     "VlmLane",
     "build_lane",
-    "import_libraries",
+    "import_ensemble",
     "inspect_safely",
     "load_failure",
     "resolve_device",
@@ -45,7 +45,7 @@ def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
     return VlgLane(settings)
 
 
-def import_libraries() -> None:
+def import_ensemble() -> None:
     """Import what the ensemble's models need: most of the time that the first load takes."""
     importlib.import_module("inspection.models.cae")
     importlib.import_module("inspection.models.cnn")

@@ -369,7 +369,7 @@ def test_libraries_that_cannot_be_imported_early_keep_nothing_from_working(
     def broken() -> None:
         raise OSError("a library is missing")
 
-    monkeypatch.setattr("inspection.engine.import_libraries", broken)
+    monkeypatch.setattr("inspection.engine.import_ensemble", broken)
     station = opened(qtbot, stations(build), lot)
     station.controller.runner.warm_up()
     started(qtbot, station)
