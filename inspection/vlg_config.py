@@ -54,6 +54,15 @@ class VlgLimits(Config):
         """Pixels of the largest image that the model sees."""
         return self.short_side * self.long_side
 
+    def as_trained(self, shorter: int, longer: int) -> VlgLimits:
+        """Return these limits with sides no longer than those that a model was trained with."""
+        short, long = min(self.short_side, shorter), min(self.long_side, longer)
+        short = min(short, long)
+        floor = min(self.floor_short_side, short)
+        return self.model_copy(
+            update={"short_side": short, "long_side": long, "floor_short_side": floor}
+        )
+
     def fewer_pixels(self) -> VlgLimits | None:
         """Return these limits with half the pixels, None where that is under the floor."""
         short, long = (round(side / math.sqrt(2)) for side in (self.short_side, self.long_side))

@@ -42,6 +42,8 @@ class VlgLane:
         path = self.settings.models.holding("vlg") / "vlg"
         model = installed_model(path, "vlg")
         folder = read_vlg_folder(path, model.family)
+        limits = config.limits.as_trained(*folder.trained_sides)
+        config = config.model_copy(update={"limits": limits})
         bert = self._text_encoder(model) if folder.backend == "groundingdino" else None
         bert_path = self._bert_path() if bert is not None else None
         try:
@@ -52,7 +54,7 @@ class VlgLane:
         device, libraries = self._finder.device, LIBRARIES[folder.backend]
         detector = provenance(
             model,
-            config.limits.recorded(),
+            limits.recorded(),
             prompt=config.identity(),
             device=device,
             libraries=libraries,

@@ -45,6 +45,20 @@ class VlmLimits(Config):
             raise ValueError("min_pixels, floor_pixels and max_pixels must not decrease")
         return self
 
+    def as_trained(self, fewest: int, most: int) -> VlmLimits:
+        """Return these limits within the pixels that a model was trained on.
+
+        Where the two do not meet, the model's count: it has seen no other pictures.
+        """
+        if self.min_pixels > most or self.max_pixels < fewest:
+            low, high = fewest, most
+        else:
+            low, high = max(self.min_pixels, fewest), min(self.max_pixels, most)
+        floor = min(max(self.floor_pixels, low), high)
+        return self.model_copy(
+            update={"min_pixels": low, "max_pixels": high, "floor_pixels": floor}
+        )
+
     def fewer_pixels(self) -> VlmLimits | None:
         """Return these limits with half the pixels, None where that is under the floor."""
         half = self.max_pixels // 2

@@ -40,17 +40,18 @@ class VlmLane:
         path = self.settings.models.holding("vlm") / "vlm"
         model = installed_model(path, "vlm")
         folder = read_vlm_folder(path)
+        limits = config.limits.as_trained(*folder.trained_pixels)
         prompts = Prompts(config, folder.family.scale)
         try:
-            self._writer = _Writer(model.name, folder, config.limits, prompts, self.settings)
+            self._writer = _Writer(model.name, folder, limits, prompts, self.settings)
         except Exception:
             self.close()
             raise
-        limits = config.limits
         return [
             provenance(
                 model,
                 {
+                    "min_pixels": float(limits.min_pixels),
                     "max_pixels": float(limits.max_pixels),
                     "max_new_tokens": float(limits.max_new_tokens),
                 },

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspection.errors import BundleError
 from inspection.model_source import ARCHITECTURE_NAME
+from inspection.models.folder_json import PREPROCESSING_NAME, number, read_json, section
 from inspection.models.vlg_boxes import MAX_TOKENS
 
 Backend = Literal["groundingdino", "transformers"]
@@ -24,6 +25,7 @@ FLOAT_BYTES = 4
 """Single precision on every device: the weights were published so, and they are small."""
 SAFETENSORS_NAME = "model.safetensors"
 TRANSFORMERS_FAMILY = "grounding-dino"
+ANY_SIDES = (1 << 20, 1 << 20)
 WIDTH = 256
 """Of the detector; its code knows no other."""
 
@@ -90,11 +92,14 @@ class VlgFolder:
     path : the folder
     weights : its one file of weights
     architecture : None where a Hugging Face ``config.json`` gives it
+    trained_sides : the shorter and the longer side that an image was scaled to, at most, when the
+        weights were trained
     """
 
     path: Path
     weights: Path
     architecture: Architecture | None
+    trained_sides: tuple[int, int] = ANY_SIDES
 
     @property
     def backend(self) -> Backend:
@@ -136,9 +141,10 @@ def read_vlg_folder(folder: Path, family: str) -> VlgFolder:
         architecture = _architecture(_present(folder, ARCHITECTURE_NAME))
         return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), architecture)
     if family == TRANSFORMERS_FAMILY:
-        for name in ("config.json", "preprocessor_config.json", "tokenizer_config.json"):
+        for name in ("config.json", "tokenizer_config.json"):
             _present(folder, name)
-        return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), None)
+        sides = _trained_sides(read_json(folder, PREPROCESSING_NAME))
+        return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), None, sides)
     raise BundleError("vlg_family_unknown", folder=folder.name, family=family)
 
 
@@ -146,6 +152,13 @@ def _present(folder: Path, name: str) -> Path:
     if not (folder / name).is_file():
         raise BundleError("bundle_file_missing", folder=folder.name, file=name)
     return folder / name
+
+
+def _trained_sides(preprocessing: dict[str, Any]) -> tuple[int, int]:
+    size = section(preprocessing, "size")
+    shorter, longer = ANY_SIDES
+    longer = number(size, "longest_edge", longer)
+    return min(number(size, "shortest_edge", shorter), longer), longer
 
 
 def _architecture(path: Path) -> Architecture:

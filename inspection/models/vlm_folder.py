@@ -6,7 +6,6 @@ not fit is refused before anything is loaded.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from typing import Any
 
 from inspection.errors import BundleError
 from inspection.model_weights import read_header
+from inspection.models.folder_json import PREPROCESSING_NAME, number, read_json, section
 from inspection.vlm_boxes import BoxScale
 
 GB = 1 << 30
 CONFIG_NAME = "config.json"
+ANY_PIXELS = (1, 1 << 31)
 _FLOATS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 
 
@@ -58,12 +59,14 @@ class VlmFolder:
     family : its architecture
     parameters : how many numbers its weights hold
     config : content of ``config.json``
+    trained_pixels : the fewest and the most that an image had when the weights were trained
     """
 
     path: Path
     family: Family
     parameters: int
     config: dict[str, Any]
+    trained_pixels: tuple[int, int] = ANY_PIXELS
 
     def bytes_needed(self, width: int, *, max_pixels: int, max_new_tokens: int) -> int:
         """Estimate the memory for weights, attention cache and one pass over an image.
@@ -76,25 +79,20 @@ class VlmFolder:
         """
         text = self.config.get("text_config") or self.config
         vision = self.config.get("vision_config") or {}
-        patch = _number(vision, "patch_size", 14)
+        patch = number(vision, "patch_size", 14)
         patches = max_pixels // patch**2
         # 4 patches make a token; the prompt has under 600 tokens in either language.
         tokens = patches // 4 + 600 + max_new_tokens
-        hidden, heads = _number(text, "hidden_size", 4096), _number(text, "num_attention_heads", 32)
-        head = _number(text, "head_dim", hidden // heads)
-        cache = 2 * _number(text, "num_hidden_layers", 32) * tokens * head
-        cache *= _number(text, "num_key_value_heads", heads)
+        hidden, heads = number(text, "hidden_size", 4096), number(text, "num_attention_heads", 32)
+        head = number(text, "head_dim", hidden // heads)
+        cache = 2 * number(text, "num_hidden_layers", 32) * tokens * head
+        cache *= number(text, "num_key_value_heads", heads)
         # Of one layer at a time: the hidden states with their copies, and the MLP's three.
-        layer = tokens * (8 * hidden + 3 * _number(text, "intermediate_size", 4 * hidden))
-        deep = _number(vision, "embed_dim", _number(vision, "hidden_size", 1280))
+        layer = tokens * (8 * hidden + 3 * number(text, "intermediate_size", 4 * hidden))
+        deep = number(vision, "embed_dim", number(vision, "hidden_size", 1280))
         sight = patches * deep * 24
         weights = self.parameters * width
         return weights + (cache + max(layer, sight)) * width + weights // 20 + GB // 4
-
-
-def _number(config: dict[str, Any], key: str, default: int) -> int:
-    value = config.get(key)
-    return value if isinstance(value, int) and value > 0 else default
 
 
 def read_vlm_folder(folder: Path) -> VlmFolder:
@@ -105,17 +103,17 @@ def read_vlm_folder(folder: Path) -> VlmFolder:
     BundleError
         If a file is missing or cannot be read, or the model is of a kind that is not supported.
     """
-    config = _read_json(folder, CONFIG_NAME)
+    config = read_json(folder, CONFIG_NAME)
     model_type = str(config.get("model_type"))
     family = FAMILIES.get(model_type)
     if family is None:
         raise BundleError("vlm_family_unknown", folder=folder.name, family=model_type)
     if config.get("quantization_config") is not None:
         raise BundleError("vlm_quantised", folder=folder.name)
-    for name in ("preprocessor_config.json", "tokenizer_config.json"):
-        _read_json(folder, name)
+    preprocessing = read_json(folder, PREPROCESSING_NAME)
+    read_json(folder, "tokenizer_config.json")
     parameters = sum(_count_parameters(folder, name) for name in _weight_files(folder))
-    return VlmFolder(folder, family, parameters, config)
+    return VlmFolder(folder, family, parameters, config, _trained_pixels(preprocessing))
 
 
 def _weight_files(folder: Path) -> list[str]:
@@ -124,7 +122,7 @@ def _weight_files(folder: Path) -> list[str]:
         if not (folder / "model.safetensors").is_file():
             raise BundleError("bundle_file_missing", folder=folder.name, file="model.safetensors")
         return ["model.safetensors"]
-    places = _read_json(folder, index.name).get("weight_map")
+    places = read_json(folder, index.name).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise BundleError("bundle_unreadable", folder=folder.name, file=index.name)
     names = sorted({str(name) for name in places.values()})
@@ -145,13 +143,10 @@ def _count_parameters(folder: Path, name: str) -> int:
     return sum(math.prod(tensor.shape) for tensor in tensors if tensor.dtype in _FLOATS)
 
 
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
-    except (OSError, ValueError) as error:
-        raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
-    if not isinstance(content, dict):
-        raise BundleError("bundle_unreadable", folder=folder.name, file=name)
-    return content
+def _trained_pixels(preprocessing: dict[str, Any]) -> tuple[int, int]:
+    """Read the range as the image processors do: of its two spellings, the older one counts."""
+    size = section(preprocessing, "size")
+    fewest, most = ANY_PIXELS
+    fewest = number(preprocessing, "min_pixels", number(size, "shortest_edge", fewest))
+    most = number(preprocessing, "max_pixels", number(size, "longest_edge", most))
+    return min(fewest, most), most
