@@ -16,6 +16,7 @@ from inspection.comparison_figures import (
     pairs_of,
     system_figures,
 )
+from inspection.demo_models import demo_systems
 from inspection.errors import InspectionError, ReportError, SessionError
 from inspection.lot import scan_lot
 from inspection.messages import Message
@@ -145,6 +146,7 @@ def compare_session(
             *_type_remarks(images, systems),
             *_counted("comparison_left_out", left_out),
             *_few(images),
+            *_demo_remarks(session, systems),
             *remarks,
         ),
     )
@@ -230,6 +232,16 @@ def _few(images: Sequence[ComparedImage]) -> list[Message]:
         params: dict[str, str | int | float] = {"fewest": FEWEST_BATTERIES}
         return [Message(code="comparison_few_batteries", params=params)]
     return []
+
+
+def _demo_remarks(session: SessionRecord, systems: Sequence[SystemName]) -> list[Message]:
+    names = [
+        model.name
+        for model in session.models
+        if model.demo and demo_systems({model.slot}) & set(systems)
+    ]
+    params: dict[str, str | int | float] = {"models": ", ".join(dict.fromkeys(names))}
+    return [Message(code="comparison_demo_models", params=params)] if names else []
 
 
 def _counted(code: str, count: int) -> list[Message]:

@@ -53,7 +53,7 @@ class SlotState:
     problem: Message | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the state as plain data, the problem in English."""
+        """Return the state as plain data, note and problem in English."""
         return {
             "slot": self.slot,
             "state": self.condition,
@@ -64,6 +64,7 @@ class SlotState:
             "sha256": self.sha256,
             "licence": self.licence,
             "demo": self.demo,
+            "note": Message(code="model_demo_note").text("en") if self.demo else None,
             "installed_at": self.installed_at,
             "folder": str(self.folder),
             "problem": self.problem.text("en") if self.problem else None,

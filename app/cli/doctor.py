@@ -121,8 +121,8 @@ def _sections(
     ]
 
 
-def _label(name: str) -> Message:
-    return Message(code=f"doctor_{name}")
+def _label(name: str, **params: str | int | float) -> Message:
+    return Message(code=f"doctor_{name}", params=params)
 
 
 def _program() -> Iterator[Finding]:
@@ -161,7 +161,8 @@ def _models(models: Path | None) -> Iterator[Finding]:
 def _model_text(state: SlotState) -> str | Message:
     if state.condition != "installed":
         return Message(code=f"model_state_{state.condition}")
-    return f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
+    sound = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
+    return _label("demo_model", model=sound) if state.demo else sound
 
 
 def _window() -> Iterator[Finding]:

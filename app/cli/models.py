@@ -63,6 +63,8 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
     for state in states:
         if state.problem is not None:
             typer.echo(_problem(state))
+    if any(state.demo for state in states):
+        typer.echo(f"({_say('model_demo')}): {_say('model_demo_note')}")
 
 
 def verify_models(models: Path | None, slots: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
+from inspection.demo_models import demo_slots, demo_systems
 from inspection.report.comparison import compose_comparison
 from inspection.report.model import DEFECT_KINDS, KINDS, Entry, Report
 from inspection.report.sections import battery_ids, compose_section
@@ -73,10 +74,11 @@ def compose(report: Report, words: Words, step: Callable[[], None]) -> ReportVie
 def _sections(
     report: Report, anchors: Mapping[str, str], words: Words, step: Callable[[], None]
 ) -> Iterator[Section]:
+    demo = demo_systems(demo_slots(report.session.models))
     for entry in report.entries:
         anchor = anchors.get(entry.summary.battery_id)
         if anchor is not None:
-            yield compose_section(entry, anchor, report.folder, words)
+            yield compose_section(entry, anchor, report.folder, demo, words)
         step()
 
 

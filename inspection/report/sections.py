@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from inspection.records import RGB_DEFECT_TYPES
@@ -15,8 +15,19 @@ from inspection.results import SYSTEMS, BatteryResult, ImageResult, SliceRun, Sy
 _PICTURE_ORDER = ("image", "overlay", "boxes")
 
 
-def compose_section(entry: Entry, anchor: str, folder: Path, words: Words) -> Section:
-    """Return a battery's section, its evidence pictures read from ``folder``."""
+def compose_section(
+    entry: Entry, anchor: str, folder: Path, demo: Collection[SystemName], words: Words
+) -> Section:
+    """Return a battery's section.
+
+    Parameters
+    ----------
+    entry : the battery
+    anchor : where links to it lead
+    folder : of the session, with the evidence pictures
+    demo : systems that judged with demo models
+    words : the language
+    """
     summary, result = entry.summary, entry.result
     types = defect_types(entry)
     advice = tuple(_advice(name, words) for name in types if name in words.classes)
@@ -38,7 +49,7 @@ def compose_section(entry: Entry, anchor: str, folder: Path, words: Words) -> Se
         advice=advice,
         advice_note=words("external_either") if types[-2:] == list(RGB_DEFECT_TYPES) else "",
         runs=_runs(result, words),
-        systems=_systems(result, words),
+        systems=_systems(result, demo, words),
         failed_images=_failed_images(entry, words),
         decision=_decision(entry, words),
         picture_rows=_picture_rows(result, folder, words),
@@ -129,14 +140,19 @@ def _run_line(run: SliceRun, words: Words) -> str:
     return words("run_axis", axis=run.axis, slices=slices) if run.axis else slices
 
 
-def _systems(result: BatteryResult | None, words: Words) -> tuple[Field, ...]:
+def _systems(
+    result: BatteryResult | None, demo: Collection[SystemName], words: Words
+) -> tuple[Field, ...]:
     if result is None:
         return ()
-    return tuple(
-        Field(words(f"system_{name}"), _system_line(result, name, words))
-        for name in SYSTEMS
-        if name in result.systems
-    )
+    fields = []
+    for name in SYSTEMS:
+        if name in result.systems:
+            title = words(f"system_{name}")
+            if name in demo:
+                title = words("system_demo", system=title)
+            fields.append(Field(title, _system_line(result, name, words)))
+    return tuple(fields)
 
 
 def _system_line(result: BatteryResult, name: SystemName, words: Words) -> str:

@@ -1,4 +1,4 @@
-"""The report's data files: ``summary.csv``, ``batteries.csv``, ``result.json``."""
+"""The report's data files: ``summary.csv``, ``batteries.csv``, ``result.json``, and the models."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from inspection.report.words import Words
 from inspection.results import (
     BatteryResult,
     ImageResult,
+    ModelProvenance,
     SessionRecord,
     VlgImage,
     VlmImage,
@@ -46,6 +47,7 @@ BATTERY_COLUMNS = (
     "comment",
     "decided_at",
 )
+MODEL_COLUMNS = ("slot", "name", "demo", "note", "sha256", "trained_at", "device", "prompt")
 BOM = "\ufeff"
 """Without it Excel reads Korean as the system's own code page."""
 # A cell that begins so is a formula to a spreadsheet; full-width signs count in East Asian ones.
@@ -114,6 +116,37 @@ def _battery_row(entry: Entry, words: Words) -> list[Cell]:
         decision.comment if decision else None,
         decision.decided_at.isoformat() if decision else None,
     ]
+
+
+def models_csv(session: SessionRecord, words: Words) -> bytes:
+    """Return ``models.csv``: one row a model that judged; ``note`` says what a demo model is."""
+    return csv_file(MODEL_COLUMNS, [_model_row(model, words) for model in session.models])
+
+
+def _model_row(model: ModelProvenance, words: Words) -> list[Cell]:
+    return [
+        model.slot,
+        model.name,
+        str(model.demo).lower(),
+        words("model_demo") if model.demo else None,
+        model.sha256,
+        model.trained_at,
+        model.device,
+        model.prompt,
+    ]
+
+
+def models_json(session: SessionRecord, words: Words) -> bytes:
+    """Return ``models.json``: what judged, as the session records it, with the same ``note``.
+
+    It is no part of ``result.json``, whose keys are agreed.
+    """
+    models = [
+        {**model.model_dump(mode="json"), "note": words("model_demo") if model.demo else None}
+        for model in session.models
+    ]
+    document = {"job_id": session.run_id, "models": models}
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
 
 
 def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> bytes:

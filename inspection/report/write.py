@@ -21,7 +21,13 @@ from inspection.report.model import (
     selected,
 )
 from inspection.report.pdf import pdf_report
-from inspection.report.tables import batteries_csv, result_json, summary_csv
+from inspection.report.tables import (
+    batteries_csv,
+    models_csv,
+    models_json,
+    result_json,
+    summary_csv,
+)
 from inspection.report.words import Words
 from inspection.session import SessionStore
 
@@ -56,9 +62,9 @@ def write_report(
     ----------
     session_folder : holds ``session.json``
     formats : any of ``pdf`` (``report.pdf``), ``html`` (``report.html``), ``csv``
-        (``summary.csv``, ``batteries.csv``) and ``json`` (``result.json``). Where the VLM or the
-        VLG took part, ``csv`` has ``comparison.csv`` and ``comparison_figures.csv`` too, and
-        ``json`` has ``comparison.json``
+        (``summary.csv``, ``batteries.csv``, ``models.csv``) and ``json`` (``result.json``,
+        ``models.json``). Where the VLM or the VLG took part, ``csv`` has ``comparison.csv`` and
+        ``comparison_figures.csv`` too, and ``json`` has ``comparison.json``
     out : folder of the files, made where it is missing; files of the same name are replaced
     language : of every word in the report, whatever the station's language was
     battery_ids : only these batteries; None takes all
@@ -112,11 +118,13 @@ def _contents(
         if name == "csv":
             yield "summary.csv", summary_csv(report)
             yield "batteries.csv", batteries_csv(report, words)
+            yield "models.csv", models_csv(report.session, words)
             if compared:
                 yield "comparison.csv", comparison_csv(compared)
                 yield "comparison_figures.csv", figures_csv(compared)
         elif name == "json":
             yield "result.json", result_json(store.record, read_results(store, battery_ids))
+            yield "models.json", models_json(report.session, words)
             if compared:
                 yield "comparison.json", comparison_json(compared, None, language)
         elif view is not None:

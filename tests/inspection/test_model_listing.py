@@ -1,26 +1,41 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 from model_folders import flip_byte, write_bert, write_vlm
 
 from inspection.model_folders import ModelFolders
-from inspection.model_install import Origin, import_models
+from inspection.model_install import Origin, import_models, remove_model
 from inspection.model_listing import ALL_SLOTS, list_slots, slot_state, total_size, verify_slot
+from inspection.model_store import register_folder
 from inspection.paths import resource_path
 
 
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory) -> Path:
+    """The bundled models, with a small demo VLM beside them."""
+    folder = copy_ensemble(tmp_path_factory.mktemp("program") / "models")
+    (write_vlm(folder / "vlm", seed=1) / "model_card.md").write_text("# Demo", encoding="utf-8")
+    register_folder(
+        folder / "vlm", "vlm", name="Demo", family="qwen2_vl", source="trainer train",
+        licence="Apache-2.0", demo=True,
+    )  # fmt: skip
+    return folder
+
+
 @pytest.fixture
-def models(tmp_path) -> ModelFolders:
+def models(tmp_path, bundled) -> ModelFolders:
     """A user's folder with a VLM and a BERT, before the bundled one."""
     folder = tmp_path / "사용자 모델"
     origin = Origin("Small", "a test", "MIT")
     import_models(write_vlm(tmp_path / "source" / "vlm"), folder, origin=origin)
     import_models(write_bert(tmp_path / "source" / "bert"), folder)
-    return ModelFolders((folder, resource_path("models")))
+    return ModelFolders((folder, bundled))
 
 
 def states(models: ModelFolders) -> dict[str, str]:
@@ -45,6 +60,7 @@ def test_a_model_is_told_with_size_source_digest_and_licence(models, tmp_path):
     assert (state.size, state.demo, state.removable) == (size, False, True)
     assert len(state.sha256) == 64
     assert state.as_json()["state"] == "installed"
+    assert state.as_json()["note"] is None
 
 
 def test_the_bundled_models_are_marked_as_demo_and_stay(models):
@@ -97,7 +113,7 @@ def test_a_folder_that_was_put_there_by_hand_is_told(models):
 
 
 def test_an_altered_own_model_is_found(tmp_path):
-    import_models(resource_path("models"), tmp_path)
+    import_models(resource_path("models"), tmp_path, slot="rgb_ae")
     flip_byte(tmp_path / "rgb_ae" / "weights.safetensors")
     assert verify_slot(ModelFolders((tmp_path,)), "rgb_ae").problem.code == "bundle_altered"
 
@@ -107,6 +123,29 @@ def test_verifying_is_cancelled_between_chunks(models):
     cancel.set()
     with pytest.raises(InterruptedError):
         verify_slot(models, "vlm", cancel=cancel)
+
+
+def test_a_user_s_vlm_takes_the_place_of_the_demo_until_it_is_removed(models, bundled):
+    state = slot_state(models, "vlm")
+    assert (state.name, state.demo, state.removable) == ("Small", False, True)
+    remove_model(models.install, "vlm")
+    state = slot_state(models, "vlm")
+    assert (state.name, state.demo, state.removable) == ("Demo", True, False)
+    assert state.as_json()["note"] == "demo model, trained on synthetic images"
+    assert state.folder == bundled / "vlm"
+    assert verify_slot(models, "vlm") == state
+
+
+def test_an_altered_demo_vlm_is_found_where_it_is_bundled(models, bundled, tmp_path):
+    program = shutil.copytree(bundled, tmp_path / "program")
+    flip_byte(program / "vlm" / "model.safetensors")
+    state = verify_slot(ModelFolders((tmp_path / "none", program)), "vlm")
+    assert (state.condition, state.problem.code) == ("unusable", "bundle_altered")
+
+
+def test_a_demo_model_that_is_imported_stays_marked(bundled, tmp_path):
+    import_models(bundled / "vlm", tmp_path / "user")
+    assert slot_state(ModelFolders((tmp_path / "user",)), "vlm").demo
 
 
 def test_the_user_s_model_goes_before_the_bundled_one(models):

@@ -537,6 +537,21 @@ def test_session_without_batteries(own_session: Path, tmp_path: Path) -> None:
 # -- use -----------------------------------------------------------------------------------------
 
 
+def test_a_demo_model_is_told_in_every_format(session: Path, tmp_path: Path) -> None:
+    write_report(session, ["pdf", "html", "csv", "json"], tmp_path, "en")
+    mark = "demo model, trained on synthetic images"
+    (row,) = rows_of(tmp_path / "models.csv")
+    assert (row["slot"], row["demo"], row["note"]) == ("ct_cnn", "true", mark)
+    (model,) = json.loads((tmp_path / "models.json").read_text(encoding="utf-8"))["models"]
+    assert (model["slot"], model["demo"], model["note"]) == ("ct_cnn", True, mark)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    printed = " ".join(pdf_text(tmp_path / "report.pdf").split())
+    for text in (page, printed):
+        assert mark in text
+        assert "Ensemble (demo)" in text
+        assert "VLM (demo)" not in text
+
+
 def test_report_leaves_the_session_as_it_is(session: Path, tmp_path: Path) -> None:
     before = tree(session)
     write_report(session, ["pdf", "html", "csv", "json"], tmp_path, "ko")
@@ -548,7 +563,12 @@ def test_files_and_progress(session: Path, tmp_path: Path) -> None:
     written = write_report(
         session, ["csv", "pdf"], tmp_path / "a b/가", "en", progress=lambda *s: steps.append(s)
     )
-    assert [path.name for path in written] == ["summary.csv", "batteries.csv", "report.pdf"]
+    assert [path.name for path in written] == [
+        "summary.csv",
+        "batteries.csv",
+        "models.csv",
+        "report.pdf",
+    ]
     assert sorted(p.name for p in (tmp_path / "a b/가").iterdir()) == sorted(
         p.name for p in written
     )

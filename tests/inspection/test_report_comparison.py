@@ -100,6 +100,8 @@ def test_every_format_carries_the_comparison(outputs):
         "comparison.csv",
         "comparison.json",
         "comparison_figures.csv",
+        "models.csv",
+        "models.json",
         "report.html",
         "report.pdf",
         "result.json",
@@ -123,6 +125,22 @@ def test_every_format_carries_the_comparison(outputs):
         assert "transformers 4.57.6" in text
         assert "IoU 0.33" in text
         assert not [code for code in wordings() if code in text]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_chapter_names_the_demo_models(lot, tmp_path, language):
+    demo = ModelProvenance(slot="vlg", name="demo-dino", sha256="cd" * 32, demo=True)
+    real = ModelProvenance(slot="vlm", name="Qwen2-VL", sha256="ab" * 32)
+    session = write_session(tmp_path / "s", lot, results(), models=[demo, real])
+    write_report(session, ["pdf", "html", "json"], tmp_path / "out", language)
+    start, end = said("comparison_demo_models", language).split("{models}")
+    remark = f"{start}demo-dino{end}"
+    page = unescape((tmp_path / "out/report.html").read_text(encoding="utf-8"))
+    assert remark in page
+    printed = "".join(pdf_text(tmp_path / "out/report.pdf").split())
+    assert "".join(remark.split()) in printed
+    (compared,) = json.loads((tmp_path / "out/comparison.json").read_text("utf-8"))["sessions"]
+    assert remark in compared["remarks"]
 
 
 def test_figures_say_that_the_choice_favours_the_ensemble(outputs):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 
 import inspection
 from app.__main__ import app
@@ -14,7 +14,6 @@ from app.cli.doctor import LOG_TAIL
 from app.folders import logs_folder
 from app.settings import default_settings_path
 from inspection.console import run
-from inspection.paths import resource_path
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +33,8 @@ def doctor(*arguments: str | Path) -> int:
     return run(app, "station", ["doctor", *map(str, arguments)])
 
 
-def test_it_tells_of_program_libraries_devices_models_window_and_folders(capsys, home):
-    assert doctor() == 0
+def test_it_tells_of_program_libraries_devices_models_window_and_folders(capsys, home, tmp_path):
+    assert doctor("--models", copy_ensemble(tmp_path / "models")) == 0
     told = capsys.readouterr().out
     for words in (
         f"Version: {inspection.__version__}",
@@ -43,6 +42,7 @@ def test_it_tells_of_program_libraries_devices_models_window_and_folders(capsys,
         "torch: ",
         "Memory (free): ",
         "ct_cnn: ",
+        "(demo model, trained on synthetic images)",
         "vlm: not installed",
         "Qt: offscreen",
         f"Sessions: {home}",
@@ -51,17 +51,16 @@ def test_it_tells_of_program_libraries_devices_models_window_and_folders(capsys,
     assert "\n!" not in told
 
 
-def test_it_speaks_korean(capsys, monkeypatch):
+def test_it_speaks_korean(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("STATION_LANGUAGE", "ko")
-    assert doctor() == 0
+    assert doctor("--models", copy_ensemble(tmp_path / "models")) == 0
     told = capsys.readouterr().out
     assert "실행 형태: 소스 코드" in told
     assert "vlm: 설치되지 않음" in told
 
 
 def test_an_altered_model_is_a_problem_with_a_way_out(capsys, tmp_path):
-    models = tmp_path / "models"
-    shutil.copytree(resource_path("models"), models)
+    models = copy_ensemble(tmp_path / "models")
     (models / "rgb_ae" / "weights.safetensors").write_bytes(b"")
     assert doctor("--models", models) == 1
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! ")]

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 from model_folders import flip_byte, write_bert, write_vlm
 from model_hub import Hub, closed_port, serve
 from tiny_vlg import write_bert as write_tiny_bert
@@ -66,26 +67,40 @@ def listed(capsys, *arguments: str | Path) -> dict[str, dict]:
 def test_every_slot_is_listed_with_the_bundled_models(capsys):
     rows = listed(capsys)
     assert list(rows) == SLOTS
-    assert {slot: row["state"] for slot, row in rows.items()} == {
-        **dict.fromkeys(SLOTS, "not_installed"),
-        "ct_cnn": "installed",
-        "rgb_ae": "installed",
-    }
-    assert rows["ct_cnn"]["demo"] is True
-    assert rows["ct_cnn"]["licence"] == "Apache-2.0"
-    assert len(rows["ct_cnn"]["sha256"]) == 64
+    bundled = {folder.name for folder in (ROOT / "resources" / "models").iterdir()} & set(SLOTS)
+    assert bundled >= {"ct_cnn", "rgb_ae"}
+    for slot, row in rows.items():
+        assert row["state"] == ("installed" if slot in bundled else "not_installed")
+        if slot in bundled:
+            assert row["note"] == "demo model, trained on synthetic images"
+            assert (row["demo"], row["licence"]) == (True, "Apache-2.0")
+            assert len(row["sha256"]) == 64
+    assert models("verify") == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(bundled)
+
+
+def test_an_import_goes_before_the_bundled_model_until_it_is_removed(capsys, tmp_path):
+    bundled = listed(capsys)["vlm"]
+    assert models("import", write_vlm(tmp_path / "vlm"), "--name", "Mine") == 0
+    row = listed(capsys)["vlm"]
+    assert (row["name"], row["demo"], row["note"]) == ("Mine", False, None)
+    assert Path(row["folder"]).is_relative_to(tmp_path)
+    assert models("remove", "vlm") == 0
+    assert listed(capsys)["vlm"] == bundled
 
 
 def test_the_table_is_in_the_operator_s_language(capsys, monkeypatch):
     assert models("list") == 0
     english = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in english] == ["slot", *SLOTS]
+    assert [line.split()[0] for line in english[:-1]] == ["slot", *SLOTS]
     assert "installed (demo)" in english[1]
+    assert english[-1] == "(demo): demo model, trained on synthetic images"
     monkeypatch.setenv("STATION_LANGUAGE", "ko")
     assert models("list") == 0
     korean = capsys.readouterr().out.splitlines()
     assert korean[0].startswith("구분")
     assert "설치됨 (데모)" in korean[1]
+    assert korean[-1] == "(데모): 데모 모델, 합성 이미지로 학습됨"
 
 
 def test_a_folder_and_a_zip_are_imported_verified_and_removed(capsys, target, tmp_path):
@@ -235,7 +250,7 @@ sys.exit(code)
 )
 def test_nothing_is_downloaded_while_a_lot_is_inspected(tmp_path, systems, absent):
     lot = write_lot(tmp_path / "lot", SyntheticLot(batteries=1, slices=6, views=2, seed=3))
-    target = shutil.copytree(ROOT / "resources" / "models", tmp_path / "models")
+    target = copy_ensemble(tmp_path / "models")
     if "vlm" in systems:
         bert = write_tiny_bert(tmp_path / "small" / "bert")
         write_original(tmp_path / "small" / "grounding", bert)
