@@ -19,7 +19,7 @@ from app.dialogs.download import DownloadDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.wording import languages
 from inspection.model_download import PARTIAL
-from inspection.paths import resource_path
+from tests.ensemble_models import copy_ensemble
 from tests.tiny_vlm import write_tiny_vlm
 
 WAIT = 30_000
@@ -277,7 +277,7 @@ def test_a_damaged_model_is_listed_with_its_reason(qtbot, opened, vlm):
 def test_a_classifier_brings_its_policy_and_takes_it_away(qtbot, opened, tmp_path):
     station, dialog = opened
     before = station.controller.policy.inspector
-    source = shutil.copytree(resource_path("models"), tmp_path / "source")
+    source = copy_ensemble(tmp_path / "source")
     changed = before.weighted_average.model_copy(update={"threshold": 0.42})
     policy = before.model_copy(update={"weighted_average": changed}).model_dump(mode="json")
     text = yaml.safe_dump({"inspector": policy})

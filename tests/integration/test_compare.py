@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 from tiny_vlg import write_bert, write_original
 from tiny_vlm import write_tiny_vlm
 
 from app.__main__ import app
 from inspection.console import run
 from inspection.model_store import register_folder
-from inspection.paths import resource_path
 from inspection.synthetic import SyntheticLot, write_lot
 
 FAMILIES = {"vlm": "qwen2_vl", "bert": "bert", "vlg": "groundingdino"}
@@ -29,9 +28,9 @@ def station(*arguments: str | Path) -> int:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Path:
-    """Return the demo models with a small VLM and VLG beside them."""
+    """Return the ensemble's demo models with a small VLM and VLG beside them."""
     folder = tmp_path_factory.mktemp("models") / "models"
-    shutil.copytree(resource_path("models"), folder)
+    copy_ensemble(folder)
     write_tiny_vlm(folder / "vlm")
     write_original(folder / "vlg", write_bert(folder / "bert"))
     for slot, family in FAMILIES.items():

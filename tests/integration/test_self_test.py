@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 
 import inspection
 from app.__main__ import app
@@ -17,7 +17,6 @@ from inspection.console import run
 from inspection.errors import InspectionError
 from inspection.messages import wordings
 from inspection.model_folders import ModelFolders
-from inspection.paths import resource_path
 
 ROOT = Path(inspection.__file__).parent.parent
 
@@ -48,8 +47,7 @@ def test_every_step_has_a_name_in_the_messages():
 
 def test_the_step_that_fails_is_named_and_ends_the_test(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("STATION_LANGUAGE", "en")
-    models = tmp_path / "models"
-    shutil.copytree(resource_path("models"), models)
+    models = copy_ensemble(tmp_path / "models")
     weights = models / "ct_cnn" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     bench = Bench(tmp_path, ModelFolders((models,)))

@@ -15,6 +15,7 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
+from ensemble_models import copy_ensemble
 
 import inspection
 from app.__main__ import app
@@ -35,8 +36,11 @@ def station(*arguments: str | Path) -> int:
     return run(app, "station", [str(argument) for argument in arguments])
 
 
-def inspect_json(capsys, lot: Path, sessions: Path, *more: str) -> tuple[int, dict]:
-    code = station("inspect", lot, "--session-dir", sessions, "--json", "--language", "en", *more)
+def inspect_json(
+    capsys, lot: Path, sessions: Path, *more: str, systems: str = "ensemble"
+) -> tuple[int, dict]:
+    where = ("--session-dir", sessions, "--json", "--language", "en", "--systems", systems)
+    code = station("inspect", lot, *where, *more)
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -80,6 +84,7 @@ def test_one_battery_can_be_inspected_alone(lot, tmp_path, capsys):
 
 def test_a_killed_inspection_resumes_and_loses_at_most_the_battery_in_work(lot, tmp_path, capsys):
     command = [sys.executable, "-m", "app", "inspect", str(lot), "--session-dir", str(tmp_path)]
+    command += ["--systems", "ensemble"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     finished = _wait_for_batteries(tmp_path, 2, process)
@@ -109,7 +114,7 @@ def test_a_session_of_another_lot_is_not_gone_on_with(lot, tmp_path, capsys):
 def test_a_session_is_not_gone_on_with_on_other_images_than_it_was_begun_on(lot, tmp_path, capsys):
     battery_id = sorted(truth(lot))[0]
     _, session = inspect_json(capsys, lot, tmp_path, "--battery", battery_id, "--sample", "7")
-    resume = ("--systems", "ensemble", "--resume", session["run_id"])
+    resume = ("--resume", session["run_id"])
     command = ("inspect", lot, "--session-dir", tmp_path, *resume, "--sample", "8")
     assert station(*command) == 2
     assert "sample of 8" in capsys.readouterr().err
@@ -192,8 +197,24 @@ def test_a_normal_battery_that_has_lost_a_file_is_review(lot, tmp_path, capsys):
     assert any(lost.name in reason for reason in row["reasons"])
 
 
+def test_a_system_without_a_model_says_so_and_holds_nothing_up(lot, tmp_path, capsys):
+    models, sessions = copy_ensemble(tmp_path / "models"), tmp_path / "sessions"
+    battery_id = sorted(truth(lot))[0]
+    chosen = ("--models", str(models), "--battery", battery_id)
+    code, session = inspect_json(capsys, lot, sessions, *chosen, systems="ensemble,vlm,vlg")
+    assert (code, session["status"]) == (0, "completed")
+    (path,) = sessions.glob("*/batteries/*.json")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert result["systems"] == {
+        "ensemble": "done",
+        "vlm": "not_installed",
+        "vlg": "not_installed",
+    }
+
+
 def test_without_models_nothing_is_called_normal(lot, tmp_path, capsys):
-    code, session = inspect_json(capsys, lot, tmp_path, "--models", str(tmp_path / "none"))
+    none = ("--models", str(tmp_path / "none"))
+    code, session = inspect_json(capsys, lot, tmp_path, *none, systems="ensemble,vlm,vlg")
     assert code == 1
     assert {row["kind"] for row in session["batteries"]} == {"not_inspected"}
 

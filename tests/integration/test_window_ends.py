@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 
-from inspection.paths import resource_path
 from inspection.synthetic import SyntheticLot, write_lot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,9 +48,10 @@ def lot(tmp_path_factory) -> Path:
 
 
 def test_a_window_with_plots_ends_without_a_crash(lot, tmp_path):
+    models = copy_ensemble(tmp_path / "models")
     homes = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("DATA", "CONFIG", "STATE")}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, lot, resource_path("models"), tmp_path / "sessions"],
+        [sys.executable, "-c", SCRIPT, lot, models, tmp_path / "sessions"],
         env={**os.environ, **homes, "PYTHONPATH": str(ROOT), "QT_QPA_PLATFORM": "offscreen"},
         capture_output=True,
         text=True,
