@@ -180,6 +180,21 @@ def compare(installed: Installed, work: Path) -> None:
     say(f"{BATTERIES} batteries, two users at once, all results as from the sources", started)
 
 
+def check_models(installed: Installed, work: Path) -> None:
+    """End this script where the program brings other models along than the sources have."""
+    home = work / "models of the sources"
+    home.mkdir()
+    expected = _listed(from_source(home, "models", "list", "--json"))
+    found = _listed(installed.run("models", "list", "--json"))
+    if found != expected:
+        sys.exit(f"other models are bundled: {found}, {expected}")
+    installed.run("models", "verify")
+
+
+def _listed(told: str) -> list[tuple[str, str, str]]:
+    return [(row["slot"], row["state"], row["sha256"]) for row in json.loads(told)]
+
+
 def check_same(found: dict[str, object], expected: dict[str, object]) -> None:
     """End this script where the frozen program says anything else than the sources."""
     if len(expected) != BATTERIES or found.keys() != expected.keys():
@@ -209,6 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         started = time.monotonic()
         print(installed.run("--self-test"))
         say("self-test", started)
+        started = time.monotonic()
+        check_models(installed, work)
+        say("the bundled models are those of the sources", started)
         compare(installed, work)
         if contents(installed.folder) != before:
             sys.exit("the program has written into its own folder")

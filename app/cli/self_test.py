@@ -23,6 +23,7 @@ from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.model_folders import ModelFolders
 from inspection.paths import resource_path
+from inspection.results import SYSTEMS, SystemName
 
 FAILED = 1
 BATTERIES = 2
@@ -51,6 +52,14 @@ class Bench:
     def sessions(self) -> Path:
         """Holds the one session."""
         return self.folder / "sessions"
+
+    def systems(self) -> tuple[SystemName, ...]:
+        """Return the ensemble, and the other systems that have a model to test."""
+        return tuple(
+            name
+            for name in SYSTEMS
+            if name == "ensemble" or (self.models.holding(name) / name).is_dir()
+        )
 
     def session(self) -> Path:
         """Return the folder of the session."""
@@ -105,9 +114,14 @@ def _import_libraries(bench: Bench) -> None:
 
 
 def _load_models(bench: Bench) -> None:
+    from inspection.model_listing import verify_slot
     from inspection.models.predictors import load_bundles
 
     load_bundles(bench.models)
+    for system in bench.systems():
+        problem = verify_slot(bench.models, system).problem if system != "ensemble" else None
+        if problem is not None:
+            raise InspectionError(problem.code, **problem.params)
 
 
 def _make_lot(bench: Bench) -> None:
@@ -140,7 +154,9 @@ def _inspect(bench: Bench) -> None:
         models=[],
         version=__version__,
     ) as store:
-        chooser = ImageChooser(policy.inspector.sampling, lot.root, ensemble_speaks=True)
+        # A slice and a view show that a VLM and a VLG run; a small computer is not to be held up.
+        sampling = policy.inspector.sampling.model_copy(update={"images_per_battery": 2})
+        chooser = ImageChooser(sampling, lot.root, ensemble_speaks=True)
         settings = LaneSettings(
             models=bench.models,
             lot_root=lot.root,
@@ -154,7 +170,7 @@ def _inspect(bench: Bench) -> None:
         )
         inspect_batteries(
             lot.batteries,
-            [build_lane("ensemble", settings)],
+            [build_lane(system, settings) for system in bench.systems()],
             store,
             device,
             cancel=threading.Event(),
@@ -171,11 +187,18 @@ def _reopen(bench: Bench) -> None:
         if len(rows) != BATTERIES or store.problems:
             raise InspectionError("self_test_session_incomplete", session=store.folder.name)
         for row in rows:
-            if row.kind == "not_inspected" or store.load_battery(row.battery_id) is None:
-                problem = " ".join(row.reasons)
-                raise InspectionError(
-                    "self_test_not_inspected", battery=row.battery_id, problem=problem
-                )
+            result = store.load_battery(row.battery_id)
+            if row.kind == "not_inspected" or result is None:
+                raise _not_inspected(row.battery_id, " ".join(row.reasons))
+            for system in bench.systems():
+                if result.systems[system] != "done":
+                    message = result.system_messages.get(system)
+                    problem = message.text(store.record.language) if message else ""
+                    raise _not_inspected(row.battery_id, f"{system}: {problem}")
+
+
+def _not_inspected(battery: str, problem: str) -> InspectionError:
+    return InspectionError("self_test_not_inspected", battery=battery, problem=problem)
 
 
 def _export(bench: Bench) -> None:

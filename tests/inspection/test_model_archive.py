@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import io
-import shutil
 import stat
 import zipfile
 from pathlib import Path
 
 import pytest
+from ensemble_models import copy_ensemble
 from model_folders import contents, write_bert, write_vlm
 
 from inspection.errors import InspectionError
 from inspection.model_archive import MAX_ENTRIES
 from inspection.model_install import LOCK_NAME, import_models
 from inspection.model_store import altered_files, installed_model
-from inspection.paths import resource_path
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def test_a_zip_without_a_folder_in_it_is_named_after_itself(target, tmp_path):
 
 
 def test_a_zip_of_own_models_brings_their_policy(target, tmp_path):
-    source = shutil.copytree(resource_path("models"), tmp_path / "source" / "models")
+    source = copy_ensemble(tmp_path / "source" / "models")
     archive = pack(tmp_path / "models.zip", source.parent)
     assert set(import_models(archive, target).slots) == {"ct_cnn", "rgb_ae"}
     assert (target / "inspector.yaml").read_bytes() == (source / "inspector.yaml").read_bytes()

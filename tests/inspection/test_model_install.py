@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ensemble_models import copy_ensemble
 from model_folders import contents, flip_byte, write_bert, write_json, write_vlm
 from tiny_vlg import write_bert as write_tiny_bert
 from tiny_vlg import write_original, write_transformers
@@ -123,8 +124,9 @@ def test_several_models_of_one_folder_are_installed_at_once(source, target):
     assert not (target / "vlm").exists()
 
 
-def test_a_classifier_brings_its_policy_and_takes_it_away(target):
-    assert set(import_models(resource_path("models"), target).slots) == {"ct_cnn", "rgb_ae"}
+def test_a_classifier_brings_its_policy_and_takes_it_away(target, tmp_path):
+    source = copy_ensemble(tmp_path / "ensemble")
+    assert set(import_models(source, target).slots) == {"ct_cnn", "rgb_ae"}
     assert (target / "inspector.yaml").is_file()
     remove_model(target, "ct_cnn")
     assert not (target / "inspector.yaml").exists()

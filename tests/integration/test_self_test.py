@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from ensemble_models import copy_ensemble
+from model_folders import flip_byte
+from tiny_vlg import write_bert, write_transformers
+from tiny_vlm import write_tiny_vlm
 
 import inspection
 from app.__main__ import app
@@ -17,6 +21,9 @@ from inspection.console import run
 from inspection.errors import InspectionError
 from inspection.messages import wordings
 from inspection.model_folders import ModelFolders
+from inspection.model_store import register_folder
+from inspection.models.vlm import VlmPredictor
+from inspection.session import SessionStore
 
 ROOT = Path(inspection.__file__).parent.parent
 
@@ -91,3 +98,49 @@ def test_a_windowed_program_without_streams_reports_wrong_use_all_the_same(tmp_p
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     assert run(app, "station", ["inspect", str(tmp_path / "no-such-lot")]) == 2
+
+
+@pytest.fixture(scope="module")
+def with_demos(tmp_path_factory) -> ModelFolders:
+    """The ensemble's models with a small VLM and VLG beside them."""
+    folder = copy_ensemble(tmp_path_factory.mktemp("models") / "models")
+    write_tiny_vlm(folder / "vlm")
+    write_transformers(folder / "vlg", write_bert(folder.parent / "bert"))
+    for slot, family in (("vlm", "qwen2_vl"), ("vlg", "grounding-dino")):
+        register_folder(
+            folder / slot, slot, name=slot, family=family, source="test", licence="-", demo=True
+        )
+    return ModelFolders((folder,))
+
+
+def test_a_bundled_vlm_and_vlg_are_tried_as_well(tmp_path, with_demos):
+    take = dict(STEPS)
+    bench = Bench(tmp_path, with_demos)
+    for name in ("models", "lot", "inspection", "session"):
+        take[name](bench)
+    with SessionStore.open(bench.session(), read_only=True) as store:
+        assert {model.slot for model in store.record.models} == {"ct_cnn", "rgb_ae", "vlm", "vlg"}
+        result = store.load_battery(store.record.batteries[0].battery_id)
+    assert result.systems == dict.fromkeys(("ensemble", "vlm", "vlg"), "done")
+    assert len(result.vlm.images) == len(result.vlg.images) == 2
+
+
+def test_an_altered_vlg_fails_the_self_test(tmp_path, with_demos):
+    models = shutil.copytree(with_demos.install, tmp_path / "models")
+    flip_byte(models / "vlg" / "model.safetensors")
+    with pytest.raises(InspectionError, match=r"model\.safetensors"):
+        dict(STEPS)["models"](Bench(tmp_path, ModelFolders((models,))))
+
+
+def test_a_system_that_does_not_answer_fails_the_self_test(tmp_path, with_demos, monkeypatch):
+    take = dict(STEPS)
+    bench = Bench(tmp_path, with_demos)
+    monkeypatch.setattr(VlmPredictor, "answer", refuse)
+    take["lot"](bench)
+    take["inspection"](bench)
+    with pytest.raises(InspectionError, match="vlm: "):
+        take["session"](bench)
+
+
+def refuse(*_arguments: object, **_more: object) -> None:
+    raise RuntimeError("no answer")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ensemble_models import copy_ensemble
 
 from app.__main__ import app as station_app
 from inspection.bundle import find_bundle
@@ -22,7 +23,7 @@ from inspection.lot import scan_lot
 from inspection.models import backends
 from inspection.models.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
 from inspection.models.cnn import build_classifier
-from inspection.paths import config_path, resource_path
+from inspection.paths import config_path
 from inspection.records import CT_CLASSES, ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
@@ -41,9 +42,8 @@ def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "학습"
-    shutil.copytree(
-        resource_path("models"), folder, ignore=shutil.ignore_patterns("inspector.yaml")
-    )
+    copy_ensemble(folder)
+    (folder / "inspector.yaml").unlink()
     (folder / "log.csv").write_text("epoch\n", encoding="utf-8")
     (folder / "rgb_ae" / "last.pt").write_bytes(b"checkpoint")
     return folder
