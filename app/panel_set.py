@@ -19,8 +19,9 @@ from app.plots import Plots
 from app.review import BatteryView, LiveAnswers, Row
 from app.runner import LaneView
 from app.widgets.panel import Panel
+from inspection.demo_models import demo_slots, demo_systems
 from inspection.records import Lot
-from inspection.results import SessionRecord, SystemName
+from inspection.results import ModelProvenance, SessionRecord, SystemName
 
 
 class PanelSet(QObject):
@@ -39,6 +40,7 @@ class PanelSet(QObject):
     def __init__(self, controller: Controller, actions: Actions, parent: QObject) -> None:
         super().__init__(parent)
         self._controller = controller
+        self._demo: frozenset[str] = frozenset()
         files = controller.files
         layers = (actions["overlay"], actions["boxes"])
         plots = Plots(files, self)
@@ -93,6 +95,7 @@ class PanelSet(QObject):
         controller.session_changed.connect(self._on_session)
         controller.sessions_listed.connect(self.history.show_sessions)
         controller.policy_changed.connect(self.show_thresholds)
+        controller.runner.models_changed.connect(self._on_models)
         controller.runner.lane_changed.connect(self._on_lane)
         controller.runner.live_changed.connect(self._on_live)
 
@@ -145,6 +148,19 @@ class PanelSet(QObject):
     def _on_session(self, record: SessionRecord | None) -> None:
         self.history.set_open(record)
         self.show_thresholds()
+        self._mark_demo(demo_slots(record.models) if record else frozenset())
+
+    def _on_models(self, models: list[ModelProvenance], _device: str) -> None:
+        self._mark_demo(self._demo | demo_slots(models))
+
+    def _mark_demo(self, slots: frozenset[str]) -> None:
+        self._demo = slots
+        systems = demo_systems(slots)
+        self.ct.set_demo("ct_cnn" in slots)
+        self.rgb.set_demo("rgb_ae" in slots)
+        self.vlm.set_demo("vlm" in systems)
+        self.vlg.set_demo("vlg" in systems)
+        self.comparison.set_demo(systems)
 
     def _on_lane(self, view: LaneView) -> None:
         if view.system == "vlm":

@@ -127,6 +127,7 @@ QLabel[role="section"] { color: $muted; font-weight: bold; }
 QLabel[role="title"] { font-size: 15pt; font-weight: bold; }
 QLabel[role="hero"] { font-size: 22pt; font-weight: bold; }
 QLabel[role="critical"] { color: $critical; }
+QLabel[role="warning"] { color: $warning; }
 QLabel[role="caption"] { background: rgba(8, 9, 11, 205); color: #f2f4f7; border-radius: 5px;
                          padding: 4px 8px; }
 QWidget[role="page"] { background: $bg; }

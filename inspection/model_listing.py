@@ -21,6 +21,8 @@ from inspection.model_store import (
 
 ALL_SLOTS: tuple[str, ...] = (*SLOTS, *FOLDER_SLOTS)
 SlotCondition = Literal["installed", "not_installed", "unusable"]
+CARDS = ("model_card.md", "README.md")
+"""What a model's makers say of it, the station's own form first."""
 OWN_LICENCE = "Apache-2.0"
 """Of the bundled demo weights, which are part of this program."""
 
@@ -36,6 +38,7 @@ class SlotState:
     demo : True for weights trained on synthetic images
     folder : where the model is, or would be
     removable : True where it lies in the user's own folder
+    card : file in which the model's makers describe it, None where there is none
     """
 
     slot: str
@@ -50,6 +53,7 @@ class SlotState:
     sha256: str = ""
     demo: bool = False
     installed_at: str = ""
+    card: Path | None = None
     problem: Message | None = None
 
     def as_json(self) -> dict[str, object]:
@@ -67,6 +71,7 @@ class SlotState:
             "note": Message(code="model_demo_note").text("en") if self.demo else None,
             "installed_at": self.installed_at,
             "folder": str(self.folder),
+            "card": str(self.card) if self.card else None,
             "problem": self.problem.text("en") if self.problem else None,
         }
 
@@ -101,6 +106,7 @@ def slot_state(models: ModelFolders, slot: str) -> SlotState:
         sha256=model.sha256,
         demo=model.demo,
         installed_at=model.installed_at,
+        card=_card(folder),
     )
 
 
@@ -122,7 +128,12 @@ def _bundle_state(folder: Path, slot: Slot, own: bool) -> SlotState:
         sha256=bundle.sha256,
         demo=manifest.demo,
         installed_at=manifest.created_at,
+        card=_card(folder),
     )
+
+
+def _card(folder: Path) -> Path | None:
+    return next((folder / name for name in CARDS if (folder / name).is_file()), None)
 
 
 def verify_slot(

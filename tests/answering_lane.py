@@ -21,13 +21,14 @@ class Record:
     """What the lanes of a test were asked to do.
 
     ``gate``, where given, is waited for before each word; ``fails`` names batteries on which the
-    lane breaks.
+    lane breaks. ``demo`` names the systems that are to judge with demo models.
     """
 
     gate: threading.Event | None = None
     fails: tuple[str, ...] = ()
     calls: list[tuple[str, str]] = field(default_factory=list)
     form: str = "json"
+    demo: tuple[SystemName, ...] = ()
 
 
 class AnsweringLane:
@@ -40,7 +41,8 @@ class AnsweringLane:
 
     def load(self) -> list[ModelProvenance]:
         self._record.calls.append(("load", self.name))
-        return [ModelProvenance(slot=self.name, name="answers", sha256="1" * 64)]
+        demo = self.name in self._record.demo
+        return [ModelProvenance(slot=self.name, name="answers", sha256="1" * 64, demo=demo)]
 
     def close(self) -> None:
         self._record.calls.append(("close", self.name))

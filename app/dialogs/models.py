@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.dialogs.download import DownloadDialog
 from app.dialogs.frame import DialogFrame
+from app.dialogs.model_card import ModelCardDialog
 from app.model_work import ModelWork
 from app.runner import InspectionRunner
 from app.theme import icon, tokens
@@ -78,6 +79,7 @@ class ModelsDialog(DialogFrame):
         self.slots = self._table()
         self.body.addWidget(self.slots, 1)
         self.details = ModelDetails()
+        self.details.card_wanted.connect(self._on_card)
         self.body.addWidget(self.details)
         self.import_folder = self._tool(self.tr("Import folder ..."))
         self.import_zip = self._tool(self.tr("Import zip ..."))
@@ -266,6 +268,9 @@ class ModelsDialog(DialogFrame):
         state = self.chosen()
         self.details.show_slot(state, restricted=state is not None and self._restricted(state))
         self._sync()
+
+    def _on_card(self, name: str, card: Path) -> None:
+        ModelCardDialog(self, name, card).open()
 
     def _restricted(self, state: SlotState) -> bool:
         """Return True where the catalogue says that the licence forbids commercial use."""

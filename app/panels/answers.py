@@ -15,6 +15,7 @@ from app.review import BatteryView, LiveAnswers, ShownAnswer, ShownImage, answer
 from app.runner import LaneView
 from app.tones import Tone
 from app.widgets.chip import Chip
+from app.widgets.demo_note import DemoNote
 from app.widgets.missing import MissingModel
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
@@ -67,6 +68,8 @@ class AnswersPanel(Panel):
         layout.addWidget(self.missing, 1)
         self._content = QWidget()
         layout.addWidget(self._content, 1)
+        self._demo = DemoNote()
+        layout.addWidget(self._demo)
         row = QHBoxLayout(self._content)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(MARGIN)
@@ -166,6 +169,10 @@ class AnswersPanel(Panel):
     def set_lane(self, view: LaneView) -> None:
         """Show the state of the lane, for batteries it has not judged."""
         self.missing.set_lane(view)
+
+    def set_demo(self, demo: bool) -> None:
+        """Say whether a demo model has spoken in the session."""
+        self._demo.setVisible(demo)
 
     def step(self, delta: int) -> None:
         """Go to a neighbour among the images."""

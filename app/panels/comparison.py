@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -16,6 +17,7 @@ from app.theme import icon, tokens
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.comparison_column import ComparisonColumn
+from app.widgets.demo_note import DemoNote
 from app.widgets.linked_views import LinkedViews
 from app.widgets.panel import Panel, button, column, label, line, rule
 from app.wording import not_yet_text
@@ -79,6 +81,8 @@ class ComparisonPanel(Panel):
         layout.addLayout(foot)
         self.remark = label("muted", wrap=True)
         layout.addWidget(self.remark)
+        self._demo = DemoNote()
+        layout.addWidget(self._demo)
         stages = [one.stage for one in self.columns.values()]
         self.linked = LinkedViews(stages, self)
         for stage in stages:
@@ -116,6 +120,12 @@ class ComparisonPanel(Panel):
         # Text in the making is not compared; whole answers are.
         if _answered(before) != _answered(live):
             self._refresh()
+
+    def set_demo(self, systems: Collection[SystemName]) -> None:
+        """Mark the systems that judged with demo models in the session."""
+        for system, one in self.columns.items():
+            one.set_demo(system in systems)
+        self._demo.setVisible(bool(systems))
 
     def step(self, delta: int) -> None:
         """Go to the next or previous image."""

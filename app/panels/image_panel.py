@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLa
 from app.pictures import Picture, PictureLoader
 from app.review import BatteryView, ShownImage, first_shown
 from app.theme import icon
+from app.widgets.demo_note import DemoNote
 from app.widgets.panel import GAP, Panel, line
 from app.widgets.picture_view import PictureView
 from app.widgets.slice_strip import SliceStrip
@@ -58,6 +59,9 @@ class ImagePanel(Panel):
         self._foot.setContentsMargins(10, 6, 10, 10)
         self._foot.setSpacing(GAP)
         self._layout.addWidget(foot)
+        self._demo = DemoNote()
+        self._demo.setContentsMargins(10, 0, 10, 8)
+        self._layout.addWidget(self._demo)
         self.stage.stepped.connect(self.step)
         for action in (self._overlay, self._show_boxes):
             action.toggled.connect(self._apply_layers)
@@ -143,6 +147,10 @@ class ImagePanel(Panel):
             worst = self.worst_of(view) if view else []
             chosen = first_shown(everything, worst)
         self._show(chosen)
+
+    def set_demo(self, demo: bool) -> None:
+        """Say whether a demo model has judged the images of the session."""
+        self._demo.setVisible(demo)
 
     def step(self, delta: int) -> None:
         """Go to a neighbour within the strip."""

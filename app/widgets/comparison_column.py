@@ -43,6 +43,7 @@ class ComparisonColumn(Panel):
         self._cell: Cell | None = None
         self._state: SystemState = "queued"
         self._details: tuple[str, ...] = ()
+        self._demo = False
         layout = column(self, margin=0, gap=5)
         self._name = label("section")
         self.seconds = label("muted")
@@ -64,6 +65,11 @@ class ComparisonColumn(Panel):
         self.words.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.words.setFixedHeight(WORDS_HEIGHT)
         layout.addWidget(self.words)
+        self.retranslate()
+
+    def set_demo(self, demo: bool) -> None:
+        """Mark the system where it judges with a demo model."""
+        self._demo = demo
         self.retranslate()
 
     def show_cell(self, cell: Cell | None, state: SystemState, details: tuple[str, ...]) -> None:
@@ -96,7 +102,8 @@ class ComparisonColumn(Panel):
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
-        self._name.setText(system_text(self._system))
+        name = system_text(self._system)
+        self._name.setText(self.tr("{name} (demo)").format(name=name) if self._demo else name)
         cell = self._cell
         self.seconds.setText("")
         self.type.show_state("", "neutral")

@@ -307,6 +307,10 @@
             <source>Confidence {score}</source>
             <translation>신뢰도 {score}</translation>
         </message>
+        <message>
+            <source>{name} (demo)</source>
+            <translation>{name}(데모)</translation>
+        </message>
     </context>
     <context>
         <name>ComparisonPanel</name>
@@ -469,6 +473,13 @@
         <message>
             <source>This battery has no CT slices.</source>
             <translation>이 배터리에는 CT 단면이 없습니다.</translation>
+        </message>
+    </context>
+    <context>
+        <name>DemoNote</name>
+        <message>
+            <source>Demo model, trained on synthetic images</source>
+            <translation>데모 모델, 합성 이미지로 학습됨</translation>
         </message>
     </context>
     <context>
@@ -763,6 +774,13 @@
         </message>
     </context>
     <context>
+        <name>ModelCardDialog</name>
+        <message>
+            <source>Close</source>
+            <translation>닫기</translation>
+        </message>
+    </context>
+    <context>
         <name>ModelDetails</name>
         <message>
             <source>Source</source>
@@ -793,8 +811,16 @@
             <translation>명시되지 않음</translation>
         </message>
         <message>
-            <source>Demo weights, trained on synthetic images: not for production.</source>
-            <translation>합성 이미지로 학습한 데모 가중치입니다. 실제 생산에는 사용할 수 없습니다.</translation>
+            <source>Demo model, trained on synthetic images: not for production.</source>
+            <translation>데모 모델, 합성 이미지로 학습됨: 실제 생산에는 사용할 수 없습니다.</translation>
+        </message>
+        <message>
+            <source>Model card</source>
+            <translation>모델 카드</translation>
+        </message>
+        <message>
+            <source>Read ...</source>
+            <translation>읽기...</translation>
         </message>
     </context>
     <context>
