@@ -161,6 +161,7 @@ class PanelSet(QObject):
         self.vlm.set_demo("vlm" in systems)
         self.vlg.set_demo("vlg" in systems)
         self.comparison.set_demo(systems)
+        self.verdict.set_demo(bool(systems))
 
     def _on_lane(self, view: LaneView) -> None:
         if view.system == "vlm":

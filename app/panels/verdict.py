@@ -13,6 +13,7 @@ from app.theme import icon, tokens
 from app.tones import channel_tone, kind_tone, state_tone
 from app.widgets.bars import Bar, Bars
 from app.widgets.chip import Chip
+from app.widgets.demo_note import DemoNote
 from app.widgets.panel import Panel, button, column, label, line
 from app.wording import (
     DASH,
@@ -89,6 +90,8 @@ class VerdictPanel(Panel):
             self._system_names[system] = name
             self._systems[system] = Chip(solid=False)
             self._body.addLayout(line(name, self._systems[system]))
+        self._demo = DemoNote()
+        self._body.addWidget(self._demo)
         self._reasons_title = self._section()
         self._reasons = label(wrap=True)
         self._reasons.setTextFormat(Qt.TextFormat.RichText)
@@ -136,6 +139,10 @@ class VerdictPanel(Panel):
         return self.tr("Verdict")
 
     # -- what is shown ---------------------------------------------------------------------
+
+    def set_demo(self, demo: bool) -> None:
+        """Say whether a demo model has spoken in the session."""
+        self._demo.setVisible(demo)
 
     def set_marks(self, marks: tuple[float, float, float]) -> None:
         """Mark the thresholds of the fused score, the CT and the RGB channel, 0 to 1."""

@@ -19,7 +19,7 @@ from tests.ensemble_models import copy_ensemble
 
 WAIT = 30_000
 NOTE = "Demo model, trained on synthetic images"
-PANELS = ("ct", "rgb", "vlm", "vlg", "comparison")
+PANELS = ("ct", "rgb", "vlm", "vlg", "comparison", "verdict")
 
 # The offscreen platform says so of every window that has a smallest size.
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
@@ -63,7 +63,7 @@ def marked(station) -> list[str]:
 
 
 def test_each_panel_says_that_its_own_model_is_a_demo(inspected):
-    assert marked(inspected("vlm", "rgb_ae")) == ["rgb", "vlm", "comparison"]
+    assert marked(inspected("vlm", "rgb_ae")) == ["rgb", "vlm", "comparison", "verdict"]
 
 
 def test_nothing_is_marked_without_demo_models(inspected):
@@ -95,7 +95,7 @@ def test_a_session_that_is_opened_again_is_marked_as_it_was_judged(qtbot, inspec
     again = stations()
     again.controller.open_session(folder)
     qtbot.waitUntil(lambda: again.controller.lot is not None, timeout=WAIT)
-    assert marked(again) == ["vlm", "comparison"]
+    assert marked(again) == ["vlm", "comparison", "verdict"]
 
 
 def test_another_lot_is_not_marked_before_it_is_judged(qtbot, inspected, lot, tmp_path):
