@@ -249,3 +249,12 @@ def test_headless_commands_import_no_qt():
         "sys.exit(any(name.startswith('PySide6') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_demo_asks_all_three_systems_of_the_models_in_use(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("app.cli.demo.prepare_demo_lot", lambda: tmp_path)
+    monkeypatch.setattr("app.cli.demo.inspect_lot", lambda options: asked.append(options) or 0)
+    assert station("demo", "--headless") == 0
+    (options,) = asked
+    assert (options.lot, options.systems, options.models) == (tmp_path, "ensemble,vlm,vlg", None)
