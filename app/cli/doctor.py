@@ -161,8 +161,8 @@ def _models(models: Path | None) -> Iterator[Finding]:
 def _model_text(state: SlotState) -> str | Message:
     if state.condition != "installed":
         return Message(code=f"model_state_{state.condition}")
-    sound = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
-    return _label("demo_model", model=sound) if state.demo else sound
+    model = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
+    return _label("demo_model", model=model) if state.demo else model
 
 
 def _window() -> Iterator[Finding]:
