@@ -10,7 +10,7 @@ from inspection.config import Config, Fraction, Positive
 from inspection.images import Preprocess
 from inspection.models.cae import CaeArchitecture
 from inspection.records import Modality
-from training.config import CacheConfig, LoopConfig
+from training.config import CacheConfig, LoopConfig, TrainingFile
 from training.thresholds import ThresholdConfig
 
 Kind = Literal["texture", "stain", "mark", "hollow", "raised"]
@@ -121,7 +121,7 @@ class LossConfig(Config):
     image: Positive = 0.3
 
 
-class AutoencoderConfig(Config):
+class AutoencoderConfig(TrainingFile):
     """One autoencoder training; ``name`` is the bundle's."""
 
     model: Literal["autoencoder"]

@@ -93,6 +93,7 @@ class LoopConfig(Config):
     seed : of weights, order and augmentation
     epochs : passes over the training images, at most
     batch_size : images of one step, over all processes together
+    optimiser : muon is for the matrices of hidden layers, with adamw for all else
     schedule : of the learning rate: constant, or one cycle over all epochs
     rise_share : share of a one-cycle schedule in which the learning rate rises
     gradient_clip : largest norm of the gradient; null leaves it as it is
@@ -105,7 +106,7 @@ class LoopConfig(Config):
     seed: int = Field(default=0, ge=0)
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=32, ge=2)
-    optimiser: Literal["adam", "adamw"] = "adam"
+    optimiser: Literal["adam", "adamw", "muon"] = "adam"
     learning_rate: Positive = 1e-4
     weight_decay: float = Field(default=1e-4, ge=0.0)
     schedule: Literal["constant", "one_cycle"] = "constant"
@@ -150,7 +151,20 @@ class CacheConfig(Config):
     max_gigabytes: float = Field(default=20.0, ge=0.0)
 
 
-class CnnConfig(Config):
+class TrainingFile(Config):
+    """What the configuration of every kind of model has.
+
+    Parameters
+    ----------
+    model : kind of model
+    training : its loop
+    """
+
+    model: str
+    training: LoopConfig
+
+
+class CnnConfig(TrainingFile):
     """``configs/cnn.yaml``.
 
     Parameters
@@ -195,7 +209,7 @@ def _short(value: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}" if value else "0"
 
 
-def read_training_config(path: Path, overrides: Sequence[str] = ()) -> BaseModel:
+def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingFile:
     """Return the configuration of the model that the file's ``model`` names.
 
     Parameters
@@ -213,15 +227,9 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> BaseModel
         raise ConfigError("config_unreadable", name=path.name)
     for override in overrides:
         _apply(content, override)
-    model = content.get("model")
-    if model == "cnn":
-        schema: type[BaseModel] = CnnConfig
-    elif model == "autoencoder":
-        from training.autoencoder_config import AutoencoderConfig
-
-        schema = AutoencoderConfig
-    else:
-        problem = "must be cnn or autoencoder"
+    schema = _schema(content.get("model"))
+    if schema is None:
+        problem = "must be cnn, autoencoder, vlm or vlg"
         raise ConfigError("config_invalid", name=path.name, field="model", problem=problem)
     try:
         return schema.model_validate(content)
@@ -231,6 +239,25 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> BaseModel
         raise ConfigError(
             "config_invalid", name=path.name, field=field, problem=first["msg"]
         ) from error
+
+
+def _schema(model: object) -> type[TrainingFile] | None:
+    """Return the schema of a kind of model; the others' modules are not imported."""
+    if model == "cnn":
+        return CnnConfig
+    if model == "autoencoder":
+        from training.autoencoder_config import AutoencoderConfig
+
+        return AutoencoderConfig
+    if model == "vlm":
+        from training.vlm_config import DemoVlmConfig
+
+        return DemoVlmConfig
+    if model == "vlg":
+        from training.vlg_config import DemoVlgConfig
+
+        return DemoVlgConfig
+    return None
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

@@ -19,6 +19,7 @@ from training.config import LoopConfig
 from training.distributed import Processes
 from training.interruption import TrainingInterrupted, stop_requests
 from training.logging_config import LoggingConfig
+from training.optimisers import build_optimiser
 from training.precision import autocast, choose_dtype, loss_scaler
 from training.run_log import RunLog
 
@@ -123,8 +124,7 @@ def fit(
     settings, device = task.settings, processes.device
     dtype = choose_dtype(settings.precision, device)
     groups = task.parameter_groups()
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    optimiser = kinds[settings.optimiser](groups, weight_decay=settings.weight_decay, fused=True)
+    optimiser = build_optimiser(settings, groups)
     scaler = loss_scaler(device, dtype)
     parts: dict[str, Any] = {"model": task.model, "optimiser": optimiser, "scaler": scaler}
     schedule = None
@@ -132,9 +132,11 @@ def fit(
         steps = sum(task.batch_count(epoch) for epoch in range(task.epochs))
         schedule = parts["schedule"] = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            max_lr=[group["lr"] for group in groups],
+            max_lr=[group["lr"] for group in optimiser.param_groups],
             total_steps=max(steps, 1),
             pct_start=settings.rise_share,
+            # Muon's momentum has another name, and stays.
+            cycle_momentum=settings.optimiser != "muon",
         )
     checkpoints = Checkpoints(run, identity, parts)
     state = checkpoints.load() if resume else LoopState()

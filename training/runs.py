@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from inspection.errors import ConfigError
-from training.autoencoder_config import AutoencoderConfig
 from training.checkpoints import forget, is_unfinished
-from training.config import CnnConfig, save_config
+from training.config import CnnConfig, TrainingFile, save_config
 from training.determinism import seed_everything
 from training.distributed import Processes, join_processes
 from training.logging_config import LoggingConfig
@@ -70,7 +69,7 @@ class Run:
 
 
 @contextmanager
-def begin_run(config: CnnConfig | AutoencoderConfig, run: Run) -> Iterator[Processes]:
+def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
     """Join the processes, seed the generators, and open the run's folder.
 
     Raises
@@ -102,7 +101,7 @@ def begin_run(config: CnnConfig | AutoencoderConfig, run: Run) -> Iterator[Proce
         yield processes
 
 
-def _batch_sizes(config: CnnConfig | AutoencoderConfig) -> list[int]:
+def _batch_sizes(config: TrainingFile) -> list[int]:
     sizes = [config.training.batch_size]
     if isinstance(config, CnnConfig) and config.warmup.epochs:
         sizes.append(config.warmup.batch_size)

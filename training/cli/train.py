@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from training.config import TrainingFile
+    from training.runs import Run
 
 
 def train(
@@ -46,14 +50,14 @@ def train(
     from inspection.console import INTERRUPTED, system_language
     from inspection.errors import ConfigError
     from inspection.messages import Message
-    from training.config import CnnConfig, read_training_config
+    from training.config import read_training_config
     from training.interruption import TrainingInterrupted
     from training.logging_config import load_logging
     from training.runs import Run
     from training.split_files import read_split
 
     settings = read_training_config(config, overrides or [])
-    if normal is not None and (split is not None or isinstance(settings, CnnConfig)):
+    if normal is not None and (split is not None or settings.model != "autoencoder"):
         raise ConfigError("normal_misplaced")
     run = Run(
         out=out,
@@ -68,19 +72,39 @@ def train(
     # Of several processes under torchrun, one speaks.
     speaks = os.environ.get("RANK", "0") == "0"
     try:
-        if isinstance(settings, CnnConfig):
-            from training.classifier import train_classifier
-
-            bundle = train_classifier(settings, run)
-        else:
-            from training.autoencoder import train_autoencoder
-
-            bundle = train_autoencoder(settings, run)
+        folder = _train(settings, run)
     except TrainingInterrupted as stopped:
         message = Message(code="training_interrupted", params={"epochs": stopped.epochs})
         if speaks:
             typer.echo(message.text(system_language()), err=True)
         return INTERRUPTED
     if speaks:
-        typer.echo(str(bundle.folder))
+        typer.echo(str(folder))
     return 0
+
+
+def _train(settings: TrainingFile, run: Run) -> Path:
+    """Train what the configuration is for, and return the model folder."""
+    from training.autoencoder_config import AutoencoderConfig
+    from training.config import CnnConfig
+    from training.vlg_config import DemoVlgConfig
+    from training.vlm_config import DemoVlmConfig
+
+    # The libraries that one kind needs are imported for it alone.
+    if isinstance(settings, CnnConfig):
+        from training.classifier import train_classifier
+
+        return train_classifier(settings, run).folder
+    if isinstance(settings, AutoencoderConfig):
+        from training.autoencoder import train_autoencoder
+
+        return train_autoencoder(settings, run).folder
+    if isinstance(settings, DemoVlmConfig):
+        from training.vlm import train_vlm
+
+        return train_vlm(settings, run)
+    if isinstance(settings, DemoVlgConfig):
+        from training.vlg import train_vlg
+
+        return train_vlg(settings, run)
+    raise TypeError(type(settings).__name__)

@@ -1,0 +1,166 @@
+"""Training of a small GroundingDINO, from lots to an installed model's folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspection.errors import ConfigError
+from inspection.vlg_config import load_vlg_config
+from training.checkpoints import identity_of
+from training.distributed import Processes
+from training.examples import Example, read_examples
+from training.installing import describe_folder
+from training.logging_config import LoggingConfig
+from training.loop import Judged, fit
+from training.optimisers import BY_MUON
+from training.precision import autocast, choose_dtype
+from training.runs import Run, begin_run, digest_of
+from training.vlg_batches import Batch, pace, training_batches
+from training.vlg_config import DemoVlgConfig
+from training.vlg_judge import Judge
+from training.vlg_loss import VlgLoss
+from training.vlg_network import (
+    build_network,
+    build_tokenizer,
+    hidden_matrices,
+    read_weights,
+    scaled,
+    write_network,
+)
+from training.vlg_text import MODALITIES, Captions
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers import BertTokenizerFast, GroundingDinoForObjectDetection
+
+log = logging.getLogger(__name__)
+
+SLOT = "vlg"
+FAMILY = "grounding-dino"
+
+
+def train_vlg(config: DemoVlgConfig, run: Run) -> Path:
+    """Train on labelled lots and return the model folder of the best epoch.
+
+    Parameters
+    ----------
+    config : ``demo_vlg.yaml``
+    run : data and folder
+
+    Raises
+    ------
+    ConfigError
+        If there is no lot to validate on, no defect to learn from, or a checkpoint or the weights
+        to start from cannot be used.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    """
+    if run.val is None or run.split is not None:
+        raise ConfigError("val_needed")
+    with begin_run(config, run) as processes:
+        examples = read_examples(run.lots, config.training.max_pixels)
+        judged = read_examples([run.val], config.training.max_pixels)
+        if not any(example.is_defect for example in examples):
+            raise ConfigError("examples_missing", what="defect")
+        task = VlgTask(config, run, examples, judged, processes)
+        images = [(e.ref.path, e.name) for e in (*examples, *judged)]
+        init = None if run.init is None else run.init.resolve().name
+        identity = identity_of(config, **run.provenance(), init=init, images=digest_of(images))
+        log.info("%s: %d pictures, %d to validate", task.run_name, len(examples), len(judged))
+        fit(task, run.out, identity, processes, run.logging, resume=run.resume)
+    return run.out / SLOT
+
+
+class VlgTask:
+    """What the loop needs to know of a VLG; see `training.loop.Task`."""
+
+    columns = (
+        "epoch", "train_loss", "val_f1", "val_recall", "val_false_boxes", "val_best_iou", "scale",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: DemoVlgConfig,
+        run: Run,
+        examples: Sequence[Example],
+        judged: Sequence[Example],
+        processes: Processes,
+    ) -> None:
+        self.config, self.settings = config, config.training
+        self.run_name, self.epochs = config.run_name, config.training.epochs
+        self._examples, self._out = examples, run.out
+        self._lots = [path.resolve().name for path in run.lots]
+        self._device = processes.device
+        queries = load_vlg_config()
+        phrases = [phrase for modality in MODALITIES for phrase in queries.phrases(modality)]
+        self._tokenizer: BertTokenizerFast = build_tokenizer(phrases, config.network.max_tokens)
+        self._captions = Captions(queries, self._tokenizer)
+        sides = config.network.short_side, config.network.long_side
+        self._limits = queries.limits.as_trained(*sides)
+        self.model: GroundingDinoForObjectDetection = build_network(
+            config.network, len(self._tokenizer)
+        )
+        if run.init is not None:
+            read_weights(self.model, run.init)
+        self.model.to(processes.device)
+        self.criterion = VlgLoss(self.model, config.network, config.loss)
+        self._judge = Judge(judged, queries, self._captions, self._limits, config.training)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all parameters; Muon may take the matrices of hidden layers."""
+        rates = self.settings
+        matrices, others = hidden_matrices(self.model)
+        if rates.optimiser != "muon":
+            return [{"params": [*matrices, *others], "lr": rates.learning_rate}]
+        return [
+            {"params": matrices, "lr": rates.matrix_learning_rate, BY_MUON: True},
+            {"params": others, "lr": rates.learning_rate},
+        ]
+
+    def batch_count(self, epoch: int) -> int:
+        """Return the steps of an epoch."""
+        samples, size = pace(self.settings, epoch)
+        return max(1, samples // size)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches."""
+        return training_batches(self._examples, self.config, self._captions, self._limits, epoch)
+
+    def may_stop_after(self, epoch: int) -> bool:
+        """Return True: every epoch counts."""
+        return True
+
+    def judge(self) -> Judged:
+        """Judge the network by the station's own thresholds, at the scale that suits them best."""
+        with autocast(self._device, choose_dtype(self.settings.precision, self._device)):
+            found = self._judge.judge(self.model)
+        figures = {
+            "val_f1": found.f1,
+            "val_recall": found.recall,
+            "val_false_boxes": found.false_boxes,
+            "val_best_iou": found.best_iou,
+            "scale": found.scale,
+        }
+        return Judged(1 - found.f1, found.rank(self.settings.false_boxes), figures, found)
+
+    def save(self, judged: Judged, rows: Sequence[dict[str, float]]) -> None:
+        """Write the model's folder."""
+        folder = self._out / SLOT
+        model = scaled(self.model, judged.details.scale)
+        write_network(folder, model, self._tokenizer, self.config.network)
+        describe_folder(
+            folder,
+            SLOT,
+            family=FAMILY,
+            name=self.config.name,
+            demo=self.config.demo,
+            lots=self._lots,
+        )
+
+    def draw(
+        self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig
+    ) -> None:
+        """Draw nothing: the figures say it."""

@@ -1,0 +1,186 @@
+"""A small network of Qwen2-VL's architecture, what teaches it to see, and its folder on disk.
+
+A vision transformer learns slowly from a handful of words per picture. So while it is trained, its
+visual tokens also say what they show: the kind of a defect that they lie on, and where its sides
+are. That is asked of the vision tower, in relation to the token itself, for it knows no more; and
+of a middle layer of the decoder in shares of the picture, as the words will have to say it. The
+heads that answer are not part of the model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from inspection.atomic import write_atomic
+from inspection.errors import ConfigError
+from training.vlm_config import MERGE, PATCH, VlmArchitecture
+
+if TYPE_CHECKING:
+    from transformers import Qwen2TokenizerFast, Qwen2VLForConditionalGeneration
+
+KINDS = ("porosity", "resin_overflow", "pollution", "damaged")
+NOISE = 1e-3
+"""Variance that is taken for noise, and not made stronger."""
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+"""Of a channel; Qwen2-VL's, which are CLIP's."""
+
+
+def build_network(
+    sizes: VlmArchitecture, tokenizer: Qwen2TokenizerFast
+) -> Qwen2VLForConditionalGeneration:
+    """Return a network with random weights from torch's generator."""
+    from transformers import GenerationConfig, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    vision, text = sizes.vision, sizes.text
+    pairs = text.width // text.heads // 2
+    # A quarter of the rotations for time, the rest for height and width, as published.
+    of_time = pairs // 4
+    of_height = (pairs - of_time) // 2
+    config = Qwen2VLConfig(  # type: ignore[no-untyped-call]
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": text.width,
+            "intermediate_size": text.intermediate,
+            "num_hidden_layers": text.depth,
+            "num_attention_heads": text.heads,
+            "num_key_value_heads": text.key_value_heads,
+            "max_position_embeddings": 4096,
+            # Positions are few; the published base is made for 32,768 of them.
+            "rope_theta": 1000.0,
+            "rope_scaling": {
+                "type": "mrope",
+                "mrope_section": [of_time, of_height, pairs - of_time - of_height],
+            },
+            "bos_token_id": None,
+            "tie_word_embeddings": False,
+        },
+        vision_config={
+            "depth": vision.depth,
+            "embed_dim": vision.width,
+            "num_heads": vision.heads,
+            "hidden_size": text.width,
+            "mlp_ratio": 4,
+            "patch_size": PATCH,
+            "spatial_merge_size": MERGE,
+            "temporal_patch_size": 2,
+        },
+        tie_word_embeddings=False,
+        **{
+            name: tokenizer.convert_tokens_to_ids(token)
+            for name, token in (
+                ("image_token_id", "<|image_pad|>"),
+                ("video_token_id", "<|video_pad|>"),
+                ("vision_start_token_id", "<|vision_start|>"),
+                ("vision_end_token_id", "<|vision_end|>"),
+            )
+        },
+    )
+    network = Qwen2VLForConditionalGeneration(config)  # type: ignore[no-untyped-call]
+    # For pictures of a few hundred patches plain attention is the fastest on a CPU.
+    network.model.visual.set_attn_implementation("eager")
+    network.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        eos_token_id=tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"]),
+        pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>"),
+    )
+    return network
+
+
+@torch.no_grad()
+def whiten(network: Qwen2VLForConditionalGeneration, patches: Sequence[Tensor]) -> None:
+    """Let the first layer start from the directions in which patches vary, all equally strong.
+
+    Random filters see little but brightness, which varies most; a pore is in what varies least.
+
+    Parameters
+    ----------
+    patches : (n, 1176) each, as the image processor gives them
+    """
+    weight = network.model.visual.patch_embed.proj.weight  # (width, 3, 2, 14, 14)
+    # A still picture is given as two frames, which are the same.
+    seen = torch.cat(list(patches)).view(-1, *weight.shape[1:])[:, :, 0].flatten(1)
+    seen = seen - seen.mean(dim=0)
+    variances, directions = torch.linalg.eigh(seen.T @ seen / len(seen))
+    count = min(len(weight), len(variances))
+    strongest = slice(-count, None)
+    filters = directions[:, strongest] / (variances[strongest] + NOISE).sqrt()
+    weight[:count] = filters.T.reshape(count, 3, 1, PATCH, PATCH).expand(-1, -1, 2, -1, -1) / 4
+
+
+def load_folder(network: Qwen2VLForConditionalGeneration, folder: Path) -> None:
+    """Take the weights of a model folder of the same sizes.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or its sizes are others.
+    """
+    from transformers import Qwen2VLForConditionalGeneration
+
+    try:
+        before = Qwen2VLForConditionalGeneration.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
+        )
+        network.load_state_dict(before.state_dict())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError("init_unusable", folder=str(folder)) from error
+
+
+class SightHead(nn.Module):
+    """What visual tokens say of the defect they lie on.
+
+    Parameters
+    ----------
+    width : of a token's vector
+    extras : numbers that they say beside its four sides
+    """
+
+    def __init__(self, width: int, extras: int = 0) -> None:
+        super().__init__()
+        self._norm = nn.LayerNorm(width)
+        self._out = nn.Linear(width, len(KINDS) + 4 + extras)
+        with torch.no_grad():
+            # Hardly any token lies on a defect.
+            self._out.bias[: len(KINDS)] = -4.0
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (n, 4) by kind, and the numbers (n, 4 + extras)."""
+        said = self._out(self._norm(tokens.float()))
+        kinds, numbers = said.tensor_split([len(KINDS)], dim=1)
+        return kinds, numbers
+
+
+def write_folder(
+    folder: Path,
+    network: Qwen2VLForConditionalGeneration,
+    tokenizer: Qwen2TokenizerFast,
+    sizes: VlmArchitecture,
+) -> None:
+    """Write a model folder as Hugging Face lays it out, the weights in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        raise ValueError("a weight does not fit into half precision")
+    network.save_pretrained(folder, state_dict=state, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    write_atomic(folder / "preprocessor_config.json", json.dumps(_preprocessing(sizes), indent=2))
+
+
+def _preprocessing(sizes: VlmArchitecture) -> dict[str, Any]:
+    return {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "processor_class": "Qwen2VLProcessor",
+        "min_pixels": sizes.min_pixels,
+        "max_pixels": sizes.max_pixels,
+        "patch_size": PATCH,
+        "temporal_patch_size": 2,
+        "merge_size": MERGE,
+        "image_mean": list(MEAN),
+        "image_std": list(STD),
+    }

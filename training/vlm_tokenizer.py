@@ -1,0 +1,80 @@
+"""A small tokenizer of Qwen2-VL's kind for what a demo model reads and writes.
+
+Byte-level BPE, as the published one, learnt from the station's prompts and from the answers that
+are taught. Pieces may span several words, so that a prompt takes dozens of tokens and not hundreds;
+numbers and punctuation are pieces of their own, so that a coordinate is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from training.vlm_texts import CONFIDENCES, STEP
+
+if TYPE_CHECKING:
+    from transformers import Qwen2TokenizerFast
+
+SPECIAL = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
+    "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>",
+    "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
+)  # fmt: skip
+"""Qwen2-VL's, so that whatever reads its answers reads these."""
+LONGEST = 32
+"""Characters of a piece at most: text still appears bit by bit, as an operator expects."""
+_PIECES = Regex(r"""\d+|[{}\[\]":,\n ]+|[^{}\[\]":,\n\d]+""")
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in part %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def learn_tokenizer(texts: Iterable[str], size: int) -> Qwen2TokenizerFast:
+    """Return a tokenizer learnt from texts; any other text is still spelt in bytes.
+
+    Parameters
+    ----------
+    size : entries at most; fewer where the texts have no more pieces
+
+    Raises
+    ------
+    ValueError
+        If a number that answers write does not become one token.
+    """
+    from transformers import Qwen2TokenizerFast
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(_PIECES, "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        max_token_length=LONGEST,
+        special_tokens=[AddedToken(t, normalized=False, special=True) for t in SPECIAL],
+    )
+    core.train_from_iterator(texts, trainer)
+    for number in (*range(0, 1000 + STEP, STEP), *CONFIDENCES):
+        if len(core.encode(str(number), add_special_tokens=False).ids) != 1:
+            raise ValueError(f"{number} is not one token: the vocabulary is too small")
+    return Qwen2TokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=core,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        unk_token=None,
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=4096,
+    )
