@@ -93,7 +93,6 @@ class LoopConfig(Config):
     seed : of weights, order and augmentation
     epochs : passes over the training images, at most
     batch_size : images of one step, over all processes together
-    optimiser : muon is for the matrices of hidden layers, with adamw for all else
     schedule : of the learning rate: constant, or one cycle over all epochs
     rise_share : share of a one-cycle schedule in which the learning rate rises
     gradient_clip : largest norm of the gradient; null leaves it as it is
@@ -106,7 +105,7 @@ class LoopConfig(Config):
     seed: int = Field(default=0, ge=0)
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=32, ge=2)
-    optimiser: Literal["adam", "adamw", "muon"] = "adam"
+    optimiser: Literal["adam", "adamw"] = "adam"
     learning_rate: Positive = 1e-4
     weight_decay: float = Field(default=1e-4, ge=0.0)
     schedule: Literal["constant", "one_cycle"] = "constant"
@@ -117,6 +116,18 @@ class LoopConfig(Config):
     precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=2, ge=1)
+
+
+class MuonLoopConfig(LoopConfig):
+    """A loop that can let Muon take the matrices of hidden layers; AdamW takes all else.
+
+    Parameters
+    ----------
+    matrix_learning_rate : of what Muon takes; its steps are of another kind
+    """
+
+    optimiser: Literal["adam", "adamw", "muon"] = "muon"  # type: ignore[assignment]
+    matrix_learning_rate: Positive = 0.02
 
 
 class TrainingConfig(LoopConfig):

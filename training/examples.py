@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,9 @@ from training.transforms import Pixels
 
 READERS = 4
 """Threads that decode."""
+KEPT = 4
+"""Times as many pixels as a model sees are kept at most: memory is bounded, and nearly every
+picture is as the station hands it over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def read_examples(lots: Sequence[Path], max_pixels: int) -> list[Example]:
 
     Parameters
     ----------
-    max_pixels : a larger picture is kept reduced to about so many
+    max_pixels : what the model sees at most; the station decodes for that
 
     Raises
     ------
@@ -109,18 +112,21 @@ def _read(ref: ImageRef, max_pixels: int) -> Example | None:
     kinds: list[str] = []
     boxes: list[NDArray[np.float64]] = []
     whole = np.array([data.roi.w, data.roi.h] * 2, np.float64)
-    for kind in dict.fromkeys(kind_of_class(defect.name) for defect in label.defects):
+    for kind in dict.fromkeys(defect.name for defect in label.defects):
         polygons = [
-            np.asarray(defect.points, np.float32)
-            for defect in label.defects
-            if kind_of_class(defect.name) == kind
+            np.asarray(defect.points, np.float32) for defect in label.defects if defect.name == kind
         ]
         for corners in defect_rectangles(polygons):
             shares = (corners - [data.roi.x, data.roi.y] * 2) / whole
             kinds.append(kind)
             boxes.append(np.clip(shares, 0.0, 1.0))
-    pixels = _reduced(data.pixels, max_pixels)
+    pixels = reduced(data.pixels, KEPT * max_pixels)
     return Example(ref, pixels, name, tuple(kinds), np.array(boxes, np.float32).reshape(-1, 4))
+
+
+def both_kinds(examples: Iterable[Example]) -> bool:
+    """Return whether there are normal and defective pictures among some."""
+    return len({example.is_defect for example in examples}) == 2
 
 
 def kind_of_class(name: str) -> str:
@@ -128,7 +134,8 @@ def kind_of_class(name: str) -> str:
     return name.removeprefix("cell_").removeprefix("module_")
 
 
-def _reduced(pixels: Pixels, max_pixels: int) -> Pixels:
+def reduced(pixels: Pixels, max_pixels: int) -> Pixels:
+    """Return a picture of at most about so many pixels."""
     height, width = pixels.shape[:2]
     scale = (max_pixels / (height * width)) ** 0.5
     if scale >= 1:
@@ -141,7 +148,7 @@ def augment(
     example: Example, config: ExampleAugmentation, rng: np.random.Generator
 ) -> tuple[Pixels, NDArray[np.float32]]:
     """Return a picture cut, flipped and lit a little differently, and its boxes."""
-    pixels, boxes = _cut(example.pixels, example.boxes.copy(), config.crop, rng)
+    pixels, boxes = _cut(example.pixels, example.boxes, config.crop, rng)
     if rng.random() < config.flip_horizontal:
         pixels = pixels[:, ::-1]
         boxes[:, [0, 2]] = 1 - boxes[:, [2, 0]]

@@ -51,7 +51,7 @@ class Judged:
 
 
 class Task(Protocol):
-    """What is trained: all in which a classifier and an autoencoder differ.
+    """What is trained: all in which one kind of model differs from another.
 
     Parameters
     ----------

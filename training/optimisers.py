@@ -6,12 +6,33 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Adam, AdamW, Muon, Optimizer
 
-from training.config import LoopConfig
+from training.config import LoopConfig, MuonLoopConfig
 
 BY_MUON = "by_muon"
-"""Key of a parameter group: True where Muon may take it, as it may hidden layers' matrices."""
+"""Key of a parameter group that Muon takes."""
+
+
+def muon_groups(
+    settings: MuonLoopConfig,
+    matrices: Sequence[nn.Parameter],
+    others: Sequence[nn.Parameter],
+) -> list[dict[str, Any]]:
+    """Return parameters as groups of the configured optimiser.
+
+    Parameters
+    ----------
+    matrices : of hidden layers, which Muon may take
+    others : ends of the network, norms, biases
+    """
+    if settings.optimiser != "muon":
+        return [{"params": [*matrices, *others], "lr": settings.learning_rate}]
+    return [
+        {"params": list(matrices), "lr": settings.matrix_learning_rate, BY_MUON: True},
+        {"params": list(others), "lr": settings.learning_rate},
+    ]
 
 
 def build_optimiser(settings: LoopConfig, groups: Sequence[dict[str, Any]]) -> Optimizer:
@@ -20,16 +41,17 @@ def build_optimiser(settings: LoopConfig, groups: Sequence[dict[str, Any]]) -> O
     Parameters
     ----------
     settings : of the loop
-    groups : each with its ``params`` and ``lr``
+    groups : each with its ``params`` and ``lr``; for Muon those of `muon_groups`
     """
-    by_muon = [{**group} for group in groups if group.get(BY_MUON)]
-    others = [{**group} for group in groups if not group.get(BY_MUON)]
-    for group in (*by_muon, *others):
-        group.pop(BY_MUON, None)
     decay = settings.weight_decay
-    if settings.optimiser != "muon":
-        kind = AdamW if settings.optimiser == "adamw" else Adam
-        return kind([*by_muon, *others], weight_decay=decay, fused=True)
+    if settings.optimiser == "adam":
+        return Adam(groups, weight_decay=decay, fused=True)
+    if settings.optimiser == "adamw":
+        return AdamW(groups, weight_decay=decay, fused=True)
+    by_muon = [{**group} for group in groups if group.get(BY_MUON)]
+    others = [group for group in groups if not group.get(BY_MUON)]
+    for group in by_muon:
+        del group[BY_MUON]
     return Joint(
         [
             Muon(by_muon, weight_decay=decay, momentum=0.95),

@@ -28,10 +28,10 @@ class Run:
     Parameters
     ----------
     out : folder of the run: ``config.yaml``, ``log.csv``, ``checkpoints/``, ``tensorboard/``, and
-        the bundle in ``ct_cnn``, ``rgb_ae`` or ``ct_ae``
+        the model folder in ``ct_cnn``, ``rgb_ae``, ``ct_ae``, ``vlm`` or ``vlg``
     data : lots to train on; with a split they may be left out
     val : lot to validate on, and to compute an autoencoder's threshold from; without it, batteries
-        of `data` are held out
+        of `data` are held out, but a VLM and a VLG need one
     split : which images are trained and validated on, instead of a split made here
     normal : `data` is one plain folder, and this its folder of normal images
     init : model folder to go on from; random or pretrained weights without it
@@ -62,10 +62,29 @@ class Run:
             raise ConfigError("no_data")
         return lots
 
+    @property
+    def validation(self) -> list[Path]:
+        """The lot to validate on, if one is given."""
+        return [] if self.val is None else [self.val]
+
     def provenance(self) -> dict[str, Any]:
         """Return what the bundle records of its data."""
         split = None if self.split is None else self.split.id
         return {"data": [path.resolve().name for path in self.lots], "split": split}
+
+
+def require_plain_run(run: Run) -> None:
+    """Refuse a run without a lot of its own to validate on, and one by a split.
+
+    Raises
+    ------
+    ConfigError
+        If that is so.
+    """
+    if run.split is not None:
+        raise ConfigError("split_not_used")
+    if run.val is None:
+        raise ConfigError("val_needed")
 
 
 @contextmanager

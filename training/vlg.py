@@ -11,13 +11,13 @@ from inspection.errors import ConfigError
 from inspection.vlg_config import load_vlg_config
 from training.checkpoints import identity_of
 from training.distributed import Processes
-from training.examples import Example, read_examples
+from training.examples import Example, both_kinds, read_examples
 from training.installing import describe_folder
 from training.logging_config import LoggingConfig
 from training.loop import Judged, fit
 from training.optimisers import BY_MUON
 from training.precision import autocast, choose_dtype
-from training.runs import Run, begin_run, digest_of
+from training.runs import Run, begin_run, digest_of, require_plain_run
 from training.vlg_batches import Batch, pace, training_batches
 from training.vlg_config import DemoVlgConfig
 from training.vlg_judge import Judge
@@ -58,13 +58,18 @@ def train_vlg(config: DemoVlgConfig, run: Run) -> Path:
     TrainingInterrupted
         After Ctrl-C or SIGTERM.
     """
-    if run.val is None or run.split is not None:
-        raise ConfigError("val_needed")
+    require_plain_run(run)
     with begin_run(config, run) as processes:
+        if processes.size > 1:
+            raise ConfigError("one_process_only")
         examples = read_examples(run.lots, config.training.max_pixels)
-        judged = read_examples([run.val], config.training.max_pixels)
-        if not any(example.is_defect for example in examples):
-            raise ConfigError("examples_missing", what="defect")
+        judged = read_examples(run.validation, config.training.max_pixels)
+        if not both_kinds(e for e in examples if e.modality == "ct"):
+            raise ConfigError("examples_missing_ct")
+        if not both_kinds(e for e in examples if e.modality == "rgb"):
+            raise ConfigError("examples_missing_rgb")
+        if not both_kinds(judged):
+            raise ConfigError("val_examples_missing")
         task = VlgTask(config, run, examples, judged, processes)
         images = [(e.ref.path, e.name) for e in (*examples, *judged)]
         init = None if run.init is None else run.init.resolve().name

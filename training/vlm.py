@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,25 +15,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from inspection.config import load_classes
 from inspection.errors import ConfigError
 from inspection.model_store import FolderSlot
+from inspection.models.vlm_folder import FAMILIES
+from inspection.records import Modality
 from inspection.vlm_config import Prompts, load_vlm_config
 from training.checkpoints import identity_of
 from training.config import LoopConfig
 from training.distributed import Processes
-from training.examples import Example, augment, read_examples
-from training.installing import describe_folder
+from training.examples import (
+    Example,
+    augment,
+    both_kinds,
+    read_examples,
+    reduced,
+)
 from training.logging_config import LoggingConfig
 from training.loop import Judged, fit
-from training.optimisers import BY_MUON
+from training.model_description import describe_folder
+from training.optimisers import muon_groups
 from training.prefetch import prefetch
-from training.runs import Run, begin_run, digest_of
-from training.vlm_config import MERGE, DemoVlmConfig
+from training.runs import Run, begin_run, digest_of, require_plain_run
+from training.vlm_config import DemoVlmConfig
+from training.vlm_judge import Sums, mark
 from training.vlm_lessons import (
-    COORDINATE,
     LANGUAGES,
-    VERDICT,
     Lesson,
     LessonBatch,
     SightBatch,
@@ -39,18 +47,21 @@ from training.vlm_lessons import (
     cut_out,
     lesson_of,
 )
-from training.vlm_loss import Told, VlmLoss
+from training.vlm_loss import VlmLoss
 from training.vlm_network import build_network, load_folder, whiten, write_folder
 from training.vlm_texts import texts_for_tokenizer
-from training.vlm_tokenizer import learn_tokenizer
+from training.vlm_tokenizer import learn_tokenizer, spelling
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+    from transformers import Qwen2VLForConditionalGeneration
 
 log = logging.getLogger(__name__)
 
 SLOT: FolderSlot = "vlm"
-JUDGED_AT_ONCE = 16
+FAMILY = "qwen2_vl"
+AT_ONCE = 16
+"""Pictures that are looked at together where nothing is learnt."""
 WHITENED_BATCHES = 16
 SMALLEST = 28 * 28
 """Pixels of a picture below which the image processor would enlarge a cut-out."""
@@ -71,37 +82,42 @@ def train_vlm(config: DemoVlmConfig, run: Run) -> Path:
     TrainingInterrupted
         After Ctrl-C or SIGTERM.
     """
-    if run.val is None:
-        raise ConfigError("val_needed")
+    require_plain_run(run)
     with begin_run(config, run) as processes:
+        if processes.size > 1:
+            raise ConfigError("one_process_only")
         pixels = config.architecture.max_pixels
-        train, val = read_examples(run.lots, pixels), read_examples([run.val], pixels)
+        train, val = (read_examples(lots, pixels) for lots in (run.lots, run.validation))
         log.info("%s: %d pictures, %d to validate", config.run_name, len(train), len(val))
-        prompts = Prompts(load_vlm_config(), "token_thousandths", load_classes())
+        prompts = Prompts(load_vlm_config(), FAMILIES[FAMILY].scale)
         questions = [prompts.of(m, language) for m in ("ct", "rgb") for language in LANGUAGES]
         tokenizer = learn_tokenizer(texts_for_tokenizer(questions), config.architecture.vocabulary)
         teacher = Teacher(tokenizer, config.architecture, prompts)
         sides = Sides(train, val)
         network = build_network(config.architecture, tokenizer)
         if run.init is None:
-            whiten(network, [teacher.sight(part).patches for part in _some(sides, config)])
+            whiten(network, (teacher.sight(part).patches for part in _some(sides, config)))
         else:
-            load_folder(network, run.init)
-        lots = [folder.resolve().name for folder in run.lots]
-        task = VlmTask(config, network, teacher, sides, run.out, lots, processes)
+            load_folder(network, tokenizer, run.init)
+        task = VlmTask(config, network, teacher, sides, run, processes)
         images = [(e.ref.path, e.name) for e in (*train, *val)]
         identity = identity_of(
-            config, **run.provenance(), prompts=prompts.identity, images=digest_of(images)
+            config,
+            **run.provenance(),
+            init=None if run.init is None else run.init.resolve().name,
+            prompts=prompts.identity,
+            tokenizer=hashlib.sha256(spelling(tokenizer).encode("utf-8")).hexdigest(),
+            images=digest_of(images),
         )
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return run.out / SLOT
 
 
 def _some(sides: Sides, config: DemoVlmConfig) -> Iterator[list[Lesson]]:
-    """Yield a few hundred pictures in small batches, drawn as in training."""
+    """Yield a few hundred whole pictures in small batches, in the shares of the training."""
     rng = np.random.default_rng([config.training.seed, 0])
     for _ in range(WHITENED_BATCHES):
-        drawn = [sides.draw(config, rng) for _ in range(JUDGED_AT_ONCE)]
+        drawn = [sides.draw(config, rng) for _ in range(AT_ONCE)]
         yield [lesson_of(e, e.pixels, e.boxes, LANGUAGES[0]) for e in drawn]
 
 
@@ -111,27 +127,25 @@ class Sides:
     Raises
     ------
     ConfigError
-        If a group is empty.
+        If there are no pictures of a kind, to learn from or to validate on.
     """
 
     def __init__(self, train: Sequence[Example], val: Sequence[Example]) -> None:
+        if not both_kinds(val):
+            raise ConfigError("val_examples_missing")
+        if not both_kinds(e for e in train if e.modality == "ct"):
+            raise ConfigError("examples_missing_ct")
+        if not both_kinds(e for e in train if e.modality == "rgb"):
+            raise ConfigError("examples_missing_rgb")
         self.val = val
-        self.groups = {
-            (modality, is_defect): [
-                e for e in train if (e.modality, e.is_defect) == (modality, is_defect)
-            ]
-            for modality in ("ct", "rgb")
-            for is_defect in (False, True)
-        }
-        for (modality, is_defect), group in self.groups.items():
-            if not group:
-                what = "defective" if is_defect else "normal"
-                raise ConfigError("examples_missing", what=f"{what} {modality.upper()}")
+        self.groups: dict[tuple[Modality, bool], list[Example]] = defaultdict(list)
+        for example in train:
+            self.groups[example.modality, example.is_defect].append(example)
 
     def draw(self, config: DemoVlmConfig, rng: np.random.Generator) -> Example:
         """Return a picture in the shares that the configuration asks for."""
         settings = config.training
-        modality = "ct" if rng.random() < settings.ct_share else "rgb"
+        modality: Modality = "ct" if rng.random() < settings.ct_share else "rgb"
         group = self.groups[modality, bool(rng.random() < settings.defect_share)]
         return group[int(rng.integers(len(group)))]
 
@@ -155,11 +169,10 @@ class VlmTask:
     def __init__(
         self,
         config: DemoVlmConfig,
-        network: Any,
+        network: Qwen2VLForConditionalGeneration,
         teacher: Teacher,
         sides: Sides,
-        out: Path,
-        lots: Sequence[str],
+        run: Run,
         processes: Processes,
     ) -> None:
         self.config = config
@@ -170,26 +183,24 @@ class VlmTask:
         self.criterion: nn.Module = self._loss
         # The heads go into checkpoints with the network.
         self.model: nn.Module = self._loss
-        self._network, self._teacher, self._sides, self._out = network, teacher, sides, out
-        self._lots = lots
+        self._network, self._teacher, self._sides, self._run = network, teacher, sides, run
         self._warming_up = False
         self._processes = processes
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the matrices of the hidden layers, and everything else."""
-        rates = self.config.training
-        ends = ("embed_tokens", "lm_head", "seen", "placed")
+        ends = (
+            "seen.",
+            "placed.",
+            "network.lm_head.",
+            "network.model.language_model.embed_tokens.",
+        )
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
-            hidden = parameter.ndim == 2 and not any(end in name for end in ends)
+            hidden = parameter.ndim == 2 and not name.startswith(ends)
             (matrices if hidden else others).append(parameter)
-        if rates.optimiser != "muon":
-            return [{"params": [*matrices, *others], "lr": rates.learning_rate}]
-        return [
-            {"params": matrices, "lr": rates.matrix_learning_rate, BY_MUON: True},
-            {"params": others, "lr": rates.learning_rate},
-        ]
+        return muon_groups(self.config.training, matrices, others)
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch."""
@@ -207,7 +218,9 @@ class VlmTask:
         warmup = self.config.warmup
         lessons = []
         for example, rng in self._drawn(epoch, step, warmup.batch_size):
-            part = cut_out(example, warmup.side, rng)
+            # At the scale at which the network sees it.
+            pixels = reduced(example.pixels, self.config.architecture.max_pixels)
+            part = cut_out(replace(example, pixels=pixels), warmup.side, rng)
             pixels, boxes = augment(part, self.config.augmentation, rng)
             lessons.append(lesson_of(part, pixels, boxes, LANGUAGES[0]))
         share = self._processes.share(lessons)
@@ -233,12 +246,12 @@ class VlmTask:
         return epoch >= self.config.warmup.epochs
 
     def judge(self) -> Judged:
-        """Judge the answers to validation pictures, read off one token after another."""
+        """Judge the answers to validation pictures; see `vlm_judge`."""
         self.model.eval()
         sums = Sums()
         examples = self._sides.judged(self.config.training.judged)
-        for start in range(0, len(examples), JUDGED_AT_ONCE):
-            part = examples[start : start + JUDGED_AT_ONCE]
+        for start in range(0, len(examples), AT_ONCE):
+            part = examples[start : start + AT_ONCE]
             lessons = [
                 lesson_of(e, e.pixels, e.boxes, LANGUAGES[(start + i) % 2])
                 for i, e in enumerate(part)
@@ -248,7 +261,7 @@ class VlmTask:
                 told = self._loss.tell(batch)
                 sums.loss += float(self._loss.loss_of(told, batch)) * len(part)
             sums.count += len(part)
-            _mark(sums, told, batch, self._teacher)
+            mark(sums, told, batch, self._teacher)
         figures = sums.figures()
         words = figures["val_judgement"] + figures["val_type"] + figures["val_iou"]
         if self._warming_up:
@@ -259,91 +272,21 @@ class VlmTask:
     def save(self, judged: Judged, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the model folder."""
         write_folder(
-            self._out / SLOT,
+            self._run.out / SLOT,
             self._network,
             self._teacher.tokenizer,
             self.config.architecture,
         )
         describe_folder(
-            self._out / SLOT,
+            self._run.out / SLOT,
             SLOT,
-            family="qwen2_vl",
+            family=FAMILY,
             name=self.config.name,
             demo=self.config.demo,
-            lots=self._lots,
+            run=self._run,
         )
 
     def draw(
         self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig
     ) -> None:
         """Draw nothing: the figures say it all."""
-
-
-@dataclass(slots=True)
-class Sums:
-    """Counts over validation pictures.
-
-    Parameters
-    ----------
-    seen : pictures of which the vision tower's tokens say rightly whether there is a defect
-    right : pictures whose judgement is right
-    types, overlap : of defective pictures, those whose type is right; their boxes' summed overlap
-    """
-
-    loss: float = 0.0
-    count: int = 0
-    seen: int = 0
-    right: int = 0
-    defects: int = 0
-    types: int = 0
-    overlap: float = 0.0
-
-    def figures(self) -> dict[str, float]:
-        """Return the columns of the log."""
-        defects = max(self.defects, 1)
-        return {
-            "val_loss": self.loss / max(self.count, 1),
-            "val_sight": self.seen / max(self.count, 1),
-            "val_judgement": self.right / max(self.count, 1),
-            "val_type": self.types / defects,
-            "val_iou": self.overlap / defects,
-        }
-
-
-def _mark(sums: Sums, told: Told, batch: LessonBatch, teacher: Teacher) -> None:
-    """Count what is right in the answers to a batch."""
-    said = told.logits.argmax(dim=1)
-    numbers = torch.tensor(list(teacher.numbers), device=said.device)
-    sums.seen += _seen_rightly(told, batch.sight)
-    for row in range(len(batch.ids)):
-        own = batch.rows == row
-        verdict = own & (batch.parts == VERDICT)
-        right = (said == batch.targets)[verdict]
-        sums.right += int(right[0])
-        wanted = batch.targets[own & (batch.parts == COORDINATE)][:4]
-        if len(wanted) < 4:
-            continue
-        sums.defects += 1
-        sums.types += int(right[1])
-        logits = told.logits[own & (batch.parts == COORDINATE)][:4]
-        corners = numbers[logits[:, numbers].argmax(dim=1)]
-        sums.overlap += _overlap(
-            [teacher.numbers[int(t)] for t in corners], [teacher.numbers[int(t)] for t in wanted]
-        )
-
-
-def _seen_rightly(told: Told, sight: SightBatch) -> int:
-    """Return of how many pictures the vision tower knows whether there is a defect."""
-    ends = (sight.grids.prod(dim=1) // MERGE**2).cumsum(dim=0).tolist()[:-1]
-    found = [bool((kinds > 0).any()) for kinds in told.seen[0].tensor_split(ends)]
-    there = [bool(kinds.any()) for kinds in sight.kinds.tensor_split(ends)]
-    return sum(f == t for f, t in zip(found, there, strict=True))
-
-
-def _overlap(first: Sequence[int], second: Sequence[int]) -> float:
-    """Return intersection over union of two boxes as they are written."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    shared = max(width, 0) * max(height, 0)
-    areas = [max(b[2] - b[0], 0) * max(b[3] - b[1], 0) for b in (first, second)]
-    return shared / max(sum(areas) - shared, 1)

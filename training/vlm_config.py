@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from inspection.config import Config, Fraction, Positive
-from training.config import LoopConfig, TrainingFile
+from training.config import MuonLoopConfig, TrainingFile
 from training.examples import ExampleAugmentation
 
 PATCH = 14
@@ -109,20 +109,18 @@ class SightWarmup(Config):
     side: int = Field(default=5 * PATCH * MERGE, ge=2 * PATCH * MERGE)
 
 
-class VlmTraining(LoopConfig):
+class VlmTraining(MuonLoopConfig):
     """The training.
 
     Parameters
     ----------
     steps : of an epoch
-    matrix_learning_rate : of the matrices that Muon takes; its steps are of another kind
     defect_share : share of pictures with a defect in a batch; they are rare in a lot
     ct_share : share of CT slices among either
     judged : validation pictures that an epoch is judged on, half of them with a defect
     """
 
     steps: int = Field(default=200, ge=1)
-    matrix_learning_rate: Positive = 0.02
     defect_share: Fraction = 0.6
     ct_share: Fraction = 0.6
     judged: int = Field(default=320, ge=2)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 LANGUAGES: tuple[Language, ...] = ("en", "ko")
 _COVERED = 0.3
-"""A token is on a defect that covers this share of it, or has this share of itself there."""
+"""A token is on a defect that covers this share of it, or has this share of itself there; in any
+case the token that has the most of it is."""
 
 # What a token of an answer is, by which its loss is weighed.
 WORD, VERDICT, COORDINATE, CONFIDENCE = range(4)
@@ -242,16 +243,23 @@ def _shown(seen: Seen, grid: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     for kind, box in zip(seen.kinds, seen.boxes, strict=True):
         corners = torch.from_numpy(box) * torch.tensor([width, height, width, height])
         left, top, right, bottom = corners.tolist()
+        cells = [
+            (row, column)
+            for row in range(int(top), min(height, math.ceil(bottom)))
+            for column in range(int(left), min(width, math.ceil(right)))
+        ]
+        shares = [
+            (min(right, column + 1) - max(left, column)) * (min(bottom, row + 1) - max(top, row))
+            for row, column in cells
+        ]
         area = max((right - left) * (bottom - top), 1e-6)
-        for row in range(int(top), min(height, math.ceil(bottom))):
-            for column in range(int(left), min(width, math.ceil(right))):
-                across = min(right, column + 1) - max(left, column)
-                shared = across * (min(bottom, row + 1) - max(top, row))
-                if shared > _COVERED * min(1.0, area):
-                    kinds[row, column, KINDS.index(kind)] = 1
-                    centre = torch.tensor([column + 0.5, row + 0.5] * 2)
-                    offsets[row, column] = corners - centre
-                    places[row, column, :4] = torch.from_numpy(box)
+        least = min(_COVERED * min(1.0, area), max(shares, default=0.0))
+        for (row, column), shared in zip(cells, shares, strict=True):
+            if shared >= least:
+                kinds[row, column, KINDS.index(kind)] = 1
+                centre = torch.tensor([column + 0.5, row + 0.5] * 2)
+                offsets[row, column] = corners - centre
+                places[row, column, :4] = torch.from_numpy(box)
     shown = kinds, offsets, places
     return tuple(part.view(height * width, -1) for part in shown)  # type: ignore[return-value]
 

@@ -65,7 +65,11 @@ class VlmLoss(nn.Module):
         self._layer = config.architecture.text.looked_at
         self._weights = config.loss
         self._teacher = teacher
-        self._nearness = _nearness(teacher, config.loss.spread, len(teacher.tokenizer))
+        self._numbers: Tensor
+        self._nearness: Tensor
+        numbers = torch.tensor(list(teacher.numbers))
+        self.register_buffer("_numbers", numbers, persistent=False)
+        self.register_buffer("_nearness", _nearness(len(numbers), config.loss.spread), False)
 
     def forward(self, batch: LessonBatch | SightBatch) -> Tensor:
         """Return the loss of a batch; of pictures alone it is what the vision tower sees."""
@@ -117,7 +121,9 @@ class VlmLoss(nn.Module):
         count = told.logits.shape[1]
         targets = F.one_hot(batch.targets, count).float()
         numbers = batch.parts == COORDINATE
-        targets[numbers] = self._nearness.to(targets.device)[batch.targets[numbers]]
+        which = (batch.targets[numbers][:, None] == self._numbers).int().argmax(dim=1)
+        targets[numbers] = 0.0
+        targets[numbers] = targets[numbers].index_copy(1, self._numbers, self._nearness[which])
         stated = batch.parts == CONFIDENCE
         targets[stated] = F.one_hot(self._sureness(told, batch), count).float()
         return targets, batch.parts
@@ -154,12 +160,8 @@ def _focal(logits: Tensor, wanted: Tensor) -> Tensor:
     return ((1 - right) ** 2 * plain).sum()
 
 
-def _nearness(teacher: Teacher, spread: float, count: int) -> Tensor:
-    """Return (count, count): for a number's token, how right each other number is."""
-    tokens = list(teacher.numbers)
-    order = torch.arange(len(tokens), dtype=torch.float32)
+def _nearness(count: int, spread: float) -> Tensor:
+    """Return (count, count): for each number, how right each other number is."""
+    order = torch.arange(count, dtype=torch.float32)
     near = torch.exp(-((order[:, None] - order) ** 2) / (2 * spread**2))
-    table = torch.zeros(count, count)
-    places = torch.tensor(tokens)
-    table[places[:, None], places] = near / near.sum(dim=1, keepdim=True)
-    return table
+    return near / near.sum(dim=1, keepdim=True)

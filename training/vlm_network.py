@@ -10,7 +10,7 @@ heads that answer are not part of the model.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,14 @@ from torch import Tensor, nn
 
 from inspection.atomic import write_atomic
 from inspection.errors import ConfigError
+from inspection.model_store import MODEL_NAME
 from training.vlm_config import MERGE, PATCH, VlmArchitecture
 
 if TYPE_CHECKING:
     from transformers import Qwen2TokenizerFast, Qwen2VLForConditionalGeneration
 
 KINDS = ("porosity", "resin_overflow", "pollution", "damaged")
+"""Of defects, as labels name them."""
 ROPE_BASE = 20.0
 """Of the decoder's rotary positions. The slowest rotations are those for the width: with the
 published base, made for 32,768 tokens, a step to the right would turn nothing."""
@@ -95,7 +97,7 @@ def build_network(
 
 
 @torch.no_grad()
-def whiten(network: Qwen2VLForConditionalGeneration, patches: Sequence[Tensor]) -> None:
+def whiten(network: Qwen2VLForConditionalGeneration, patches: Iterable[Tensor]) -> None:
     """Let the first layer start from the directions in which patches vary, all equally strong.
 
     Random filters see little but brightness, which varies most; a pore is in what varies least.
@@ -105,32 +107,50 @@ def whiten(network: Qwen2VLForConditionalGeneration, patches: Sequence[Tensor]) 
     patches : (n, 1176) each, as the image processor gives them
     """
     weight = network.model.visual.patch_embed.proj.weight  # (width, 3, 2, 14, 14)
-    # A still picture is given as two frames, which are the same.
-    seen = torch.cat(list(patches)).view(-1, *weight.shape[1:])[:, :, 0].flatten(1)
-    seen = seen - seen.mean(dim=0)
-    variances, directions = torch.linalg.eigh(seen.T @ seen / len(seen))
-    count = min(len(weight), len(variances))
-    strongest = slice(-count, None)
-    filters = directions[:, strongest] / (variances[strongest] + NOISE).sqrt()
-    weight[:count] = filters.T.reshape(count, 3, 1, PATCH, PATCH).expand(-1, -1, 2, -1, -1) / 4
+    length = weight[0, :, 0].numel()
+    total, products, count = torch.zeros(length), torch.zeros(length, length), 0
+    for part in patches:
+        # A still picture is given as two frames, which are the same.
+        seen = part.view(-1, *weight.shape[1:])[:, :, 0].flatten(1)
+        total += seen.sum(dim=0)
+        products += seen.T @ seen
+        count += len(seen)
+    mean = total / count
+    variances, directions = torch.linalg.eigh(products / count - torch.outer(mean, mean))
+    strongest = slice(-min(len(weight), length), None)
+    filters = directions[:, strongest] / (variances[strongest].clamp(min=0) + NOISE).sqrt()
+    frames = filters.T.reshape(-1, 3, 1, PATCH, PATCH).expand(-1, -1, 2, -1, -1)
+    # Both frames add up; what comes out varies by a half, near what the next layer expects.
+    weight[: len(frames)] = frames / 4
 
 
-def load_folder(network: Qwen2VLForConditionalGeneration, folder: Path) -> None:
-    """Take the weights of a model folder of the same sizes.
+def load_folder(
+    network: Qwen2VLForConditionalGeneration, tokenizer: Qwen2TokenizerFast, folder: Path
+) -> None:
+    """Take the weights of a model folder of the same sizes, and of the same tokens.
 
     Raises
     ------
     ConfigError
-        If it cannot be read, or its sizes are others.
+        If it cannot be read, or is of another kind.
     """
+    from tokenizers import Tokenizer
     from transformers import Qwen2VLForConditionalGeneration
 
     try:
-        before = Qwen2VLForConditionalGeneration.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
+        before, info = Qwen2VLForConditionalGeneration.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
+        same = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+        if info["missing_keys"] or same != tokenizer.get_vocab():
+            raise ValueError("other weights or tokens")
         network.load_state_dict(before.state_dict())
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # The libraries raise whatever a malformed file makes them stumble over.
         raise ConfigError("init_unusable", folder=str(folder)) from error
 
 
@@ -164,11 +184,19 @@ def write_folder(
     tokenizer: Qwen2TokenizerFast,
     sizes: VlmArchitecture,
 ) -> None:
-    """Write a model folder as Hugging Face lays it out, the weights in half precision."""
+    """Write a model folder as Hugging Face lays it out, the weights in half precision.
+
+    Raises
+    ------
+    ConfigError
+        If a weight does not fit into half precision.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    # With its old description a folder half written would pass for whole.
+    (folder / MODEL_NAME).unlink(missing_ok=True)
     state = {name: tensor.half() for name, tensor in network.state_dict().items()}
     if not all(torch.isfinite(tensor).all() for tensor in state.values()):
-        raise ValueError("a weight does not fit into half precision")
+        raise ConfigError("weights_too_large")
     network.save_pretrained(folder, state_dict=state, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     write_atomic(folder / "preprocessor_config.json", json.dumps(_preprocessing(sizes), indent=2))

@@ -1,7 +1,7 @@
 """A small tokenizer of Qwen2-VL's kind for what a demo model reads and writes.
 
 Byte-level BPE, as the published one, learnt from the station's prompts and from the answers that
-are taught. Pieces may span several words, so that a prompt takes dozens of tokens and not hundreds;
+are taught. Pieces may span several words, so that a prompt takes some hundred tokens;
 numbers and punctuation are pieces of their own, so that a coordinate is one token.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from inspection.errors import ConfigError
 from training.vlm_texts import CONFIDENCES, STEP
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def learn_tokenizer(texts: Iterable[str], size: int) -> Qwen2TokenizerFast:
 
     Raises
     ------
-    ValueError
+    ConfigError
         If a number that answers write does not become one token.
     """
     from transformers import Qwen2TokenizerFast
@@ -69,7 +70,7 @@ def learn_tokenizer(texts: Iterable[str], size: int) -> Qwen2TokenizerFast:
     core.train_from_iterator(texts, trainer)
     for number in (*range(0, 1000 + STEP, STEP), *CONFIDENCES):
         if len(core.encode(str(number), add_special_tokens=False).ids) != 1:
-            raise ValueError(f"{number} is not one token: the vocabulary is too small")
+            raise ConfigError("vlm_vocabulary_small", size=size)
     return Qwen2TokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         eos_token="<|im_end|>",
@@ -78,3 +79,8 @@ def learn_tokenizer(texts: Iterable[str], size: int) -> Qwen2TokenizerFast:
         chat_template=CHAT_TEMPLATE,
         model_max_length=4096,
     )
+
+
+def spelling(tokenizer: Qwen2TokenizerFast) -> str:
+    """Return all that a tokenizer goes by, to tell two apart."""
+    return str(tokenizer.backend_tokenizer.to_str())

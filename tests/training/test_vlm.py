@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import shutil
 import threading
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from transformers import Qwen2VLProcessor
 
 from inspection.errors import ConfigError
+from inspection.images import load_content
 from inspection.model_store import altered_files, installed_model
 from inspection.models.vlm import VlmPredictor
 from inspection.models.vlm_folder import read_vlm_folder
@@ -30,7 +33,7 @@ TINY = (
     "architecture.text={width: 32, depth: 2, heads: 2, key_value_heads: 1, intermediate: 32,"
     " looked_at: 1}",
     "architecture.min_pixels=12544",
-    "architecture.max_pixels=25088",
+    "architecture.max_pixels=37632",
     "warmup={epochs: 1, steps: 2, batch_size: 4, side: 56}",
     "training.epochs=2",
     "training.steps=2",
@@ -73,17 +76,22 @@ def weights(folder):
 def test_the_folder_is_a_demo_model_that_the_station_runs(trained, lot):
     model = installed_model(trained, "vlm")
     assert model.demo
-    assert model.family == "qwen2_vl"
+    assert (model.family, model.licence) == ("qwen2_vl", "Apache-2.0")
     assert lot.name in model.source
     assert not list(altered_files(trained, model))
-    predictor = VlmPredictor(read_vlm_folder(trained), "cpu")
-    picture = read_examples([lot], 25088)[0].pixels
+    folder = read_vlm_folder(trained)
+    assert folder.trained_pixels == (12544, 37632)
+    ref = read_examples([lot], 37632)[0].ref
+    picture = load_content(ref.path, modality=ref.modality, max_pixels=37632).pixels
     limits = load_vlm_config().limits.model_copy(
-        update={"max_pixels": 25088, "min_pixels": 12544, "max_new_tokens": 24}
+        update={"max_pixels": 37632, "min_pixels": 12544, "max_new_tokens": 24}
     )
     told: list[str] = []
-    written = predictor.answer(picture, "CT", limits, cancel=threading.Event(), on_text=told.append)
-    assert written.tokens >= 1
+    written = VlmPredictor(folder, "cpu").answer(
+        picture, "CT", limits, cancel=threading.Event(), on_text=told.append
+    )
+    assert 12544 <= written.input_size[0] * written.input_size[1] <= 37632
+    assert written.text.startswith(told[-1]) or told[-1].startswith(written.text)
 
 
 def test_weights_are_stored_in_half_precision(trained):
@@ -91,8 +99,7 @@ def test_weights_are_stored_in_half_precision(trained):
 
 
 def test_an_interrupted_training_ends_as_an_unbroken_one(trained, lot, tmp_path):
-    run = Run(out=tmp_path, data=(lot,), val=lot)
-    steps = iter(range(2))
+    """Interrupted after the decoder has learnt for an epoch, so that all has a state to keep."""
 
     class Stop(Exception):
         pass
@@ -100,18 +107,22 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(trained, lot, tmp_path)
     from training import vlm
 
     class Stopping(vlm.VlmTask):
-        def judge(self):
-            if next(steps) == 1:
+        def batches(self, epoch):
+            if epoch == 2:
                 raise Stop
-            return super().judge()
+            return super().batches(epoch)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vlm, "VlmTask", Stopping)
         with pytest.raises(Stop):
-            train_vlm(config(), run)
-    resumed = train_vlm(config(), Run(out=tmp_path, data=(lot,), val=lot, resume=True))
-    first, second = weights(trained), weights(resumed)
-    assert all(torch.equal(first[name], second[name]) for name in first)
+            train_vlm(config(), Run(out=tmp_path, data=(lot,), val=lot))
+    train_vlm(config(), Run(out=tmp_path, data=(lot,), val=lot, resume=True))
+    first, second = (
+        torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
+        for folder in (trained.parent, tmp_path)
+    )
+    assert all(torch.equal(first["model"][name], second["model"][name]) for name in first["model"])
+    assert first["state"] == second["state"]
 
 
 def test_every_epoch_is_logged(trained):
@@ -136,19 +147,32 @@ def test_weights_of_another_size_are_refused(trained, lot, tmp_path):
     assert refused.value.message.code == "init_unusable"
 
 
+def test_weights_of_other_tokens_are_refused(trained, lot, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    text = (other / "tokenizer.json").read_text(encoding="utf-8")
+    (other / "tokenizer.json").write_text(text.replace('"judgement"', '"judgment"'), "utf-8")
+    with pytest.raises(ConfigError) as refused:
+        train_vlm(config(), Run(out=tmp_path / "run", data=(lot,), val=lot, init=other))
+    assert refused.value.message.code == "init_unusable"
+
+
 def test_a_lot_to_validate_on_is_asked_for(lot, tmp_path):
     with pytest.raises(ConfigError) as refused:
         train_vlm(config(), Run(out=tmp_path, data=(lot,)))
     assert refused.value.message.code == "val_needed"
 
 
-def test_a_lot_without_defects_is_refused(tmp_path):
-    normal = write_lot(
-        tmp_path / "normal", SyntheticLot(batteries=2, slices=3, views=2, canvas=128, defects=0.0)
-    )
+@pytest.mark.parametrize(
+    ("data", "val", "code"),
+    [("normal", "lot", "examples_missing_ct"), ("lot", "normal", "val_examples_missing")],
+)
+def test_lots_without_defects_are_refused(lot, tmp_path, data, val, code):
+    spec = SyntheticLot(batteries=2, slices=3, views=2, canvas=128, defects=0.0)
+    lots = {"lot": lot, "normal": write_lot(tmp_path / "normal", spec)}
     with pytest.raises(ConfigError) as refused:
-        train_vlm(config(), Run(out=tmp_path / "run", data=(normal,), val=normal))
-    assert refused.value.message.code == "examples_missing"
+        train_vlm(config(), Run(out=tmp_path / "run", data=(lots[data],), val=lots[val]))
+    assert refused.value.message.code == code
 
 
 @pytest.mark.parametrize(
@@ -160,19 +184,22 @@ def test_a_wrong_configuration_is_refused(override):
     assert refused.value.message.code == "config_invalid"
 
 
+@pytest.mark.parametrize("modality", ["ct", "rgb"])
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_a_lesson_asks_what_the_station_asks(teacher, lot, trained, language):
-    """The tokens before an answer, and the pixels, are those of the folder's own processor."""
-    example = next(e for e in read_examples([lot], 25088) if e.modality == "rgb")
+def test_a_lesson_asks_what_the_station_asks(teacher, lot, trained, language, modality):
+    """The tokens before an answer, and the pixels, are those that the station makes."""
+    example = next(e for e in read_examples([lot], 37632) if e.modality == modality)
     batch = teacher.batch([lesson_of(example, example.pixels, example.boxes, language)])
     processor = Qwen2VLProcessor.from_pretrained(trained, use_fast=True)
-    prompt = Prompts(load_vlm_config(), "token_thousandths").of("rgb", language)
+    prompt = Prompts(load_vlm_config(), "token_thousandths").of(modality, language)
     content = [{"type": "image"}, {"type": "text", "text": prompt}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": content}], add_generation_prompt=True
     )
+    seen = load_content(example.ref.path, modality=modality, max_pixels=37632).pixels
+    seen = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
     asked = processor(
-        text=[text], images=[example.pixels], input_data_format="channels_last", return_tensors="pt"
+        text=[text], images=[seen], input_data_format="channels_last", return_tensors="pt"
     )
     start = int(batch.asked[0]) + 1
     assert asked["input_ids"][0].tolist() == batch.ids[0, :start].tolist()
@@ -184,21 +211,37 @@ def test_a_lesson_asks_what_the_station_asks(teacher, lot, trained, language):
 
 def test_a_cut_out_shows_the_whole_defect_where_it_fits(lot):
     rng = np.random.default_rng(1)
-    for example in (e for e in read_examples([lot], 25088) if e.is_defect):
+    whole = 0
+    for example in (e for e in read_examples([lot], 37632) if e.is_defect):
         height, width = example.pixels.shape[:2]
         size = (example.boxes[0, 2:] - example.boxes[0, :2]) * [width, height]
-        for _ in range(5):
-            part = cut_out(example, 64, rng)
-            assert part.kinds == example.kinds
-            assert (part.boxes >= 0).all()
-            rows, columns = part.pixels.shape[:2]
+        part = cut_out(example, 64, rng)
+        rows, columns = part.pixels.shape[:2]
+        assert max(rows, columns) <= 64
+        assert part.kinds == example.kinds
+        if (size <= 63).all():
             cut = (part.boxes[0, 2:] - part.boxes[0, :2]) * [columns, rows]
-            if (size <= 63).all():
-                assert np.allclose(cut, size, atol=0.01)
+            assert np.allclose(cut, size, atol=0.01)
+            whole += 1
+    assert whole > 0
+
+
+def test_even_the_smallest_defect_is_on_a_visual_token(teacher, lot):
+    example = next(e for e in read_examples([lot], 37632) if e.modality == "ct" and e.is_defect)
+    _, rows, columns = (int(n) // 2 for n in _sight(teacher, example, example.boxes).grids[0])
+    corner = np.array([1 / columns, 1 / rows], np.float32)
+    tiny = np.concatenate([corner - 0.004, corner + 0.004])[None].astype(np.float32)
+    kinds = example.kinds[:1]
+    sight = _sight(teacher, dataclasses.replace(example, kinds=kinds), tiny)
+    assert sight.kinds.any()
+
+
+def _sight(teacher, example, boxes):
+    return teacher.sight([lesson_of(example, example.pixels, boxes, "en")])
 
 
 def test_what_a_visual_token_shows_is_where_the_defect_is(teacher, lot):
-    example = next(e for e in read_examples([lot], 25088) if e.is_defect)
+    example = next(e for e in read_examples([lot], 37632) if e.is_defect)
     sight = teacher.sight([lesson_of(example, example.pixels, example.boxes, "en")])
     _, rows, columns = (int(n) // 2 for n in sight.grids[0])
     shown = sight.kinds.any(dim=1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="configs/cnn.yaml or an autoencoder's.")],
+    config: Annotated[Path, typer.Argument(help="A file of configs, such as cnn.yaml.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run and its model folder.")],
     data: Annotated[
         list[Path] | None,
