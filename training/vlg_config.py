@@ -87,12 +87,17 @@ class VlgLossConfig(Config):
     ----------
     dense : of every place's own proposal, beside the decoder's boxes
     classes, boxes : which token, and where
+    worth : how sure a box of the decoder may be that misses its defect; the more it overlaps it,
+        the surer
+    once : the decoder's last layer may find a defect once only
     focus : exponent by which what is nearly right already counts less
     """
 
     dense: Positive = 1.0
     classes: Positive = 2.0
-    boxes: Positive = 0.25
+    boxes: Positive = 0.5
+    worth: Fraction = 0.2
+    once: bool = False
     focus: float = Field(default=2.0, ge=0.0)
 
 

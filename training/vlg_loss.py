@@ -1,8 +1,8 @@
 """The VLG's loss: at every place of every stage, and at every layer of the decoder.
 
 From nothing and in little time a decoder alone learns slowly, for one box a defect is all that it
-is told. Every place near a defect is therefore taught what is there, as one-stage detectors are;
-the decoder's last layer alone is held to one box a defect.
+is told. Every place near a defect is therefore taught what is there, as one-stage detectors are,
+and every box of the decoder that overlaps one. The station keeps the surest of such boxes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ NEAR = 1.0
 INNER = 0.2
 """Or this share of the defect's side, where that is more."""
 SHARED = 0.45
-"""Overlap from which a box of the decoder's earlier layers counts as found."""
+"""Overlap from which a box of the decoder counts as one of a defect's."""
+PLACE_WORTH = 0.5
+"""How sure a place near a defect may be of it, however badly its box fits."""
 SMALLEST_STAGE = 24.0
 """Pixels a side up to which a defect is the first stage's; each later one's are twice as large."""
 NORMAL_PAIRS = 8
@@ -61,18 +63,25 @@ class VlgLoss(nn.Module):
         dense, layers = answers(self.model, batch.pixels, batch.ids, batch.mask)
         places = places_of(self._network, batch.pixels.shape[-2], batch.pixels.shape[-1])
         config = self._config
-        loss = config.dense * self._of(dense, batch, [near(places, t) for t in batch.targets])
+        pairs = [near(places, target) for target in batch.targets]
+        loss = config.dense * self._of(dense, batch, pairs, PLACE_WORTH)
         for number, layer in enumerate(layers):
-            last = number == len(layers) - 1
+            alone = config.once and number == len(layers) - 1
             pairs = [
-                found(Answer(layer.words[i], layer.boxes[i]), target, alone=last)
+                found(Answer(layer.words[i], layer.boxes[i]), target, alone=alone)
                 for i, target in enumerate(batch.targets)
             ]
-            loss = loss + self._of(layer, batch, pairs)
+            loss = loss + self._of(layer, batch, pairs, config.worth)
         return loss
 
-    def _of(self, answer: Answer, batch: Batch, pairs: Sequence[Tensor]) -> Tensor:
-        """Return the loss of boxes, given the target of each: -1 for none, -2 is left out."""
+    def _of(self, answer: Answer, batch: Batch, pairs: Sequence[Tensor], worth: float) -> Tensor:
+        """Return the loss of boxes.
+
+        Parameters
+        ----------
+        pairs : the target of each box by picture, -1 for none, -2 is left out
+        worth : how sure a box may be that misses its target; the more it overlaps it, the surer
+        """
         there = batch.mask.bool()[:, None].expand_as(answer.words)
         wanted = torch.zeros_like(answer.words)
         counted = there.clone()
@@ -87,7 +96,7 @@ class VlgLoss(nn.Module):
             boxes = answer.boxes[i, chosen]
             overlaps = paired_overlap(boxes, true)
             missed.append(box_loss(boxes, true, overlaps))
-            quality = 0.5 + 0.5 * overlaps[:, 0].detach()
+            quality = worth + (1 - worth) * overlaps[:, 0].detach()
             wanted[i, chosen] = target.tokens[pair[chosen]] * quality[:, None]
             total += float(target.tokens[pair[chosen]].sum())
         words, wanted = answer.words[counted], wanted[counted]

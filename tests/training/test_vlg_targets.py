@@ -14,9 +14,15 @@ from inspection.records import ImageRef
 from inspection.vlg_config import load_vlg_config
 from training.config import read_training_config
 from training.examples import Example
-from training.vlg_batches import Target, cut, pace, plan, target
-from training.vlg_config import CaptionConfig, VlgNetwork, VlgTraining, VlgWarmup
-from training.vlg_loss import Answer, found, near, overlaps_of, places_of
+from training.vlg_batches import Batch, Target, cut, pace, padded, plan, target
+from training.vlg_config import (
+    CaptionConfig,
+    VlgLossConfig,
+    VlgNetwork,
+    VlgTraining,
+    VlgWarmup,
+)
+from training.vlg_loss import Answer, VlgLoss, found, near, overlaps_of, places_of
 from training.vlg_network import build_network, build_tokenizer, scaled
 from training.vlg_text import MODALITIES, Captions
 
@@ -207,3 +213,23 @@ def test_scaled_weights_give_scaled_logits_and_the_same_boxes(captions):
     wanted = 1.7 * before.logits[..., :length]
     torch.testing.assert_close(after.logits[..., :length], wanted, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(after.pred_boxes, before.pred_boxes, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_batch_without_defects_teaches_doubt_and_one_with_them_boxes(captions, once):
+    torch.manual_seed(4)
+    model = build_network(NETWORK, 1101)
+    loss = VlgLoss(model, NETWORK, VlgLossConfig(once=once))
+    caption = captions.full("ct")
+    ids, mask = padded([caption, captions.of(["pore"])])
+    pore = example("porosity")
+    there = target(pore.kinds, pore.boxes, caption, captions, ids.shape[1])
+    nothing = target((), pore.boxes[:0], caption, captions, ids.shape[1])
+    pixels = torch.rand(2, 3, 90, 60)
+    doubt = loss(Batch(pixels, ids, mask, (nothing, nothing)))
+    assert 0 < doubt.item() < 1
+    taught = loss(Batch(pixels, ids, mask, (there, nothing)))
+    assert doubt.item() < taught.item() < float("inf")
+    taught.backward()
+    gradients = [p.grad for p in model.bbox_embed.parameters()]
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
