@@ -12,9 +12,9 @@ from inspection.vlg_config import load_vlg_config
 from training.checkpoints import identity_of
 from training.distributed import Processes
 from training.examples import Example, both_kinds, read_examples
-from training.installing import describe_folder
 from training.logging_config import LoggingConfig
 from training.loop import Judged, fit
+from training.model_description import describe_folder
 from training.optimisers import BY_MUON
 from training.precision import autocast, choose_dtype
 from training.runs import Run, begin_run, digest_of, require_plain_run
@@ -97,7 +97,7 @@ class VlgTask:
         self.config, self.settings = config, config.training
         self.run_name, self.epochs = config.run_name, config.training.epochs
         self._examples, self._out = examples, run.out
-        self._lots = [path.resolve().name for path in run.lots]
+        self._run = run
         self._device = processes.device
         queries = load_vlg_config()
         phrases = [phrase for modality in MODALITIES for phrase in queries.phrases(modality)]
@@ -162,7 +162,7 @@ class VlgTask:
             family=FAMILY,
             name=self.config.name,
             demo=self.config.demo,
-            lots=self._lots,
+            run=self._run,
         )
 
     def draw(

@@ -54,6 +54,11 @@ class Batch:
     mask: Tensor
     targets: tuple[Target, ...]
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        targets = tuple(Target(t.boxes.to(device), t.tokens.to(device)) for t in self.targets)
+        return Batch(self.pixels.to(device), self.ids.to(device), self.mask.to(device), targets)
+
 
 def plan(examples: Sequence[Example], training: VlgTraining, epoch: int) -> list[Step]:
     """Return the pictures of each step of an epoch: of one modality, and alike in shape."""

@@ -67,7 +67,7 @@ class Judge:
         training: VlgTraining,
     ) -> None:
         self._queries, self._captions, self._limits = queries, captions, limits
-        self._limit = training.false_boxes
+        self._false_boxes = training.false_boxes
         normal = [e for e in examples if not e.is_defect]
         count = min(training.judged_normals, len(normal))
         self._normal = [normal[index * len(normal) // count] for index in range(count)]
@@ -83,7 +83,7 @@ class Judge:
             normal = [(e, *self._answer(model, e)) for e in self._normal]
         model.train(was_training)
         tried = [self._figures(defective, normal, scale) for scale in SCALES]
-        return max(tried, key=lambda found: (*found.rank(self._limit), -abs(found.scale - 1)))
+        return max(tried, key=lambda found: (*found.rank(self._false_boxes), -abs(found.scale - 1)))
 
     def _answer(
         self, model: GroundingDinoForObjectDetection, example: Example

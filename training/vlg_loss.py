@@ -60,8 +60,10 @@ class VlgLoss(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss of a batch."""
+        batch = batch.to(self.model.device)
         dense, layers = answers(self.model, batch.pixels, batch.ids, batch.mask)
-        places = places_of(self._network, batch.pixels.shape[-2], batch.pixels.shape[-1])
+        height, width = batch.pixels.shape[-2:]
+        places = places_of(self._network, height, width, self.model.device)
         config = self._config
         pairs = [near(places, target) for target in batch.targets]
         loss = config.dense * self._of(dense, batch, pairs, PLACE_WORTH)
@@ -151,7 +153,9 @@ class Places:
     size: Tensor
 
 
-def places_of(network: VlgNetwork, height: int, width: int) -> Places:
+def places_of(
+    network: VlgNetwork, height: int, width: int, device: torch.device | None = None
+) -> Places:
     """Return the places of all stages in the network's order."""
     rows, columns = -(-height // network.patch), -(-width // network.patch)
     centres: list[Tensor] = []
@@ -165,12 +169,13 @@ def places_of(network: VlgNetwork, height: int, width: int) -> Places:
         stages.append(torch.full((rows * columns,), stage))
         rows, columns = -(-rows // 2), -(-columns // 2)
     size = torch.tensor([width, height])
-    return Places(torch.cat(centres), torch.cat(cells), torch.cat(stages), size)
+    parts = (torch.cat(centres), torch.cat(cells), torch.cat(stages), size)
+    return Places(*(part.to(device) for part in parts))
 
 
 def near(places: Places, target: Target) -> Tensor:
     """Return (N,) the target that each place is taught, -1 for none, -2 where it is left out."""
-    pair = torch.full((len(places.centres),), -1)
+    pair = torch.full_like(places.stages, -1)
     # The network proposes nothing at the very edge.
     edge = ((places.centres <= 0.01) | (places.centres >= 0.99)).any(-1)
     for number in (-target.boxes[:, 2:].prod(-1)).argsort().tolist():
@@ -195,7 +200,7 @@ def found(answer: Answer, target: Target, *, alone: bool) -> Tensor:
     ----------
     alone : one box a target; otherwise what overlaps it enough is its too
     """
-    pair = torch.full((len(answer.boxes),), -1)
+    pair = torch.full((len(answer.boxes),), -1, device=answer.boxes.device)
     if not len(target.boxes):
         return pair
     with torch.no_grad():
@@ -208,7 +213,7 @@ def found(answer: Answer, target: Target, *, alone: bool) -> Tensor:
             best, which = overlaps.max(-1)
             pair[best > SHARED] = which[best > SHARED]
         boxes, targets = linear_sum_assignment(costs.numpy(force=True))
-        pair[torch.from_numpy(boxes)] = torch.from_numpy(targets)
+        pair[torch.from_numpy(boxes).to(pair.device)] = torch.from_numpy(targets).to(pair.device)
     return pair
 
 

@@ -18,7 +18,7 @@ from inspection.records import Rect
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.vlg_config import load_vlg_config
 from training.config import read_training_config
-from training.installing import describe_folder
+from training.model_description import describe_folder
 from training.runs import Run
 from training.vlg import VlgTask, train_vlg
 
@@ -83,10 +83,9 @@ def test_a_training_gives_a_folder_that_the_station_loads(lot, tmp_path):
     assert [answer.boxes.shape for answer in answers] == [(6, 4)]
 
     (folder / "model_card.md").write_text("figures", encoding="utf-8")
-    described = describe_folder(
-        folder, "vlg", family=model.family, name=model.name, demo=True, lots=["lot"]
-    )
-    assert "model_card.md" in described.files
+    run = Run(out=out, data=(lot,), val=lot)
+    describe_folder(folder, "vlg", family=model.family, name=model.name, demo=True, run=run)
+    assert "model_card.md" in installed_model(folder, "vlg").files
 
 
 def test_a_resumed_training_ends_as_an_unbroken_one(lot, tmp_path):
