@@ -92,7 +92,7 @@ def train_vlm(config: DemoVlmConfig, run: Run) -> Path:
         prompts = Prompts(load_vlm_config(), FAMILIES[FAMILY].scale)
         questions = [prompts.of(m, language) for m in ("ct", "rgb") for language in LANGUAGES]
         tokenizer = learn_tokenizer(texts_for_tokenizer(questions), config.architecture.vocabulary)
-        teacher = Teacher(tokenizer, config.architecture, prompts)
+        teacher = Teacher(tokenizer, config.architecture, prompts, places=config.places)
         sides = Sides(train, val)
         network = build_network(config.architecture, tokenizer)
         if run.init is None:

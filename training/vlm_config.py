@@ -127,12 +127,19 @@ class VlmTraining(MuonLoopConfig):
 
 
 class DemoVlmConfig(TrainingFile):
-    """The whole file; ``name`` is the model's."""
+    """The whole file; ``name`` is the model's.
+
+    Parameters
+    ----------
+    places : False teaches answers that do not say where a defect is, for a network that has not
+        learnt it: better silent than wrong
+    """
 
     model: Literal["vlm"]
     name: str = Field(min_length=1)
     demo: bool = False
     architecture: VlmArchitecture
+    places: bool = True
     augmentation: ExampleAugmentation = ExampleAugmentation()
     loss: VlmLossConfig = VlmLossConfig()
     warmup: SightWarmup = SightWarmup()

@@ -60,11 +60,13 @@ def mark(sums: Sums, told: Told, batch: LessonBatch, teacher: Teacher) -> None:
         sums.right += int(right[0])
         defective = int(batch.targets[verdict][0]) == teacher.defect
         sums.seen += int(seen[row] == defective)
-        wanted = batch.targets[own & (batch.parts == COORDINATE)][:4]
-        if len(wanted) < 4:
+        if not defective:
             continue
         sums.defects += 1
         sums.types += int(right[1])
+        wanted = batch.targets[own & (batch.parts == COORDINATE)][:4]
+        if len(wanted) < 4:
+            continue
         logits = told.logits[own & (batch.parts == COORDINATE)][:4]
         corners = numbers[logits[:, numbers].argmax(dim=1)]
         sums.overlap += _overlap(

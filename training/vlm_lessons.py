@@ -112,14 +112,21 @@ class Teacher:
     tokenizer : of the network
     sizes : of the network
     prompts : the station's
+    places : whether answers say where a defect is
     """
 
     def __init__(
-        self, tokenizer: Qwen2TokenizerFast, sizes: VlmArchitecture, prompts: Prompts
+        self,
+        tokenizer: Qwen2TokenizerFast,
+        sizes: VlmArchitecture,
+        prompts: Prompts,
+        *,
+        places: bool = True,
     ) -> None:
         from transformers import Qwen2VLImageProcessorFast
 
         self.tokenizer = tokenizer
+        self._places = places
         self._images: Any = Qwen2VLImageProcessorFast(
             min_pixels=sizes.min_pixels,
             max_pixels=sizes.max_pixels,
@@ -203,7 +210,7 @@ class Teacher:
         """Return all tokens of a lesson, where its answer starts, and what its tokens are."""
         before, after = self._questions[lesson.seen.modality, lesson.language]
         # What stands for the confidence is never learnt: the network states its own.
-        text = answer_of(lesson.seen, lesson.language, CONFIDENCES[-1])
+        text = answer_of(lesson.seen, lesson.language, CONFIDENCES[-1], places=self._places)
         answer = self.tokenizer.encode(text, add_special_tokens=False)
         visual = [self._pad] * (math.prod(grid) // MERGE**2)
         question = [*before, *visual, *after]

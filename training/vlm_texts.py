@@ -89,6 +89,20 @@ _DEFECTS: dict[Language, dict[str, tuple[str, ...]]] = {
         ),
     },
 }
+_UNPLACED: dict[Language, dict[str, str]] = {
+    "en": {
+        "porosity": "A dark pore lies between the layers.",
+        "resin_overflow": "Resin overflow is seen.",
+        "pollution": "The wrap is soiled.",
+        "damaged": "There is damage to the surface.",
+    },
+    "ko": {
+        "porosity": "어두운 기공이 있습니다.",
+        "resin_overflow": "수지 넘침이 있습니다.",
+        "pollution": "오염이 보입니다.",
+        "damaged": "손상이 보입니다.",
+    },
+}
 _MORE: dict[Language, str] = {
     "en": " There are {count} such places in all.",
     "ko": " 이러한 곳이 모두 {count} 군데 있습니다.",
@@ -135,7 +149,7 @@ class Seen:
     boxes: NDArray[np.float32]
 
 
-def answer_of(seen: Seen, language: Language, confidence: int) -> str:
+def answer_of(seen: Seen, language: Language, confidence: int, *, places: bool = True) -> str:
     """Return the answer to be learnt.
 
     Parameters
@@ -143,14 +157,15 @@ def answer_of(seen: Seen, language: Language, confidence: int) -> str:
     seen : what the label says
     language : of the explanation
     confidence : hundredths, one of `CONFIDENCES`
+    places : False leaves out where a defect is, in words and boxes
     """
-    order = _by_size(seen.boxes)
+    order = _by_size(seen.boxes) if places else []
     boxes = ", ".join(str(corners_of(seen.boxes[i])) for i in order)
     judgement = "defect" if seen.kinds else "normal"
     kind = f'"{seen.name}"' if seen.kinds else "null"
     return (
         f'{{"judgement": "{judgement}", "defect_type": {kind}, '
-        f'"explanation": "{explain(seen, language)}", '
+        f'"explanation": "{explain(seen, language, places=places)}", '
         f'"confidence": 0.{confidence}, "bboxes": [{boxes}]}}'
     )
 
@@ -162,12 +177,14 @@ def corners_of(box: NDArray[np.float32]) -> list[int]:
     return [left, top, max(right, left + STEP), max(bottom, top + STEP)]
 
 
-def explain(seen: Seen, language: Language) -> str:
-    """Return one or two sentences on what is seen and where."""
+def explain(seen: Seen, language: Language, *, places: bool = True) -> str:
+    """Return one or two sentences on what is seen, and where."""
     if not seen.kinds:
         wordings = _NORMAL[language][seen.modality]
         return wordings[_variant(seen.name, len(wordings))]
     largest = _by_size(seen.boxes)[0]
+    if not places:
+        return _UNPLACED[language][seen.kinds[largest]]
     kind, box = seen.kinds[largest], seen.boxes[largest]
     row, column = (min(2, int(3 * float(box[i] + box[i + 2]) / 2)) for i in (1, 0))
     place = _PLACES[language][row][column]

@@ -104,3 +104,15 @@ def test_a_box_spans_something_however_small_the_defect():
         left, top, right, bottom = corners_of(np.full(4, edge, np.float32))
         assert 0 <= left < right <= 1000
         assert 0 <= top < bottom <= 1000
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize(("modality", "name", "kind"), DEFECTS)
+def test_a_network_that_knows_no_places_is_taught_to_name_none(modality, name, kind, language):
+    told = set()
+    for box in everywhere():
+        text = answer_of(Seen(modality, name, (kind,), boxes(box)), language, 75, places=False)
+        told.add(text)
+        answer = read_answer(text, modality=modality, frame=FRAME)
+        assert (answer.judgement, answer.defect_type, answer.boxes) == ("defect", name, ())
+    assert len(told) == 1
