@@ -49,7 +49,7 @@ from training.vlm_lessons import (
 )
 from training.vlm_loss import VlmLoss
 from training.vlm_network import build_network, load_folder, whiten, write_folder
-from training.vlm_texts import texts_for_tokenizer
+from training.vlm_texts import CONFIDENCES, texts_for_tokenizer
 from training.vlm_tokenizer import learn_tokenizer, spelling
 
 if TYPE_CHECKING:
@@ -230,7 +230,9 @@ class VlmTask:
         lessons = []
         for example, rng in self._drawn(epoch, step, self.settings.batch_size):
             pixels, boxes = augment(example, self.config.augmentation, rng)
-            lessons.append(lesson_of(example, pixels, boxes, LANGUAGES[int(rng.integers(2))]))
+            lesson = lesson_of(example, pixels, boxes, LANGUAGES[int(rng.integers(2))])
+            confidence = CONFIDENCES[int(rng.integers(len(CONFIDENCES)))]
+            lessons.append(replace(lesson, confidence=confidence))
         return self._teacher.batch(self._processes.share(lessons)).to(self._processes.device)
 
     def _drawn(

@@ -40,11 +40,18 @@ WORD, VERDICT, COORDINATE, CONFIDENCE = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A picture, what it shows, and the language it is asked about in."""
+    """A picture, what it shows, and the language it is asked about in.
+
+    Parameters
+    ----------
+    confidence : that stands in the answer, hundredths. It is not what is learnt, which is the
+        network's own; but what comes after any confidence is.
+    """
 
     pixels: Pixels
     seen: Seen
     language: Language
+    confidence: int = CONFIDENCES[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +216,7 @@ class Teacher:
     def _row(self, lesson: Lesson, grid: list[int]) -> tuple[list[int], int, list[int]]:
         """Return all tokens of a lesson, where its answer starts, and what its tokens are."""
         before, after = self._questions[lesson.seen.modality, lesson.language]
-        # What stands for the confidence is never learnt: the network states its own.
-        text = answer_of(lesson.seen, lesson.language, CONFIDENCES[-1], places=self._places)
+        text = answer_of(lesson.seen, lesson.language, lesson.confidence, places=self._places)
         answer = self.tokenizer.encode(text, add_special_tokens=False)
         visual = [self._pad] * (math.prod(grid) // MERGE**2)
         question = [*before, *visual, *after]

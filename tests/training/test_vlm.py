@@ -258,3 +258,12 @@ def test_what_a_visual_token_shows_is_where_the_defect_is(teacher, lot):
         centre = torch.tensor([column + 0.5, row + 0.5] * 2)
         sides = (sight.offsets[token] + centre) / torch.tensor([columns, rows, columns, rows])
         assert torch.allclose(sides, box, atol=1e-5)
+
+
+def test_what_follows_a_confidence_is_taught_for_every_confidence(teacher, lot):
+    """What is written after it would else be a guess, and the answer no JSON any more."""
+    example = read_examples([lot], 37632)[0]
+    lesson = lesson_of(example, example.pixels, example.boxes, "en")
+    for confidence in (50, 70, 95):
+        batch = teacher.batch([dataclasses.replace(lesson, confidence=confidence)])
+        assert f'"confidence": 0.{confidence}, "bboxes"' in teacher.tokenizer.decode(batch.targets)
