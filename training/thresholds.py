@@ -51,7 +51,11 @@ def f1_max_threshold(scores: Scores, is_defect: Labels) -> float:
     is_defect : (N,) bool, with at least one True
     """
     ordered = np.unique(scores.astype(np.float64))
-    candidates = np.concatenate([[ordered[0] / 2], (ordered[:-1] + ordered[1:]) / 2])
+    below, above = ordered[:-1], ordered[1:]
+    middle = (below + above) / 2
+    # Between two numbers that have none between them the middle is one of them.
+    between = np.where(middle < above, middle, below)
+    candidates = np.concatenate([[ordered[0] / 2], between])
     defects = np.sort(scores[is_defect].astype(np.float64))
     normals = np.sort(scores[~is_defect].astype(np.float64))
     hits = len(defects) - np.searchsorted(defects, candidates, side="right")

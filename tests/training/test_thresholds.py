@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.metrics import f1_score, precision_recall_curve
@@ -42,6 +42,7 @@ def test_f1_max_takes_the_lower_of_two_equals():
     assert f1_max_threshold(scores, defects) == pytest.approx(0.35)
 
 
+@example([(1.0000000000000002e-06, True), (1e-06, False)])  # nothing lies between them
 @given(
     st.lists(st.tuples(st.floats(1e-6, 100), st.booleans()), min_size=1, max_size=40).filter(
         lambda rows: any(defect for _, defect in rows)
