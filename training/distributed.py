@@ -20,6 +20,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from training.precision import choose_device
 
+if dist.is_available():
+    # Default arguments in it keep the group there is when it is imported, and
+    # `DistributedDataParallel` imports it late. A group that is kept is not ended by
+    # `destroy_process_group`: its threads run on, and one that still lets go of a tensor when the
+    # interpreter ends aborts the process.
+    import torch.distributed.nn
+
 T = TypeVar("T")
 
 

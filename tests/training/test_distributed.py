@@ -46,16 +46,16 @@ AE = [
     "training.validation_share=0.34",
 ]
 SCRIPT = """
-import copy, json, sys
+import copy, json, sys, weakref
 import torch
 from torch import nn
 from inspection.console import run
-from inspection.models.backbones import build_classifier
 from training.__main__ import app
-from training.distributed import join_processes
+from training.distributed import Processes, join_processes
 
-torch.distributed.init_process_group("gloo")  # one for all: joining takes seconds
-with join_processes("cpu") as processes:
+def check_gradients(processes: Processes) -> None:
+    from inspection.models.backbones import build_classifier
+
     # In double precision, where rounding cannot hide a wrong gradient.
     torch.manual_seed(0)
     parts = {"backbone": "resnet18", "in_channels": 1, "output_stride": 16}
@@ -70,8 +70,12 @@ with join_processes("cpu") as processes:
         torch.testing.assert_close(other.grad, one.grad, rtol=1e-9, atol=1e-12)
     for one, other in zip(alone.buffers(), shared.buffers(), strict=True):
         torch.testing.assert_close(other, one)
-code = max(run(app, "trainer", words) for words in json.loads(sys.argv[1]))
-torch.distributed.destroy_process_group()
+
+with join_processes("cpu") as processes:  # one group for all: joining takes seconds
+    group = weakref.ref(torch.distributed.group.WORLD)
+    check_gradients(processes)
+    code = max(run(app, "trainer", words) for words in json.loads(sys.argv[1]))
+assert group() is None, "the group's threads outlive it, and may abort the process as it ends"
 sys.exit(code)
 """
 TOLERANCE = 1e-3
