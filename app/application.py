@@ -26,6 +26,7 @@ from app.wording import languages
 from inspection.config import find_policy
 from inspection.console import system_language
 from inspection.errors import InspectionError
+from inspection.messages import Language
 from inspection.model_folders import ModelFolders
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Station(QObject):
     models, sessions_dir : where models and sessions are
     settings_file : where settings are kept
     build : makes a lane of a system; by default the engine's
+    language : of this window; by default the operator's choice or the system's
     """
 
     def __init__(
@@ -89,11 +91,12 @@ class Station(QObject):
         sessions_dir: Path,
         settings_file: SettingsFile,
         build: BuildLane | None = None,
+        language: Language | None = None,
     ) -> None:
         super().__init__()
         self._file = settings_file
         settings = settings_file.load()
-        languages.use(settings.language or system_language())
+        languages.use(language or settings.language or system_language())
         apply_theme(_app(), settings.theme)
         self.errors = ErrorReporter(self)
         self.controller = Controller(
@@ -149,7 +152,12 @@ class Station(QObject):
 
 
 def run(
-    lot: Path | None, models: ModelFolders, sessions_dir: Path, *, autostart: bool = False
+    lot: Path | None,
+    models: ModelFolders,
+    sessions_dir: Path,
+    *,
+    autostart: bool = False,
+    language: Language | None = None,
 ) -> int:
     """Show the window until it is closed.
 
@@ -158,6 +166,7 @@ def run(
     lot : opened at once where given
     models, sessions_dir : where models and sessions are
     autostart : inspect the lot at once
+    language : of this window; by default the operator's choice or the system's
 
     Returns
     -------
@@ -166,7 +175,7 @@ def run(
     """
     log_file = _start_logging()
     app = make_application()
-    station = Station(models, sessions_dir, SettingsFile())
+    station = Station(models, sessions_dir, SettingsFile(), language=language)
     station.errors.install()
     station.window.show()
     # After the first paint: imports hold Python's lock for moments at a time.

@@ -8,6 +8,7 @@ import typer
 
 from app.cli.inspect import InspectOptions, inspect_lot
 from app.cli.lot import write_synthetic_lot
+from app.cli.options import parse_language
 from app.cli.window import open_window
 from app.folders import demo_lot_folder
 from app.platform_check import DisplayError, require_display
@@ -22,19 +23,20 @@ def run_demo(
     headless: bool, models: Path | None, sessions: Path | None, language: str | None, device: str
 ) -> int:
     """Make the lot where needed, then open the window or go on without one."""
+    chosen = None if language is None else parse_language(language)
     lot = prepare_demo_lot()
     if not headless:
         try:
             require_display()
         except DisplayError as error:
-            typer.echo(f"station: {error.text(system_language())}", err=True)
+            typer.echo(f"station: {error.text(chosen or system_language())}", err=True)
             headless = True
     if headless:
         options = InspectOptions(
             lot=lot, sessions=sessions, models=models, language=language, device=device
         )
         return inspect_lot(options)
-    return open_window(lot, models, sessions, autostart=True)
+    return open_window(lot, models, sessions, autostart=True, language=chosen)
 
 
 def prepare_demo_lot() -> Path:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.folders import model_folders, sessions_folder
+from inspection.messages import Language
 
 
 def open_window(
-    lot: Path | None, models: Path | None, sessions: Path | None, *, autostart: bool = False
+    lot: Path | None,
+    models: Path | None,
+    sessions: Path | None,
+    *,
+    autostart: bool = False,
+    language: Language | None = None,
 ) -> int:
     """Open the window and return its exit code.
 
@@ -22,4 +28,10 @@ def open_window(
     require_display()
     from app.application import run
 
-    return run(lot, model_folders(models), sessions_folder(sessions), autostart=autostart)
+    return run(
+        lot,
+        model_folders(models),
+        sessions_folder(sessions),
+        autostart=autostart,
+        language=language,
+    )
