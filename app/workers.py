@@ -218,6 +218,7 @@ class LaneThread(QObject):
     def __init__(self, system: SystemName, parent: QObject) -> None:
         super().__init__(parent)
         self._system: SystemName = system
+        self._ends = False
         self._thread = QThread(self)
         self._thread.setObjectName(f"lane-{system}")
         self._worker = LaneWorker(system)
@@ -241,7 +242,8 @@ class LaneThread(QObject):
         self._requested.emit(job)
 
     def _start(self) -> None:
-        if not self._thread.isRunning():
+        # A window that is closed at once still has its first orders to give.
+        if not self._ends and not self._thread.isRunning():
             self._thread.start()
 
     def unload(self) -> None:
@@ -250,7 +252,8 @@ class LaneThread(QObject):
             self._unload_requested.emit()
 
     def finish(self) -> None:
-        """Have the lane let go of its models and end; cancel its jobs before."""
+        """Have the lane let go of its models and end for good; cancel its jobs before."""
+        self._ends = True
         if self._thread.isRunning():
             self._finish_requested.emit()
 
