@@ -42,14 +42,14 @@ from training.vlm_lessons import (
     LANGUAGES,
     Lesson,
     LessonBatch,
-    SightBatch,
     Teacher,
     cut_out,
     lesson_of,
 )
 from training.vlm_loss import VlmLoss
-from training.vlm_network import build_network, load_folder, whiten, write_folder
-from training.vlm_texts import CONFIDENCES, texts_for_tokenizer
+from training.vlm_network import build_network, load_folder, order_numbers, whiten, write_folder
+from training.vlm_sight import SightBatch
+from training.vlm_texts import CONFIDENCES
 from training.vlm_tokenizer import learn_tokenizer, spelling
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 
 SLOT: FolderSlot = "vlm"
 FAMILY = "qwen2_vl"
+IMAGINED, CUT_OUTS, LESSONS = range(3)
+"""Phases of a training: the decoder alone, the vision tower alone, both."""
 AT_ONCE = 16
 """Pictures that are looked at together where nothing is learnt."""
 WHITENED_BATCHES = 16
@@ -91,14 +93,18 @@ def train_vlm(config: DemoVlmConfig, run: Run) -> Path:
         log.info("%s: %d pictures, %d to validate", config.run_name, len(train), len(val))
         prompts = Prompts(load_vlm_config(), FAMILIES[FAMILY].scale)
         questions = [prompts.of(m, language) for m in ("ct", "rgb") for language in LANGUAGES]
-        tokenizer = learn_tokenizer(texts_for_tokenizer(questions), config.architecture.vocabulary)
-        teacher = Teacher(tokenizer, config.architecture, prompts, places=config.places)
+        tokenizer = learn_tokenizer(questions, config.architecture.vocabulary)
+        teacher = Teacher(tokenizer, config.architecture, prompts)
         sides = Sides(train, val)
         network = build_network(config.architecture, tokenizer)
-        if run.init is None:
-            whiten(network, (teacher.sight(part).patches for part in _some(sides, config)))
-        else:
+        order_numbers(network, list(teacher.numbers))
+        tower = config.training.tower_from
+        if run.init is not None:
             load_folder(network, tokenizer, run.init)
+        if tower is not None:
+            load_folder(network, tokenizer, tower, tower_only=True)
+        elif run.init is None:
+            whiten(network, (teacher.sight(part).patches for part in _some(sides, config)))
         task = VlmTask(config, network, teacher, sides, run, processes)
         images = [(e.ref.path, e.name) for e in (*train, *val)]
         identity = identity_of(
@@ -178,41 +184,55 @@ class VlmTask:
         self.config = config
         self.settings: LoopConfig = config.training
         self.run_name = config.run_name
-        self.epochs = config.warmup.epochs + config.training.epochs
+        self.epochs = config.imagined.epochs + config.warmup.epochs + config.training.epochs
+        if not config.training.tower:
+            for part in (network.model.visual.patch_embed, network.model.visual.blocks):
+                part.requires_grad_(False)
         self._loss = VlmLoss(network, config, teacher).to(processes.device)
         self.criterion: nn.Module = self._loss
         # The heads go into checkpoints with the network.
         self.model: nn.Module = self._loss
         self._network, self._teacher, self._sides, self._run = network, teacher, sides, run
-        self._warming_up = False
+        self._phase = LESSONS
         self._processes = processes
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the matrices of the hidden layers, and everything else."""
         ends = (
-            "seen.",
             "placed.",
+            "measured.",
             "network.lm_head.",
             "network.model.language_model.embed_tokens.",
         )
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
+            if not parameter.requires_grad:
+                continue
             hidden = parameter.ndim == 2 and not name.startswith(ends)
             (matrices if hidden else others).append(parameter)
         return muon_groups(self.config.training, matrices, others)
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch."""
-        warm = epoch < self.config.warmup.epochs
-        return self.config.warmup.steps if warm else self.config.training.steps
+        phases = (self.config.imagined, self.config.warmup, self.config.training)
+        return phases[self._phase_of(epoch)].steps
 
     def batches(self, epoch: int) -> Iterator[LessonBatch | SightBatch]:
         """Yield an epoch's batches."""
-        self._warming_up = epoch < self.config.warmup.epochs
-        build = self._cut_outs if self._warming_up else self._lessons
+        self._phase = self._phase_of(epoch)
+        build = (self._imagined, self._cut_outs, self._lessons)[self._phase]
         steps = range(self.batch_count(epoch))
         return prefetch(partial(build, epoch), steps, self.settings.workers)
+
+    def _phase_of(self, epoch: int) -> int:
+        imagined = self.config.imagined.epochs
+        return (epoch >= imagined) + (epoch >= imagined + self.config.warmup.epochs)
+
+    def _imagined(self, epoch: int, step: int) -> LessonBatch:
+        rng = np.random.default_rng([self.settings.seed, 1 + epoch, step])
+        count, ct_share = self.config.imagined.batch_size, self.config.training.ct_share
+        return self._teacher.imagined(count, ct_share, rng).to(self._processes.device)
 
     def _cut_outs(self, epoch: int, step: int) -> SightBatch:
         warmup = self.config.warmup
@@ -244,32 +264,40 @@ class VlmTask:
             yield self._sides.draw(self.config, rng), rng
 
     def may_stop_after(self, epoch: int) -> bool:
-        """Return whether the decoder is being trained."""
-        return epoch >= self.config.warmup.epochs
+        """Return whether all is being trained."""
+        return self._phase_of(epoch) == LESSONS
 
     def judge(self) -> Judged:
-        """Judge the answers to validation pictures; see `vlm_judge`."""
+        """Judge the answers to validation pictures, or to imagined ones; see `vlm_judge`."""
         self.model.eval()
         sums = Sums()
-        examples = self._sides.judged(self.config.training.judged)
-        for start in range(0, len(examples), AT_ONCE):
-            part = examples[start : start + AT_ONCE]
-            lessons = [
-                lesson_of(e, e.pixels, e.boxes, LANGUAGES[(start + i) % 2])
-                for i, e in enumerate(part)
-            ]
-            batch = self._teacher.batch(lessons).to(self._processes.device)
+        for batch in self._judged():
+            batch = batch.to(self._processes.device)
             with torch.inference_mode():
                 told = self._loss.tell(batch)
-                sums.loss += float(self._loss.loss_of(told, batch)) * len(part)
-            sums.count += len(part)
+                sums.loss += float(self._loss.loss_of(told, batch)) * len(batch.ids)
+            sums.count += len(batch.ids)
             mark(sums, told, batch, self._teacher)
         figures = sums.figures()
         words = figures["val_judgement"] + figures["val_type"] + figures["val_iou"]
-        if self._warming_up:
-            words = 0.0  # what the untaught decoder hits upon is chance
-        rank = (words, figures["val_sight"])
+        # While the tower learns alone, what words hit upon is chance.
+        rank = (self._phase, figures["val_sight"] if self._phase == CUT_OUTS else words)
         return Judged(figures["val_loss"], rank, figures, None)
+
+    def _judged(self) -> Iterator[LessonBatch]:
+        if self._phase == IMAGINED:
+            rng = np.random.default_rng([self.settings.seed, 0])
+            for _ in range(0, self.config.imagined.judged, AT_ONCE):
+                yield self._teacher.imagined(AT_ONCE, self.config.training.ct_share, rng)
+            return
+        examples = self._sides.judged(self.config.training.judged)
+        for start in range(0, len(examples), AT_ONCE):
+            yield self._teacher.batch(
+                [
+                    lesson_of(e, e.pixels, e.boxes, LANGUAGES[(start + i) % 2])
+                    for i, e in enumerate(examples[start : start + AT_ONCE])
+                ]
+            )
 
     def save(self, judged: Judged, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the model folder."""

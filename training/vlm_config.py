@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -84,6 +85,7 @@ class VlmLossConfig(Config):
     coordinates : of a box's numbers
     words : of every other token
     dense : of what the visual tokens say of themselves: kind of defect, its box, their place
+    measured : of a box's sides as the decoder knows them just before it writes them
     spread : a coordinate's neighbours count as nearly right; standard deviation in steps
     """
 
@@ -91,22 +93,38 @@ class VlmLossConfig(Config):
     coordinates: Positive = 1.0
     words: Positive = 0.3
     dense: Positive = 1.0
+    measured: Positive = 1.0
     spread: Positive = 1.0
 
 
 class SightWarmup(Config):
-    """First epochs: the vision tower alone, on cut-outs. They are several times cheaper.
+    """The epochs after: the vision tower alone, on cut-outs. They are several times cheaper.
 
     Parameters
     ----------
     steps : of such an epoch
-    side : of a cut-out, pixels
+    side : of a cut-out, pixels; where a picture is smaller, all of it
     """
 
     epochs: int = Field(default=0, ge=0)
     steps: int = Field(default=200, ge=1)
     batch_size: int = Field(default=32, ge=2)
     side: int = Field(default=5 * PATCH * MERGE, ge=2 * PATCH * MERGE)
+
+
+class Imagination(Config):
+    """The very first epochs: the decoder alone, on visual tokens that no picture has made.
+
+    Parameters
+    ----------
+    steps : of such an epoch
+    judged : imagined pictures that an epoch is judged on
+    """
+
+    epochs: int = Field(default=0, ge=0)
+    steps: int = Field(default=200, ge=1)
+    batch_size: int = Field(default=32, ge=2)
+    judged: int = Field(default=320, ge=2)
 
 
 class VlmTraining(MuonLoopConfig):
@@ -117,31 +135,39 @@ class VlmTraining(MuonLoopConfig):
     steps : of an epoch
     defect_share : share of pictures with a defect in a batch; they are rare in a lot
     ct_share : share of CT slices among either
+    prior : share of pictures with a defect that the judgement is taught for, by weighing the
+        batch; None takes that of the batch, after which too many good parts are called defective
+    tower : whether the vision tower learns on with the decoder, its last layer apart, which does
+        in any case; without it a step is half again as fast
+    tower_from : model folder to take the vision tower from
     judged : validation pictures that an epoch is judged on, half of them with a defect
     """
 
     steps: int = Field(default=200, ge=1)
     defect_share: Fraction = 0.6
     ct_share: Fraction = 0.6
+    prior: Fraction | None = None
+    tower: bool = True
+    tower_from: Path | None = None
     judged: int = Field(default=320, ge=2)
+
+    @model_validator(mode="after")
+    def _can_be_weighed(self) -> Self:
+        if self.prior is not None and not 0 < self.defect_share < 1:
+            raise ValueError("prior asks for a defect_share between 0 and 1")
+        return self
 
 
 class DemoVlmConfig(TrainingFile):
-    """The whole file; ``name`` is the model's.
-
-    Parameters
-    ----------
-    places : False teaches answers that do not say where a defect is, for a network that has not
-        learnt it: better silent than wrong
-    """
+    """The whole file; ``name`` is the model's."""
 
     model: Literal["vlm"]
     name: str = Field(min_length=1)
     demo: bool = False
     architecture: VlmArchitecture
-    places: bool = True
     augmentation: ExampleAugmentation = ExampleAugmentation()
     loss: VlmLossConfig = VlmLossConfig()
+    imagined: Imagination = Imagination()
     warmup: SightWarmup = SightWarmup()
     training: VlmTraining = VlmTraining()
 

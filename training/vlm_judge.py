@@ -15,6 +15,7 @@ import torch
 from training.vlm_config import MERGE
 from training.vlm_lessons import COORDINATE, VERDICT, LessonBatch, Teacher
 from training.vlm_loss import Told
+from training.vlm_sight import KINDS
 
 
 @dataclass(slots=True)
@@ -77,7 +78,8 @@ def mark(sums: Sums, told: Told, batch: LessonBatch, teacher: Teacher) -> None:
 def _seen(told: Told, batch: LessonBatch) -> list[bool]:
     """Return for each picture whether the vision tower sees a defect on any token."""
     ends = (batch.sight.grids.prod(dim=1) // MERGE**2).cumsum(dim=0).tolist()[:-1]
-    return [bool((kinds > 0).any()) for kinds in told.seen[0].tensor_split(ends)]
+    on_defect = (told.seen[0][:, : len(KINDS)] > 0).any(dim=1)
+    return [bool(tokens.any()) for tokens in on_defect.tensor_split(ends)]
 
 
 def _overlap(first: Sequence[int], second: Sequence[int]) -> float:

@@ -23,17 +23,15 @@ from inspection.vlm_config import Prompts
 from training.examples import Example
 from training.transforms import Pixels
 from training.vlm_config import MERGE, PATCH, VlmArchitecture
-from training.vlm_network import KINDS, MEAN, STD
+from training.vlm_imagined import imagine, imagine_tokens
+from training.vlm_network import MEAN, STD
+from training.vlm_sight import ImaginedSight, SightBatch, shown_by
 from training.vlm_texts import CONFIDENCES, STEP, Seen, answer_of
 
 if TYPE_CHECKING:
     from transformers import Qwen2TokenizerFast
 
 LANGUAGES: tuple[Language, ...] = ("en", "ko")
-_COVERED = 0.3
-"""A token is on a defect that covers this share of it, or has this share of itself there; in any
-case the token that has the most of it is."""
-
 # What a token of an answer is, by which its loss is weighed.
 WORD, VERDICT, COORDINATE, CONFIDENCE = range(4)
 
@@ -55,29 +53,6 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class SightBatch:
-    """Pictures, and what their visual tokens show; B of them, P patches, V visual tokens.
-
-    Parameters
-    ----------
-    patches, grids : (P, 1176) float32 and (B, 3), as the image processor gives them
-    kinds : (V, 4) 1 where a visual token lies on a defect of that kind
-    offsets : (V, 4) from the token's centre to that defect's sides, in tokens; else zeros
-    places : (V, 6) that defect's box and the token's own centre, as shares of the picture
-    """
-
-    patches: Tensor
-    grids: Tensor
-    kinds: Tensor
-    offsets: Tensor
-    places: Tensor
-
-    def to(self, device: torch.device) -> SightBatch:
-        """Return the batch on a device."""
-        return SightBatch(*(getattr(self, name).to(device) for name in self.__slots__))
-
-
-@dataclass(frozen=True, slots=True)
 class LessonBatch:
     """Lessons as tensors; B of them, T tokens, A answer tokens.
 
@@ -89,6 +64,8 @@ class LessonBatch:
     targets : (A,) answer tokens
     parts : (A,) `WORD`, `VERDICT`, `COORDINATE` or `CONFIDENCE`
     rows : (A,) lesson of each answer token
+    sides : (A, 4) box that a coordinate belongs to, as shares of the picture; zeros for others
+    defective : (B,) whether the picture shows a defect
     """
 
     sight: SightBatch
@@ -98,6 +75,8 @@ class LessonBatch:
     targets: Tensor
     parts: Tensor
     rows: Tensor
+    sides: Tensor
+    defective: Tensor
 
     def to(self, device: torch.device) -> LessonBatch:
         """Return the batch on a device."""
@@ -119,21 +98,15 @@ class Teacher:
     tokenizer : of the network
     sizes : of the network
     prompts : the station's
-    places : whether answers say where a defect is
     """
 
     def __init__(
-        self,
-        tokenizer: Qwen2TokenizerFast,
-        sizes: VlmArchitecture,
-        prompts: Prompts,
-        *,
-        places: bool = True,
+        self, tokenizer: Qwen2TokenizerFast, sizes: VlmArchitecture, prompts: Prompts
     ) -> None:
         from transformers import Qwen2VLImageProcessorFast
 
         self.tokenizer = tokenizer
-        self._places = places
+        self._sizes = sizes
         self._images: Any = Qwen2VLImageProcessorFast(
             min_pixels=sizes.min_pixels,
             max_pixels=sizes.max_pixels,
@@ -185,14 +158,46 @@ class Teacher:
         )
         grids = seen["image_grid_thw"]
         shown = [
-            _shown(item.seen, grid) for item, grid in zip(lessons, grids.tolist(), strict=True)
+            shown_by(item.seen, grid) for item, grid in zip(lessons, grids.tolist(), strict=True)
         ]
         kinds, offsets, places = (torch.cat(part) for part in zip(*shown, strict=True))
         return SightBatch(seen["pixel_values"], grids, kinds, offsets, places)
 
+    def imagined(self, count: int, ct_share: float, rng: np.random.Generator) -> LessonBatch:
+        """Return lessons on pictures that do not exist.
+
+        Parameters
+        ----------
+        ct_share : share of CT slices
+        """
+        lessons: list[Lesson] = []
+        grids: list[list[int]] = []
+        shown: list[tuple[Tensor, Tensor, Tensor]] = []
+        said: list[ImaginedSight] = []
+        for _ in range(count):
+            seen, (rows, columns) = imagine(self._sizes, ct_share, rng)
+            language = LANGUAGES[int(rng.integers(2))]
+            confidence = CONFIDENCES[int(rng.integers(len(CONFIDENCES)))]
+            lessons.append(Lesson(np.zeros((0, 0), np.uint8), seen, language, confidence))
+            grids.append([1, rows * MERGE, columns * MERGE])
+            shown.append(shown_by(seen, grids[-1]))
+            said.append(imagine_tokens(*shown[-1][:2], self._sizes.text.width, rng))
+        kinds, offsets, places = (torch.cat(part) for part in zip(*shown, strict=True))
+        sight = SightBatch(
+            torch.zeros(0, 3 * 2 * PATCH**2),
+            torch.tensor(grids),
+            kinds,
+            offsets,
+            places,
+            ImaginedSight.joined(said),
+        )
+        return self._batch(lessons, sight)
+
     def batch(self, lessons: Sequence[Lesson]) -> LessonBatch:
         """Return lessons as one batch, filled up at the right."""
-        sight = self.sight(lessons)
+        return self._batch(lessons, self.sight(lessons))
+
+    def _batch(self, lessons: Sequence[Lesson], sight: SightBatch) -> LessonBatch:
         grids = sight.grids.tolist()
         rows = [self._row(item, grid) for item, grid in zip(lessons, grids, strict=True)]
         length = max(len(row) for row, _, _ in rows)
@@ -211,12 +216,21 @@ class Teacher:
             parts += kinds
             owners += [number] * len(kinds)
         lists = (torch.tensor(numbers) for numbers in (asked, targets, parts, owners))
-        return LessonBatch(sight, ids, mask, *lists)
+        defective = torch.tensor([bool(item.seen.kinds) for item in lessons])
+        return LessonBatch(sight, ids, mask, *lists, self._sides(targets, parts), defective)
+
+    def _sides(self, targets: Sequence[int], parts: Sequence[int]) -> Tensor:
+        """Return for each coordinate the box that it is one of; four and four make a box."""
+        sides = torch.zeros(len(parts), 4)
+        places = [place for place, part in enumerate(parts) if part == COORDINATE]
+        shares = torch.tensor([self.numbers[targets[place]] / 1000 for place in places])
+        sides[places] = shares.view(-1, 4).repeat_interleave(4, dim=0)
+        return sides
 
     def _row(self, lesson: Lesson, grid: list[int]) -> tuple[list[int], int, list[int]]:
         """Return all tokens of a lesson, where its answer starts, and what its tokens are."""
         before, after = self._questions[lesson.seen.modality, lesson.language]
-        text = answer_of(lesson.seen, lesson.language, lesson.confidence, places=self._places)
+        text = answer_of(lesson.seen, lesson.language, lesson.confidence)
         answer = self.tokenizer.encode(text, add_special_tokens=False)
         visual = [self._pad] * (math.prod(grid) // MERGE**2)
         question = [*before, *visual, *after]
@@ -243,38 +257,6 @@ def _one(tokenizer: Qwen2TokenizerFast, text: str) -> int:
     if len(ids) != 1:
         raise ValueError(f"{text!r} is not one token")
     return int(ids[0])
-
-
-def _shown(seen: Seen, grid: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what the visual tokens of a picture show; see `SightBatch`."""
-    height, width = grid[1] // MERGE, grid[2] // MERGE
-    kinds = torch.zeros(height, width, len(KINDS))
-    offsets = torch.zeros(height, width, 4)
-    places = torch.zeros(height, width, 6)
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    places[..., 4], places[..., 5] = (x + 0.5) / width, (y + 0.5) / height
-    for kind, box in zip(seen.kinds, seen.boxes, strict=True):
-        corners = torch.from_numpy(box) * torch.tensor([width, height, width, height])
-        left, top, right, bottom = corners.tolist()
-        cells = [
-            (row, column)
-            for row in range(int(top), min(height, math.ceil(bottom)))
-            for column in range(int(left), min(width, math.ceil(right)))
-        ]
-        shares = [
-            (min(right, column + 1) - max(left, column)) * (min(bottom, row + 1) - max(top, row))
-            for row, column in cells
-        ]
-        area = max((right - left) * (bottom - top), 1e-6)
-        least = min(_COVERED * min(1.0, area), max(shares, default=0.0))
-        for (row, column), shared in zip(cells, shares, strict=True):
-            if shared >= least:
-                kinds[row, column, KINDS.index(kind)] = 1
-                centre = torch.tensor([column + 0.5, row + 0.5] * 2)
-                offsets[row, column] = corners - centre
-                places[row, column, :4] = torch.from_numpy(box)
-    shown = kinds, offsets, places
-    return tuple(part.view(height * width, -1) for part in shown)  # type: ignore[return-value]
 
 
 def cut_out(example: Example, side: int, rng: np.random.Generator) -> Example:

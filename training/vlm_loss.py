@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import generalized_box_iou_loss
 
-from training.vlm_config import DemoVlmConfig
+from training.vlm_config import DemoVlmConfig, VlmTraining
 from training.vlm_lessons import (
     CONFIDENCE,
     COORDINATE,
     VERDICT,
     WORD,
     LessonBatch,
-    SightBatch,
     Teacher,
 )
-from training.vlm_network import SightHead
+from training.vlm_network import PlaceHead
+from training.vlm_sight import KINDS, SightBatch, SightCode
 from training.vlm_texts import CONFIDENCES
 
-REACH = 4.0
-"""Tokens: the unit in which the vision tower says how far a defect's sides are."""
+FAR = 4.0
+"""Tokens: the unit in which the decoder's visual tokens say how far from the corner things are."""
+MEASURED = 10.0
+"""Strength of the loss of sides as shares of the picture, which are small numbers."""
 
 if TYPE_CHECKING:
     from transformers import Qwen2VLForConditionalGeneration
@@ -37,11 +40,13 @@ class Told:
     ----------
     logits : (A, vocabulary) float32, one row for each answer token
     seen, placed : what the visual tokens say, of the vision tower and of the decoder's layer
+    measured : (A, 4) sides of a box as the last layer but one knows them, shares of the picture
     """
 
     logits: Tensor
     seen: tuple[Tensor, Tensor]
     placed: tuple[Tensor, Tensor]
+    measured: Tensor
 
 
 class VlmLoss(nn.Module):
@@ -60,9 +65,11 @@ class VlmLoss(nn.Module):
         super().__init__()
         self.network = network
         width = config.architecture.text.width
-        self.seen = SightHead(width)
-        self.placed = SightHead(width, extras=2)
+        self.code = SightCode(width)
+        self.placed = PlaceHead(width)
+        self.measured = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4))
         self._layer = config.architecture.text.looked_at
+        self._verdict_weights = _verdict_weights(config.training)
         self._weights = config.loss
         self._teacher = teacher
         self._numbers: Tensor
@@ -74,21 +81,26 @@ class VlmLoss(nn.Module):
     def forward(self, batch: LessonBatch | SightBatch) -> Tensor:
         """Return the loss of a batch; of pictures alone it is what the vision tower sees."""
         if isinstance(batch, SightBatch):
-            said = self.seen(self.network.model.visual(batch.patches, grid_thw=batch.grids))
-            return self._weights.dense * _of_sight(said, batch.offsets / REACH, batch)
+            return self._weights.dense * _of_sight(self.code.read(self._look(batch)), batch)
         return self.loss_of(self.tell(batch), batch)
 
     def loss_of(self, told: Told, batch: LessonBatch) -> Tensor:
         """Return the loss of what the network says of a batch."""
         sight = batch.sight
-        dense = _of_sight(told.seen, sight.offsets / REACH, sight)
-        dense = dense + _of_sight(told.placed, sight.places, sight)
-        return self._of_words(told, batch) + self._weights.dense * dense
+        dense = _of_places(told.placed, sight)
+        if sight.imagined is None:
+            dense = dense + _of_sight(told.seen, sight)
+        numbers = batch.parts == COORDINATE
+        said, wanted = told.measured[numbers], batch.sides[numbers]
+        away = MEASURED * (said - wanted).abs().sum(dim=1) + _missed(said, wanted)
+        measured = away.sum() / max(len(away), 1)
+        weights = self._weights
+        return self._of_words(told, batch) + weights.dense * dense + weights.measured * measured
 
     def tell(self, batch: LessonBatch) -> Told:
         """Run the network with the right answers in front of it."""
         model = self.network.model
-        visual = model.visual(batch.sight.patches, grid_thw=batch.sight.grids)
+        visual = self._look(batch.sight)
         is_visual = batch.ids == model.config.image_token_id
         words = model.get_input_embeddings()(batch.ids)
         embedded = words.masked_scatter(is_visual[..., None], visual.to(words.dtype))
@@ -101,11 +113,21 @@ class VlmLoss(nn.Module):
             use_cache=False,
         )
         at = answer.last_hidden_state.flatten(0, 1)[batch.asked]
+        before = answer.hidden_states[-2].flatten(0, 1)[batch.asked]
         return Told(
             self.network.lm_head(at).float(),
-            self.seen(visual),
+            self.code.read(visual),
             self.placed(answer.hidden_states[self._layer][is_visual]),
+            self.measured(before.float()),
         )
+
+    def _look(self, sight: SightBatch) -> Tensor:
+        """Return the visual tokens (V, width)."""
+        imagined = sight.imagined
+        if imagined is None:
+            seen: Tensor = self.network.model.visual(sight.patches, grid_thw=sight.grids)
+            return seen
+        return self.code.write(imagined.traits, imagined.sides, imagined.rest)
 
     def _of_words(self, told: Told, batch: LessonBatch) -> Tensor:
         weights = self._weights
@@ -114,7 +136,9 @@ class VlmLoss(nn.Module):
         table = torch.zeros(4, device=parts.device)
         table[WORD], table[VERDICT] = weights.words, weights.verdict
         table[COORDINATE], table[CONFIDENCE] = weights.coordinates, weights.words
-        return (by_token * table[parts]).sum() / len(batch.ids)
+        by_token = by_token * table[parts]
+        of_verdict = torch.where(batch.defective, *self._verdict_weights)[batch.rows]
+        return torch.where(parts == VERDICT, of_verdict, 1.0).mul(by_token).sum() / len(batch.ids)
 
     def _targets(self, told: Told, batch: LessonBatch) -> tuple[Tensor, Tensor]:
         """Return the wanted distribution of each answer token, and what the token is."""
@@ -140,17 +164,55 @@ class VlmLoss(nn.Module):
         return torch.tensor(teacher.confidences, device=likely.device)[nearest]
 
 
-def _of_sight(said: tuple[Tensor, Tensor], wanted: Tensor, batch: SightBatch) -> Tensor:
-    """Return the loss of what visual tokens say: kinds, sides, and their own place if asked."""
-    kinds, numbers = said
-    on_defect = batch.kinds.amax(dim=1)
-    count = on_defect.sum().clamp(min=1.0)
-    away = (numbers - wanted).abs()
-    loss = _focal(kinds, batch.kinds) / count
-    loss = loss + 4 * (away[:, :4].sum(dim=1) * on_defect).sum() / count
-    if away.shape[1] > 4:
-        loss = loss + 4 * away[:, 4:].sum(dim=1).mean()
+def _verdict_weights(settings: VlmTraining) -> tuple[float, float]:
+    """Return the weight of a defective picture's verdict and of a normal one's."""
+    share = settings.defect_share
+    if settings.prior is None:
+        return 1.0, 1.0
+    return settings.prior / share, (1 - settings.prior) / (1 - share)
+
+
+def _of_sight(said: tuple[Tensor, Tensor], batch: SightBatch) -> Tensor:
+    """Return the loss of what the vision tower's tokens say: traits, and a defect's sides."""
+    traits, sides = said
+    kinds, module = batch.kinds.tensor_split([len(KINDS)], dim=1)
+    built = F.binary_cross_entropy_with_logits(traits[:, len(KINDS) :], module)
+    on_defect = kinds.amax(dim=1) > 0
+    count = on_defect.sum().clamp(min=1)
+    missed = _missed(sides[on_defect], batch.offsets[on_defect]).sum() / count
+    return built + missed + _of_defects(traits[:, : len(KINDS)], sides - batch.offsets, kinds)
+
+
+def _missed(said: Tensor, wanted: Tensor) -> Tensor:
+    """Return (n,) by how much a box misses another: in a small one little is much.
+
+    Generalised IoU (Rezatofighi et al., arXiv:1902.09630).
+    """
+    first, second = said[:, :2], said[:, 2:]
+    upright = torch.cat([torch.minimum(first, second), torch.maximum(first, second)], dim=1)
+    loss: Tensor = generalized_box_iou_loss(upright, wanted)
     return loss
+
+
+def _of_places(said: tuple[Tensor, Tensor], batch: SightBatch) -> Tensor:
+    """Return the loss of what they say within the decoder: kinds, sides, and their own place."""
+    kinds, places = said
+    sides, own = (places - batch.places / FAR).tensor_split([4], dim=1)
+    of_defects = _of_defects(kinds, FAR * sides, batch.kinds[:, : len(KINDS)])
+    return of_defects + 4 * own.abs().sum(dim=1).mean()
+
+
+def _of_defects(logits: Tensor, away: Tensor, wanted: Tensor) -> Tensor:
+    """Return the loss for each token on a defect.
+
+    Parameters
+    ----------
+    logits, wanted : (n, 4) by kind
+    away : (n, 4) by which a defect's sides are missed, in tokens
+    """
+    on_defect = wanted.amax(dim=1)
+    count = on_defect.sum().clamp(min=1.0)
+    return (_focal(logits, wanted) + (away.abs().sum(dim=1) * on_defect).sum()) / count
 
 
 def _focal(logits: Tensor, wanted: Tensor) -> Tensor:

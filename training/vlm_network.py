@@ -2,15 +2,18 @@
 
 A vision transformer learns slowly from a handful of words per picture. So while it is trained, its
 visual tokens also say what they show: the kind of a defect that they lie on, and where its sides
-are. That is asked of the vision tower, in relation to the token itself, for it knows no more; and
-of a middle layer of the decoder in shares of the picture, as the words will have to say it. The
-heads that answer are not part of the model.
+are. That is asked of the vision tower, in relation to the token itself, for it knows no more (see
+`vlm_sight`); and of a middle layer of the decoder in relation to the picture's corner, from which
+it sees each token stand. How large the picture is only the words can know, which come after the
+last visual token: they are asked for the sides in shares of it, a layer before they write them.
+The heads that answer are not part of the model.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +24,16 @@ from inspection.atomic import write_atomic
 from inspection.errors import ConfigError
 from inspection.model_store import MODEL_NAME
 from training.vlm_config import MERGE, PATCH, VlmArchitecture
+from training.vlm_sight import KINDS, SIDES
 
 if TYPE_CHECKING:
     from transformers import Qwen2TokenizerFast, Qwen2VLForConditionalGeneration
 
-KINDS = ("porosity", "resin_overflow", "pollution", "damaged")
-"""Of defects, as labels name them."""
-ROPE_BASE = 20.0
+ROPE_BASE = 7.0
 """Of the decoder's rotary positions. The slowest rotations are those for the width: with the
 published base, made for 32,768 tokens, a step to the right would turn nothing."""
+SHORTEST_WAVE, LONGEST_WAVE, WAVES = 0.03, 4.0, 24
+"""Lengths of the waves that numbers are told apart by, as shares of their range."""
 NOISE = 1e-3
 """Variance that is taken for noise, and not made stronger."""
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -124,10 +128,36 @@ def whiten(network: Qwen2VLForConditionalGeneration, patches: Iterable[Tensor]) 
     weight[: len(frames)] = frames / 4
 
 
+@torch.no_grad()
+def order_numbers(network: Qwen2VLForConditionalGeneration, numbers: Sequence[int]) -> None:
+    """Let the last layer start with neighbouring numbers alike, by waves from long to short.
+
+    Parameters
+    ----------
+    numbers : their tokens, in their order
+    """
+    weight = network.lm_head.weight
+    place = torch.linspace(0, 1, len(numbers))[:, None]
+    lengths = torch.logspace(math.log10(SHORTEST_WAVE), math.log10(LONGEST_WAVE), WAVES)
+    angles = 2 * math.pi * place / lengths
+    waves = torch.cat([angles.cos(), angles.sin()], dim=1)
+    rows = waves @ torch.randn(waves.shape[1], weight.shape[1])
+    # As strong as the rows of other tokens.
+    weight[list(numbers)] = rows * (weight.std() / rows.std())
+
+
 def load_folder(
-    network: Qwen2VLForConditionalGeneration, tokenizer: Qwen2TokenizerFast, folder: Path
+    network: Qwen2VLForConditionalGeneration,
+    tokenizer: Qwen2TokenizerFast,
+    folder: Path,
+    *,
+    tower_only: bool = False,
 ) -> None:
     """Take the weights of a model folder of the same sizes, and of the same tokens.
+
+    Parameters
+    ----------
+    tower_only : take the vision tower alone, which fits other tokens too
 
     Raises
     ------
@@ -145,34 +175,38 @@ def load_folder(
             dtype=torch.float32,
             output_loading_info=True,
         )
-        same = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
-        if info["missing_keys"] or same != tokenizer.get_vocab():
-            raise ValueError("other weights or tokens")
+        if info["missing_keys"]:
+            raise ValueError("weights are missing")
+        if tower_only:
+            network.model.visual.load_state_dict(before.model.visual.state_dict())
+            return
+        known = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+        if known != tokenizer.get_vocab():
+            raise ValueError("other tokens")
         network.load_state_dict(before.state_dict())
     except Exception as error:
         # The libraries raise whatever a malformed file makes them stumble over.
         raise ConfigError("init_unusable", folder=str(folder)) from error
 
 
-class SightHead(nn.Module):
-    """What visual tokens say of the defect they lie on.
+class PlaceHead(nn.Module):
+    """What visual tokens say within the decoder: the kind of a defect, its place, and their own.
 
     Parameters
     ----------
     width : of a token's vector
-    extras : numbers that they say beside its four sides
     """
 
-    def __init__(self, width: int, extras: int = 0) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self._norm = nn.LayerNorm(width)
-        self._out = nn.Linear(width, len(KINDS) + 4 + extras)
+        self._out = nn.Linear(width, len(KINDS) + SIDES + 2)
         with torch.no_grad():
             # Hardly any token lies on a defect.
             self._out.bias[: len(KINDS)] = -4.0
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (n, 4) by kind, and the numbers (n, 4 + extras)."""
+        """Return logits (n, 4) by kind, and (n, 6) sides and the token's centre."""
         said = self._out(self._norm(tokens.float()))
         kinds, numbers = said.tensor_split([len(KINDS)], dim=1)
         return kinds, numbers

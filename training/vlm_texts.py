@@ -48,7 +48,7 @@ _DEFECTS: dict[Language, dict[str, tuple[str, ...]]] = {
         "porosity": (
             "A {size} dark pore lies between the layers {place}.",
             "There is a {size} void {place}. It is darker than the layers around it.",
-            "The layers are interrupted by a {size} gas pore {place}.",
+            "A {size} gas pore interrupts the layers {place}.",
         ),
         "resin_overflow": (
             "A {size} bead of resin has run out of the housing {place}.",
@@ -58,54 +58,51 @@ _DEFECTS: dict[Language, dict[str, tuple[str, ...]]] = {
         "pollution": (
             "A {size} stain lies on the wrap {place}.",
             "The wrap is soiled {place}. The stain is {size}.",
-            "There is {size} contamination on the surface {place}.",
+            "A {size} patch of contamination is seen {place}.",
         ),
         "damaged": (
-            "The wrap has a {size} scratch {place}.",
-            "There is {size} damage to the surface {place}. The wrap is torn or dented there.",
+            "There is a {size} damaged spot on the surface {place}.",
             "A {size} mark of damage is seen {place}.",
+            "The surface is damaged {place}. The mark is {size}.",
         ),
     },
     "ko": {
         "porosity": (
-            "{place} {size} 어두운 기공이 있습니다.",
+            "{place} {size} 기공이 있습니다.",
             "{place} {size} 공극이 보입니다. 주변 층보다 어둡습니다.",
-            "{place} {size} 기공이 있어 전극층이 끊겨 있습니다.",
+            "{place} {size} 기공이 있어 전극층이 끊겨 보입니다.",
         ),
         "resin_overflow": (
             "{place} {size} 수지 넘침이 있습니다.",
-            "{place} 수지가 하우징 밖으로 흘러 {size} 덩어리를 이루고 있습니다.",
-            "{place} 하우징 밖으로 나온 {size} 수지가 보입니다.",
+            "{place} 하우징 밖으로 넘친 {size} 수지 덩어리가 보입니다.",
+            "{place} 하우징 밖으로 흘러나온 {size} 수지가 있습니다.",
         ),
         "pollution": (
             "{place} {size} 얼룩이 있습니다.",
-            "{place} {size} 오염이 보입니다. 외피가 더럽습니다.",
-            "{place} 표면을 덮은 {size} 오염 자국이 있습니다.",
+            "{place} {size} 오염이 보입니다. 외피에 이물이 묻어 있습니다.",
+            "{place} {size} 오염 자국이 있습니다.",
         ),
         "damaged": (
-            "{place} {size} 긁힘이 있습니다.",
-            "{place} {size} 손상이 보입니다. 외피가 찢기거나 눌려 있습니다.",
-            "{place} {size} 손상 자국이 있습니다.",
+            "{place} {size} 손상이 있습니다.",
+            "{place} {size} 손상 부위가 보입니다.",
+            "{place} {size} 외피 손상이 확인됩니다.",
         ),
     },
 }
-_UNPLACED: dict[Language, dict[str, str]] = {
+# By whether all defects are of one kind.
+_MORE: dict[Language, dict[bool, str]] = {
     "en": {
-        "porosity": "A dark pore lies between the layers.",
-        "resin_overflow": "Resin overflow is seen.",
-        "pollution": "The wrap is soiled.",
-        "damaged": "There is damage to the surface.",
+        True: " There are {count} such places in all.",
+        False: " There are {count} defects in all.",
     },
     "ko": {
-        "porosity": "어두운 기공이 있습니다.",
-        "resin_overflow": "수지 넘침이 있습니다.",
-        "pollution": "오염이 보입니다.",
-        "damaged": "손상이 보입니다.",
+        True: " 이러한 곳이 모두 {count} 군데 있습니다.",
+        False: " 결함은 모두 {count} 군데 있습니다.",
     },
 }
-_MORE: dict[Language, str] = {
-    "en": " There are {count} such places in all.",
-    "ko": " 이러한 곳이 모두 {count} 군데 있습니다.",
+_MANY: dict[Language, str] = {
+    "en": " There are more than five defects.",
+    "ko": " 결함이 다섯 군데를 넘습니다.",
 }
 _NORMAL: dict[Language, dict[Modality, tuple[str, ...]]] = {
     "en": {
@@ -149,7 +146,7 @@ class Seen:
     boxes: NDArray[np.float32]
 
 
-def answer_of(seen: Seen, language: Language, confidence: int, *, places: bool = True) -> str:
+def answer_of(seen: Seen, language: Language, confidence: int) -> str:
     """Return the answer to be learnt.
 
     Parameters
@@ -157,15 +154,14 @@ def answer_of(seen: Seen, language: Language, confidence: int, *, places: bool =
     seen : what the label says
     language : of the explanation
     confidence : hundredths, one of `CONFIDENCES`
-    places : False leaves out where a defect is, in words and boxes
     """
-    order = _by_size(seen.boxes) if places else []
+    order = _by_size(seen.boxes)
     boxes = ", ".join(str(corners_of(seen.boxes[i])) for i in order)
     judgement = "defect" if seen.kinds else "normal"
     kind = f'"{seen.name}"' if seen.kinds else "null"
     return (
         f'{{"judgement": "{judgement}", "defect_type": {kind}, '
-        f'"explanation": "{explain(seen, language, places=places)}", '
+        f'"explanation": "{explain(seen, language)}", '
         f'"confidence": 0.{confidence}, "bboxes": [{boxes}]}}'
     )
 
@@ -177,14 +173,12 @@ def corners_of(box: NDArray[np.float32]) -> list[int]:
     return [left, top, max(right, left + STEP), max(bottom, top + STEP)]
 
 
-def explain(seen: Seen, language: Language, *, places: bool = True) -> str:
+def explain(seen: Seen, language: Language) -> str:
     """Return one or two sentences on what is seen, and where."""
     if not seen.kinds:
         wordings = _NORMAL[language][seen.modality]
         return wordings[_variant(seen.name, len(wordings))]
     largest = _by_size(seen.boxes)[0]
-    if not places:
-        return _UNPLACED[language][seen.kinds[largest]]
     kind, box = seen.kinds[largest], seen.boxes[largest]
     row, column = (min(2, int(3 * float(box[i] + box[i + 2]) / 2)) for i in (1, 0))
     place = _PLACES[language][row][column]
@@ -193,11 +187,17 @@ def explain(seen: Seen, language: Language, *, places: bool = True) -> str:
     wording = wordings[_variant(f"{kind}/{row}/{column}/{size}", len(wordings))]
     text = wording.format(size=_SIZES[language][size], place=place)
     if len(seen.boxes) > 1:
-        counts = _COUNTS[language]
         first = text.split(". ")[0].rstrip(".")
-        more = _MORE[language].format(count=counts[min(len(seen.boxes), len(counts)) - 1])
-        text = f"{first}.{more}"  # two sentences, as the prompt asks
+        text = f"{first}.{_how_many(seen, language)}"  # two sentences, as the prompt asks
     return text
+
+
+def _how_many(seen: Seen, language: Language) -> str:
+    counts = _COUNTS[language]
+    if len(seen.boxes) > len(counts):
+        return _MANY[language]
+    same = len(set(seen.kinds)) == 1
+    return _MORE[language][same].format(count=counts[len(seen.boxes) - 1])
 
 
 def every_sentence(language: Language) -> list[str]:
@@ -209,7 +209,9 @@ def every_sentence(language: Language) -> list[str]:
                 for place in row:
                     for size in _SIZES[language]:
                         sentences.append(wording.format(size=size, place=place))
-    sentences += [_MORE[language].format(count=count) for count in _COUNTS[language]]
+    for more in _MORE[language].values():
+        sentences += [more.format(count=count) for count in _COUNTS[language]]
+    sentences.append(_MANY[language])
     return sentences
 
 
@@ -230,7 +232,7 @@ def _variant(key: str, count: int) -> int:
 
 def texts_for_tokenizer(prompts: Sequence[str]) -> list[str]:
     """Return texts whose pieces the tokenizer should know as one: prompts, answers, numbers."""
-    texts: list[str] = [*prompts] * 4
+    texts: list[str] = [*prompts]
     languages: tuple[Language, ...] = ("en", "ko")
     for language in languages:
         texts += every_sentence(language)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import shutil
 import threading
 
 import numpy as np
 import pytest
 import torch
+from tiny_vlm_training import tiny_config, tiny_lot, tiny_teacher
 from transformers import Qwen2VLProcessor
 
 from inspection.errors import ConfigError
@@ -17,54 +17,23 @@ from inspection.images import load_content
 from inspection.model_store import altered_files, installed_model
 from inspection.models.vlm import VlmPredictor
 from inspection.models.vlm_folder import read_vlm_folder
-from inspection.paths import config_path
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.vlm_config import Prompts, load_vlm_config
-from training.config import read_training_config
 from training.examples import read_examples
 from training.runs import Run
 from training.vlm import train_vlm
-from training.vlm_lessons import Teacher, cut_out, lesson_of
-from training.vlm_texts import texts_for_tokenizer
-from training.vlm_tokenizer import learn_tokenizer
-
-TINY = (
-    "architecture.vision={width: 32, depth: 1, heads: 1}",
-    "architecture.text={width: 32, depth: 2, heads: 2, key_value_heads: 1, intermediate: 32,"
-    " looked_at: 1}",
-    "architecture.min_pixels=12544",
-    "architecture.max_pixels=37632",
-    "warmup={epochs: 1, steps: 2, batch_size: 4, side: 56}",
-    "training.epochs=2",
-    "training.steps=2",
-    "training.batch_size=4",
-    "training.judged=6",
-    "training.precision=float32",
-)
+from training.vlm_lessons import lesson_of
 
 
 @pytest.fixture(scope="module")
 def lot(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lots") / "lot"
-    write_lot(folder, SyntheticLot(batteries=6, slices=3, views=2, canvas=128, seed=5, defects=0.7))
-    return folder
+    return tiny_lot(tmp_path_factory.mktemp("lots") / "lot")
 
 
 @pytest.fixture(scope="module")
 def trained(lot, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    return train_vlm(config(), Run(out=out, data=(lot,), val=lot))
-
-
-@pytest.fixture(scope="module")
-def teacher():
-    prompts = Prompts(load_vlm_config(), "token_thousandths")
-    texts = texts_for_tokenizer([prompts.of(m, n) for m in ("ct", "rgb") for n in ("en", "ko")])
-    return Teacher(learn_tokenizer(texts, 4096), config().architecture, prompts)
-
-
-def config(*overrides):
-    return read_training_config(config_path("demo_vlm.yaml"), [*TINY, *overrides])
+    return train_vlm(tiny_config(), Run(out=out, data=(lot,), val=lot))
 
 
 def weights(folder):
@@ -108,15 +77,15 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(trained, lot, tmp_path)
 
     class Stopping(vlm.VlmTask):
         def batches(self, epoch):
-            if epoch == 2:
+            if epoch == 3:
                 raise Stop
             return super().batches(epoch)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vlm, "VlmTask", Stopping)
         with pytest.raises(Stop):
-            train_vlm(config(), Run(out=tmp_path, data=(lot,), val=lot))
-    train_vlm(config(), Run(out=tmp_path, data=(lot,), val=lot, resume=True))
+            train_vlm(tiny_config(), Run(out=tmp_path, data=(lot,), val=lot))
+    train_vlm(tiny_config(), Run(out=tmp_path, data=(lot,), val=lot, resume=True))
     first, second = (
         torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
         for folder in (trained.parent, tmp_path)
@@ -128,20 +97,40 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(trained, lot, tmp_path)
 def test_every_epoch_is_logged(trained):
     with (trained.parent / "log.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert {"val_sight", "val_judgement", "val_type", "val_iou"} <= rows[0].keys()
 
 
 def test_training_goes_on_from_a_folder(trained, lot, tmp_path):
-    short = config("warmup.epochs=0", "training.epochs=1", "training.learning_rate=1.0e-9",
-                   "training.matrix_learning_rate=1.0e-9")  # fmt: skip
+    short = tiny_config(
+        "imagined.epochs=0",
+        "warmup.epochs=0",
+        "training.epochs=1",
+        "training.learning_rate=1.0e-9",
+        "training.matrix_learning_rate=1.0e-9",
+    )
     again = train_vlm(short, Run(out=tmp_path, data=(lot,), val=lot, init=trained))
     before, after = weights(trained), weights(again)
     assert all(torch.allclose(before[n].float(), after[n].float(), atol=1e-3) for n in before)
 
 
+def test_a_tower_at_rest_stays_as_it_was_and_fits_other_tokens(trained, lot, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    text = (other / "tokenizer.json").read_text(encoding="utf-8")
+    (other / "tokenizer.json").write_text(text.replace('"judgement"', '"judgment"'), "utf-8")
+    resting = tiny_config("warmup.epochs=0", "training.tower=false", f"training.tower_from={other}")
+    again = train_vlm(resting, Run(out=tmp_path / "run", data=(lot,), val=lot))
+    before, after = weights(trained), weights(again)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    tower = {n for n in before if n.startswith("visual.") and ".merger." not in n}
+    assert tower
+    assert not changed & tower
+    assert changed == before.keys() - tower
+
+
 def test_weights_of_another_size_are_refused(trained, lot, tmp_path):
-    other = config("architecture.vision={width: 64, depth: 1, heads: 1}")
+    other = tiny_config("architecture.vision={width: 64, depth: 1, heads: 1}")
     with pytest.raises(ConfigError) as refused:
         train_vlm(other, Run(out=tmp_path, data=(lot,), val=lot, init=trained))
     assert refused.value.message.code == "init_unusable"
@@ -153,13 +142,13 @@ def test_weights_of_other_tokens_are_refused(trained, lot, tmp_path):
     text = (other / "tokenizer.json").read_text(encoding="utf-8")
     (other / "tokenizer.json").write_text(text.replace('"judgement"', '"judgment"'), "utf-8")
     with pytest.raises(ConfigError) as refused:
-        train_vlm(config(), Run(out=tmp_path / "run", data=(lot,), val=lot, init=other))
+        train_vlm(tiny_config(), Run(out=tmp_path / "run", data=(lot,), val=lot, init=other))
     assert refused.value.message.code == "init_unusable"
 
 
 def test_a_lot_to_validate_on_is_asked_for(lot, tmp_path):
     with pytest.raises(ConfigError) as refused:
-        train_vlm(config(), Run(out=tmp_path, data=(lot,)))
+        train_vlm(tiny_config(), Run(out=tmp_path, data=(lot,)))
     assert refused.value.message.code == "val_needed"
 
 
@@ -171,24 +160,31 @@ def test_lots_without_defects_are_refused(lot, tmp_path, data, val, code):
     spec = SyntheticLot(batteries=2, slices=3, views=2, canvas=128, defects=0.0)
     lots = {"lot": lot, "normal": write_lot(tmp_path / "normal", spec)}
     with pytest.raises(ConfigError) as refused:
-        train_vlm(config(), Run(out=tmp_path / "run", data=(lots[data],), val=lots[val]))
+        train_vlm(tiny_config(), Run(out=tmp_path / "run", data=(lots[data],), val=lots[val]))
     assert refused.value.message.code == code
 
 
 @pytest.mark.parametrize(
-    "override", ["architecture.text.looked_at=9", "architecture.vision.heads=5", "training.stepz=1"]
+    "override",
+    [
+        "architecture.text.looked_at=9",
+        "architecture.vision.heads=5",
+        "training.stepz=1",
+        "training={prior: 0.1, defect_share: 1.0}",
+    ],
 )
 def test_a_wrong_configuration_is_refused(override):
     with pytest.raises(ConfigError) as refused:
-        config(override)
+        tiny_config(override)
     assert refused.value.message.code == "config_invalid"
 
 
 @pytest.mark.parametrize("modality", ["ct", "rgb"])
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_a_lesson_asks_what_the_station_asks(teacher, lot, trained, language, modality):
+def test_a_lesson_asks_what_the_station_asks(lot, trained, language, modality):
     """The tokens before an answer, and the pixels, are those that the station makes."""
     example = next(e for e in read_examples([lot], 37632) if e.modality == modality)
+    teacher = tiny_teacher()
     batch = teacher.batch([lesson_of(example, example.pixels, example.boxes, language)])
     processor = Qwen2VLProcessor.from_pretrained(trained, use_fast=True)
     prompt = Prompts(load_vlm_config(), "token_thousandths").of(modality, language)
@@ -207,63 +203,3 @@ def test_a_lesson_asks_what_the_station_asks(teacher, lot, trained, language, mo
     taught = teacher.tokenizer.decode(batch.targets)
     assert taught.startswith('{"judgement"')
     assert taught.endswith("}<|im_end|>")
-
-
-def test_a_cut_out_shows_the_whole_defect_where_it_fits(lot):
-    rng = np.random.default_rng(1)
-    whole = 0
-    for example in (e for e in read_examples([lot], 37632) if e.is_defect):
-        height, width = example.pixels.shape[:2]
-        size = (example.boxes[0, 2:] - example.boxes[0, :2]) * [width, height]
-        part = cut_out(example, 64, rng)
-        rows, columns = part.pixels.shape[:2]
-        assert max(rows, columns) <= 64
-        assert part.kinds == example.kinds
-        if (size <= 63).all():
-            cut = (part.boxes[0, 2:] - part.boxes[0, :2]) * [columns, rows]
-            assert np.allclose(cut, size, atol=0.01)
-            whole += 1
-    assert whole > 0
-
-
-def test_even_the_smallest_defect_is_on_a_visual_token(teacher, lot):
-    example = next(e for e in read_examples([lot], 37632) if e.modality == "ct" and e.is_defect)
-    _, rows, columns = (int(n) // 2 for n in _sight(teacher, example, example.boxes).grids[0])
-    corner = np.array([1 / columns, 1 / rows], np.float32)
-    tiny = np.concatenate([corner - 0.004, corner + 0.004])[None].astype(np.float32)
-    kinds = example.kinds[:1]
-    sight = _sight(teacher, dataclasses.replace(example, kinds=kinds), tiny)
-    assert sight.kinds.any()
-
-
-def _sight(teacher, example, boxes):
-    return teacher.sight([lesson_of(example, example.pixels, boxes, "en")])
-
-
-def test_what_a_visual_token_shows_is_where_the_defect_is(teacher, lot):
-    example = next(e for e in read_examples([lot], 37632) if e.is_defect)
-    sight = teacher.sight([lesson_of(example, example.pixels, example.boxes, "en")])
-    _, rows, columns = (int(n) // 2 for n in sight.grids[0])
-    shown = sight.kinds.any(dim=1)
-    assert shown.any()
-    assert not shown.all()
-    box = torch.from_numpy(example.boxes[0])
-    for token in torch.nonzero(shown).flatten().tolist():
-        row, column = divmod(token, columns)
-        # Its cell meets the defect, and its offsets lead to the defect's sides.
-        assert column < box[2] * columns
-        assert column + 1 > box[0] * columns
-        assert row < box[3] * rows
-        assert row + 1 > box[1] * rows
-        centre = torch.tensor([column + 0.5, row + 0.5] * 2)
-        sides = (sight.offsets[token] + centre) / torch.tensor([columns, rows, columns, rows])
-        assert torch.allclose(sides, box, atol=1e-5)
-
-
-def test_what_follows_a_confidence_is_taught_for_every_confidence(teacher, lot):
-    """What is written after it would else be a guess, and the answer no JSON any more."""
-    example = read_examples([lot], 37632)[0]
-    lesson = lesson_of(example, example.pixels, example.boxes, "en")
-    for confidence in (50, 70, 95):
-        batch = teacher.batch([dataclasses.replace(lesson, confidence=confidence)])
-        assert f'"confidence": 0.{confidence}, "bboxes"' in teacher.tokenizer.decode(batch.targets)

@@ -81,6 +81,22 @@ def test_place_size_and_number_are_told():
     assert "두 군데" in explain(several, "ko")
 
 
+def test_defects_of_several_kinds_are_not_counted_as_one_kind():
+    both = boxes([0.1, 0.1, 0.15, 0.15], [0.8, 0.8, 0.95, 0.95])
+    mixed = Seen("rgb", "pollution", ("damaged", "pollution"), both)
+    same = Seen("rgb", "pollution", ("pollution", "pollution"), both)
+    assert "two defects" in explain(mixed, "en")
+    assert "two such places" in explain(same, "en")
+    assert "결함은 모두 두 군데" in explain(mixed, "ko")
+
+
+@pytest.mark.parametrize(("language", "many"), [("en", "more than five"), ("ko", "다섯 군데를 넘")])
+def test_more_defects_than_are_counted_are_not_called_five(language, many):
+    six = boxes(*([0.1 * i, 0.1, 0.1 * i + 0.05, 0.2] for i in range(6)))
+    text = explain(Seen("ct", "cell_porosity", ("porosity",) * 6, six), language)
+    assert many in text
+
+
 def test_no_explanation_is_longer_than_two_sentences():
     for language in ("en", "ko"):
         for _, name, kind in DEFECTS:
@@ -104,15 +120,3 @@ def test_a_box_spans_something_however_small_the_defect():
         left, top, right, bottom = corners_of(np.full(4, edge, np.float32))
         assert 0 <= left < right <= 1000
         assert 0 <= top < bottom <= 1000
-
-
-@pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize(("modality", "name", "kind"), DEFECTS)
-def test_a_network_that_knows_no_places_is_taught_to_name_none(modality, name, kind, language):
-    told = set()
-    for box in everywhere():
-        text = answer_of(Seen(modality, name, (kind,), boxes(box)), language, 75, places=False)
-        told.add(text)
-        answer = read_answer(text, modality=modality, frame=FRAME)
-        assert (answer.judgement, answer.defect_type, answer.boxes) == ("defect", name, ())
-    assert len(told) == 1
