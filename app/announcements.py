@@ -13,7 +13,7 @@ from app.widgets.banner import Banner, Toast
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
 from inspection.records import Lot
-from inspection.session import SessionListing
+from inspection.session.store import SessionListing
 
 
 class Announcements(QObject):

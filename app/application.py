@@ -18,7 +18,6 @@ from PySide6.QtWidgets import QApplication
 
 from app.controller import Controller
 from app.folders import logs_folder
-from app.lane_reports import BuildLane
 from app.main_window import MainWindow
 from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
@@ -27,11 +26,12 @@ from inspection.config import find_policy
 from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Language
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
+from inspection.run.events import BuildLane
 
 if TYPE_CHECKING:
-    from inspection.engine import Lane, LaneSettings
     from inspection.results import SystemName
+    from inspection.run.lanes import Lane, LaneSettings
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ def make_application() -> QApplication:
 
 def _build_lane(system: SystemName, settings: LaneSettings) -> Lane:
     # Imported in the lane's thread: numpy and OpenCV are not needed to paint the window.
-    from inspection.engine import build_lane
+    from inspection.run.lanes import build_lane
 
     return build_lane(system, settings)
 

@@ -17,7 +17,7 @@ from inspection.results import (
 )
 
 if TYPE_CHECKING:
-    from inspection.comparison import BatteryComparison
+    from inspection.agreement.battery import BatteryComparison
 
 
 def comparison_of(
@@ -33,7 +33,7 @@ def comparison_of(
     if result is None:
         return None
     # Numpy, which it brings, is not needed to paint the window.
-    from inspection.comparison import compare_battery
+    from inspection.agreement.battery import compare_battery
 
     return compare_battery(result)
 

@@ -10,7 +10,7 @@ from app.wording import DASH, class_text, judgement_text, score_text, system_tex
 from inspection.results import BatteryResult, ImageResult, SystemName
 
 if TYPE_CHECKING:
-    from inspection.comparison import BatteryComparison, ImageComparison
+    from inspection.agreement.battery import BatteryComparison, ImageComparison
 
 CLASSES_SHOWN = 3
 translate = QCoreApplication.translate

@@ -13,7 +13,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
 from app.inspections import Inspections
-from app.lane_reports import BuildLane
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.runner import InspectionRunner
 from app.session_writer import SessionWriter
@@ -24,7 +23,7 @@ from inspection import __version__
 from inspection.config import Policy, find_policy, policy_of
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 from inspection.records import Lot
 from inspection.results import (
     BatteryResult,
@@ -35,7 +34,8 @@ from inspection.results import (
     VlgImage,
     VlmImage,
 )
-from inspection.session import FINAL_STATES, SessionListing, SessionStore
+from inspection.run.events import BuildLane
+from inspection.session.store import FINAL_STATES, SessionListing, SessionStore
 
 log = logging.getLogger(__name__)
 
@@ -412,7 +412,7 @@ class Controller(QObject):
 
 def _scan(root: Path) -> Lot:
     # Imported in the thread that scans: it brings numpy, which the first paint can do without.
-    from inspection.lot import scan_lot
+    from inspection.lot.scan import scan_lot
 
     return scan_lot(root)
 

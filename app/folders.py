@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 
 APP_NAME = "battery-station"

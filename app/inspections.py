@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.folders import backend_cache
-from app.lane_reports import Said
 from inspection.config import policy_of
 from inspection.errors import InspectionError
-from inspection.memory import GpuBudget
 from inspection.records import Lot
 from inspection.results import SessionRecord, SystemName, SystemState
+from inspection.run.events import Said
+from inspection.systems.memory import GpuBudget
 
 if TYPE_CHECKING:
     from app.controller import Controller
-    from inspection.engine import LaneSettings
+    from inspection.run.lanes import LaneSettings
 
 
 class Inspections:
@@ -95,8 +95,8 @@ class Inspections:
         ConfigError
             If the session was begun under a policy that this program does not know.
         """
-        from inspection.choice import ImageChooser, sample_of
-        from inspection.engine import LaneSettings
+        from inspection.run.lanes import LaneSettings
+        from inspection.systems.image_choice import ImageChooser, sample_of
 
         controller = self._controller
         inspector = policy_of(record.config, controller.policy).inspector

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Qt, Signal
 
 from app.workers import TaskPool
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 
 if TYPE_CHECKING:
-    from inspection.model_catalogue import CatalogueEntry
-    from inspection.model_install import Installed, Progress
-    from inspection.model_listing import SlotState
+    from inspection.modelstore.catalogue import CatalogueEntry
+    from inspection.modelstore.install import Installed, Progress
+    from inspection.modelstore.listing import SlotState
 
 REPORT_SECONDS = 0.1
 
@@ -157,7 +157,7 @@ class _Throttle:
 
 
 def _list(models: ModelFolders) -> list[SlotState]:
-    from inspection.model_listing import list_slots
+    from inspection.modelstore.listing import list_slots
 
     return list_slots(models)
 
@@ -165,7 +165,7 @@ def _list(models: ModelFolders) -> list[SlotState]:
 def _import(
     path: Path, target: Path, *, on_progress: Callable[[Progress], None], cancel: threading.Event
 ) -> Installed:
-    from inspection.model_install import import_models
+    from inspection.modelstore.install import import_models
 
     return import_models(path, target, on_progress=on_progress, cancel=cancel)
 
@@ -177,7 +177,7 @@ def _download(
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> Installed:
-    from inspection.model_download import download_model
+    from inspection.modelstore.download import download_model
 
     return download_model(entry, target, on_progress=on_progress, cancel=cancel)
 
@@ -189,8 +189,8 @@ def _verify(
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> SlotState:
-    from inspection.model_install import Progress
-    from inspection.model_listing import verify_slot
+    from inspection.modelstore.install import Progress
+    from inspection.modelstore.listing import verify_slot
 
     done = 0
 
@@ -205,7 +205,7 @@ def _verify(
 def _remove(
     target: Path, slot: str, *, on_progress: Callable[[Progress], None], cancel: threading.Event
 ) -> str:
-    from inspection.model_install import remove_model
+    from inspection.modelstore.install import remove_model
 
     remove_model(target, slot)
     return slot
@@ -214,6 +214,6 @@ def _remove(
 def _discard(
     target: Path, *, on_progress: Callable[[Progress], None], cancel: threading.Event
 ) -> int:
-    from inspection.model_download import discard_unfinished
+    from inspection.modelstore.download import discard_unfinished
 
     return discard_unfinished(target)

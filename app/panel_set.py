@@ -19,7 +19,7 @@ from app.plots import Plots
 from app.review import BatteryView, LiveAnswers, Row
 from app.runner import LaneView
 from app.widgets.panel import Panel
-from inspection.demo_models import demo_slots, demo_systems
+from inspection.modelstore.demo_models import demo_slots, demo_systems
 from inspection.records import Lot
 from inspection.results import ModelProvenance, SessionRecord, SystemName
 

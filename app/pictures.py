@@ -56,8 +56,8 @@ class Picture:
 
 def load_picture(shown: ShownImage) -> Picture:
     """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
-    from inspection.evidence import read_map
-    from inspection.images import load_image
+    from inspection.images.evidence import read_map
+    from inspection.images.preprocess import load_image
 
     heat, heat_roi = None, None
     result = shown.result
@@ -80,7 +80,7 @@ def load_picture(shown: ShownImage) -> Picture:
 
 def load_content_picture(shown: ShownImage) -> Picture:
     """Decode an image as the VLM and the VLG are shown it."""
-    from inspection.images import load_content
+    from inspection.images.preprocess import load_content
 
     ref = shown.ref
     try:
@@ -99,7 +99,7 @@ def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Pict
 
 
 def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
-    from inspection.labels import read_label
+    from inspection.lot.labels import read_label
 
     if ref.label_path is None or ref.modality != "ct":
         return None
@@ -126,7 +126,7 @@ def _coloured(levels: NDArray[np.float32]) -> QImage:
     import cv2
     import numpy as np
 
-    from inspection.heatmaps import colourise
+    from inspection.images.heatmaps import colourise
 
     h, w = levels.shape
     scale = HEAT_SIDE / max(h, w)

@@ -87,7 +87,7 @@ class Row:
     def with_result(self, result: BatteryResult) -> Row:
         """Return the row after the systems have spoken; the decision stays."""
         # Numpy, which it brings, is not needed to paint the window.
-        from inspection.comparison import in_conflict
+        from inspection.agreement.battery import in_conflict
 
         judged = result.state not in ("queued", "running") or result.ensemble is not None
         verdict = result.verdict

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.lane_reports import (
+from app.review import LiveAnswers, Progress
+from app.workers import LaneThread
+from inspection.messages import Message
+from inspection.predictions import LaneResult
+from inspection.records import Battery
+from inspection.results import SYSTEMS, ModelProvenance, SystemName, SystemState
+from inspection.run.assemble import assemble
+from inspection.run.events import (
     Answering,
     BatteryDone,
     BatteryStarted,
@@ -23,16 +30,10 @@ from app.lane_reports import (
     Report,
     Said,
 )
-from app.review import LiveAnswers, Progress
-from app.workers import LaneThread
-from inspection.assemble import LaneResult, assemble
-from inspection.messages import Message
-from inspection.records import Battery
-from inspection.results import SYSTEMS, ModelProvenance, SystemName, SystemState
-from inspection.spoken import Spoken
+from inspection.run.said import Spoken
 
 if TYPE_CHECKING:
-    from inspection.engine import LaneSettings
+    from inspection.run.lanes import LaneSettings
 
 LanePhase = Literal["idle", "loading", "ready", "running", "failed", "not_installed", "off"]
 RunPhase = Literal["idle", "running", "paused", "cancelling"]
@@ -100,7 +101,7 @@ class InspectionRunner(QObject):
         ----------
         before : what systems said in an earlier run; they are not asked again, and it is kept
         """
-        from inspection.loading import LoadingOrder
+        from inspection.run.loading import LoadingOrder
 
         for battery_id, said in before.items():
             said.remind(settings.chooser, battery_id)

@@ -34,7 +34,7 @@ def figures_of(folder: Path, language: Language) -> SessionTables:
     InspectionError
         If the session cannot be read.
     """
-    from inspection.comparison_session import open_compared, read_comparison
+    from inspection.comparison.session import open_compared, read_comparison
     from inspection.report.comparison_tables import agreement_table, conflicts_table, figures_tables
     from inspection.report.words import Words
 
@@ -58,8 +58,8 @@ def changes_between(one: Path, other: Path, language: Language) -> SessionTables
     InspectionError
         If one of them cannot be read.
     """
-    from inspection.comparison_changes import compare_sessions
-    from inspection.comparison_session import open_compared
+    from inspection.comparison.changes import compare_sessions
+    from inspection.comparison.session import open_compared
     from inspection.report.comparison_tables import change_tables
     from inspection.report.words import Words
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.lane_reports import Said
 from app.workers import TaskPool
 from inspection.errors import SessionError
 from inspection.messages import Language
@@ -24,7 +23,8 @@ from inspection.results import (
     SessionRecord,
     SessionStatus,
 )
-from inspection.session import SessionStore, list_sessions
+from inspection.run.events import Said
+from inspection.session.store import SessionStore, list_sessions
 
 log = logging.getLogger(__name__)
 
@@ -339,8 +339,8 @@ def _open(folder: Path) -> SessionStore:
 
 def _said_in(store: SessionStore, waiting: dict[str, BatteryResult]) -> Said:
     # Imported in the session's thread, as what it brings is not needed to paint the window.
-    from inspection.assemble import said_before
-    from inspection.spoken import Spoken
+    from inspection.run.assemble import said_before
+    from inspection.run.said import Spoken
 
     said = {}
     for row in store.record.batteries:

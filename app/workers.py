@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from app.lane_reports import (
+from inspection.records import Battery
+from inspection.results import ModelProvenance, SystemName
+from inspection.run.events import (
     Answering,
     BatteryDone,
     BatteryStarted,
@@ -25,12 +27,10 @@ from app.lane_reports import (
     LaneReady,
     LaneUnavailable,
 )
-from inspection.records import Battery
-from inspection.results import ModelProvenance, SystemName
 
 if TYPE_CHECKING:
-    from inspection.engine import Lane
     from inspection.predictions import LaneEvent, PartialAnswer
+    from inspection.run.lanes import Lane
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class LaneWorker(QObject):
     def warm_up(self) -> None:
         """Import what loading needs, so that the first job does not wait for it."""
         try:
-            from inspection.engine import import_ensemble
+            from inspection.run.lanes import import_ensemble
 
             import_ensemble()
         except Exception:
@@ -124,7 +124,7 @@ class LaneWorker(QObject):
             models = job.order.load(lane, job.cancel)
             device = _device(job)
         except Exception as error:  # noqa: BLE001 - every battery is told; it is logged there
-            from inspection.lanes import load_failure
+            from inspection.systems.lane import load_failure
 
             self._lane = lane
             self._close()
@@ -148,7 +148,7 @@ class LaneWorker(QObject):
 
     def _inspect(self, job: Job, lane: Lane, battery: Battery, following: Battery | None) -> bool:
         """Return False where the lane failed."""
-        from inspection.lanes import inspect_safely
+        from inspection.systems.lane import inspect_safely
 
         self.reported.emit(BatteryStarted(job, self._system, battery.battery_id))
         events = _Events(self, job, self._system, battery.battery_id)
@@ -194,7 +194,7 @@ class _Events:
 
 
 def _device(job: Job) -> str:
-    from inspection.lanes import resolve_device
+    from inspection.systems.lane import resolve_device
 
     return resolve_device(job.settings.device)
 

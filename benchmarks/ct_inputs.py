@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inspection.decoding import Decoder
-from inspection.images import ImageData, Preprocess, load_image
+from inspection.images.decoding import Decoder
+from inspection.images.preprocess import ImageData, Preprocess, load_image
 from inspection.records import Rect
 from inspection.synthetic import SyntheticLot, write_lot
-from training.dataset import DEFECT_INDICES, Slice, read_slices, to_input
-from training.image_cache import PreparedImage
-from training.transforms import Polygon, letterbox
+from training.classifier.dataset import DEFECT_INDICES, Slice, read_slices, to_input
+from training.data.image_cache import PreparedImage
+from training.data.transforms import Polygon, letterbox
 
 STRIDE = 16
 CANVAS = 4000

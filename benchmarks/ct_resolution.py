@@ -36,24 +36,24 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from inspection.bootstrap import BootstrapConfig, ClusterBootstrap
-from inspection.bundle import load_bundle
-from inspection.images import to_model_input
-from inspection.models.cnn import CtClassifier, build_classifier
+from inspection.comparison.bootstrap import BootstrapConfig, ClusterBootstrap
+from inspection.images.preprocess import to_model_input
+from inspection.modelstore.bundle import load_bundle
 from inspection.paths import resource_path
 from inspection.records import CT_CLASSES
-from training.classifier import map_loss
-from training.config import CnnConfig
-from training.dataset import DEFECT_INDICES, SliceBatches, read_slices
-from training.distributed import Processes
-from training.metrics import (
+from inspection.systems.ensemble.cnn import CtClassifier, build_classifier
+from training.classifier.classifier import map_loss
+from training.classifier.config import CnnConfig
+from training.classifier.dataset import DEFECT_INDICES, SliceBatches, read_slices
+from training.data.transforms import normalise
+from training.evaluation.metrics import (
     calibrate_temperature,
     classification_figures,
     peak_in_source,
     points_at_defect,
     reliability,
 )
-from training.transforms import normalise
+from training.loop.distributed import Processes
 
 BATCH = {"crops": 8, "whole": 4}
 RATES = {"crops": 7e-4, "whole": 2e-4}

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.images import Preprocess, load_image, to_model_input
+from inspection.images.preprocess import Preprocess, load_image, to_model_input
 from inspection.synthetic.ct import Defect, Structure, build_structure, render_slice
 
 CANVAS = 4000

@@ -12,12 +12,12 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inspection.comparison_cells import Cell
-from inspection.comparison_figures import ComparedImage
-from inspection.comparison_session import open_compared, read_comparison
-from inspection.localisation import LocatedImage, localisation_figures
+from inspection.agreement.cells import Cell
+from inspection.agreement.overlap import LocatedImage, localisation_figures
+from inspection.comparison.figures import ComparedImage
+from inspection.comparison.session import open_compared, read_comparison
+from inspection.lot.truth import ImageTruth
 from inspection.results import SystemName
-from inspection.truth import ImageTruth
 
 Marked = tuple[Cell, ImageTruth]
 

@@ -28,12 +28,12 @@ from throughput import Setting
 
 from inspection import __version__
 from inspection.config import find_policy
-from inspection.engine import EnsembleLane, resolve_device
-from inspection.lot import scan_lot
-from inspection.model_folders import ModelFolders
+from inspection.lot.scan import scan_lot
+from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
-from inspection.run import inspect_batteries
-from inspection.session import SessionStore
+from inspection.run.driver import inspect_batteries
+from inspection.run.lanes import EnsembleLane, resolve_device
+from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
 
 MB = 1e6

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 import transformers
 
-from inspection.model_catalogue import find_entry
-from inspection.models.vlm_folder import FAMILIES, VlmFolder
-from inspection.vlm_config import load_vlm_config
+from inspection.modelstore.catalogue import find_entry
+from inspection.modelstore.vlm_folder import FAMILIES, VlmFolder
+from inspection.systems.vlm.config import load_vlm_config
 
 BFLOAT16, SINGLE = 2, 4
 GIB = 1 << 30

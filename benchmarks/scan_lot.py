@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from inspection.lot import scan_lot
+from inspection.lot.scan import scan_lot
 
 SLICES_PER_AXIS = 500
 VIEWS = 200

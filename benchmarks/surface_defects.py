@@ -23,16 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from inspection.bundle import find_bundle
 from inspection.config import config_path
-from inspection.models.cae import CaePredictor
-from training.autoencoder import train_autoencoder
-from training.autoencoder_config import AutoencoderConfig
+from inspection.modelstore.bundle import find_bundle
+from inspection.systems.ensemble.cae import CaePredictor
+from training.autoencoder.autoencoder import train_autoencoder
+from training.autoencoder.config import AutoencoderConfig
+from training.autoencoder.folders import group_alike, hold_out, read_folder
+from training.autoencoder.views import split_by_battery
 from training.config import read_training_config
-from training.evaluate_folder import images_without_masks, summarise
-from training.folders import group_alike, hold_out, read_folder
-from training.runs import Run
-from training.views import split_by_battery
+from training.evaluation.plain_folder import images_without_masks, summarise
+from training.loop.runs import Run
 
 VALIDATION_SHARE = 0.2
 SPLIT_SEED = 0

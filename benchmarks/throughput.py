@@ -44,21 +44,21 @@ from torchvision.models import resnet18
 from app.application import Station, make_application
 from app.settings import Settings, SettingsFile
 from inspection import __version__
-from inspection.bundle import find_bundle
-from inspection.choice import ImageChooser
 from inspection.config import find_policy
-from inspection.decode_ahead import DecodeAhead, Decoded
-from inspection.engine import EnsembleLane, LaneSettings, resolve_device
-from inspection.images import Preprocess
-from inspection.lot import scan_lot
-from inspection.model_folders import ModelFolders
-from inspection.models.cae import CaePredictor
-from inspection.models.cnn import CnnPredictor
+from inspection.images.decode_ahead import DecodeAhead, Decoded
+from inspection.images.preprocess import Preprocess
+from inspection.lot.scan import scan_lot
+from inspection.modelstore.bundle import find_bundle
+from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.records import Battery, ImageRef, Lot
-from inspection.run import inspect_batteries
-from inspection.session import SessionStore
+from inspection.run.driver import inspect_batteries
+from inspection.run.lanes import EnsembleLane, LaneSettings, resolve_device
+from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
+from inspection.systems.ensemble.cae import CaePredictor
+from inspection.systems.ensemble.cnn import CnnPredictor
+from inspection.systems.image_choice import ImageChooser
 
 BATCH = 16
 NAIVE_SIDE = 224

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
+import unicodedata
 from pathlib import Path
 
 TEMPORARY = ".tmp"
 _REPLACE_ATTEMPTS = 10
 _REPLACE_PAUSE_S = 0.05
+_NAME_BYTES = 100
+_HASH_DIGITS = 8
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -97,3 +103,24 @@ def _replace(source: Path, target: Path) -> None:
                 raise
             time.sleep(_REPLACE_PAUSE_S)
     source.replace(target)
+
+
+def battery_file_name(battery_id: str) -> str:
+    """Return the name, without ending, of a battery's files in a session.
+
+    The id itself where it is a safe file name everywhere. Otherwise its safe part and eight
+    digits of its hash, so that two ids never share a name.
+    """
+    name = unicodedata.normalize("NFC", battery_id)
+    name = "".join(c if c.isalnum() or c in "-_. ()" else "_" for c in name).strip(". ")
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    while len(name.encode("utf-8")) > _NAME_BYTES:
+        name = name[:-1]
+    return name if name and name == battery_id else hashed_file_name(battery_id, name)
+
+
+def hashed_file_name(battery_id: str, name: str) -> str:
+    """Return ``name`` made unmistakable by the hash of the id."""
+    digest = hashlib.sha256(battery_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name}-{digest[:_HASH_DIGITS]}"

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from inspection.errors import InspectionError
+from inspection.messages import Message
 from inspection.records import ImageRef, Rect
-from inspection.results import Box, Peak, VlgImage, VlmImage
+from inspection.results import (
+    Box,
+    ChosenImages,
+    EnsembleResult,
+    ImageResult,
+    Peak,
+    SliceRun,
+    SystemName,
+    SystemState,
+    Verdict,
+    VlgImage,
+    VlgResult,
+    VlmImage,
+    VlmResult,
+)
+
+if TYPE_CHECKING:
+    # The window's first paint reads this file and can do without numpy.
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +64,12 @@ class Prediction:
     seconds: float
 
     def __post_init__(self) -> None:
-        if self.anomaly_map.ndim != 2 or self.anomaly_map.dtype != np.float32:
+        if self.anomaly_map.ndim != 2 or self.anomaly_map.dtype != "float32":
             raise ValueError(
                 f"anomaly_map must be (h, w) float32, "
                 f"got {self.anomaly_map.shape} {self.anomaly_map.dtype}"
             )
-        if not np.isfinite(self.pred_score):
+        if not math.isfinite(self.pred_score):
             raise ValueError(f"pred_score of {self.image.path.name} is not finite")
 
     @property
@@ -92,3 +111,26 @@ class ImageAnswered:
 
 LaneEvent = Prediction | FailedPrediction | ImageTaken | PartialAnswer | ImageAnswered
 """What a lane tells while it works on a battery."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneResult:
+    """What one system says of one battery; ``message`` says why where ``state`` is not ``done``.
+
+    ``memory_steps`` are in force, whether this battery or an earlier one made them necessary.
+    """
+
+    system: SystemName
+    state: SystemState
+    message: Message | None = None
+    seconds: float = 0.0
+    verdict: Verdict | None = None
+    ensemble: EnsembleResult | None = None
+    vlm: VlmResult | None = None
+    vlg: VlgResult | None = None
+    chosen: ChosenImages | None = None
+    memory_steps: tuple[Message, ...] = ()
+    images: tuple[ImageResult, ...] = ()
+    runs: tuple[SliceRun, ...] = ()
+    worst_slices: tuple[str, ...] = ()
+    worst_views: tuple[str, ...] = ()

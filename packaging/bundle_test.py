@@ -128,8 +128,8 @@ def from_source(home: Path, *arguments: str | Path) -> str:
 
 def make_models(folder: Path) -> Path:
     """Write a small VLM, a small VLG and its text encoder, as their makers publish them."""
-    from tiny_vlg import write_bert, write_original
-    from tiny_vlm import write_tiny_vlm
+    from builders.tiny_vlg import write_bert, write_original
+    from builders.tiny_vlm import write_tiny_vlm
 
     write_tiny_vlm(folder / "vlm")
     write_original(folder / "vlg", write_bert(folder / "bert"))

@@ -14,7 +14,7 @@ from training.cli.fuse import fuse
 from training.cli.split import split
 from training.cli.threshold import threshold
 from training.cli.train import train
-from training.progress import StderrHandler
+from training.loop.progress import StderrHandler
 
 app = typer.Typer(
     rich_markup_mode=None,

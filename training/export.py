@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from inspection.atomic import replace_folder, sync_folder, write_atomic
-from inspection.bundle import MANIFEST_NAME, Bundle, Slot, load_bundle
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, ConfigError
+from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, Slot, load_bundle
 
 CARD_NAME = "model_card.md"
 SLOTS: tuple[Slot, ...] = get_args(Slot)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inspection.model_store import FolderSlot, register_folder
-from training.runs import Run
+from inspection.modelstore.installed import FolderSlot, register_folder
+from training.loop.runs import Run
 
 DEMO_LICENCE = "Apache-2.0"
 """Of weights that are trained on the product's own synthetic pictures: the product's."""

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.options import parse_language
-from inspection.comparison_changes import SessionChanges, compare_sessions
-from inspection.comparison_session import SessionComparison, open_compared, read_comparison
+from inspection.comparison.changes import SessionChanges, compare_sessions
+from inspection.comparison.session import SessionComparison, open_compared, read_comparison
 from inspection.messages import Language
 from inspection.report.comparison_files import (
     changes_csv,

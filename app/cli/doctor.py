@@ -25,11 +25,11 @@ from app.settings import default_settings_path
 from inspection import __version__
 from inspection.atomic import write_atomic
 from inspection.console import system_language
-from inspection.devices import find_devices
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message
-from inspection.model_listing import SlotState, list_slots
+from inspection.modelstore.listing import SlotState, list_slots
 from inspection.paths import program_root
+from inspection.self_check import find_devices
 
 PROBLEM_FOUND = 1
 LIBRARIES = (

@@ -15,19 +15,19 @@ from app.cli.lot import progress_bar
 from app.cli.options import parse_choices, parse_language
 from app.folders import backend_cache, model_folders, sessions_folder
 from inspection import __version__
-from inspection.assemble import said_before
-from inspection.choice import SAMPLE_KEY, ImageChooser, sample_of
 from inspection.config import Policy, find_policy, policy_of
 from inspection.console import INTERRUPTED
-from inspection.engine import LaneSettings, build_lane, resolve_device
 from inspection.errors import LotError, SessionError
-from inspection.lot import scan_lot
+from inspection.lot.scan import scan_lot
 from inspection.messages import Message
 from inspection.records import Battery, Lot
 from inspection.results import SYSTEMS, BatteryResult, SystemName
-from inspection.run import inspect_batteries
-from inspection.session import SessionStore
-from inspection.spoken import Spoken
+from inspection.run.assemble import said_before
+from inspection.run.driver import inspect_batteries
+from inspection.run.lanes import LaneSettings, build_lane, resolve_device
+from inspection.run.said import Spoken
+from inspection.session.store import SessionStore
+from inspection.systems.image_choice import SAMPLE_KEY, ImageChooser, sample_of
 
 NOT_INSPECTED = 1
 

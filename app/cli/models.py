@@ -27,17 +27,17 @@ from app.folders import model_folders
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import BundleError, ModelMissingError
 from inspection.messages import Message
-from inspection.model_catalogue import find_entry, load_catalogue
-from inspection.model_download import discard_unfinished, download_model
-from inspection.model_install import (
+from inspection.modelstore.catalogue import find_entry, load_catalogue
+from inspection.modelstore.download import discard_unfinished, download_model
+from inspection.modelstore.install import (
     Installed,
     OnProgress,
     Origin,
     import_models,
     remove_model,
 )
-from inspection.model_install import Progress as Step
-from inspection.model_listing import (
+from inspection.modelstore.install import Progress as Step
+from inspection.modelstore.listing import (
     ALL_SLOTS,
     SlotState,
     list_slots,

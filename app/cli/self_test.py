@@ -17,13 +17,13 @@ from pathlib import Path
 
 import typer
 
-from inspection.choice import ImageChooser
 from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.results import SYSTEMS, SystemName
+from inspection.systems.image_choice import ImageChooser
 
 FAILED = 1
 BATTERIES = 2
@@ -108,14 +108,14 @@ def _say(code: str, **params: str | int | float) -> str:
 
 
 def _import_libraries(bench: Bench) -> None:
-    from inspection.models.libraries import import_libraries
+    from inspection.systems.libraries import import_libraries
 
     import_libraries()
 
 
 def _load_models(bench: Bench) -> None:
-    from inspection.model_listing import verify_slot
-    from inspection.models.predictors import load_bundles
+    from inspection.modelstore.listing import verify_slot
+    from inspection.systems.ensemble.predictors import load_bundles
 
     load_bundles(bench.models)
     for system in bench.systems():
@@ -135,10 +135,10 @@ def _make_lot(bench: Bench) -> None:
 def _inspect(bench: Bench) -> None:
     from inspection import __version__
     from inspection.config import find_policy
-    from inspection.engine import LaneSettings, build_lane, resolve_device
-    from inspection.lot import scan_lot
-    from inspection.run import inspect_batteries
-    from inspection.session import SessionStore
+    from inspection.lot.scan import scan_lot
+    from inspection.run.driver import inspect_batteries
+    from inspection.run.lanes import LaneSettings, build_lane, resolve_device
+    from inspection.session.store import SessionStore
 
     lot = scan_lot(bench.lot)
     policy = find_policy(bench.models.holding("ct_cnn"))
@@ -180,7 +180,7 @@ def _inspect(bench: Bench) -> None:
 
 
 def _reopen(bench: Bench) -> None:
-    from inspection.session import SessionStore
+    from inspection.session.store import SessionStore
 
     with SessionStore.open(bench.session()) as store:
         rows = store.record.batteries

@@ -13,7 +13,7 @@ from app.plots import Plots
 from app.settings import SettingsFile
 from inspection.errors import InspectionError
 from inspection.messages import Language
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 
 SAMPLES = 40
 """Points looked at along either side of the window."""

@@ -13,7 +13,7 @@ from app.theme import icon, tokens
 from app.widgets.panel import button, label
 from app.wording import DASH, error_text, slot_text
 from inspection.errors import InspectionError
-from inspection.model_catalogue import CatalogueEntry, find_entry
+from inspection.modelstore.catalogue import CatalogueEntry, find_entry
 
 PLACE_ROLE = Qt.ItemDataRole.UserRole
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHeaderView, QLineEdit, QTableView, QWidget
 
 from app.dialogs.frame import DialogFrame
-from app.models.findings import FindingsTable
+from app.tables.findings import FindingsTable
 from app.widgets.panel import label
 from inspection.records import Lot
 

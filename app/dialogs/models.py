@@ -30,11 +30,11 @@ from app.widgets.work_progress import WorkProgress
 from app.wording import DASH, error_text, message_text, size_text, slot_text
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.model_catalogue import CatalogueEntry, load_catalogue
+from inspection.modelstore.catalogue import CatalogueEntry, load_catalogue
 
 if TYPE_CHECKING:
-    from inspection.model_install import Installed
-    from inspection.model_listing import SlotState
+    from inspection.modelstore.install import Installed
+    from inspection.modelstore.listing import SlotState
 
 SLOT_ROLE = Qt.ItemDataRole.UserRole
 

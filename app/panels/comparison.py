@@ -26,7 +26,7 @@ from inspection.records import Rect
 from inspection.results import SYSTEMS, SystemName
 
 if TYPE_CHECKING:
-    from inspection.comparison import Agreement, BatteryComparison, ImageComparison
+    from inspection.agreement.battery import Agreement, BatteryComparison, ImageComparison
 
 OPACITY = 0.5
 AGREEMENT_TONES: dict[str, Tone] = {"agree": "success", "conflict": "warning", "open": "neutral"}

@@ -12,7 +12,7 @@ from app.theme import icon
 from app.widgets.panel import Panel, button, column, label, line
 from app.wording import DASH, message_text
 from inspection.results import SessionRecord, SessionStatus
-from inspection.session import SessionListing
+from inspection.session.store import SessionListing
 
 FOLDER_ROLE = Qt.ItemDataRole.UserRole
 

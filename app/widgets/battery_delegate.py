@@ -6,8 +6,8 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from app.models.battery_table import ROW_ROLE, Column
 from app.review import Row
+from app.tables.battery_table import ROW_ROLE, Column
 from app.theme import icon, tokens
 from app.tones import kind_tone, state_tone
 from app.widgets.chip import MARK, draw_chip, draw_mark

@@ -20,7 +20,7 @@ from app.wording import (
     state_text,
     system_text,
 )
-from inspection.comparison_cells import Cell
+from inspection.agreement.cells import Cell
 from inspection.records import Rect
 from inspection.results import SystemName, SystemState
 

@@ -12,7 +12,7 @@ from app.widgets.panel import Panel, button, label, line
 from app.wording import DASH, message_text
 
 if TYPE_CHECKING:
-    from inspection.model_listing import SlotState
+    from inspection.modelstore.listing import SlotState
 
 
 class ModelDetails(Panel):

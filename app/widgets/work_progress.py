@@ -10,7 +10,7 @@ from app.widgets.panel import Panel, button, column, label, line
 from app.wording import size_text
 
 if TYPE_CHECKING:
-    from inspection.model_install import Progress
+    from inspection.modelstore.install import Progress
 
 STEPS = 1000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from inspection.comparison import Agreement, BatteryComparison, Cell, ImageComparison
-from inspection.comparison_session import SourceImages
+from inspection.agreement.battery import Agreement, BatteryComparison, Cell, ImageComparison
+from inspection.comparison.session import SourceImages
 from inspection.report.comparison_tables import (
     agreement_table,
     figures_tables,

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from inspection.bootstrap import Interval
-from inspection.comparison import PAIRS, BatteryComparison, Cell, ImageComparison
-from inspection.comparison_changes import SessionChanges
-from inspection.comparison_figures import Figure
-from inspection.comparison_session import SessionComparison
+from inspection.agreement.battery import PAIRS, BatteryComparison, Cell, ImageComparison
+from inspection.comparison.bootstrap import Interval
+from inspection.comparison.changes import SessionChanges
+from inspection.comparison.figures import Figure
+from inspection.comparison.session import SessionComparison
 from inspection.messages import Language
 from inspection.report.tables import Cell as CsvCell
 from inspection.report.tables import csv_file, rounded

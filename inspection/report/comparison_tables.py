@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from inspection.comparison import Cell
-from inspection.comparison_changes import SessionChanges, VerdictChange
-from inspection.comparison_figures import (
+from inspection.agreement.battery import Cell
+from inspection.comparison.changes import SessionChanges, VerdictChange
+from inspection.comparison.figures import (
     LABELLED_FIGURES,
     PLAIN_FIGURES,
     Figure,
     FigureName,
     SystemFigures,
 )
-from inspection.comparison_session import SessionComparison
+from inspection.comparison.session import SessionComparison
 from inspection.report.view import TextTable
 from inspection.report.words import NONE, Words, number
 from inspection.results import SYSTEMS, Judgement, ModelProvenance, SystemName

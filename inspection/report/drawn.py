@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import ImageError
-from inspection.evidence import draw_boxes
-from inspection.images import ImageData, load_frame, load_image
+from inspection.images.evidence import draw_boxes
+from inspection.images.preprocess import ImageData, load_frame, load_image
 from inspection.records import ImageRef, Rect
 from inspection.report.pictures import LONGEST_SIDE, Jpeg, code_jpeg
 from inspection.results import Box

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspection.audit import scan_audit
-from inspection.comparison import BatteryComparison, compare_battery
-from inspection.comparison_session import (
+from inspection.agreement.battery import BatteryComparison, compare_battery
+from inspection.comparison.session import (
     SessionComparison,
     SourceImages,
     compare_session,
@@ -25,8 +24,9 @@ from inspection.results import (
     Kind,
     SessionRecord,
 )
-from inspection.session import SessionStore
-from inspection.session_files import AUDIT_NAME, is_session
+from inspection.session.audit import scan_audit
+from inspection.session.files import AUDIT_NAME, is_session
+from inspection.session.store import SessionStore
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""

@@ -29,7 +29,7 @@ from inspection.report.tables import (
     summary_csv,
 )
 from inspection.report.words import Words
-from inspection.session import SessionStore
+from inspection.session.store import SessionStore
 
 Format = Literal["pdf", "html", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -16,14 +16,14 @@ from shiboken6 import isValid
 from app.application import Station, make_application
 from app.settings import SettingsFile
 from app.wording import languages
-from inspection.engine import EnsembleLane, LaneSettings
 from inspection.errors import InspectionError, LabelError
-from inspection.images import load_image
-from inspection.labels import read_label
-from inspection.model_folders import ModelFolders
+from inspection.images.preprocess import load_image
+from inspection.lot.labels import read_label
+from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, Battery, ImageRef, Rect
 from inspection.results import ModelProvenance, Peak, SystemName
+from inspection.run.lanes import EnsembleLane, LaneSettings
 from inspection.synthetic import SyntheticLot, write_lot
 from tests.uninstalled_lane import UninstalledLane
 

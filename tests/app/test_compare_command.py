@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from compared_sessions import (
+from builders.compared_sessions import (
     NOW,
     POROSITY,
     battery_result,

@@ -10,9 +10,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTreeWidget
 
 from app.dialogs.tables import TablesDialog
-from app.models.battery_table import Column
 from app.panels.history import FOLDER_ROLE
 from app.review import LiveAnswers, Row
+from app.tables.battery_table import Column
 from app.wording import languages
 from inspection.messages import Message
 from inspection.records import image_name

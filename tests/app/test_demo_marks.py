@@ -7,15 +7,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from answering_lane import AnsweringLane, Record
+from builders.answering_lane import AnsweringLane, Record
 from PySide6.QtWidgets import QApplication
+from tests.ensemble_models import copy_ensemble
 
 from app.dialogs.model_card import ModelCardDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.widgets.demo_note import DemoNote
 from app.wording import languages
 from inspection.results import ModelProvenance
-from tests.ensemble_models import copy_ensemble
 
 WAIT = 30_000
 NOTE = "Demo model, trained on synthetic images"

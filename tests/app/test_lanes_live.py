@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from answering_lane import WORDS, AnsweringLane, Record
+from builders.answering_lane import WORDS, AnsweringLane, Record
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -369,7 +369,7 @@ def test_libraries_that_cannot_be_imported_early_keep_nothing_from_working(
     def broken() -> None:
         raise OSError("a library is missing")
 
-    monkeypatch.setattr("inspection.engine.import_ensemble", broken)
+    monkeypatch.setattr("inspection.run.lanes.import_ensemble", broken)
     station = opened(qtbot, stations(build), lot)
     station.controller.runner.warm_up()
     started(qtbot, station)

@@ -14,11 +14,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
-import inspection.model_install
+import inspection.modelstore.install
 from app.dialogs.download import DownloadDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.wording import languages
-from inspection.model_download import PARTIAL
+from inspection.modelstore.download import PARTIAL
 from tests.ensemble_models import copy_ensemble
 from tests.tiny_vlm import write_tiny_vlm
 
@@ -132,14 +132,14 @@ def test_what_is_no_model_is_told_in_one_sentence_with_a_hint(qtbot, opened, tmp
 def held(monkeypatch):
     """Hold an installation once it has copied its first bytes."""
     gate, reached = threading.Event(), threading.Event()
-    add = inspection.model_install._Count.add
+    add = inspection.modelstore.install._Count.add
 
     def held_add(count, more):
         add(count, more)
         reached.set()
         gate.wait(30)
 
-    monkeypatch.setattr(inspection.model_install._Count, "add", held_add)
+    monkeypatch.setattr(inspection.modelstore.install._Count, "add", held_add)
     yield gate, reached
     gate.set()
 

@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tiny_vlg import write_bert, write_original
-from tiny_vlm import CT_ANSWER, RGB_ANSWER, write_tiny_vlm
+from builders.tiny_vlg import write_bert, write_original
+from builders.tiny_vlm import CT_ANSWER, RGB_ANSWER, write_tiny_vlm
 
-from inspection.engine import build_lane
-from inspection.model_store import register_folder
+from inspection.modelstore.installed import register_folder
+from inspection.run.lanes import build_lane
 
 WAIT = 120_000
 FAMILIES = {"vlm": "qwen2_vl", "bert": "bert", "vlg": "groundingdino"}

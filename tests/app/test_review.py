@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Qt
 
-from app.models.battery_table import BatteryFilter, BatteryTable, Column
 from app.review import (
     LiveAnswers,
     Progress,
@@ -15,6 +14,7 @@ from app.review import (
     battery_view,
     first_shown,
 )
+from app.tables.battery_table import BatteryFilter, BatteryTable, Column
 from inspection.messages import Message
 from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 from inspection.records import Battery, ImageRef

@@ -13,14 +13,14 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-import inspection.audit
+import inspection.session.audit
 from app.dialogs.crash import CrashDialog
 from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
-from app.models.battery_table import Column
 from app.settings import SettingsFile
-from inspection.engine import build_lane
+from app.tables.battery_table import Column
+from inspection.run.lanes import build_lane
 
 WAIT = 30_000
 
@@ -356,7 +356,7 @@ def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
     def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(inspection.audit.AuditLog, "_write", refuse)
+    monkeypatch.setattr(inspection.session.audit.AuditLog, "_write", refuse)
     controller.decisions.override("review", "scratch", "")
     qtbot.waitUntil(lambda: controller.rows[battery_id].unsaved, timeout=WAIT)
     assert station.window.banner.isVisible()

@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
-from ensemble_models import copy_ensemble
-from tiny_vlg import write_bert, write_original
-from tiny_vlm import write_tiny_vlm
+from builders.ensemble_models import copy_ensemble
+from builders.tiny_vlg import write_bert, write_original
+from builders.tiny_vlm import write_tiny_vlm
 
 from app.__main__ import app
 from inspection.console import run
-from inspection.model_store import register_folder
+from inspection.modelstore.installed import register_folder
 from inspection.synthetic import SyntheticLot, write_lot
 
 FAMILIES = {"vlm": "qwen2_vl", "bert": "bert", "vlg": "groundingdino"}

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ensemble_models import copy_ensemble
+from builders.ensemble_models import copy_ensemble
 
 import inspection
 from app.__main__ import app

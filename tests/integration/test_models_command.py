@@ -12,17 +12,17 @@ import time
 from pathlib import Path
 
 import pytest
-from ensemble_models import copy_ensemble
-from model_folders import flip_byte, write_bert, write_vlm
-from model_hub import Hub, closed_port, serve
-from tiny_vlg import write_bert as write_tiny_bert
-from tiny_vlg import write_original
-from tiny_vlm import write_tiny_vlm
+from builders.ensemble_models import copy_ensemble
+from builders.model_folders import flip_byte, write_bert, write_vlm
+from builders.model_hub import Hub, closed_port, serve
+from builders.tiny_vlg import write_bert as write_tiny_bert
+from builders.tiny_vlg import write_original
+from builders.tiny_vlm import write_tiny_vlm
 
 import inspection
 from app.__main__ import app
 from inspection.console import run
-from inspection.model_store import CHUNK
+from inspection.modelstore.installed import CHUNK
 from inspection.synthetic import SyntheticLot, write_lot
 
 ROOT = Path(inspection.__file__).parent.parent

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ensemble_models import copy_ensemble
-from model_folders import flip_byte
-from tiny_vlg import write_bert, write_transformers
-from tiny_vlm import write_tiny_vlm
+from builders.ensemble_models import copy_ensemble
+from builders.model_folders import flip_byte
+from builders.tiny_vlg import write_bert, write_transformers
+from builders.tiny_vlm import write_tiny_vlm
 
 import inspection
 from app.__main__ import app
@@ -20,10 +20,10 @@ from app.cli.self_test import STEPS, Bench, take_steps
 from inspection.console import run
 from inspection.errors import InspectionError
 from inspection.messages import wordings
-from inspection.model_folders import ModelFolders
-from inspection.model_store import register_folder
-from inspection.models.vlm import VlmPredictor
-from inspection.session import SessionStore
+from inspection.modelstore.folders import ModelFolders
+from inspection.modelstore.installed import register_folder
+from inspection.session.store import SessionStore
+from inspection.systems.vlm.model import VlmPredictor
 
 ROOT = Path(inspection.__file__).parent.parent
 

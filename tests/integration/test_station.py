@@ -15,7 +15,7 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-from ensemble_models import copy_ensemble
+from builders.ensemble_models import copy_ensemble
 
 import inspection
 from app.__main__ import app

@@ -11,10 +11,10 @@ import pytest
 
 import inspection
 from app.__main__ import app as station_app
-from inspection.bundle import find_bundle
 from inspection.console import run
+from inspection.modelstore.bundle import find_bundle
 from training.__main__ import app as trainer_app
-from training.split_files import read_split
+from training.data.split_files import read_split
 
 ROOT = Path(inspection.__file__).parent.parent
 APPS = {"station": station_app, "trainer": trainer_app}

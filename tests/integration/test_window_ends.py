@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ensemble_models import copy_ensemble
+from builders.ensemble_models import copy_ensemble
 
 from inspection.synthetic import SyntheticLot, write_lot
 
@@ -18,7 +18,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from app.application import make_application, run
 from app.plots import Plots
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 
 lot, models, sessions = map(Path, sys.argv[1:])
 make_application()
@@ -47,7 +47,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from app.application import make_application, run
-from inspection.model_folders import ModelFolders
+from inspection.modelstore.folders import ModelFolders
 
 lot, models, sessions = map(Path, sys.argv[1:])
 make_application()

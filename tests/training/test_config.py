@@ -10,12 +10,14 @@ from torch import nn
 from torchvision.models import convnext_tiny, resnet18, resnet50
 
 from inspection.errors import ConfigError
-from inspection.models.backbones import build_classifier
 from inspection.paths import config_path
-from training.autoencoder_config import AutoencoderConfig
-from training.config import CnnConfig, read_training_config, save_config
-from training.logging_config import load_logging
-from training.pretrained import load_pretrained
+from inspection.systems.ensemble.backbones import build_classifier
+from training.autoencoder.config import AutoencoderConfig
+from training.classifier.config import CnnConfig
+from training.classifier.pretrained import load_pretrained
+from training.config import read_training_config
+from training.loop.config import save_config
+from training.loop.logging_config import load_logging
 
 BACKBONES = {"resnet18": resnet18, "resnet50": resnet50, "convnext_tiny": convnext_tiny}
 
@@ -31,7 +33,11 @@ BACKBONES = {"resnet18": resnet18, "resnet50": resnet50, "convnext_tiny": convne
         ("cnn.yaml", "cache.size=1", "cache.size"),
         ("cnn.yaml", "augmentation.scale=0.9", "augmentation.scale"),
         ("autoencoder_ct.yaml", "training.precision=half", "training.precision"),
-        ("autoencoder_ct.yaml", "training.pretrained=w.pth", "training.pretrained"),
+        (
+            "autoencoder_ct.yaml",
+            "training.pretrained=w.pth",
+            "training.pretrained",
+        ),
         ("autoencoder_ct.yaml", "threshold.method=maximum", "threshold.method"),
     ],
 )

@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ensemble_models import copy_ensemble
+from builders.ensemble_models import copy_ensemble
 
 from app.__main__ import app as station_app
-from inspection.bundle import find_bundle
 from inspection.config import find_policy
 from inspection.console import run
-from inspection.images import load_image
-from inspection.labels import read_label
-from inspection.lot import scan_lot
-from inspection.models import backends
-from inspection.models.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
-from inspection.models.cnn import build_classifier
+from inspection.images.preprocess import load_image
+from inspection.lot.labels import read_label
+from inspection.lot.scan import scan_lot
+from inspection.modelstore.bundle import find_bundle
 from inspection.paths import config_path
 from inspection.records import CT_CLASSES, ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
+from inspection.systems.ensemble import backends
+from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
+from inspection.systems.ensemble.cnn import build_classifier
 from training.__main__ import app
-from training.evaluate_pass import Models
-from training.transforms import letterbox, normalise
+from training.data.transforms import letterbox, normalise
+from training.evaluation.judge import Models
 
 POLICY = "inspector:\n  method: voting\n  aggregation: {min_run: 2}\n"
 

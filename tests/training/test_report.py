@@ -18,8 +18,8 @@ from inspection.paths import config_path, resource_path
 from inspection.records import Rect
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
-from training.evaluate import Data, Evaluation, evaluate
-from training.evaluate_config import ReportConfig
+from training.evaluation.config import ReportConfig
+from training.evaluation.evaluate import Data, Evaluation, evaluate
 from training.report.pictures import draw_pictures
 from training.report.thumbnails import WorstBatteries, outline
 from training.report.write import write_report

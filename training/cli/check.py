@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from training.checks import Checked
+    from training.data.checks import Checked
 
 LEAKAGE = 1
 
@@ -30,8 +30,8 @@ def check(
     """Find leakage (exit 1) and labels that contradict themselves."""
     from rich.console import Console
 
-    from training.checks import check_lots
-    from training.findings import summarise, write_findings
+    from training.data.checks import check_lots
+    from training.data.findings import summarise, write_findings
 
     checked = check_lots(lots, split, pixels=pixels)
     if out is not None:
@@ -54,7 +54,7 @@ def _table(checked: Checked) -> Table:
 
     from inspection.console import system_language
     from inspection.messages import Message
-    from training.findings import summarise
+    from training.data.findings import summarise
 
     def word(code: str, **params: int) -> str:
         return Message(code=code, params=params).text(system_language())

@@ -53,7 +53,7 @@ def evaluate(
     model trained on a plain folder (--normal) is judged on a plain folder: a subfolder of defective
     images for each kind of defect.
     """
-    from training.folders import read_held_out
+    from training.autoencoder.folders import read_held_out
 
     if masks or normal or read_held_out(models) is not None:
         figures, lines = _plain_folder(models, data or [], masks, normal, device, out)
@@ -74,10 +74,10 @@ def _lots(
     device: str,
 ) -> tuple[dict[str, Any], list[str]]:
     from inspection.config import load_inspector
-    from training.evaluate import evaluate as run
-    from training.evaluate import select_data
-    from training.evaluate_config import load_evaluation
-    from training.evaluate_text import summary
+    from training.evaluation.config import load_evaluation
+    from training.evaluation.evaluate import evaluate as run
+    from training.evaluation.evaluate import select_data
+    from training.evaluation.text import summary
 
     config = load_evaluation(settings[0])
     rules = load_inspector(settings[1]) if settings[1] else None
@@ -105,8 +105,8 @@ def _plain_folder(
 ) -> tuple[dict[str, Any], list[str]]:
     from inspection.atomic import write_atomic
     from inspection.errors import ConfigError
-    from training.evaluate_folder import evaluate_folder
-    from training.evaluate_text import flat
+    from training.evaluation.plain_folder import evaluate_folder
+    from training.evaluation.text import flat
 
     if len(data) != 1:
         raise ConfigError("evaluate_one_folder", found=len(data))

@@ -37,10 +37,10 @@ def fuse(
     middle of the plateau. The grid is in configs/evaluation.yaml.
     """
     from inspection.config import find_policy
-    from training.evaluate import judge, select_data
-    from training.evaluate_config import load_evaluation, with_methods
-    from training.fuse import Limits, search
-    from training.fuse_policy import aligned, table, write_policy
+    from training.evaluation.config import load_evaluation, with_methods
+    from training.evaluation.evaluate import judge, select_data
+    from training.evaluation.fuse import Limits, search
+    from training.evaluation.fuse_policy import aligned, table, write_policy
 
     grid = with_methods(load_evaluation(config).fusion, methods or [])
     current = find_policy(models).inspector

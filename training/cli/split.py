@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from training.split_lots import SplitSummary
+    from training.data.split_lots import SplitSummary
 
 
 def split(
@@ -28,9 +28,9 @@ def split(
     from inspection.console import system_language
     from inspection.errors import ConfigError
     from inspection.messages import Message
-    from training.progress import progress_bar
-    from training.shares import Split
-    from training.split_lots import split_lots
+    from training.data.shares import Split
+    from training.data.split_lots import split_lots
+    from training.loop.progress import progress_bar
 
     if not (0 < train <= 1 and 0 <= val <= 1 and train + val <= 1 + 1e-9):
         raise ConfigError("split_shares", train=train, val=val)
@@ -54,7 +54,7 @@ def _table(summary: SplitSummary) -> Table:
 
     from inspection.console import system_language
     from inspection.messages import Message
-    from training.split_files import PARTS
+    from training.data.split_files import PARTS
 
     def word(code: str) -> str:
         return Message(code=code).text(system_language())

@@ -22,8 +22,8 @@ def threshold(
     percentile: Annotated[float, typer.Option(help="For percentile.")] = 95.0,
 ) -> int:
     """Compute an autoencoder's threshold anew and write it into its folder."""
-    from training.calibrate import set_threshold
-    from training.evaluate import select_data
+    from training.evaluation.calibrate import set_threshold
+    from training.evaluation.evaluate import select_data
 
     rule = {"method": method, "k": k, "percentile": percentile}
     typer.echo(f"{set_threshold(model, rule, select_data(data or [], split, part)).threshold:.6g}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.config import TrainingFile
-    from training.runs import Run
+    from training.loop.config import TrainingFile
+    from training.loop.runs import Run
 
 
 def train(
@@ -51,10 +51,10 @@ def train(
     from inspection.errors import ConfigError
     from inspection.messages import Message
     from training.config import read_training_config
-    from training.interruption import TrainingInterrupted
-    from training.logging_config import load_logging
-    from training.runs import Run
-    from training.split_files import read_split
+    from training.data.split_files import read_split
+    from training.loop.interruption import TrainingInterrupted
+    from training.loop.logging_config import load_logging
+    from training.loop.runs import Run
 
     settings = read_training_config(config, overrides or [])
     if normal is not None and (split is not None or settings.model != "autoencoder"):
@@ -85,26 +85,26 @@ def train(
 
 def _train(settings: TrainingFile, run: Run) -> Path:
     """Train what the configuration is for, and return the model folder."""
-    from training.autoencoder_config import AutoencoderConfig
-    from training.config import CnnConfig
-    from training.vlg_config import DemoVlgConfig
-    from training.vlm_config import DemoVlmConfig
+    from training.autoencoder.config import AutoencoderConfig
+    from training.classifier.config import CnnConfig
+    from training.vlg.config import DemoVlgConfig
+    from training.vlm.config import DemoVlmConfig
 
     # The libraries that one kind needs are imported for it alone.
     if isinstance(settings, CnnConfig):
-        from training.classifier import train_classifier
+        from training.classifier.classifier import train_classifier
 
         return train_classifier(settings, run).folder
     if isinstance(settings, AutoencoderConfig):
-        from training.autoencoder import train_autoencoder
+        from training.autoencoder.autoencoder import train_autoencoder
 
         return train_autoencoder(settings, run).folder
     if isinstance(settings, DemoVlmConfig):
-        from training.vlm import train_vlm
+        from training.vlm.task import train_vlm
 
         return train_vlm(settings, run)
     if isinstance(settings, DemoVlgConfig):
-        from training.vlg import train_vlg
+        from training.vlg.task import train_vlg
 
         return train_vlg(settings, run)
     raise TypeError(type(settings).__name__)

@@ -12,9 +12,9 @@ from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES
 from inspection.report.view import Figure, Label, Tone
 from inspection.report.words import NONE, moment, number
 from inspection.results import Kind
-from training.evaluate import Evaluation
-from training.evaluate_batteries import escaped, judged_pairs, kind_of, overkilled
-from training.evaluate_pass import JudgedBattery
+from training.evaluation.batteries import escaped, judged_pairs, kind_of, overkilled
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.judge import JudgedBattery
 from training.report.models import model_sections
 from training.report.thumbnails import Misjudged, Thumbnail
 from training.report.view import (

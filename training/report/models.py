@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inspection.bundle import Slot
+from inspection.modelstore.bundle import Slot
 from inspection.records import CT_CLASSES
 from inspection.report.words import NONE
-from training.evaluate import Evaluation
-from training.evaluate_pass import JudgedImage
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.judge import JudgedImage
 from training.report.view import (
     LISTED,
     PICTURES,

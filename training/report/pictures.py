@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from inspection.records import CT_CLASSES
-from training.evaluate import Evaluation
-from training.evaluate_pass import JudgedImage
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.judge import JudgedImage
 
 DPI = 160
 INK, SOFT, GRID = "#1b2430", "#5a6675", "#d9dee5"

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.heatmaps import overlay
-from inspection.images import load_image
+from inspection.images.heatmaps import overlay
+from inspection.images.preprocess import load_image
 from inspection.predictions import Prediction
 from inspection.records import Rect
 from inspection.report.pictures import JPEG_QUALITY, Jpeg
-from training.evaluate_batteries import escaped, kind_of, overkilled
-from training.evaluate_config import ReportConfig
-from training.evaluate_pass import JudgedBattery, JudgedImage, Predictions
+from training.evaluation.batteries import escaped, kind_of, overkilled
+from training.evaluation.config import ReportConfig
+from training.evaluation.judge import JudgedBattery, JudgedImage, Predictions
 
 LABEL_COLOUR = (64, 220, 120)
 LABEL_GAP = 4

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspection.bundle import Slot
 from inspection.messages import Language, Message
+from inspection.modelstore.bundle import Slot
 from inspection.report.pictures import Jpeg
 from inspection.report.view import Figure, Label
 from inspection.report.words import NONE

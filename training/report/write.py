@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from inspection.atomic import write_atomic
 from inspection.messages import Language
 from inspection.report.pictures import Jpeg
-from training.evaluate import Evaluation
-from training.evaluate_pass import JudgedImage
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.judge import JudgedImage
 from training.report.compose import compose
 from training.report.pictures import draw_pictures
 from training.report.thumbnails import Misjudged

@@ -1,0 +1,1 @@
+"""What the three systems say of one battery, in one form. Pure."""

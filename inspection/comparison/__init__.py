@@ -1,0 +1,1 @@
+"""Three systems on the same images, and two sessions of one lot, in figures."""

@@ -1,0 +1,122 @@
+"""Decoding in threads, a bounded number of images ahead of the models, across batteries."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from inspection.errors import ImageError, InspectionError, LabelError
+from inspection.images.preprocess import ModelInput, Preprocess, load_image, to_model_input
+from inspection.lot.labels import read_label
+from inspection.predictions import FailedPrediction
+from inspection.records import ImageRef, Rect
+
+AHEAD = 32
+"""Two batches: one that is judged next, one that is decoded meanwhile."""
+
+Wanted = tuple[ImageRef, Preprocess]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image ready for its model. The source's pixels, 6 MB of a view, are gone already.
+
+    Parameters
+    ----------
+    roi : the part of the source that the input shows, source pixels
+    source_size : (width, height) of the source
+    seconds : what decoding took one thread
+    """
+
+    image: ImageRef
+    input: ModelInput
+    roi: Rect
+    source_size: tuple[int, int]
+    seconds: float
+
+
+class DecodeAhead:
+    """Decodes images before they are asked for. Used by one thread.
+
+    Memory is bounded: at most ``ahead`` images are decoded or in work at any time.
+
+    Parameters
+    ----------
+    threads : by default one a core: the models wait for images, and images for the models, so
+        that neither leaves a core idle
+    ahead : how many images may be ready or in work
+    """
+
+    def __init__(self, threads: int | None = None, ahead: int = AHEAD) -> None:
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
+        self._ahead = ahead
+        self._begun: dict[Path, Future[Decoded | FailedPrediction]] = {}
+
+    def images(
+        self, wanted: Sequence[Wanted], then: Iterable[Wanted] = ()
+    ) -> Iterator[Decoded | FailedPrediction]:
+        """Yield images in order; one that cannot be read is a `FailedPrediction`.
+
+        Parameters
+        ----------
+        wanted : what is yielded
+        then : what will be asked for next; begun as soon as there is room
+        """
+        plan = chain(wanted, then)
+        self._forget_all_but({ref.path for ref, _ in wanted})
+        for ref, spec in wanted:
+            if ref.path not in self._begun:
+                self._begin(ref, spec)
+            while len(self._begun) < self._ahead and (following := next(plan, None)) is not None:
+                self._begin(*following)
+            yield self._begun.pop(ref.path).result()
+
+    def forget(self) -> None:
+        """Drop what was decoded or begun and not asked for."""
+        self._forget_all_but(set())
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(cancel_futures=True)
+        self._begun.clear()
+
+    def _begin(self, ref: ImageRef, spec: Preprocess) -> None:
+        if ref.path not in self._begun:
+            self._begun[ref.path] = self._pool.submit(_decode, ref, spec)
+
+    def _forget_all_but(self, kept: set[Path]) -> None:
+        for path in self._begun.keys() - kept:
+            self._begun.pop(path).cancel()
+
+
+def _decode(ref: ImageRef, spec: Preprocess) -> Decoded | FailedPrediction:
+    started = time.monotonic()
+    try:
+        data = load_image(
+            ref.path, modality=ref.modality, roi=_labelled_roi(ref), fit=(spec.width, spec.height)
+        )
+        prepared = to_model_input(data, spec)
+    except InspectionError as error:
+        return FailedPrediction(ref, error)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        return FailedPrediction(
+            ref, ImageError("image_unreadable", name=ref.path.name, problem=problem)
+        )
+    return Decoded(ref, prepared, data.roi, data.source_size, time.monotonic() - started)
+
+
+def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
+    if ref.label_path is None or ref.modality != "ct":
+        return None
+    try:
+        return read_label(ref.label_path).roi
+    except LabelError:
+        # A broken label must not keep a good picture from being inspected: its content box
+        # serves as the ROI, and the intake has the label among its findings.
+        return None

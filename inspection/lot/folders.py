@@ -1,0 +1,121 @@
+"""Walk a lot folder: names and sizes only, no file is opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from inspection.lot.filenames import IMAGE_SUFFIXES
+
+Part = Literal["training", "validation", ""]
+
+# Left by operating systems and office programs; not worth a finding.
+_IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir"})
+_IGNORED |= {"system volume information"}
+# The station's and the customer's own files beside the images.
+_KNOWN = frozenset({"truth.json", "pairs.csv"})
+PART_NAME = re.compile(r"(?:[0-9]+[._ ]*)?(training|validation)", re.IGNORECASE)
+# TS_CT_…, TL_…: training source and labels; VS_…, VL_…: validation.
+_PART_PREFIX = re.compile(r"([TV])[SL]_", re.IGNORECASE)
+
+
+class Folder(NamedTuple):
+    """A folder's files by kind; ``parts`` is its path below the lot folder."""
+
+    path: Path
+    parts: tuple[str, ...]
+    part: Part
+    images: list[str]
+    labels: list[str]
+    others: list[str]
+    empty: list[str]
+
+
+class UnreadableFolder(NamedTuple):
+    """A folder that the system does not let us list."""
+
+    path: Path
+    problem: str
+
+
+def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
+    """Yield the folders of a lot in name order, hidden and system entries left out.
+
+    Links to folders outside the lot are followed, each once.
+    """
+    waiting: list[tuple[str, tuple[str, ...]]] = [(str(root), ())]
+    seen = {os.path.realpath(root)}
+    while waiting:
+        path, parts = waiting.pop()
+        folder = Folder(Path(path), parts, part_of(parts), [], [], [], [])
+        subfolders: list[str] = []
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        if _is_kept(entry.name) and _is_new(entry, seen):
+                            subfolders.append(entry.name)
+                    else:
+                        _sort_in(folder, entry)
+        except OSError as error:
+            yield UnreadableFolder(folder.path, error.strerror or str(error))
+            continue
+        for names in folder[3:]:
+            names.sort()
+        yield folder
+        subfolders.sort(reverse=True)
+        waiting.extend((os.path.join(path, name), (*parts, name)) for name in subfolders)  # noqa: PTH118
+
+
+def part_of(parts: tuple[str, ...]) -> Part:
+    """Return which published part a folder belongs to, by its own or a parent's name."""
+    for name in parts:
+        if found := PART_NAME.fullmatch(name):
+            return "training" if found[1].lower() == "training" else "validation"
+    for name in parts:
+        if found := _PART_PREFIX.match(name):
+            return "training" if found[1].lower() == "t" else "validation"
+    return ""
+
+
+def _sort_in(folder: Folder, entry: os.DirEntry[str]) -> None:
+    name = entry.name
+    if name[0] in ".~":
+        return
+    suffix = name[name.rfind(".") + 1 :].lower()
+    if suffix in IMAGE_SUFFIXES:
+        folder.images.append(name)
+        if _is_empty(entry):
+            folder.empty.append(name)
+    elif name.lower() in _KNOWN or name.lower() in _IGNORED:
+        return
+    elif suffix == "json":
+        folder.labels.append(name)
+    else:
+        folder.others.append(name)
+
+
+def _is_empty(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.stat().st_size == 0
+    except OSError:
+        # A dangling link: opening it will give the reason.
+        return False
+
+
+def _is_kept(name: str) -> bool:
+    return name[0] not in ".~" and name.lower() not in _IGNORED
+
+
+def _is_new(entry: os.DirEntry[str], seen: set[str]) -> bool:
+    """False for a link into the lot or to a folder seen before: no image twice, no loop."""
+    if not entry.is_symlink():
+        return True
+    real = os.path.realpath(entry.path)
+    if any(real == known or real.startswith(known + os.sep) for known in seen):
+        return False
+    seen.add(real)
+    return True

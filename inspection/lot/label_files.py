@@ -1,0 +1,73 @@
+"""Which label file belongs to which image, by name and place only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from inspection.lot.filenames import parse_stem
+from inspection.lot.findings import Findings
+from inspection.lot.folders import Folder
+
+
+class LabelIndex:
+    """Label files by folder and stem, and those in the published naming by part and stem.
+
+    The published set has the same stems under Training and Validation, so a label counts only
+    for images of its own part.
+    """
+
+    def __init__(self, folders: Iterable[Folder], findings: Findings) -> None:
+        self._findings = findings
+        # Keyed by tuple of folder names, not by Path: hashing 126,000 paths takes a second.
+        self._by_folder: dict[tuple[str, ...], dict[str, str]] = {}
+        self._by_part: dict[str, dict[str, Folder]] = {}
+        self._unused: dict[tuple[str, ...], set[str]] = {}
+        self._folders: list[Folder] = []
+        for folder in folders:
+            if folder.labels:
+                self._folders.append(folder)
+                self._enter(folder)
+
+    def _enter(self, folder: Folder) -> None:
+        names = {name[: name.rfind(".")].lower(): name for name in folder.labels}
+        self._by_folder[folder.parts] = names
+        self._unused[folder.parts] = set(folder.labels)
+        by_part = self._by_part.setdefault(folder.part, {})
+        for stem, name in names.items():
+            first = by_part.setdefault(stem, folder)
+            # Freely named labels ("001.json") may share a stem: they count in their folder only.
+            if first is not folder and parse_stem(stem) is not None:
+                self._unused[folder.parts].discard(name)
+                self._findings.add_file(
+                    "lot_label_duplicate", folder.path, name, other=first.path.name
+                )
+
+    def __bool__(self) -> bool:
+        return bool(self._folders)
+
+    def take(self, folder: Folder, stem: str, *, published_name: bool) -> Path | None:
+        """Return the label of an image and count it as used.
+
+        Parameters
+        ----------
+        folder : the image's folder
+        stem : the image's name without its suffix
+        published_name : whether the stem alone tells the image within its part
+        """
+        key = stem.lower()
+        place: Folder | None = folder
+        name = self._by_folder.get(folder.parts, {}).get(key)
+        if name is None and published_name:
+            place = self._by_part.get(folder.part, {}).get(key)
+            name = self._by_folder[place.parts][key] if place else None
+        if name is None or place is None:
+            return None
+        self._unused[place.parts].discard(name)
+        return place.path / name
+
+    def report_unused(self) -> None:
+        """Report the labels that no image took."""
+        for folder in self._folders:
+            for name in sorted(self._unused[folder.parts]):
+                self._findings.add_file("lot_label_without_image", folder.path, name)

@@ -1,0 +1,1 @@
+"""Which models are installed, where they come from, and whether they are whole."""

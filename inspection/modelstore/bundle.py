@@ -1,0 +1,307 @@
+"""A trained model as one self-describing folder, verified before it is used.
+
+``bundle.json`` holds the manifest: what the model is, how images are prepared for it, what its
+outputs mean, where it comes from, and the SHA-256 of every file beside it. The manifest carries a
+digest of itself, so a changed display scale is noticed as surely as a changed weight.
+
+Reading a manifest imports no torch: models can be listed before it is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from inspection.atomic import replace_folder, sync_folder
+from inspection.errors import BundleError, ModelMissingError
+from inspection.images.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Slot = Literal["ct_cnn", "rgb_ae", "ct_ae"]
+SLOTS: tuple[Slot, ...] = ("ct_cnn", "rgb_ae", "ct_ae")
+SLOTS_WITH_THRESHOLD: frozenset[str] = frozenset({"rgb_ae", "ct_ae"})
+MANIFEST_NAME = "bundle.json"
+WEIGHTS_NAME = "weights.safetensors"
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ThresholdFile(_Document):
+    """``*_threshold.json``: the score above which an image is an anomaly, and how it was found.
+
+    Every field must be written in the file; the one that the method does not use is null.
+    """
+
+    threshold: Positive
+    method: Literal["mean_std", "percentile", "f1_max"]
+    k: Positive | None
+    percentile: Annotated[float, Field(gt=0.0, le=100.0)] | None
+    computed_from: str
+    num_samples: int = Field(ge=1)
+    mean_error: NonNegative
+    std_error: NonNegative
+
+
+class BundleManifest(_Document):
+    """``bundle.json``.
+
+    Parameters
+    ----------
+    slot : which part of the station the model is for
+    architecture : arguments that rebuild the network
+    labels : meaning of the outputs, in order; empty for an autoencoder
+    preprocess : how images are prepared, the same in training and on the line
+    temperature : logits are divided by it before the softmax
+    display_scale : raw heat that is shown as 1.0, the same for every image
+    threshold_file : name of the threshold's file; autoencoders must have one
+    training : provenance: commands, seeds, data, figures, date
+    demo : True for weights trained on synthetic lots
+    files : name to SHA-256 of every file that belongs to the bundle
+    created_at : ISO 8601 date and time
+    sha256 : digest of this manifest without this field, and so of the whole bundle
+    """
+
+    schema_version: Literal[1] = 1
+    slot: Slot
+    name: str = Field(min_length=1)
+    architecture: dict[str, str | int | float | bool]
+    labels: list[str]
+    preprocess: Preprocess
+    temperature: Positive = 1.0
+    display_scale: Positive
+    threshold_file: str | None = None
+    training: dict[str, Any]
+    demo: bool
+    files: dict[str, Digest]
+    created_at: str
+    sha256: Digest
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
+        # A manifest may come from anywhere: it must not reach outside its folder.
+        for name in files:
+            if not _PLAIN_NAME.match(name):
+                raise ValueError(f"{name!r} is not a plain file name")
+        return files
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if WEIGHTS_NAME not in self.files:
+            raise ValueError(f"{WEIGHTS_NAME} is not listed in files")
+        if self.slot in SLOTS_WITH_THRESHOLD and self.threshold_file is None:
+            raise ValueError("threshold_file is required for an autoencoder")
+        if self.threshold_file is not None and self.threshold_file not in self.files:
+            raise ValueError(f"{self.threshold_file} is not listed in files")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified model folder."""
+
+    manifest: BundleManifest
+    folder: Path
+    sha256: str
+    threshold: ThresholdFile | None
+
+    def load_tensors(self) -> dict[str, Tensor]:
+        """Return the weights by name; floating ones as float32."""
+        from safetensors.torch import load_file
+
+        tensors = load_file(self.folder / WEIGHTS_NAME)
+        return {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        }
+
+
+def find_bundle(models_dir: Path, slot: Slot) -> Bundle:
+    """Return the bundle of a slot, which lies in ``models_dir/slot``.
+
+    Raises
+    ------
+    ModelMissingError
+        If there is no such folder.
+    BundleError
+        If the bundle is incomplete or altered.
+    """
+    folder = models_dir / slot
+    if not folder.is_dir():
+        raise ModelMissingError("model_not_installed", system=slot)
+    return load_bundle(folder, slot)
+
+
+def load_bundle(folder: Path, slot: Slot) -> Bundle:
+    """Read and verify a model folder.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or altered, a field is missing or wrong, or the model is for
+        another slot; the sentence names the file or field.
+    """
+    content = _read_json(folder, MANIFEST_NAME)
+    manifest = _validated(BundleManifest, content, folder, MANIFEST_NAME)
+    if _digest_of(content) != manifest.sha256:
+        raise BundleError("bundle_altered", folder=folder.name, file=MANIFEST_NAME)
+    if manifest.slot != slot:
+        raise BundleError(
+            "bundle_wrong_slot", folder=folder.name, found=manifest.slot, expected=slot
+        )
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleError("bundle_file_missing", folder=folder.name, file=name)
+        if _file_digest(path) != expected:
+            raise BundleError("bundle_altered", folder=folder.name, file=name)
+    threshold = None
+    if manifest.threshold_file is not None:
+        name = manifest.threshold_file
+        threshold = _validated(ThresholdFile, _read_json(folder, name), folder, name)
+    return Bundle(manifest=manifest, folder=folder, sha256=manifest.sha256, threshold=threshold)
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    slot: Slot,
+    name: str,
+    architecture: Mapping[str, str | int | float | bool],
+    labels: list[str],
+    preprocess: Preprocess,
+    display_scale: float,
+    training: Mapping[str, Any],
+    demo: bool,
+    tensors: Mapping[str, Tensor],
+    temperature: float = 1.0,
+    threshold: ThresholdFile | None = None,
+) -> Bundle:
+    """Write a bundle in one step and return it, read back and verified.
+
+    Weights are stored in half precision; vectors (biases, normalisation statistics) keep single
+    precision, where half could overflow and saves nothing.
+
+    Parameters
+    ----------
+    folder : the bundle's folder; an older bundle there is replaced
+    tensors : the network's state, on any device
+
+    Raises
+    ------
+    ValueError
+        If a weight does not fit half precision, or an autoencoder comes without a threshold.
+    """
+    from safetensors.torch import save
+
+    created_at = datetime.now(UTC).isoformat(timespec="seconds")
+    contents = {WEIGHTS_NAME: save({k: _stored(k, t) for k, t in tensors.items()})}
+    threshold_file = None
+    if threshold is not None:
+        threshold_file = f"{slot}_threshold.json"
+        contents[threshold_file] = _as_json(threshold.model_dump(mode="json"))
+    content: dict[str, Any] = {
+        "schema_version": 1,
+        "slot": slot,
+        "name": name,
+        "architecture": dict(architecture),
+        "labels": labels,
+        "preprocess": preprocess.model_dump(mode="json"),
+        "temperature": temperature,
+        "display_scale": display_scale,
+        "threshold_file": threshold_file,
+        "training": dict(training),
+        "demo": demo,
+        "files": {k: hashlib.sha256(data).hexdigest() for k, data in contents.items()},
+        "created_at": created_at,
+    }
+    content["sha256"] = _digest_of(content)
+    BundleManifest.model_validate(content)
+    contents[MANIFEST_NAME] = _as_json(content)
+    _write_folder(folder, contents)
+    return load_bundle(folder, slot)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _validated(model: type[M], content: Any, folder: Path, file: str) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "-"
+        raise BundleError(
+            "bundle_invalid", folder=folder.name, file=file, field=field, problem=first["msg"]
+        ) from error
+
+
+def _read_json(folder: Path, name: str) -> Any:
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
+    except (OSError, ValueError) as error:
+        raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
+
+
+def _digest_of(content: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _as_json(content: Any) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _stored(name: str, tensor: Tensor) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if not tensor.is_floating_point() or tensor.ndim < 2:
+        return tensor
+    half = tensor.half()
+    if not half.isfinite().all():
+        raise ValueError(f"{name} does not fit half precision")
+    return half
+
+
+def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files beside the target, then swap: a crash leaves the old bundle or the new."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.new")
+    fresh.mkdir()
+    try:
+        for name, data in contents.items():
+            with (fresh / name).open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        sync_folder(fresh)
+        replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

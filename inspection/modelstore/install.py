@@ -1,0 +1,331 @@
+"""Installing models from a folder or a zip: staged, verified, then swapped in whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+from filelock import FileLock, Timeout
+
+from inspection.atomic import replace_folder, sync_folder, write_atomic
+from inspection.config import INSPECTOR_NAME, load_inspector
+from inspection.errors import BundleError, InspectionError, ModelMissingError
+from inspection.modelstore.archive import planned_size, unpack
+from inspection.modelstore.bundle import SLOTS, load_bundle
+from inspection.modelstore.installed import CHUNK, FolderSlot, register_folder
+from inspection.modelstore.source import CHECKPOINTS, FoundModel, find_models, refuse_links
+from inspection.modelstore.vlg_folder import read_vlg_folder
+from inspection.modelstore.vlm_folder import read_vlm_folder
+from inspection.modelstore.weights import check_checkpoint
+
+STAGING = ".staging-"
+LOCK_NAME = ".install.lock"
+SPARE_BYTES = 64 << 20
+"""Room that an installation leaves on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an installation is: ``phase`` is ``copy``, ``check`` or ``download``; bytes."""
+
+    phase: str
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the user says of a model that its files do not say themselves."""
+
+    name: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What was installed, and which files were left out of it."""
+
+    slots: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Count:
+    phase: str
+    total: int
+    tell: OnProgress
+    done: int = field(default=0)
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.tell(Progress(self.phase, self.done, self.total))
+
+
+def import_models(
+    path: Path,
+    target: Path,
+    *,
+    slot: str | None = None,
+    origin: Origin | None = None,
+    on_progress: OnProgress = lambda _progress: None,
+    cancel: threading.Event | None = None,
+) -> Installed:
+    """Install the models of a folder or a zip; where one of them is refused, none.
+
+    A model that was there before is replaced in one step; after an interruption it is still there.
+
+    Parameters
+    ----------
+    path : folder, zip, or one of the named checkpoints
+    target : folder of installed models
+    slot : install only this one
+    origin : name, source and licence to record; by default what the files say
+    cancel : set it to stop
+
+    Raises
+    ------
+    BundleError
+        If there is no model, one is damaged, or something in it is not allowed.
+    InterruptedError
+        If ``cancel`` was set; nothing has changed.
+    """
+    cancel = cancel or threading.Event()
+    origin = origin or Origin()
+    origin = replace(origin, source=origin.source or str(path))
+    if not path.exists():
+        raise BundleError("model_source_missing", path=str(path))
+    with staging(target) as stage:
+        packed = path.is_file() and path.name not in CHECKPOINTS
+        if path.is_dir():
+            refuse_links(path)
+        source = _unpacked(path, stage, on_progress, cancel) if packed else path
+        models = find_models(source, slot)
+        if not packed:
+            check_space(target, sum(model.size for model in models))
+        return install(models, stage, target, origin, on_progress, cancel, owned=packed)
+
+
+def _unpacked(archive: Path, stage: Path, on_progress: OnProgress, cancel: threading.Event) -> Path:
+    size = planned_size(archive)
+    check_space(stage, size)
+    folder = stage / "unpacked" / archive.stem
+    folder.mkdir(parents=True)
+    unpack(archive, folder, _Count("copy", size, on_progress).add, cancel)
+    return folder
+
+
+@contextmanager
+def staging(target: Path) -> Iterator[Path]:
+    """Hold the lock of a models folder, and a folder within it that is removed at the end.
+
+    What an installation that was killed left behind is removed first.
+
+    Raises
+    ------
+    BundleError
+        If another installation is at work, or the folder cannot be written.
+    """
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target / LOCK_NAME, timeout=0)
+        with lock:
+            _clear_up(target)
+            stage = target / f"{STAGING}{secrets.token_hex(4)}"
+            stage.mkdir()
+            try:
+                yield stage
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+    except Timeout as error:
+        raise BundleError("model_install_busy", folder=str(target)) from error
+    except InterruptedError:
+        # An OSError by inheritance only: it says that the user cancelled.
+        raise
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise BundleError("model_write_failed", folder=str(target), problem=problem) from error
+
+
+def _clear_up(target: Path) -> None:
+    """Undo what an installation that was killed has left."""
+    for left in target.glob(f"{STAGING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # Killed between the two steps of `replace_folder`: the old model is under another name.
+    for stale in target.glob(".*.old"):
+        folder = target / stale.name.split(".")[1]
+        if folder.exists():
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            stale.replace(folder)
+
+
+def install(
+    models: Sequence[FoundModel],
+    stage: Path,
+    target: Path,
+    origin: Origin,
+    on_progress: OnProgress,
+    cancel: threading.Event,
+    *,
+    owned: bool,
+) -> Installed:
+    """Copy models into the stage, verify them there, and swap them in.
+
+    Parameters
+    ----------
+    owned : the models lie in a folder of the station's own on the same disk, so that links to
+        their files do; a copy of 16 GB would need the room twice
+
+    Raises
+    ------
+    BundleError
+        If one of them is not what it claims to be; then none is installed.
+    InterruptedError
+        If ``cancel`` was set; nothing has changed.
+    """
+    _check_loadable(models)
+    total = sum(model.size for model in models)
+    copying, checking = _Count("copy", total, on_progress), _Count("check", total, on_progress)
+    for model in models:
+        _stage(model, stage / model.slot, copying, cancel, owned=owned)
+    for model in models:
+        _verify(model, stage / model.slot, origin, checking, cancel)
+    policy = _policy(models)
+    for model in models:
+        sync_folder(stage / model.slot)
+        replace_folder(stage / model.slot, target / model.slot)
+    if any(model.slot == "ct_cnn" for model in models):
+        _install_policy(policy, target)
+    return Installed(
+        tuple(model.slot for model in models),
+        tuple(file.as_posix() for model in models for file in model.left_out),
+    )
+
+
+def _check_loadable(models: Sequence[FoundModel]) -> None:
+    """Read what a lane reads before it loads: what it would refuse on the line is refused now."""
+    for model in models:
+        if model.slot == "vlm":
+            read_vlm_folder(model.folder)
+        elif model.slot == "vlg":
+            read_vlg_folder(model.folder, model.family)
+
+
+def _stage(
+    model: FoundModel, folder: Path, count: _Count, cancel: threading.Event, *, owned: bool
+) -> None:
+    for file in model.files:
+        place = folder / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not (owned and _linked(model.folder / file, place)):
+            _copy(model.folder / file, place, count, cancel)
+
+
+def _linked(file: Path, place: Path) -> bool:
+    try:
+        place.hardlink_to(file)
+    except OSError:
+        # A memory stick with exFAT knows no links.
+        return False
+    return True
+
+
+def _copy(file: Path, place: Path, count: _Count, cancel: threading.Event) -> None:
+    with file.open("rb") as source, place.open("xb") as target:
+        while chunk := source.read(CHUNK):
+            if cancel.is_set():
+                raise InterruptedError(file.name)
+            target.write(chunk)
+            count.add(len(chunk))
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _verify(
+    model: FoundModel, folder: Path, origin: Origin, count: _Count, cancel: threading.Event
+) -> None:
+    if model.slot in SLOTS:
+        load_bundle(folder, model.slot)
+        return
+    for name in CHECKPOINTS:
+        if (folder / name).is_file():
+            check_checkpoint(folder / name)
+    before = model.described
+    registered = register_folder(
+        folder,
+        cast(FolderSlot, model.slot),
+        name=origin.name or (before.name if before else model.name),
+        family=model.family,
+        source=before.source if before else origin.source,
+        licence=origin.licence or (before.licence if before else ""),
+        demo=before.demo if before else False,
+        on_bytes=count.add,
+        cancel=cancel,
+    )
+    for name, file in before.files.items() if before else ():
+        if name not in registered.files:
+            raise BundleError("bundle_file_missing", folder=model.folder.name, file=name)
+        if registered.files[name].sha256 != file.sha256:
+            raise BundleError("bundle_altered", folder=model.folder.name, file=name)
+
+
+def _policy(models: Sequence[FoundModel]) -> str | None:
+    """Return the fusion policy that lies beside a classifier, checked; None where there is none."""
+    for model in models:
+        path = model.folder.parent / INSPECTOR_NAME
+        if model.slot == "ct_cnn" and path.is_file():
+            load_inspector(path)
+            return path.read_text(encoding="utf-8")
+    return None
+
+
+def _install_policy(policy: str | None, target: Path) -> None:
+    """A policy belongs to the models it was found for, and leaves with them."""
+    if policy is None:
+        (target / INSPECTOR_NAME).unlink(missing_ok=True)
+    else:
+        write_atomic(target / INSPECTOR_NAME, policy)
+
+
+def remove_model(target: Path, slot: str) -> None:
+    """Remove an installed model.
+
+    Raises
+    ------
+    ModelMissingError, BundleError
+        If there is none in this folder, or the disk refuses.
+    """
+    if not (target / slot).is_dir():
+        raise ModelMissingError("model_not_installed", system=slot)
+    with staging(target) as stage:
+        (target / slot).replace(stage / slot)
+        if slot == "ct_cnn":
+            _install_policy(None, target)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse what does not fit the disk, before anything is written.
+
+    Raises
+    ------
+    InspectionError
+        With the room that is needed and that there is.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE_BYTES:
+        raise InspectionError(
+            "model_disk_full",
+            needed=f"{(needed + SPARE_BYTES) / 1e9:.2f}",
+            free=f"{free / 1e9:.2f}",
+        )

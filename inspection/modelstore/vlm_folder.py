@@ -1,0 +1,155 @@
+"""A VLM's folder as Hugging Face lays it out: which family it is, and the memory it needs.
+
+Reads JSON and the headers of safetensors files only; imports no torch, so that a model that does
+not fit is refused before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from inspection.errors import BundleError
+from inspection.modelstore.json_files import PREPROCESSING_NAME, number, read_json, section
+from inspection.modelstore.weights import read_header
+
+GB = 1 << 30
+CONFIG_NAME = "config.json"
+ANY_PIXELS = (1, 1 << 31)
+_FLOATS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
+
+
+BoxScale = Literal["token_thousandths", "input_pixels", "json_thousandths"]
+"""How a family writes boxes. The two kinds of thousandths are converted alike, in any form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One architecture.
+
+    Parameters
+    ----------
+    model, processor : names of the transformers classes
+    scale : how it writes boxes
+    """
+
+    model: str
+    processor: str
+    scale: BoxScale
+
+
+FAMILIES = {
+    "qwen2_vl": Family("Qwen2VLForConditionalGeneration", "Qwen2VLProcessor", "token_thousandths"),
+    "qwen2_5_vl": Family(
+        "Qwen2_5_VLForConditionalGeneration", "Qwen2_5_VLProcessor", "input_pixels"
+    ),
+    "qwen3_vl": Family("Qwen3VLForConditionalGeneration", "Qwen3VLProcessor", "json_thousandths"),
+    "qwen3_vl_moe": Family(
+        "Qwen3VLMoeForConditionalGeneration", "Qwen3VLProcessor", "json_thousandths"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VlmFolder:
+    """A model folder that can be loaded.
+
+    Parameters
+    ----------
+    path : the folder
+    family : its architecture
+    parameters : how many numbers its weights hold
+    config : content of ``config.json``
+    trained_pixels : the fewest and the most that an image had when the weights were trained
+    """
+
+    path: Path
+    family: Family
+    parameters: int
+    config: dict[str, Any]
+    trained_pixels: tuple[int, int] = ANY_PIXELS
+
+    def bytes_needed(self, width: int, *, max_pixels: int, max_new_tokens: int) -> int:
+        """Estimate the memory for weights, attention cache and one pass over an image.
+
+        Parameters
+        ----------
+        width : bytes of a number, 2 for bfloat16, 4 for single precision
+        max_pixels : of the image as the model sees it
+        max_new_tokens : length of an answer
+        """
+        text = self.config.get("text_config") or self.config
+        vision = self.config.get("vision_config") or {}
+        patch = number(vision, "patch_size", 14)
+        patches = max_pixels // patch**2
+        # 4 patches make a token; the prompt has under 600 tokens in either language.
+        tokens = patches // 4 + 600 + max_new_tokens
+        hidden, heads = number(text, "hidden_size", 4096), number(text, "num_attention_heads", 32)
+        head = number(text, "head_dim", hidden // heads)
+        cache = 2 * number(text, "num_hidden_layers", 32) * tokens * head
+        cache *= number(text, "num_key_value_heads", heads)
+        # Of one layer at a time: the hidden states with their copies, and the MLP's three.
+        layer = tokens * (8 * hidden + 3 * number(text, "intermediate_size", 4 * hidden))
+        deep = number(vision, "embed_dim", number(vision, "hidden_size", 1280))
+        sight = patches * deep * 24
+        weights = self.parameters * width
+        return weights + (cache + max(layer, sight)) * width + weights // 20 + GB // 4
+
+
+def read_vlm_folder(folder: Path) -> VlmFolder:
+    """Read what a model folder holds, without its weights.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or cannot be read, or the model is of a kind that is not supported.
+    """
+    config = read_json(folder, CONFIG_NAME)
+    model_type = str(config.get("model_type"))
+    family = FAMILIES.get(model_type)
+    if family is None:
+        raise BundleError("vlm_family_unknown", folder=folder.name, family=model_type)
+    if config.get("quantization_config") is not None:
+        raise BundleError("vlm_quantised", folder=folder.name)
+    preprocessing = read_json(folder, PREPROCESSING_NAME)
+    read_json(folder, "tokenizer_config.json")
+    parameters = sum(_count_parameters(folder, name) for name in _weight_files(folder))
+    return VlmFolder(folder, family, parameters, config, _trained_pixels(preprocessing))
+
+
+def _weight_files(folder: Path) -> list[str]:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        if not (folder / "model.safetensors").is_file():
+            raise BundleError("bundle_file_missing", folder=folder.name, file="model.safetensors")
+        return ["model.safetensors"]
+    places = read_json(folder, index.name).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise BundleError("bundle_unreadable", folder=folder.name, file=index.name)
+    names = sorted({str(name) for name in places.values()})
+    for name in names:
+        if Path(name).name != name:
+            raise BundleError("bundle_unreadable", folder=folder.name, file=index.name)
+    return names
+
+
+def _count_parameters(folder: Path, name: str) -> int:
+    """Count the numbers in a safetensors file from its header."""
+    try:
+        tensors = read_header(folder / name)
+    except FileNotFoundError as error:
+        raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
+    except (OSError, ValueError) as error:
+        raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
+    return sum(math.prod(tensor.shape) for tensor in tensors if tensor.dtype in _FLOATS)
+
+
+def _trained_pixels(preprocessing: dict[str, Any]) -> tuple[int, int]:
+    """Read the range as the image processors do: of its two spellings, the older one counts."""
+    size = section(preprocessing, "size")
+    fewest, most = ANY_PIXELS
+    fewest = number(preprocessing, "min_pixels", number(size, "shortest_edge", fewest))
+    most = number(preprocessing, "max_pixels", number(size, "longest_edge", most))
+    return min(fewest, most), most

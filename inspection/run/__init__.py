@@ -1,0 +1,1 @@
+"""Batteries and systems become results: once, for the command line and for the window."""

@@ -1,0 +1,51 @@
+"""The three systems as lanes: a battery in, what the system says of it out.
+
+A lane is built and used in one thread. Nothing heavy is imported before ``load()``, so a window
+can be painted first.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from inspection.predictions import LaneResult
+from inspection.results import SystemName
+from inspection.systems.ensemble.lane import EnsembleLane
+from inspection.systems.lane import (
+    Lane,
+    LaneSettings,
+    inspect_safely,
+    load_failure,
+    resolve_device,
+)
+from inspection.systems.vlg.lane import VlgLane
+from inspection.systems.vlm.lane import VlmLane
+
+__all__ = [
+    "EnsembleLane",
+    "Lane",
+    "LaneResult",
+    "LaneSettings",
+    "VlgLane",
+    "VlmLane",
+    "build_lane",
+    "import_ensemble",
+    "inspect_safely",
+    "load_failure",
+    "resolve_device",
+]
+
+
+def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
+    """Return the lane of a system, not loaded yet."""
+    if system == "ensemble":
+        return EnsembleLane(settings)
+    if system == "vlm":
+        return VlmLane(settings)
+    return VlgLane(settings)
+
+
+def import_ensemble() -> None:
+    """Import what the ensemble's models need: most of the time that the first load takes."""
+    importlib.import_module("inspection.systems.ensemble.cae")
+    importlib.import_module("inspection.systems.ensemble.cnn")

@@ -1,0 +1,169 @@
+"""What a session folder holds on the disk: names, reading, migration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from inspection.atomic import battery_file_name, hashed_file_name
+from inspection.errors import SessionError
+from inspection.messages import Message
+from inspection.results import (
+    SCHEMA_VERSION,
+    BatteryResult,
+    BatterySummary,
+    Decision,
+    SessionRecord,
+)
+
+SESSION_NAME = "session.json"
+BATTERIES_NAME = "batteries"
+EVIDENCE_NAME = "evidence"
+AUDIT_NAME = "audit.jsonl"
+LOCK_NAME = ".lock"
+RUN_ID_FORMAT = "%Y%m%d_%H%M%S"
+
+MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
+"""The step at index n turns a ``session.json`` of schema version n + 1 into version n + 2."""
+
+
+class SessionUnreadableError(SessionError):
+    """``session.json`` is torn or altered; the folder's other files can rebuild most of it."""
+
+
+def file_names(battery_ids: Sequence[str]) -> dict[str, str]:
+    """Return every battery's file name, different even where the file system ignores case."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for battery_id in battery_ids:
+        name = battery_file_name(battery_id)
+        if name.casefold() in taken:
+            name = hashed_file_name(battery_id, name)
+        taken.add(name.casefold())
+        names[battery_id] = name
+    return names
+
+
+def is_session(folder: Path) -> bool:
+    """True where a folder holds a session, or what a damaged one can be rebuilt from."""
+    if (folder / SESSION_NAME).is_file() or (folder / AUDIT_NAME).is_file():
+        return True
+    return any((folder / BATTERIES_NAME).glob("*.json"))
+
+
+def read_record(folder: Path) -> SessionRecord:
+    """Read ``session.json``, brought to the present schema version.
+
+    Raises
+    ------
+    SessionUnreadableError
+        If it is missing, torn, or not a session.
+    SessionError
+        If a newer program wrote it, or the disk refuses.
+    """
+    try:
+        raw = json.loads((folder / SESSION_NAME).read_bytes())
+        version = raw["schema_version"]
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise SessionError("session_newer", session=folder.name, version=version)
+        for migrate in MIGRATIONS[version - 1 :]:
+            raw = migrate(raw)
+        return SessionRecord.model_validate_json(json.dumps(raw))
+    except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+        raise SessionUnreadableError("session_unreadable", session=folder.name) from error
+    except OSError as error:
+        raise disk_error("session_read_failed", folder, error) from error
+
+
+def read_battery(path: Path) -> BatteryResult:
+    """Read one file of ``batteries/``.
+
+    Raises
+    ------
+    SessionError
+        If it cannot be read or is not a battery's result.
+    """
+    try:
+        return BatteryResult.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise SessionError("session_battery_unreadable", name=path.name) from error
+    except OSError as error:
+        raise disk_error("session_read_failed", path, error) from error
+
+
+def summarise(
+    result: BatteryResult, language: str, decision: Decision | None = None
+) -> BatterySummary:
+    """Return a battery's row of ``session.json``; reasons become sentences."""
+    # Numpy, which it brings, is not needed to read a session.
+    from inspection.agreement.battery import in_conflict
+
+    verdict = result.verdict
+    return BatterySummary(
+        battery_id=result.battery_id,
+        ct_id=result.ct_id,
+        rgb_id=result.rgb_id,
+        state=result.state,
+        kind=verdict.kind,
+        defect_type=verdict.defect_type,
+        fused_score=verdict.fused_score,
+        cnn_prob=verdict.cnn_prob,
+        ae_score=verdict.ae_score,
+        reasons=[reason.text(language) for reason in verdict.reasons],
+        conflict=in_conflict(result),
+        seconds=result.seconds,
+        decision=decision,
+    )
+
+
+def disk_error(code: str, path: Path, error: OSError) -> SessionError:
+    """Return the error of a session whose disk refused."""
+    return SessionError(code, name=path.name, problem=error.strerror or str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionListing:
+    """A session folder as the history shows it; ``problem`` says why ``record`` is None."""
+
+    folder: Path
+    run_id: str
+    record: SessionRecord | None
+    problem: Message | None = None
+
+
+def list_sessions(root: Path) -> list[SessionListing]:
+    """Return the sessions under a folder, newest first; damaged ones with their reason."""
+    if not root.is_dir():
+        return []
+    listings = []
+    for folder in sorted(root.iterdir(), reverse=True):
+        if not (folder.is_dir() and is_session(folder)):
+            continue
+        try:
+            listings.append(SessionListing(folder, folder.name, read_record(folder)))
+        except SessionError as error:
+            listings.append(SessionListing(folder, folder.name, None, error.message))
+    return listings
+
+
+def lock_session(folder: Path) -> FileLock:
+    """Take the lock of the one program that may write a session.
+
+    Raises
+    ------
+    SessionError
+        If another program has it.
+    """
+    # Not bound to a thread: a session may be opened in one and closed in another.
+    lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise SessionError("session_locked", session=folder.name) from error
+    return lock

@@ -1,0 +1,202 @@
+"""Bring a session back to where its files say it was, after a kill or damage. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from inspection.atomic import battery_file_name
+from inspection.errors import SessionError
+from inspection.messages import Message
+from inspection.results import (
+    BatteryResult,
+    BatterySummary,
+    Decision,
+    LotRecord,
+    SessionRecord,
+)
+from inspection.session.audit import AuditEntry, AuditScan, scan_audit
+from inspection.session.files import (
+    AUDIT_NAME,
+    BATTERIES_NAME,
+    RUN_ID_FORMAT,
+    SESSION_NAME,
+    SessionUnreadableError,
+    read_battery,
+    read_record,
+    summarise,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A session as all its files together tell it.
+
+    Parameters
+    ----------
+    record : the session
+    problems : what was found wrong
+    rebuilt : True where ``session.json`` itself was of no use
+    changed : True where ``record`` is not what ``session.json`` holds
+    """
+
+    record: SessionRecord
+    problems: tuple[Message, ...]
+    rebuilt: bool
+    changed: bool
+
+
+def recover(folder: Path) -> Recovery:
+    """Read a session and complete it from its batteries and its audit log.
+
+    Raises
+    ------
+    SessionError
+        If a newer program wrote it, or the disk refuses.
+    """
+    stored = None
+    try:
+        stored = read_record(folder)
+        record, problems = _with_late_batteries(folder, stored)
+    except SessionUnreadableError:
+        record, problems = _rebuilt(folder)
+    scan = scan_audit(folder / AUDIT_NAME)
+    problems += _log_problems(scan)
+    if scan.broken_line is None or stored is None:
+        rows, unlogged = _replayed(record.batteries, scan.entries)
+        record = record.model_copy(update={"batteries": rows})
+        problems += unlogged
+    return Recovery(record, tuple(problems), stored is None, record != stored)
+
+
+def _rebuilt(folder: Path) -> tuple[SessionRecord, list[Message]]:
+    """Make the record anew from the batteries, and say what is lost.
+
+    Lot, operator, station, configuration and models stood in ``session.json`` alone.
+    """
+    results, problems = _read_batteries(folder)
+    lost = Message(code="session_rebuilt", params={"count": len(results)})
+    images = sum(len(result.images) for result in results)
+    record = SessionRecord(
+        run_id=folder.name,
+        status="failed",
+        created_at=_created_at(folder),
+        updated_at=datetime.now().astimezone(),
+        total_images=images,
+        processed_images=images,
+        progress_percent=0.0,
+        # The station's language was lost as well.
+        error_message=f"{lost.text('en')} / {lost.text('ko')}",
+        lot=LotRecord(path="", name="", batteries=0, pairs=0),
+        version="",
+        device="",
+        config={},
+        batteries=[summarise(result, "en") for result in results],
+    )
+    return record, [lost, *problems]
+
+
+def _with_late_batteries(
+    folder: Path, record: SessionRecord
+) -> tuple[SessionRecord, list[Message]]:
+    """Add batteries that were written after ``session.json`` was, by a program killed between."""
+    limit = (folder / SESSION_NAME).stat().st_mtime_ns
+    results, problems = _read_batteries(folder, not_before=limit)
+    rows = {row.battery_id: row for row in record.batteries}
+    late = {}
+    for result in results:
+        before = rows.get(result.battery_id)
+        row = summarise(result, record.language, before.decision if before else None)
+        if row != before:
+            late[result.battery_id] = row
+    if not late:
+        return record, problems
+    # Which of their images were counted already cannot be told: count them all again.
+    processed = sum(len(result.images) for result in _read_batteries(folder)[0])
+    changes = {
+        "batteries": list((rows | late).values()),
+        "processed_images": processed,
+        "total_images": max(record.total_images, processed),
+    }
+    return record.model_copy(update=changes), problems
+
+
+def _replayed(
+    rows: Sequence[BatterySummary], entries: Sequence[AuditEntry]
+) -> tuple[list[BatterySummary], list[Message]]:
+    """Bring every row's decision to what the audit log says.
+
+    The log is written first, so it is never behind. A row with a decision that the log does
+    not know means that the log lost lines: the decision is kept, and said.
+    """
+    logged: dict[str, list[Decision | None]] = {}
+    for entry in entries:
+        logged.setdefault(entry.battery_id, []).append(_decision_of(entry))
+    known = {row.battery_id for row in rows}
+    uninspected = [
+        BatterySummary(battery_id=battery_id, state="queued", kind="not_inspected")
+        for battery_id in logged
+        if battery_id not in known
+    ]
+    replayed, problems = [], []
+    for row in [*rows, *uninspected]:
+        decisions = logged.get(row.battery_id, [])
+        if row.decision is not None and row.decision not in decisions:
+            params: dict[str, str | int | float] = {"battery": row.battery_id}
+            problems.append(Message(code="session_decision_unlogged", params=params))
+            replayed.append(row)
+        else:
+            last = decisions[-1] if decisions else None
+            replayed.append(row.model_copy(update={"decision": last}))
+    return replayed, problems
+
+
+def _decision_of(entry: AuditEntry) -> Decision | None:
+    """Return the decision that a line records; None where it withdraws one."""
+    if entry.action == "undo":
+        return None
+    return Decision(
+        action=entry.action,
+        kind=entry.kind_after,
+        reason=entry.reason,
+        comment=entry.comment,
+        operator=entry.operator,
+        decided_at=entry.at,
+    )
+
+
+def _log_problems(scan: AuditScan) -> list[Message]:
+    problems = []
+    if scan.broken_line is not None:
+        params: dict[str, str | int | float] = {"line": scan.broken_line}
+        problems.append(Message(code="session_audit_broken", params=params))
+    if scan.torn:
+        problems.append(Message(code="session_audit_torn"))
+    return problems
+
+
+def _read_batteries(
+    folder: Path, not_before: int | None = None
+) -> tuple[list[BatteryResult], list[Message]]:
+    """Read the batteries' files, or those written at a time (ns) or later."""
+    results: list[BatteryResult] = []
+    problems: list[Message] = []
+    for path in sorted((folder / BATTERIES_NAME).glob("[!.]*.json")):
+        if not_before is not None and path.stat().st_mtime_ns < not_before:
+            continue
+        try:
+            results.append(read_battery(path))
+        except SessionError as error:
+            problems.append(error.message)
+    # Ids that are their own file names first: each then gets back the name that it has.
+    results.sort(key=lambda r: (battery_file_name(r.battery_id) != r.battery_id, r.battery_id))
+    return results, problems
+
+
+def _created_at(folder: Path) -> datetime:
+    try:
+        return datetime.strptime(folder.name[:15], RUN_ID_FORMAT).astimezone()
+    except ValueError:
+        return datetime.fromtimestamp(folder.stat().st_mtime).astimezone()

@@ -1,0 +1,211 @@
+"""The CT classifier at work: Grad-CAM and its relatives on demand, batches of slices judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inspection.errors import BundleError
+from inspection.images.preprocess import Preprocess
+from inspection.modelstore.bundle import MANIFEST_NAME, Bundle
+from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES
+from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
+from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
+
+__all__ = ["CamMethod", "CnnOutput", "CnnPredictor", "CtClassifier", "build_classifier", "grad_cam"]
+
+CamMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam"]
+
+
+class _LogitsOnly(nn.Module):
+    """The view of the classifier that ``pytorch_grad_cam`` expects."""
+
+    def __init__(self, model: CtClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)[0]
+        return logits
+
+
+def grad_cam(
+    model: CtClassifier,
+    x: Tensor,
+    method: CamMethod = "gradcam",
+    target_class: int | None = None,
+) -> NDArray[np.float32]:
+    """Return the map of one image by a method of ``pytorch_grad_cam``, on demand.
+
+    Runs forward and backward through ``layer4[-1]``. Afterwards the model has no hooks and no
+    gradients, and is in evaluation mode.
+
+    Parameters
+    ----------
+    model : classifier
+    x : (1, C, H, W), preprocessed
+    method : how features are weighted
+    target_class : index of the class to explain; the predicted one by default
+
+    Returns
+    -------
+    (h, w) float32, rectified but neither normalised nor resized: comparable between images
+    """
+    import pytorch_grad_cam as library
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    base = {
+        "gradcam": library.GradCAM,
+        "gradcam++": library.GradCAMPlusPlus,
+        "layercam": library.LayerCAM,
+        "eigencam": library.EigenCAM,
+    }[method]
+    cam = type("Raw" + base.__name__, (_RawMaps, base), {})(
+        model=_LogitsOnly(model), target_layers=[model.layer4[-1]]
+    )
+    targets = None if target_class is None else [ClassifierOutputTarget(target_class)]
+    try:
+        # A frozen model has no gradients of its own: the input carries the graph.
+        with torch.enable_grad():
+            raw = cam(x.detach().clone().requires_grad_(), targets)
+    finally:
+        # Not by the library's own context manager, which swallows an IndexError.
+        cam.activations_and_grads.release()
+        model.zero_grad(set_to_none=True)
+    rectified: NDArray[np.float32] = np.maximum(raw[0], 0).astype(np.float32)
+    return rectified
+
+
+class _RawMaps:
+    """Takes the library's maps before they are stretched per image and resized."""
+
+    def compute_cam_per_layer(self, x: Tensor, targets: Any, smooth: bool) -> list[Any]:
+        held = self.activations_and_grads  # type: ignore[attr-defined]
+        grads = held.gradients[0].numpy() if held.gradients else None
+        activations = held.activations[0].numpy()
+        layer = self.target_layers[0]  # type: ignore[attr-defined]
+        return [self.get_cam_image(x, layer, targets, activations, grads, smooth)]  # type: ignore[attr-defined]
+
+    def aggregate_multi_layers(self, maps: list[Any]) -> Any:
+        return maps[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CnnOutput:
+    """What the classifier says of a batch.
+
+    Parameters
+    ----------
+    probabilities : (N, 5) float32, temperature-scaled, rows sum to 1
+    maps : (N, 5, h, w) float32 in [0, 1] on the bundle's fixed display scale
+    """
+
+    probabilities: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+
+class CnnPredictor:
+    """A bundle's classifier, ready to judge batches of preprocessed slices.
+
+    Parameters
+    ----------
+    bundle : verified bundle of the slot ``ct_cnn``
+    device : ``cpu`` or ``cuda``
+
+    Raises
+    ------
+    BundleError
+        If labels, architecture or weights do not fit this classifier.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+        manifest = bundle.manifest
+        if tuple(manifest.labels) != CT_CLASSES:
+            raise _misfit(bundle, "labels", f"expected {', '.join(CT_CLASSES)}")
+        try:
+            self.model = build_classifier(manifest.architecture)
+        except (TypeError, ValueError) as error:
+            raise _misfit(bundle, "architecture", str(error)) from error
+        try:
+            self.model.load_state_dict(bundle.load_tensors())
+        except RuntimeError as error:
+            raise _misfit(bundle, "weights", "they do not fit the architecture") from error
+        self.model.requires_grad_(False).eval()
+        self.model.to(memory_format=torch.channels_last)
+        self.preprocess: Preprocess = manifest.preprocess
+        self.labels: tuple[str, ...] = tuple(manifest.labels)
+        self._identity = bundle.sha256
+        self.move_to(device)
+        self._temperature = manifest.temperature
+        self._display_scale = manifest.display_scale
+
+    def move_to(self, device: str) -> None:
+        """Judge on another device from now on: ``cpu`` or ``cuda``."""
+        self.device = device
+        self._device = torch.device(device)
+        self.model.to(self._device)
+        self._stem: Forward = self.model.stem
+        self._deepen: Forward = self.model.deepen
+        self.backends: tuple[str, ...] = (PLAIN,)
+
+    def accelerate(self, cache: Path) -> None:
+        """Judge with what is fastest on this computer's processor; on a GPU nothing changes.
+
+        Parameters
+        ----------
+        cache : folder where the finding is kept
+        """
+        if self.device != "cpu":
+            return
+        spec = self.preprocess
+        image = torch.zeros(1, spec.channels, spec.height, spec.width)
+        # Rounding in the stem would weigh most, and it is the smaller part.
+        stem = fastest_backend(Part(self.model, "stem"), image, self._identity, cache, precise=True)
+        deep = fastest_backend(
+            Part(self.model, "deepen"), self.model.stem(image), self._identity, cache
+        )
+        self._stem, self._deepen = stem.forward, deep.forward
+        self.backends = (stem.name, deep.name)
+
+    def predict(self, inputs: NDArray[np.float32]) -> CnnOutput:
+        """Judge a batch.
+
+        Parameters
+        ----------
+        inputs : (N, C, H, W) float32, preprocessed by `preprocess`
+        """
+        with torch.inference_mode():
+            x = torch.from_numpy(np.ascontiguousarray(inputs))
+            x = x.to(self._device).contiguous(memory_format=torch.channels_last)
+            logits, cams = self.model.classify(self._deepen(self._stem(x)))
+            probabilities = functional.softmax(logits / self._temperature, dim=1)
+            maps = (cams / self._display_scale).clamp(0.0, 1.0)
+            return CnnOutput(probabilities.cpu().numpy(), maps.contiguous().cpu().numpy())
+
+    def anomaly_maps(self, output: CnnOutput) -> NDArray[np.float32]:
+        """Return the one map per image that is shown, (N, h, w) float32.
+
+        It is the predicted class's where that is a defect, else the likeliest defect's: on a
+        good part that map is dark, while the map of a normal class is bright everywhere.
+        """
+        defects = [self.labels.index(name) for name in CT_DEFECT_CLASSES]
+        likeliest = np.asarray(defects)[output.probabilities[:, defects].argmax(axis=1)]
+        maps: NDArray[np.float32] = output.maps[np.arange(len(likeliest)), likeliest]
+        return maps
+
+
+def _misfit(bundle: Bundle, field: str, problem: str) -> BundleError:
+    return BundleError(
+        "bundle_invalid",
+        folder=bundle.folder.name,
+        file=MANIFEST_NAME,
+        field=field,
+        problem=problem,
+    )

@@ -1,0 +1,233 @@
+"""System 1: the CT classifier and the RGB autoencoder, fused into one verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspection.errors import InspectionError
+from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
+from inspection.images.evidence import keep_evidence
+from inspection.messages import Message
+from inspection.predictions import FailedPrediction, LaneResult, Prediction
+from inspection.records import Battery, image_name
+from inspection.results import Box, ImageResult, ModelProvenance, SystemName
+from inspection.systems.ensemble.channel import ChannelModel, ct_channel, rgb_channel
+from inspection.systems.ensemble.fusion import judge_images
+from inspection.systems.lane import LaneSettings, OnEvent, resolve_device
+
+if TYPE_CHECKING:
+    from inspection.modelstore.bundle import Bundle
+
+
+class EnsembleLane:
+    """Judges every slice and view of a battery."""
+
+    name: SystemName = "ensemble"
+
+    def __init__(self, settings: LaneSettings) -> None:
+        self.settings = settings
+        self._ct: ChannelModel | InspectionError | None = None
+        self._rgb: ChannelModel | InspectionError | None = None
+        self._decoding: DecodeAhead | None = None
+        self._following: Battery | None = None
+        # Threads begin with their first picture.
+        self._drawing = ThreadPoolExecutor(thread_name_prefix="evidence")
+
+    def load(self) -> list[ModelProvenance]:
+        """Load both models. One alone is enough to inspect, never enough for ``normal``."""
+        provenance: list[ModelProvenance] = []
+        self._decoding = DecodeAhead()
+        self._ct = self._load_ct(self._decoding, provenance)
+        self._rgb = self._load_rgb(self._decoding, provenance)
+        if isinstance(self._ct, InspectionError) and isinstance(self._rgb, InspectionError):
+            self._decoding.close()
+            raise self._ct
+        return provenance
+
+    def _load_ct(
+        self, decoding: DecodeAhead, provenance: list[ModelProvenance]
+    ) -> ChannelModel | InspectionError:
+        from inspection.modelstore.bundle import find_bundle
+        from inspection.systems.ensemble.cnn import CnnPredictor
+
+        try:
+            bundle = find_bundle(self.settings.models.holding("ct_cnn"), "ct_cnn")
+            predictor, device = CnnPredictor(bundle), resolve_device(self.settings.device)
+        except InspectionError as error:
+            return error
+        threshold = self.settings.inspector.aggregation.slice_threshold
+        channel = ct_channel(predictor, threshold, decoding, device)
+        # Not before it is on its device: to move a model is to compute it in PyTorch again.
+        if self.settings.cache_dir is not None:
+            predictor.accelerate(self.settings.cache_dir)
+        provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+        return channel
+
+    def _load_rgb(
+        self, decoding: DecodeAhead, provenance: list[ModelProvenance]
+    ) -> ChannelModel | InspectionError:
+        from inspection.modelstore.bundle import find_bundle
+        from inspection.systems.ensemble.cae import CaePredictor
+
+        try:
+            bundle = find_bundle(self.settings.models.holding("rgb_ae"), "rgb_ae")
+            predictor, device = CaePredictor(bundle), resolve_device(self.settings.device)
+        except InspectionError as error:
+            return error
+        channel = rgb_channel(predictor, decoding, device)
+        if self.settings.cache_dir is not None:
+            predictor.accelerate(self.settings.cache_dir)
+        provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+        return channel
+
+    def close(self) -> None:
+        """Drop the models and end the decoding threads."""
+        if self._decoding is not None:
+            self._decoding.close()
+        self._drawing.shutdown()
+        self._ct = self._rgb = self._decoding = self._following = None
+
+    def expect(self, battery: Battery | None) -> None:
+        """Decode the first images of this battery while the last ones of another are judged."""
+        self._following = battery
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
+        """Judge every image of the battery and fuse them into a verdict."""
+        started = time.monotonic()
+        predictions: list[Prediction] = []
+        images: list[ImageResult] = []
+        for outcome in self._predict(battery, cancel):
+            on_event(outcome)
+            if isinstance(outcome, Prediction):
+                predictions.append(outcome)
+            images.append(_image_result(outcome, self.settings.lot_root))
+        if cancel.is_set():
+            return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
+        verdict, ensemble, runs, slices, views = judge_images(
+            images,
+            len(battery.ct),
+            len(battery.rgb),
+            self.settings.inspector,
+            lost=battery.lost,
+        )
+        self.settings.chooser.tell_worst(battery.battery_id, slices, views)
+        if self.settings.evidence_dir is not None:
+            kept = keep_evidence(
+                self.settings.evidence_dir,
+                battery.battery_id,
+                {image_name(p.image, self.settings.lot_root): p for p in predictions},
+                {*slices, *views},
+                self._drawing,
+            )
+            images = [i.model_copy(update={"evidence": kept.get(i.image, {})}) for i in images]
+            ensemble = ensemble.model_copy(update=_gradcam(images, slices))
+        return LaneResult(
+            system=self.name,
+            state="done",
+            seconds=time.monotonic() - started,
+            memory_steps=self._memory_steps(),
+            verdict=verdict,
+            ensemble=ensemble,
+            images=tuple(images),
+            runs=tuple(runs),
+            worst_slices=tuple(slices),
+            worst_views=tuple(views),
+        )
+
+    def _memory_steps(self) -> tuple[Message, ...]:
+        steps: list[Message] = []
+        for channel in (self._ct, self._rgb):
+            if isinstance(channel, ChannelModel):
+                steps += channel.memory_steps
+        return tuple(steps)
+
+    def _predict(
+        self, battery: Battery, cancel: threading.Event
+    ) -> Iterator[Prediction | FailedPrediction]:
+        following = self._wanted(self._following) if self._following else []
+        after_ct = [*self._wanted(battery, ct=False), *following]
+        for refs, channel, then in (
+            (battery.ct, self._ct, after_ct),
+            (battery.rgb, self._rgb, following),
+        ):
+            if isinstance(channel, ChannelModel):
+                for outcome in channel.predict(refs, cancel, then):
+                    if cancel.is_set():
+                        return
+                    yield outcome
+            elif channel is not None:
+                yield from (FailedPrediction(ref, channel) for ref in refs)
+
+    def _wanted(self, battery: Battery, *, ct: bool = True) -> list[Wanted]:
+        """Return what will be decoded of a battery first; more than `AHEAD` never is."""
+        wanted: list[Wanted] = []
+        if ct and isinstance(self._ct, ChannelModel):
+            wanted += self._ct.wanted(battery.ct[:AHEAD])
+        if isinstance(self._rgb, ChannelModel):
+            wanted += self._rgb.wanted(battery.rgb[:AHEAD])
+        return wanted
+
+
+def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:
+    ref = outcome.image
+    name = image_name(ref, lot_root)
+    if isinstance(outcome, FailedPrediction):
+        return ImageResult(
+            image=name,
+            modality=ref.modality,
+            axis=ref.axis,
+            number=ref.number,
+            state="failed",
+            error=outcome.error.message,
+        )
+    roi = outcome.roi
+    return ImageResult(
+        image=name,
+        modality=ref.modality,
+        axis=ref.axis,
+        number=ref.number,
+        state="done",
+        pred_label=outcome.pred_label,
+        probabilities=outcome.probabilities,
+        pred_score=outcome.pred_score,
+        threshold=outcome.threshold,
+        is_anomaly=outcome.is_anomaly,
+        # Below the threshold a region is noise that happens to be the loudest.
+        pred_boxes=list(outcome.pred_boxes) if outcome.is_anomaly else [],
+        peak=outcome.peak,
+        width=outcome.source_size[0],
+        height=outcome.source_size[1],
+        roi=Box(x=roi.x, y=roi.y, w=roi.w, h=roi.h),
+        seconds=outcome.seconds,
+    )
+
+
+def _provenance(bundle: Bundle, device: str, backends: Sequence[str]) -> ModelProvenance:
+    manifest = bundle.manifest
+    libraries = ["torch"]
+    if any(name.startswith("OpenVINO") for name in backends):
+        libraries.append("openvino")
+    return ModelProvenance(
+        slot=manifest.slot,
+        name=manifest.name,
+        sha256=bundle.sha256,
+        thresholds={manifest.slot: bundle.threshold.threshold} if bundle.threshold else {},
+        trained_at=manifest.created_at,
+        demo=manifest.demo,
+        device=f"{device}: {', '.join(dict.fromkeys(backends))}",
+        versions={name: version(name) for name in libraries},
+    )
+
+
+def _gradcam(images: Sequence[ImageResult], slices: Sequence[str]) -> dict[str, object]:
+    """Return the two Grad-CAM fields of the ensemble's result: those of the worst slice."""
+    worst = next((image for image in images if slices and image.image == slices[0]), None)
+    if worst is None:
+        return {}
+    return {"gradcam_heatmap": worst.evidence.get("heatmap"), "gradcam_bbox": worst.pred_boxes}

@@ -1,0 +1,1 @@
+"""The grounding model: boxes for phrases."""

@@ -1,0 +1,164 @@
+"""From a GroundingDINO's numbers to boxes: which phrase, how sure, where. Numpy only.
+
+Both backends give a number for every query and every token of a caption, and a box for every
+query. A box belongs to the phrase whose tokens it answers to; which tokens those are is known from
+where the phrase stands in the caption, never guessed from the text of single tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.agreement.overlap import corners_of, overlap
+from inspection.records import Rect
+from inspection.results import Box
+from inspection.systems.vlg.config import VlgLimits
+
+Floats = NDArray[np.float32]
+Spans = Mapping[str, Sequence[int]]
+"""The tokens of each phrase in a caption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One box.
+
+    Parameters
+    ----------
+    box : source pixels
+    score : of the surest word of the phrase
+    phrase : what was found, as it was asked for
+    defect_type : class that the phrase stands for
+    """
+
+    box: Box
+    score: float
+    phrase: str
+    defect_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What a model says of one caption.
+
+    Parameters
+    ----------
+    probabilities : (Q, T) float32, by query and token
+    boxes : (Q, 4) float32, centre x, centre y, width and height as shares of the image
+    spans : the tokens of each phrase
+    """
+
+    probabilities: Floats
+    boxes: Floats
+    spans: Spans
+
+    def __post_init__(self) -> None:
+        if self.probabilities.ndim != 2 or self.boxes.shape != (len(self.probabilities), 4):
+            raise ValueError(
+                f"(Q, T) and (Q, 4) are needed, not {self.probabilities.shape}, {self.boxes.shape}"
+            )
+        if not (np.isfinite(self.probabilities).all() and np.isfinite(self.boxes).all()):
+            raise ValueError("the model's numbers are not finite")
+
+
+def caption_of(phrases: Sequence[str]) -> str:
+    """Return phrases as one caption, each ended by a full stop as in training."""
+    return " ".join(f"{phrase}." for phrase in phrases)
+
+
+def spans_of(phrases: Sequence[str], offsets: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
+    """Return the tokens of each phrase of `caption_of`.
+
+    Parameters
+    ----------
+    offsets : the characters of each token, start and end; equal for the two that frame a caption
+    """
+    spans: dict[str, list[int]] = {}
+    start = 0
+    for phrase in phrases:
+        end = start + len(phrase)
+        spans[phrase] = [
+            number for number, (first, last) in enumerate(offsets) if start <= first < last <= end
+        ]
+        start = end + len(". ")
+    return spans
+
+
+def detect(
+    answers: Sequence[Raw],
+    defect_types: Mapping[str, str],
+    limits: VlgLimits,
+    *,
+    region: Rect,
+) -> list[Detection]:
+    """Return the boxes that count, surest first.
+
+    Parameters
+    ----------
+    answers : one a caption
+    defect_types : by phrase; a box of a phrase without one is dropped
+    limits : thresholds, overlap and count
+    region : what the model saw, in source pixels
+    """
+    found = [
+        detection
+        for raw in answers
+        for detection in _above_thresholds(raw, defect_types, limits, region)
+    ]
+    found.sort(key=lambda d: (-d.score, d.box.x, d.box.y, d.phrase))
+    return _without_doubles(found, limits.nms_iou)[: limits.max_boxes]
+
+
+def _without_doubles(found: Sequence[Detection], nms_iou: float) -> list[Detection]:
+    """Leave out what overlaps a surer box of its own defect type; dirt may lie on a dent."""
+    corners = corners_of([detection.box for detection in found])
+    overlaps = overlap(corners, corners)
+    kept: list[int] = []
+    for number, detection in enumerate(found):
+        rivals = [k for k in kept if found[k].defect_type == detection.defect_type]
+        if not (overlaps[number, rivals] > nms_iou).any():
+            kept.append(number)
+    return [found[number] for number in kept]
+
+
+def _above_thresholds(
+    raw: Raw, defect_types: Mapping[str, str], limits: VlgLimits, region: Rect
+) -> list[Detection]:
+    phrases = [phrase for phrase, tokens in raw.spans.items() if tokens]
+    if not phrases:
+        return []
+    words = [raw.probabilities[:, list(raw.spans[phrase])] for phrase in phrases]
+    surest = np.stack([word.max(axis=1) for word in words], axis=1)  # (Q, phrases)
+    mean = np.stack([word.mean(axis=1) for word in words], axis=1)
+    counts = (surest >= limits.box_threshold) & (mean >= limits.text_threshold)
+    best = np.where(counts, surest, -1.0).argmax(axis=1)  # (Q,)
+    detections: list[Detection] = []
+    for query in np.flatnonzero(counts.any(axis=1)):
+        phrase = phrases[int(best[query])]
+        defect_type = defect_types.get(phrase)
+        box = _to_source(raw.boxes[query], region)
+        if defect_type is not None and box is not None:
+            score = float(surest[query, best[query]])
+            scored = box.model_copy(update={"score": score})
+            detections.append(Detection(scored, score, phrase, defect_type))
+    return detections
+
+
+def _to_source(shares: Floats, region: Rect) -> Box | None:
+    """Return a box in whole source pixels, cut to the region; None where nothing is left."""
+    x, y, w, h = (float(share) for share in shares)
+    left, top = max(0.0, x - w / 2) * region.w, max(0.0, y - h / 2) * region.h
+    right, bottom = min(1.0, x + w / 2) * region.w, min(1.0, y + h / 2) * region.h
+    first_x, first_y = min(round(left), region.w - 1), min(round(top), region.h - 1)
+    if right <= left or bottom <= top:
+        return None
+    return Box(
+        x=region.x + first_x,
+        y=region.y + first_y,
+        w=max(1, round(right) - first_x),
+        h=max(1, round(bottom) - first_y),
+    )

@@ -1,0 +1,1 @@
+"""The vision-language model: an answer in words to a picture."""

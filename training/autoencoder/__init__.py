@@ -1,0 +1,1 @@
+"""Training the autoencoder of views and slices."""

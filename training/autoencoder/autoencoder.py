@@ -1,0 +1,262 @@
+"""Training of the autoencoder on normal images, from a lot or a plain folder to a bundle."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+from torch import Tensor, nn
+
+from inspection.errors import ConfigError
+from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
+from inspection.systems.ensemble.cae import ConvAutoencoder, load_weights
+from training.autoencoder.config import AutoencoderConfig
+from training.autoencoder.folders import hold_out, read_folder, write_held_out
+from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate
+from training.autoencoder.pictures import draw_reconstructions
+from training.autoencoder.views import Batch, View, read_lots, split_by_battery, training_batches
+from training.data.image_cache import ImageCache, open_cache
+from training.evaluation.thresholds import compute_threshold, f1_max_threshold
+from training.loop.checkpoints import identity_of
+from training.loop.distributed import Processes
+from training.loop.logging_config import LoggingConfig
+from training.loop.loop import Judged, fit
+from training.loop.runs import Run, begin_run, digest_of
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
+
+
+def train_autoencoder(config: AutoencoderConfig, run: Run) -> Bundle:
+    """Train on normal images and return the bundle of the best epoch.
+
+    Parameters
+    ----------
+    config : ``autoencoder_rgb.yaml`` or ``autoencoder_ct.yaml``
+    run : data and folder
+
+    Raises
+    ------
+    BundleError
+        If ``run.init`` is not a model folder of the same network.
+    ConfigError
+        If there are no normal images of at least two batteries, no threshold can be computed, or a
+        checkpoint cannot be used.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    """
+    slot = slot_of(config)
+    start = None if run.init is None else load_bundle(run.init, slot)
+    with begin_run(config, run) as processes:
+        sides = _sides(config, run)
+        log.info(
+            "%s: %d normal images, %d to validate",
+            config.run_name,
+            len(sides.train),
+            len(sides.held),
+        )
+        if sides.test and processes.writes:
+            write_held_out(run.out, run.lots[0], sides.test)
+        size = config.preprocess.width, config.preprocess.height
+        model = ConvAutoencoder(config.architecture, *size)
+        if start is not None:
+            load_weights(model, start, grow=True)
+        model.to(processes.device).to(memory_format=torch.channels_last)
+        origin = {**run.provenance(), "init": None if start is None else start.sha256}
+        task = AutoencoderTask(
+            config, model, sides, open_cache(config.cache), run.out, origin, processes
+        )
+        views = (*sides.train, *sides.held, *sides.judged)
+        images = [(view.ref.path, ",".join(view.defects)) for view in views]
+        identity = identity_of(config, **origin, normal=run.normal, images=digest_of(images))
+        fit(task, run.out, identity, processes, run.logging, resume=run.resume)
+    return load_bundle(run.out / slot, slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The images of a training.
+
+    Parameters
+    ----------
+    train, held : normal ones to learn from, and to stop early by
+    judged : those whose scores give the threshold
+    source : what they are, for the record
+    test : normal ones of a plain folder that a later evaluation is made on
+    """
+
+    train: list[View]
+    held: list[View]
+    judged: list[View]
+    source: str
+    test: list[View]
+
+
+def _sides(config: AutoencoderConfig, run: Run) -> Sides:
+    share, seed = config.training.validation_share, config.training.seed
+    test: list[View] = []
+    if run.normal is not None:
+        views, test = hold_out(read_folder(run.lots[0], run.normal), config.folder)
+        train, held = split_by_battery(views, share, seed)
+        judged, source = held, f"held-out images of {run.lots[0].resolve().name}/{run.normal}"
+    elif run.split is not None:
+        views = read_lots(run.lots, config.modality)
+        parts = [run.split.paths(part, config.modality) for part in ("train", "val")]
+        train, judged = ([v for v in views if v.ref.path in paths] for paths in parts)
+        train, held = ([v for v in part if not v.is_defect] for part in (train, judged))
+        source = "validation part of the split"
+    else:
+        views = [v for v in read_lots(run.lots, config.modality) if not v.is_defect]
+        train, held = split_by_battery(views, share, seed)
+        judged, source = held, "held-out normal batteries of the training lot"
+    if run.val is not None:
+        judged = read_lots([run.val], config.modality)
+        source = f"labelled views of lot {run.val.resolve().name}"
+    if not train or not held:
+        found = len({view.battery for view in (*train, *held)})
+        raise ConfigError("ae_no_normals", lot=", ".join(p.name for p in run.lots), found=found)
+    return Sides(train, held, judged, source, test)
+
+
+class AutoencoderTask:
+    """What the loop needs to know of an autoencoder; see `training.loop.loop.Task`."""
+
+    columns = (
+        "epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall", "val_auroc",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: AutoencoderConfig,
+        model: ConvAutoencoder,
+        sides: Sides,
+        images: ImageCache,
+        out: Path,
+        origin: Mapping[str, Any],
+        processes: Processes,
+    ) -> None:
+        self.config, self.settings = config, config.training
+        self.run_name, self.epochs = config.run_name, config.training.epochs
+        self.model = model
+        self.criterion = AutoencoderLoss(model, config)
+        self._sides, self._images, self._out, self._origin = sides, images, out, origin
+        self._part = slice(processes.rank, None, processes.size)
+        count = len(sides.train) * config.training.repeats
+        if processes.size > 1 and count < config.training.batch_size:
+            raise ConfigError("batch_not_shared", size=count, processes=processes.size)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return all parameters as one group."""
+        return [{"params": list(self.model.parameters()), "lr": self.settings.learning_rate}]
+
+    def batch_count(self, epoch: int) -> int:
+        """Return the steps of an epoch."""
+        count = len(self._sides.train) * self.settings.repeats
+        return max(1, count // self.settings.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches."""
+        # Counted from 1, as validation's painted anomalies have a number of their own.
+        return training_batches(self._sides.train, self.config, epoch + 1, self._images, self._part)
+
+    def may_stop_after(self, epoch: int) -> bool:
+        """Return True: every epoch counts."""
+        return True
+
+    def judge(self) -> Judged:
+        """Judge the held-out normal images, each without and with a painted anomaly."""
+        found = validate(self.model, self._sides.held, self.config, self._images)
+        called = found.scores > f1_max_threshold(found.scores, found.labels.astype(bool))
+        figures = {
+            "val_loss": found.loss,
+            "val_f1": float(f1_score(found.labels, called)),
+            "val_accuracy": float(accuracy_score(found.labels, called)),
+            "val_recall": float(recall_score(found.labels, called)),
+            "val_auroc": found.auroc,
+        }
+        by_loss = self.settings.best_by == "val_loss"
+        rank = (-found.loss,) if by_loss else (found.auroc, -found.loss)
+        return Judged(found.loss, rank, figures, found)
+
+    def save(self, judged: Judged, rows: Sequence[dict[str, float]]) -> None:
+        """Write the bundle, with the threshold that fits its stored weights."""
+        model, config = _as_stored(self.model), self.config
+        scores = score_views(model, self._sides.judged, config, self._images)
+        is_defect = np.array([view.is_defect for view in self._sides.judged], bool)
+        rule = config.threshold
+        threshold = compute_threshold(rule, scores, is_defect, self._sides.source)
+        log.info("threshold %.4g (%s)", threshold.threshold, threshold.method)
+        slot = slot_of(config)
+        write_bundle(
+            self._out / slot,
+            slot=slot,
+            name=config.name,
+            architecture=config.architecture.model_dump(),
+            labels=[],
+            preprocess=config.preprocess,
+            display_scale=display_scale(config.architecture, threshold.threshold),
+            training={
+                "run_name": self.run_name,
+                "config": config.model_dump(mode="json"),
+                **self._origin,
+                "best_epoch": rows[-1]["epoch"],
+                "val_loss": rows[-1]["val_loss"],
+                "val_auroc": rows[-1]["val_auroc"],
+                "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            demo=config.demo,
+            tensors=model.state_dict(),
+            threshold=threshold,
+        )
+
+    def draw(
+        self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig
+    ) -> None:
+        """Send histograms of the scores, and reconstructions."""
+        found: HeldOut = judged.details
+        if epoch % config.histograms_every == 0:
+            writer.add_histogram("val/scores_clean", found.clean, epoch)
+            writer.add_histogram("val/scores_painted", found.painted, epoch)
+        if epoch % config.reconstructions_every == 0:
+            shown = self._sides.held[: config.reconstructions]
+            scale = display_scale(self.config.architecture, float(np.median(found.painted)))
+            picture = draw_reconstructions(self.model, shown, self.config, self._images, scale)
+            writer.add_image("val/reconstructions", picture, epoch, dataformats="HWC")
+
+
+class AutoencoderLoss(nn.Module):
+    """The loss of this process's part of a batch, as a module around the network."""
+
+    def __init__(self, model: ConvAutoencoder, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.model = model
+        self._config = config
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch."""
+        return compute_loss(self.model, batch, self._config)
+
+
+def _as_stored(model: ConvAutoencoder) -> ConvAutoencoder:
+    """Return a copy with matrices rounded to half as the bundle does: the threshold must fit it."""
+    stored = copy.deepcopy(model).eval()
+    with torch.no_grad():
+        for parameter in stored.parameters():
+            if parameter.ndim >= 2:
+                parameter.copy_(parameter.half().float())
+    return stored
+
+
+def slot_of(config: AutoencoderConfig) -> Slot:
+    """Return which part of the station the model is for."""
+    return "rgb_ae" if config.modality == "rgb" else "ct_ae"

@@ -1,0 +1,250 @@
+"""RGB views for the autoencoder: which are normal, and batches of them with painted anomalies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inspection.images.preprocess import Preprocess
+from inspection.lot.labels import class_of, read_label
+from inspection.records import ImageRef, Modality
+from training.autoencoder.anomalies import add_anomaly, frame, object_of
+from training.autoencoder.config import AnomalyConfig, AutoencoderConfig, NormalAugmentation
+from training.autoencoder.distractors import add_distractors, show_border
+from training.data.image_cache import ImageCache
+from training.data.labelled import scan_lots
+from training.data.transforms import Pixels, Polygon, normalise
+from training.loop.prefetch import prefetch
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A labelled image.
+
+    Parameters
+    ----------
+    ref : the image
+    battery : what must not be on two sides of a split
+    defects : names of its defects; empty for a normal image
+    polygons : where they are, (n, 2) float32 in source pixels
+    """
+
+    ref: ImageRef
+    battery: str
+    defects: tuple[str, ...] = ()
+    polygons: tuple[Polygon, ...] = ()
+
+    @property
+    def is_defect(self) -> bool:
+        """True where a defect is labelled."""
+        return bool(self.defects)
+
+
+def read_views(lot: Path, modality: Modality = "rgb") -> list[View]:
+    """Return the labelled images of a lot; see `read_lots`."""
+    return read_lots([lot], modality)
+
+
+def read_lots(lots: Sequence[Path], modality: Modality) -> list[View]:
+    """Return the labelled images of some lots in a fixed order.
+
+    Images without a label, and those whose label contradicts itself, are left out: whether they
+    are normal is not known.
+
+    Raises
+    ------
+    LotError
+        If a folder is not a lot, or is within another one.
+    LabelError
+        If a label cannot be read.
+    """
+    views = []
+    for item in scan_lots(lots).batteries:
+        for ref in item.battery.rgb if modality == "rgb" else item.battery.ct:
+            label = read_label(ref.label_path) if ref.label_path else None
+            if label is None or class_of(label, modality) is None:
+                continue
+            names = tuple(d.name for d in label.defects)
+            polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
+            views.append(View(ref, item.name, names, polygons))
+    return views
+
+
+def split_by_battery(
+    views: Sequence[View], share: float, seed: int
+) -> tuple[list[View], list[View]]:
+    """Return (training, validation) views; no battery is on both sides."""
+    batteries = sorted({view.battery for view in views})
+    order = np.random.default_rng(seed).permutation(len(batteries))
+    held = {batteries[i] for i in order[: max(1, round(share * len(batteries)))]}
+    return (
+        [view for view in views if view.battery not in held],
+        [view for view in views if view.battery in held],
+    )
+
+
+def load_pixels(ref: ImageRef, spec: Preprocess, images: ImageCache) -> Pixels:
+    """Return (H, W, 3) uint8, not to be written to: the station's input before normalisation."""
+    return images.read(ref.path, ref.modality, spec).pixels
+
+
+def to_input(images: Sequence[Pixels], spec: Preprocess) -> Tensor:
+    """Return (B, 3, H, W) float32, normalised by the station's own code."""
+    return torch.from_numpy(np.stack([normalise(image, spec) for image in images]))
+
+
+def augment(image: Pixels, config: NormalAugmentation, rng: np.random.Generator) -> Pixels:
+    """Return a normal image flipped, shifted and lit a little differently."""
+    if rng.random() < config.flip_horizontal:
+        image = image[:, ::-1]
+    if rng.random() < config.flip_vertical:
+        image = image[::-1]
+    dx, dy = rng.integers(-config.shift, config.shift + 1, size=2)
+    move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    size = (image.shape[1], image.shape[0])
+    moved = cv2.warpAffine(np.ascontiguousarray(image), move, size, borderMode=cv2.BORDER_REPLICATE)
+    gain = 1 + rng.uniform(-config.gain, config.gain)
+    gains = gain * (1 + rng.uniform(-config.colour, config.colour, size=3))
+    levels = np.clip(np.round(np.arange(256)[:, None] * gains), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(moved, levels[None]), np.uint8)
+
+
+def distract(image: Pixels, config: AnomalyConfig, rng: np.random.Generator) -> Pixels:
+    """Return a normal image, of the configured share with marks that are normal too."""
+    if rng.random() < config.distractors:
+        image = add_distractors(image, object_of(image, config.region), rng)
+    if rng.random() < config.borders:
+        image = show_border(image, frame(image), rng)
+    return image
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's images.
+
+    Parameters
+    ----------
+    clean, painted : (B, 3, H, W) float32, normalised; the same where nothing was painted
+    masks : (B, 1, H/2, W/2) float32, 1 where something was painted
+    corners : (y, x) of each image's crop, in pixels of the mask; all zero without crops
+    """
+
+    clean: Tensor
+    painted: Tensor
+    masks: Tensor
+    corners: list[tuple[int, int]]
+
+
+WHOLE = slice(None)
+"""All of a batch: what a process that trains alone prepares."""
+
+
+def training_batches(
+    views: Sequence[View],
+    config: AutoencoderConfig,
+    epoch: int,
+    images: ImageCache,
+    part: slice = WHOLE,
+) -> Iterator[Batch]:
+    """Yield one epoch of shuffled, augmented views, a share of them with painted anomalies.
+
+    Every view comes ``training.repeats`` times, changed and painted differently each time.
+
+    Parameters
+    ----------
+    views : normal ones
+    epoch : batches are the same for the same configuration and epoch
+    images : where pixels come from
+    part : which images of each batch are wanted; those are the same whatever the part
+    """
+    seed = config.training.seed
+    order = np.random.default_rng([seed, epoch]).permutation(len(views) * config.training.repeats)
+    # A last, smaller batch would have noisier statistics to normalise with, and could not be
+    # shared evenly: it is left out, where it is not all there is.
+    size = config.training.batch_size
+    order = order[: len(order) // size * size or None]
+    share = config.anomalies.share
+    yield from _batches(views, order, config, epoch, share, images, part, train=True)
+
+
+def validation_batches(
+    views: Sequence[View], config: AutoencoderConfig, images: ImageCache
+) -> Iterator[Batch]:
+    """Yield every view once, each with an anomaly, the same ones every time."""
+    order = np.arange(len(views))
+    yield from _batches(views, order, config, 2**31, 1.0, images, WHOLE, train=False)
+
+
+def _batches(
+    views: Sequence[View],
+    order: NDArray[np.int64],
+    config: AutoencoderConfig,
+    epoch: int,
+    share: float,
+    images: ImageCache,
+    part: slice,
+    *,
+    train: bool,
+) -> Iterator[Batch]:
+    size = config.training.batch_size
+
+    def normal(index: int) -> tuple[Pixels, np.random.Generator]:
+        # Each image draws from its own generator, so that threads cannot change the result.
+        rng = np.random.default_rng([config.training.seed, epoch, index])
+        pixels = load_pixels(views[index % len(views)].ref, config.preprocess, images)
+        if train:
+            pixels = augment(pixels, config.augmentation, rng)
+            pixels = distract(pixels, config.anomalies, rng)
+        return pixels, rng
+
+    def prepare(picks: NDArray[np.int64]) -> Batch:
+        wanted = range(len(picks))[part]
+        neighbours = {place: (place + 1) % len(picks) for place in wanted}
+        made = {i: normal(int(picks[i])) for i in sorted({*wanted, *neighbours.values()})}
+        clean = [made[place][0] for place in wanted]
+        rngs = [made[place][1] for place in wanted]
+        painted, masks = [], []
+        for place, image, rng in zip(wanted, clean, rngs, strict=True):
+            mask = np.zeros(image.shape[:2], np.uint8)
+            if rng.random() < share:
+                foreign = made[neighbours[place]][0]
+                image, mask = add_anomaly(image, foreign, rng, config.anomalies)
+            painted.append(image)
+            masks.append(mask)
+        inputs = to_input(painted, config.preprocess)
+        touched = [i for i, mask in enumerate(masks) if mask.any()]
+        originals = inputs.clone()
+        if touched:
+            originals[touched] = to_input([clean[i] for i in touched], config.preprocess)
+        full = torch.from_numpy(np.stack(masks)).unsqueeze(1).float()
+        masks_half = torch.nn.functional.max_pool2d(full, 2)
+        crop = config.training.crop if train else None
+        corners = [_corner(m[0].numpy(), crop, r) for m, r in zip(masks_half, rngs, strict=True)]
+        return Batch(originals, inputs, masks_half, corners)
+
+    chunks = [order[i : i + size] for i in range(0, len(order), size)]
+    yield from prefetch(prepare, chunks, config.training.workers)
+
+
+def _corner(
+    mask: NDArray[np.float32], crop: tuple[int, int] | None, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Return the (y, x) of a crop with some of the mask in it; anywhere for an empty mask."""
+    if crop is None:
+        return 0, 0
+    width, height = crop[0] // 2, crop[1] // 2
+    rows, columns = np.nonzero(mask)
+    last_y, last_x = max(0, mask.shape[0] - height), max(0, mask.shape[1] - width)
+    if not len(rows):
+        return int(rng.integers(last_y + 1)), int(rng.integers(last_x + 1))
+    pick = int(rng.integers(len(rows)))
+    y = int(rows[pick]) - int(rng.integers(height))
+    x = int(columns[pick]) - int(rng.integers(width))
+    return min(max(y, 0), last_y), min(max(x, 0), last_x)

@@ -1,0 +1,290 @@
+"""Training of the CT classifier: lots in, a bundle out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inspection.errors import ConfigError
+from inspection.modelstore.bundle import Bundle, load_bundle, write_bundle
+from inspection.records import CT_CLASSES
+from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
+from training.classifier.config import CnnConfig, Localisation
+from training.classifier.dataset import (
+    DEFECT_INDICES,
+    Batch,
+    Slice,
+    SliceBatches,
+    SliceImages,
+    read_slices,
+)
+from training.classifier.pretrained import load_pretrained
+from training.classifier.validation import Validation, validate
+from training.data.image_cache import open_cache
+from training.data.splits import split_batteries
+from training.evaluation.metrics import calibrate_temperature
+from training.loop.checkpoints import identity_of
+from training.loop.distributed import Processes, sum_over_processes
+from training.loop.logging_config import LoggingConfig
+from training.loop.loop import Judged, fit
+from training.loop.precision import autocast, choose_dtype
+from training.loop.run_log import draw_confusion
+from training.loop.runs import Run, begin_run, digest_of
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
+
+SLOT = "ct_cnn"
+MAP_LOSS_SCALE = 10.0
+"""Brings a mean over mostly cold cells to the size of the cross-entropy."""
+
+
+def train_classifier(config: CnnConfig, run: Run) -> Bundle:
+    """Train and return the bundle of the best epoch.
+
+    Parameters
+    ----------
+    config : ``cnn.yaml``
+    run : data and folder
+
+    Raises
+    ------
+    InspectionError
+        If a lot, model folder, weights file or checkpoint cannot be used, or there are too few
+        batteries.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    """
+    start = None if run.init is None else load_bundle(run.init, SLOT)
+    if start is not None and config.training.pretrained is not None:
+        raise ConfigError("pretrained_and_init")
+    with begin_run(config, run) as processes:
+        model = _model(config, start).to(processes.device)
+        train, val = _sides(config, run)
+        cache = open_cache(config.cache)
+        log.info("%s: %d slices, %d to validate", config.run_name, len(train), len(val))
+        task = ClassifierTask(
+            config,
+            model.to(memory_format=torch.channels_last),
+            SliceImages(train, config, cache),
+            SliceImages(val, config, cache),
+            run.out,
+            {**run.provenance(), "init": None if start is None else start.sha256},
+            processes,
+        )
+        images = [(item.ref.path, CT_CLASSES[item.label]) for item in (*train, *val)]
+        identity = identity_of(config, **task.origin, images=digest_of(images))
+        fit(task, run.out, identity, processes, run.logging, resume=run.resume)
+    return load_bundle(run.out / SLOT, SLOT)
+
+
+def _sides(config: CnnConfig, run: Run) -> tuple[list[Slice], list[Slice]]:
+    """Return (training, validation) slices."""
+    slices = read_slices(run.lots)
+    if run.split is not None:
+        wanted = run.split.paths("train", "ct"), run.split.paths("val", "ct")
+        train, val = ([s for s in slices if s.ref.path in paths] for paths in wanted)
+    elif run.val is None:
+        train, val, _ = split_batteries(slices, config.split, config.training.seed)
+    else:
+        train, val = slices, []
+    if run.val is not None:
+        val = read_slices([run.val])
+    for lot, found in ((run.lots[0], train), (run.val or run.lots[0], val)):
+        if len(found) < config.training.batch_size:
+            raise ConfigError("no_labelled_slices", lot=lot.name)
+    return train, val
+
+
+class ClassifierTask:
+    """What the loop needs to know of a classifier; see `training.loop.loop.Task`."""
+
+    columns = ("epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall")
+
+    def __init__(
+        self,
+        config: CnnConfig,
+        model: CtClassifier,
+        train: SliceImages,
+        val: SliceImages,
+        out: Path,
+        origin: Mapping[str, Any],
+        processes: Processes,
+    ) -> None:
+        self.config, self.settings, self.origin = config, config.training, origin
+        self.run_name = config.run_name
+        self.epochs = config.warmup.epochs + config.training.epochs
+        self.model = model
+        self.criterion = ClassifierLoss(model, config, train.labels)
+        self._batches = SliceBatches(train, config, processes)
+        self._val, self._out, self._processes = val, out, processes
+        self._dtype = choose_dtype(config.training.precision, processes.device)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the body, and the head with a rate of its own.
+
+        Its weights must grow far larger than the rest before one hot cell moves the mean.
+        """
+        body = [p for name, p in self.model.named_parameters() if not name.startswith("fc.")]
+        rate = self.settings.learning_rate
+        return [
+            {"params": body, "lr": rate},
+            {"params": list(self.model.fc.parameters()), "lr": rate * self.settings.head_lr_factor},
+        ]
+
+    def batch_count(self, epoch: int) -> int:
+        """Return the steps of an epoch; the first ones are on crops."""
+        warming = epoch < self.config.warmup.epochs
+        return self._batches.crop_count if warming else self._batches.whole_count
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches."""
+        warming = epoch < self.config.warmup.epochs
+        return self._batches.crops(epoch) if warming else self._batches.whole(epoch)
+
+    def may_stop_after(self, epoch: int) -> bool:
+        """Return whether slices were seen whole, as in validation."""
+        return epoch >= self.config.warmup.epochs
+
+    def judge(self) -> Judged:
+        """Judge the validation slices."""
+        context = autocast(self._processes.device, self._dtype)
+        found = validate(self.model, self._val, self.config, context, self._processes)
+        by_f1 = self.settings.best_by == "val_f1"
+        figures = {
+            "val_loss": found.loss,
+            "val_f1": found.f1,
+            "val_accuracy": found.accuracy,
+            "val_recall": found.recall,
+        }
+        rank = (found.f1, -found.loss) if by_f1 else (-found.loss,)
+        return Judged(found.loss, rank, figures, found)
+
+    def save(self, judged: Judged, rows: Sequence[dict[str, float]]) -> None:
+        """Write the bundle."""
+        found: Validation = judged.details
+        write_bundle(
+            self._out / SLOT,
+            slot="ct_cnn",
+            name=self.config.name,
+            architecture=self.config.architecture.model_dump(),
+            labels=list(CT_CLASSES),
+            preprocess=self.config.preprocess,
+            temperature=calibrate_temperature(found.logits, self._val.labels),
+            display_scale=found.display_scale,
+            training={
+                "run": self.run_name,
+                "config": self.config.model_dump(mode="json"),
+                **self.origin,
+                "epoch": len(rows),
+                "val_f1": found.f1,
+                "val_loss": found.loss,
+                "val_cam_hit": found.cam_hit,
+                "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            demo=self.config.demo,
+            tensors=self.model.state_dict(),
+        )
+
+    def draw(
+        self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig
+    ) -> None:
+        """Send the confusion matrix and where the maps point."""
+        found: Validation = judged.details
+        writer.add_scalar("val/cam_hit", found.cam_hit, epoch)
+        if epoch % config.confusion_every == 0:
+            predicted = found.logits.argmax(axis=1)
+            counts = confusion_matrix(self._val.labels, predicted, labels=range(len(CT_CLASSES)))
+            picture = draw_confusion(counts, CT_CLASSES)
+            writer.add_image("val/confusion", picture, epoch, dataformats="HWC")
+
+
+class ClassifierLoss(nn.Module):
+    """Cross-entropy with class weights, and the map loss; means over the whole global batch.
+
+    Parameters
+    ----------
+    model : the classifier
+    config : its configuration
+    labels : (N,) of the training images, which the class weights are made from
+    """
+
+    def __init__(self, model: CtClassifier, config: CnnConfig, labels: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.model = model
+        self._config = config
+        self._weights = _class_weights(labels, config.training.class_weights)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss of this process's part of a batch, whose mean is the batch's loss."""
+        device = self.model.fc.weight.device
+        inputs = torch.from_numpy(batch.inputs).to(device)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        labels = torch.from_numpy(batch.labels).to(device)
+        logits, cams = self.model(inputs)  # (B, 5), (B, 5, h, w)
+        weights = self._weights.to(device)
+        total = functional.cross_entropy(
+            logits,
+            labels,
+            weight=weights,
+            label_smoothing=self._config.training.label_smoothing,
+            reduction="sum",
+        )
+        mean_weight = sum_over_processes(weights[labels].sum()) / batch.shares
+        heat = torch.from_numpy(batch.heat).to(device)
+        return total / mean_weight + map_loss(cams, heat, self._config.localisation)
+
+
+def map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
+    """Return the weighted squared distance of the defect maps from those wanted.
+
+    Squared, because the maps' sums are the logits: background must be zero and not just low.
+
+    Parameters
+    ----------
+    cams : (B, 5, h, w) raw class maps
+    heat : (B, 3, h, w) in [0, 1], wanted of the defect classes
+    """
+    if config.weight == 0.0:
+        return cams.new_zeros(())
+    maps = cams[:, list(DEFECT_INDICES)] / config.peak  # (B, 3, h, w)
+    weights = 1.0 + config.positive_weight * heat
+    return config.weight * MAP_LOSS_SCALE * (weights * (maps - heat) ** 2).mean()
+
+
+def _class_weights(labels: NDArray[np.int64], power: float) -> Tensor:
+    counts = np.bincount(labels, minlength=len(CT_CLASSES)).astype(np.float64)
+    weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
+    # Mean 1 over images, so that the loss keeps its scale.
+    return torch.from_numpy(weights * counts.sum() / (weights * counts).sum()).float()
+
+
+def _model(config: CnnConfig, start: Bundle | None) -> CtClassifier:
+    """Return the network with random weights, a file's, or those of a bundle.
+
+    Raises
+    ------
+    ConfigError
+        If the bundle or the file is of another network.
+    """
+    architecture = config.architecture.model_dump()
+    model = build_classifier(architecture)
+    if start is not None:
+        if start.manifest.architecture != architecture:
+            raise ConfigError("init_architecture", folder=start.folder.name)
+        model.load_state_dict(start.load_tensors())
+    elif config.training.pretrained is not None:
+        load_pretrained(model, config.architecture.backbone, config.training.pretrained)
+    return model

@@ -1,0 +1,254 @@
+"""Labelled CT slices: read from lots, seen as the station sees them, served in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.lot.labels import class_of, read_label
+from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, ImageRef, Rect
+from training.classifier.config import CnnConfig
+from training.data.image_cache import ImageCache, PreparedImage
+from training.data.labelled import scan_lots
+from training.data.transforms import (
+    Polygon,
+    Transform,
+    draw_mask,
+    get_transforms,
+    heat_target,
+    normalise,
+)
+from training.loop.distributed import Processes
+from training.loop.prefetch import prefetch
+
+DEFECT_INDICES = tuple(CT_CLASSES.index(name) for name in CT_DEFECT_CLASSES)
+MIN_CROP_PIXELS = 8
+"""A crop that shows less of a defect than this counts as normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A labelled CT slice.
+
+    Parameters
+    ----------
+    ref : the image
+    battery : type and number: what must not be on two sides of a split
+    label : index into ``CT_CLASSES``
+    roi : the label's (width, height), as the station takes it
+    polygons : defects, (n, 2) float32 in source pixels
+    """
+
+    ref: ImageRef
+    battery: str
+    label: int
+    roi: tuple[int, int] | None
+    polygons: tuple[Polygon, ...]
+
+
+def read_slices(lots: Sequence[Path]) -> list[Slice]:
+    """Return the labelled CT slices of some lots, in a fixed order.
+
+    Slices without a label, and those whose label contradicts itself, are left out: their class is
+    not known.
+
+    Raises
+    ------
+    LotError
+        If a folder is not a lot.
+    LabelError
+        If a label cannot be read.
+    """
+    slices = []
+    for item in scan_lots(lots).batteries:
+        for ref in item.battery.ct:
+            if ref.label_path is None:
+                continue
+            label = read_label(ref.label_path)
+            name = class_of(label, "ct")
+            if name not in CT_CLASSES:
+                continue
+            polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
+            owner = f"{item.name}/{ref.battery_type}/{item.battery.ct_id}"
+            slices.append(Slice(ref, owner, CT_CLASSES.index(name), label.roi, polygons))
+    return slices
+
+
+class SliceImages:
+    """Slices as the station letterboxes them, decoded when first asked for.
+
+    Parameters
+    ----------
+    slices : what they are
+    config : preprocess, and which part of a slice is taken
+    images : where pixels come from
+    """
+
+    def __init__(self, slices: Sequence[Slice], config: CnnConfig, images: ImageCache) -> None:
+        self.slices = list(slices)
+        self.labels: NDArray[np.int64] = np.array([item.label for item in slices], np.int64)
+        self._spec, self._by_label = config.preprocess, config.roi == "label"
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def read(self, index: int) -> tuple[PreparedImage, list[Polygon]]:
+        """Return a slice and its defects in pixels of the network's input.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        """
+        item = self.slices[index]
+        roi = item.roi if self._by_label else None
+        found = self._images.read(item.ref.path, "ct", self._spec, roi)
+        return found, [to_input(p, found.roi, found.content) for p in item.polygons]
+
+
+def to_input(polygon: Polygon, roi: Rect, content: Rect) -> Polygon:
+    """Return a polygon of source pixels in pixels of the network's input."""
+    scale = np.array([content.w / roi.w, content.h / roi.h], np.float32)
+    return ((polygon - (roi.x, roi.y)) * scale + (content.x, content.y)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Training images.
+
+    Parameters
+    ----------
+    inputs : (B, C, H, W) float32, normalised
+    labels : (B,) indices into ``CT_CLASSES``
+    heat : (B, 3, h, w) float32 in [0, 1], the maps wanted of the defect classes
+    shares : into how many such parts the batch is divided
+    """
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    heat: NDArray[np.float32]
+    shares: int
+
+
+_Row = tuple[NDArray[np.float32], int, NDArray[np.float32]]
+_Prepare = Callable[[int, np.random.Generator], _Row]
+
+
+class SliceBatches:
+    """Shuffled, augmented batches; the same for the same configuration and epoch.
+
+    Each image draws from a generator of its own, so that neither threads nor the number of
+    processes can change the result.
+
+    Parameters
+    ----------
+    images : what the batches are made of
+    config : of the training
+    processes : of which each gets its share of every batch
+    """
+
+    def __init__(self, images: SliceImages, config: CnnConfig, processes: Processes) -> None:
+        self._images = images
+        self._config = config
+        self._processes = processes
+        self._transform: Transform = get_transforms("ct", "train", config.augmentation)
+
+    def whole(self, epoch: int) -> Iterator[Batch]:
+        """Yield every slice once."""
+        order = self._rng(epoch).permutation(len(self._images))
+        return self._batches(order, self._config.training.batch_size, epoch, self._whole)
+
+    def crops(self, epoch: int) -> Iterator[Batch]:
+        """Yield crops, the configured share of them around a defect."""
+        warmup, rng, labels = self._config.warmup, self._rng(epoch), self._images.labels
+        count = max(warmup.batch_size, round(warmup.crops_per_image * len(labels)))
+        defects = np.flatnonzero(np.isin(labels, DEFECT_INDICES))
+        picks = rng.integers(len(labels), size=count)
+        if len(defects):
+            # Every defect class alike, so that the rare ones are learnt from the start.
+            classes = np.unique(labels[defects])
+            chosen = rng.random(count) < warmup.defect_share
+            for index in np.flatnonzero(chosen):
+                picks[index] = rng.choice(np.flatnonzero(labels == rng.choice(classes)))
+        return self._batches(picks, warmup.batch_size, epoch, self._crop)
+
+    @property
+    def whole_count(self) -> int:
+        """Batches in an epoch of whole slices."""
+        return len(self._images) // self._config.training.batch_size
+
+    @property
+    def crop_count(self) -> int:
+        """Batches in an epoch of crops."""
+        warmup = self._config.warmup
+        count = max(warmup.batch_size, round(warmup.crops_per_image * len(self._images)))
+        return count // warmup.batch_size
+
+    def _rng(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng([self._config.training.seed, epoch])
+
+    def _batches(
+        self, picks: NDArray[np.int64], size: int, epoch: int, prepare: _Prepare
+    ) -> Iterator[Batch]:
+        def build(start: int) -> Batch:
+            rows = [
+                prepare(
+                    int(picks[place]),
+                    np.random.default_rng([self._config.training.seed, epoch, place]),
+                )
+                for place in self._processes.share(range(start, start + size))
+            ]
+            inputs, labels, heat = zip(*rows, strict=True)
+            shares = self._processes.size
+            return Batch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat), shares)
+
+        # A last, smaller batch would have noisier statistics to normalise with: it is left out.
+        starts = range(0, len(picks) - size + 1, size)
+        return prefetch(build, starts, self._config.training.workers)
+
+    def _whole(self, index: int, rng: np.random.Generator) -> _Row:
+        image, polygons = self._images.read(index)
+        pixels, polygons = self._transform(image.pixels, polygons, rng)
+        return self._row(pixels, polygons, self._images.slices[index].label)
+
+    def _crop(self, index: int, rng: np.random.Generator) -> _Row:
+        image, polygons = self._images.read(index)
+        pixels, polygons = self._transform(image.pixels, polygons, rng)
+        side = self._config.warmup.crop
+        left, top = _crop_corner(pixels, polygons, side, rng)
+        part = pixels[top : top + side, left : left + side]
+        moved = [polygon - np.float32((left, top)) for polygon in polygons]
+        label = self._images.slices[index].label
+        if label in DEFECT_INDICES and draw_mask(moved, (side, side)).sum() < MIN_CROP_PIXELS:
+            battery_type = CT_CLASSES[label].split("_")[0]
+            label, moved = CT_CLASSES.index(f"{battery_type}_normal"), []
+        return self._row(part, moved, label)
+
+    def _row(self, pixels: NDArray[np.uint8], polygons: Sequence[Polygon], label: int) -> _Row:
+        size = (pixels.shape[1], pixels.shape[0])
+        stride = self._config.architecture.output_stride
+        heat = np.zeros((len(DEFECT_INDICES), size[1] // stride, size[0] // stride), np.float32)
+        if label in DEFECT_INDICES:
+            sigma = self._config.localisation.sigma
+            heat[DEFECT_INDICES.index(label)] = heat_target(polygons, size, stride, sigma)
+        return normalise(pixels, self._config.preprocess), label, heat
+
+
+def _crop_corner(
+    pixels: NDArray[np.uint8], polygons: Sequence[Polygon], side: int, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Return (left, top) of a crop: a random point of a defect somewhere in it, if there is one."""
+    height, width = pixels.shape[:2]
+    if polygons:
+        polygon = polygons[int(rng.integers(len(polygons)))]
+        x, y = polygon[int(rng.integers(len(polygon)))]
+        left, top = np.round((x, y) - rng.uniform(0.1, 0.9, size=2) * side)
+    else:
+        left, top = rng.integers(width), rng.integers(height)
+        left, top = left - side // 2, top - side // 2
+    return int(np.clip(left, 0, width - side)), int(np.clip(top, 0, height - side))

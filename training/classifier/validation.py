@@ -1,0 +1,133 @@
+"""What a classifier in training says of the validation slices, and what its bundle needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from inspection.records import Rect
+from inspection.systems.ensemble.backbones import CtClassifier
+from training.classifier.config import CnnConfig, Localisation
+from training.classifier.dataset import DEFECT_INDICES, SliceImages
+from training.data.transforms import normalise
+from training.evaluation.metrics import macro_f1, macro_recall, peak_in_source, points_at_defect
+from training.loop.distributed import Processes
+from training.loop.prefetch import prefetch
+
+EVALUATION_BATCH = 32
+
+_Place = tuple[Rect, Rect]
+"""Where the inspected part lies in the input, and in the source."""
+_Row = tuple[NDArray[np.float32], NDArray[np.float32], _Place]
+"""Logits (5,), maps of the defect classes (3, h, w), and where they lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What the network says of the validation slices.
+
+    Parameters
+    ----------
+    logits : (N, 5) float32
+    loss, f1, accuracy, recall : figures; recall and F1 are means over classes
+    cam_hit : share of the correctly found defects whose map peaks at the defect
+    display_scale : raw heat to be shown as 1.0
+    """
+
+    logits: NDArray[np.float32]
+    loss: float
+    f1: float
+    accuracy: float
+    recall: float
+    cam_hit: float
+    display_scale: float
+
+
+def validate(
+    model: CtClassifier,
+    images: SliceImages,
+    config: CnnConfig,
+    context: AbstractContextManager[object],
+    processes: Processes,
+) -> Validation:
+    """Judge every slice, each process its share; leaves the model in evaluation mode.
+
+    Parameters
+    ----------
+    model : the classifier
+    images : validation slices
+    config : of the training
+    context : of mixed precision
+    processes : that all call this, and all get the same result
+    """
+    model.eval()
+    device = model.fc.weight.device
+    mine = list(processes.share(range(len(images))))
+    chunks = [mine[i : i + EVALUATION_BATCH] for i in range(0, len(mine), EVALUATION_BATCH)]
+
+    def prepare(chunk: list[int]) -> tuple[NDArray[np.float32], list[_Place]]:
+        read = [images.read(index)[0] for index in chunk]
+        inputs = np.stack([normalise(image.pixels, config.preprocess) for image in read])
+        return inputs, [(image.content, image.roi) for image in read]
+
+    rows: list[_Row] = []
+    with torch.inference_mode():
+        for inputs, places in prefetch(prepare, chunks, config.training.workers):
+            x = torch.from_numpy(inputs).to(device).contiguous(memory_format=torch.channels_last)
+            with context:
+                logits, cams = model(x)
+            maps = cams[:, list(DEFECT_INDICES)].float().cpu().numpy()
+            rows += zip(logits.float().cpu().numpy(), maps, places, strict=True)
+    rows = processes.gather(rows, len(images))
+    logits, labels = np.stack([row[0] for row in rows]), images.labels
+    predicted = logits.argmax(axis=1)
+    hits, peaks = _localisation(rows, predicted, images, config)
+    loss = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
+    return Validation(
+        logits=logits,
+        loss=float(loss),
+        f1=macro_f1(labels, predicted),
+        accuracy=float((predicted == labels).mean()),
+        recall=macro_recall(labels, predicted),
+        cam_hit=float(np.mean(hits)) if hits else 0.0,
+        display_scale=_display_scale(peaks, config.localisation),
+    )
+
+
+def _localisation(
+    rows: Sequence[_Row],
+    predicted: NDArray[np.int64],
+    images: SliceImages,
+    config: CnnConfig,
+) -> tuple[list[bool], list[float]]:
+    """Return, per correctly found defect, whether its map points at it, and its raw heat."""
+    size = (config.preprocess.width, config.preprocess.height)
+    hits: list[bool] = []
+    peaks: list[float] = []
+    for index, item in enumerate(images.slices):
+        if item.label not in DEFECT_INDICES or predicted[index] != item.label:
+            continue
+        if not item.polygons:
+            continue
+        _, maps, (content, roi) = rows[index]
+        heat = maps[DEFECT_INDICES.index(item.label)]
+        hottest = float(heat.max())
+        if hottest > 0:
+            shown = np.clip(heat / hottest, 0.0, 1.0)
+            peak = peak_in_source(shown, content, size, roi)
+            hits.append(points_at_defect(peak, item.polygons))
+            peaks.append(hottest)
+        else:
+            hits.append(False)
+    return hits, peaks
+
+
+def _display_scale(peaks: list[float], localisation: Localisation) -> float:
+    """Return the raw heat shown as 1.0: nine of ten defects peak below it, so few saturate."""
+    return float(np.percentile(peaks, 90)) if peaks else localisation.peak

@@ -1,0 +1,1 @@
+"""Labelled lots: reading, splitting, checking, caching, transforming."""

@@ -1,0 +1,205 @@
+"""Copies of images under other names: by file, by pixels, and nearly so.
+
+Two pictures of different bodies in one holder look alike, but their finest texture does not agree;
+that of a copy does, also after it was compressed anew, brightened or scaled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inspection.errors import ImageError, InspectionError
+from inspection.images.preprocess import load_image
+from inspection.records import Modality
+from training.data.labelled import Progress
+
+HASH_SIDE = 128
+"""The ROI is reduced to a square of this side before it is hashed."""
+COARSE_DISTANCE = 8
+"""Bits of the 64-bit hash that copies differ in at most; a quick first sieve."""
+FINE_DISTANCE = 16
+"""The same for the 256-bit hash; other bodies differ in 26 bits or more on synthetic lots."""
+TEXTURE_SIDE, TEXTURE_SIGMA = 256, 2.0
+SAME_TEXTURE = 0.8
+"""Correlation of what is finer than the blur: 0.83 and more for copies."""
+NEAREST = 3
+"""Candidates per image."""
+MOST_CANDIDATES = 20_000
+"""Pairs whose pixels are compared; decoding more would take longer than all the rest."""
+_BLOCK = 128
+_WAITING = 64
+
+Copy = Literal["identical", "near"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An image to be compared: where it is and which part of it counts."""
+
+    path: Path
+    modality: Modality
+    roi: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What is kept of an image.
+
+    Parameters
+    ----------
+    digest : of the file
+    coarse : perceptual hash of 64 bits
+    fine : perceptual hash of 256 bits, (4,) uint64
+    size : (width, height) of the whole image
+    """
+
+    digest: bytes
+    coarse: int
+    fine: NDArray[np.uint64]
+    size: tuple[int, int]
+
+
+def sign_images(
+    sources: Sequence[Source], workers: int, progress: Progress | None = None
+) -> Iterator[Signature | InspectionError]:
+    """Yield the signature of each image in order, or why it cannot be read."""
+    done = 0
+    waiting = iter(sources)
+    with ThreadPoolExecutor(workers) as pool:
+        # A bounded queue: a lot has more images than should wait in memory.
+        pending = [pool.submit(_sign, source) for source in islice(waiting, _WAITING)]
+        while pending:
+            result = pending.pop(0).result()
+            pending += [pool.submit(_sign, source) for source in islice(waiting, 1)]
+            done += 1
+            if progress is not None:
+                progress(done, len(sources))
+            yield result
+
+
+def same_files(signatures: Sequence[Signature | None]) -> list[list[int]]:
+    """Return the indices of images that are byte for byte the same, in groups of two or more."""
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for index, signature in enumerate(signatures):
+        if signature is not None:
+            groups[signature.digest].append(index)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def near_pairs(
+    coarse: NDArray[np.uint64], fine: NDArray[np.uint64], groups: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Return pairs of images of different groups whose hashes are close, the closest first.
+
+    Parameters
+    ----------
+    coarse : (N,) 64-bit hashes
+    fine : (N, 4) 256-bit hashes
+    groups : (N,) images of one group are not compared
+
+    Returns
+    -------
+    list of (int, int)
+        At most ``NEAREST`` for each image.
+    """
+    order = np.argsort(groups, kind="stable")
+    coarse, fine, groups = coarse[order], fine[order], groups[order]
+    found: list[tuple[int, int, int]] = []
+    for start in range(0, len(order), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        # Later groups only: every pair is met once.
+        first = int(np.searchsorted(groups, groups[start], side="right"))
+        if first == len(order):
+            break
+        distances = np.bitwise_count(coarse[rows, None] ^ coarse[None, first:])
+        near_row, near_column = np.nonzero(distances <= COARSE_DISTANCE)
+        left, right = near_row + start, near_column + first
+        apart = groups[left] < groups[right]
+        left, right = left[apart], right[apart]
+        bits = np.bitwise_count(fine[left] ^ fine[right]).sum(axis=1, dtype=np.int64)
+        close = bits <= FINE_DISTANCE
+        left, right, bits = left[close], right[close], bits[close]
+        seen: dict[int, int] = defaultdict(int)
+        for index in np.lexsort((right, bits)):
+            row = int(left[index])
+            if seen[row] < NEAREST:
+                seen[row] += 1
+                found.append((int(bits[index]), int(order[row]), int(order[right[index]])))
+    return [(one, two) for _, one, two in sorted(found)]
+
+
+def compare_images(
+    pairs: Sequence[tuple[Source, Source]], workers: int, progress: Progress | None = None
+) -> Iterator[Copy | None]:
+    """Yield for each pair whether one is a copy of the other, looking at the pixels."""
+    with ThreadPoolExecutor(workers) as pool:
+        for done, result in enumerate(pool.map(_compare, pairs), start=1):
+            if progress is not None:
+                progress(done, len(pairs))
+            yield result
+
+
+def _sign(source: Source) -> Signature | InspectionError:
+    try:
+        with source.path.open("rb") as file:
+            digest = hashlib.file_digest(file, _blake).digest()
+        side = (HASH_SIDE, HASH_SIDE)
+        image = load_image(source.path, modality=source.modality, roi=source.roi, fit=side)
+    except InspectionError as error:
+        return error
+    except OSError as error:
+        problem = error.strerror or str(error)
+        return ImageError("image_unreadable", name=source.path.name, problem=problem)
+    small = cv2.resize(_grey(image.pixels), side, interpolation=cv2.INTER_AREA)
+    picture = Image.fromarray(small)
+    return Signature(
+        digest,
+        int(_words(imagehash.phash(picture, 8))[0]),
+        _words(imagehash.phash(picture, 16)),
+        image.source_size,
+    )
+
+
+def _blake() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _words(found: imagehash.ImageHash) -> NDArray[np.uint64]:
+    return np.packbits(found.hash.ravel()).view(np.uint64)
+
+
+def _compare(pair: tuple[Source, Source]) -> Copy | None:
+    # Both were read before; a file that has gone bad since is not worth the whole check.
+    one, two = (load_image(s.path, modality=s.modality, roi=s.roi).pixels for s in pair)
+    if one.shape == two.shape and np.array_equal(one, two):
+        return "identical"
+    alike = float(np.vdot(_texture(one), _texture(two)))
+    return "near" if alike >= SAME_TEXTURE else None
+
+
+def _texture(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the finest detail with norm 1, (256, 256) float32."""
+    side = (TEXTURE_SIDE, TEXTURE_SIDE)
+    small = cv2.resize(_grey(pixels), side, interpolation=cv2.INTER_AREA).astype(np.float32)
+    fine = small - cv2.GaussianBlur(small, (0, 0), TEXTURE_SIGMA)
+    fine -= fine.mean()
+    return np.asarray(fine / max(float(np.linalg.norm(fine)), 1e-6), np.float32)
+
+
+def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if pixels.ndim == 2:
+        return pixels
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)

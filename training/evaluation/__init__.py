@@ -1,0 +1,1 @@
+"""Judging with the station's own lane; figures, thresholds and fusion policies."""

@@ -1,0 +1,86 @@
+"""A new threshold for a trained autoencoder, without training it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from inspection.atomic import write_atomic
+from inspection.errors import ConfigError, ImageError
+from inspection.modelstore.bundle import (
+    MANIFEST_NAME,
+    Slot,
+    ThresholdFile,
+    load_bundle,
+    write_bundle,
+)
+from inspection.systems.ensemble.cae import CaePredictor
+from training.autoencoder.loss import display_scale
+from training.evaluation.evaluate import Data
+from training.evaluation.judge import judge_alone
+from training.evaluation.thresholds import ThresholdConfig, compute_threshold
+
+
+def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> ThresholdFile:
+    """Compute the threshold from the scores of labelled images and rewrite the bundle with it.
+
+    Parameters
+    ----------
+    folder : the autoencoder's bundle; its display scale is moved with the threshold
+    rule : the fields of a ``threshold`` block
+    data : neither trained on nor judged on later
+
+    Raises
+    ------
+    BundleError
+        If the folder is not a sound autoencoder's.
+    ConfigError
+        If the rule is wrong, or the images that it needs are lacking.
+    """
+    try:
+        config = ThresholdConfig.model_validate(rule)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            "config_invalid", name="threshold", field=field, problem=first["msg"]
+        ) from error
+    slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
+    bundle = load_bundle(folder, slot)
+    predictor = CaePredictor(bundle)
+    judged = [image for lot in data.lots for image in judge_alone(bundle, lot, keep=data.keep)]
+    for image in judged:
+        if image.error is not None:
+            # A threshold from the readable half of a lot would look like one from the whole.
+            raise ImageError(image.error.code, **image.error.params)
+    scores = np.array([image.score for image in judged], np.float64)
+    is_defect = np.array([image.truth.is_defect for image in judged], bool)
+    source = f"labelled views of {data.name}"
+    threshold = compute_threshold(config, scores, is_defect, source)
+    old = bundle.manifest
+    # Such as the model card: the folder is replaced as a whole.
+    beside = {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and path.name != MANIFEST_NAME and path.name not in old.files
+    }
+    write_bundle(
+        folder,
+        slot=slot,
+        name=old.name,
+        architecture=old.architecture,
+        labels=old.labels,
+        preprocess=old.preprocess,
+        display_scale=display_scale(predictor.arch, threshold.threshold),
+        training=old.training,
+        demo=old.demo,
+        tensors=bundle.load_tensors(),
+        threshold=threshold,
+    )
+    for name, content in beside.items():
+        write_atomic(folder / name, content)
+    return threshold

@@ -1,0 +1,159 @@
+"""Figures of the CT classifier on judged slices: F1 first, then rates, calibration, boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.agreement.overlap import Located, LocatedImage, locate, summarise
+from inspection.comparison.bootstrap import ClusterBootstrap, Interval
+from inspection.errors import ConfigError
+from inspection.modelstore.bundle import Bundle
+from inspection.records import CT_CLASSES
+from training.evaluation.config import EvaluationConfig
+from training.evaluation.judge import JudgedImage
+from training.evaluation.metrics import (
+    before_temperature,
+    classification_figures,
+    decision_rates,
+    macro_f1,
+    ranking_figures,
+    reliability,
+)
+
+
+def probabilities_of(images: Sequence[JudgedImage]) -> NDArray[np.float64]:
+    """Return (N, 5) class probabilities."""
+    rows = [[image.probabilities[name] for name in CT_CLASSES] for image in images]
+    return np.array(rows, np.float64).reshape(-1, len(CT_CLASSES))
+
+
+def ct_figures(
+    bundle: Bundle, images: Sequence[JudgedImage], config: EvaluationConfig, lot: str
+) -> dict[str, Any]:
+    """Return the classifier's figures on slices whose class is known.
+
+    ``defect`` holds the rates of defect against normal as the station decides it for a slice
+    (summed defect probability over the threshold); ``cam_hit_rate`` is the share of correctly
+    found defects whose map peaks in the label polygon or within 8 source pixels of it.
+
+    Raises
+    ------
+    ConfigError
+        If no slice has a known class.
+    """
+    known = [image for image in images if image.truth.name in CT_CLASSES and not image.error]
+    if not known:
+        raise ConfigError("no_labelled_slices", lot=lot)
+    probabilities = probabilities_of(known)
+    labels = np.array([CT_CLASSES.index(i.truth.name or "") for i in known], np.int64)
+    predicted = probabilities.argmax(axis=1)
+    scores = np.array([image.score for image in known], np.float64)
+    is_defect = np.array([image.truth.is_defect for image in known], bool)
+    called = np.array([image.score > image.threshold for image in known], bool)
+    resamples = ClusterBootstrap([image.battery for image in known], config.bootstrap)
+    hits = [
+        bool(image.peak_hit)
+        for image, label, guess in zip(known, labels, predicted, strict=True)
+        if image.truth.is_defect and label == guess and image.peak_hit is not None
+    ]
+    classes = resamples.class_f1(labels, predicted, len(CT_CLASSES))
+    return {
+        "model": bundle.manifest.name,
+        "sha256": bundle.sha256,
+        "batteries": len({image.battery for image in known}),
+        "images": len(known),
+        "failed": sum(image.error is not None for image in images),
+        "unknown": sum(image.truth.name is None for image in images),
+        "threshold": known[0].threshold,
+        **classification_figures(labels, probabilities),
+        "defect": decision_rates(called, is_defect) | ranking_figures(scores, is_defect),
+        "macro_f1_per_axis": _macro_f1_per([i.ref.axis or "-" for i in known], labels, predicted),
+        "macro_f1_per_type": _macro_f1_per(
+            [CT_CLASSES[label].split("_")[0] for label in labels], labels, predicted
+        ),
+        "cam_hit_rate": float(np.mean(hits)) if hits else None,
+        "cam_images": len(hits),
+        "classes_absent": [n for i, n in enumerate(CT_CLASSES) if not (labels == i).any()],
+        "calibration": _calibration(probabilities, labels, bundle.manifest.temperature, config),
+        "localisation": localisation(known, resamples, config.localisation.iou),
+        "intervals": {
+            "macro_f1": as_json(resamples.macro_f1(labels, predicted, len(CT_CLASSES))),
+            "classes": {name: as_json(classes[i]) for i, name in enumerate(CT_CLASSES)},
+            **decision_intervals(resamples, called, is_defect, scores),
+        },
+    }
+
+
+def decision_intervals(
+    resamples: ClusterBootstrap,
+    called: NDArray[np.bool_],
+    is_defect: NDArray[np.bool_],
+    scores: NDArray[np.float64] | None = None,
+) -> dict[str, Any]:
+    """Return the intervals of the rates of ``decision_rates``, and of the ranking of scores."""
+    everything = np.ones(len(called), bool)
+    intervals = {
+        "accuracy": resamples.rate(called == is_defect, everything),
+        "precision": resamples.rate(is_defect, called),
+        "recall": resamples.rate(called, is_defect),
+        "f1": resamples.f1(called, is_defect),
+        "escape_rate": resamples.rate(~called, is_defect),
+        "overkill_rate": resamples.rate(called, ~is_defect),
+    }
+    if scores is not None and is_defect.any() and not is_defect.all():
+        intervals["auroc"] = resamples.auroc(scores, is_defect)
+        intervals["ap"] = resamples.average_precision(scores, is_defect)
+    return {name: as_json(interval) for name, interval in intervals.items()}
+
+
+def localisation(
+    images: Sequence[JudgedImage], resamples: ClusterBootstrap, iou: float
+) -> dict[str, Any]:
+    """Return how the boxes that the station shows lie on the labelled defects."""
+    located = [locate(LocatedImage(image.boxes, image.truth.polygons), iou) for image in images]
+    return summarise(located, iou) | {"f1_interval": as_json(_box_f1(located, resamples))}
+
+
+def as_json(interval: Interval | None) -> dict[str, Any] | None:
+    """Return an interval as plain data."""
+    return None if interval is None else asdict(interval)
+
+
+def _box_f1(located: Sequence[Located], resamples: ClusterBootstrap) -> Interval | None:
+    matched = np.array([item.matched for item in located], np.float64)
+    marked = np.array([item.boxes + item.defects for item in located], np.float64)
+    return resamples.ratio(2 * matched, marked)
+
+
+def _macro_f1_per(
+    groups: Sequence[str], labels: NDArray[np.int64], predicted: NDArray[np.int64]
+) -> dict[str, float]:
+    names = np.asarray(groups)
+    return {
+        name: macro_f1(labels[names == name], predicted[names == name])
+        for name in sorted(set(groups))
+    }
+
+
+def _calibration(
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    temperature: float,
+    config: EvaluationConfig,
+) -> dict[str, Any]:
+    bins = config.calibration.bins
+    raw = before_temperature(probabilities, temperature)
+    before, after = reliability(raw, labels, bins), reliability(probabilities, labels, bins)
+    return {
+        "temperature": temperature,
+        "bins": bins,
+        "ece_before": before.ece,
+        "ece_after": after.ece,
+        "before": asdict(before),
+        "after": asdict(after),
+    }

@@ -1,0 +1,305 @@
+"""One pass over a labelled lot: what the station's own lane says of every image, and the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from inspection.config import InspectorConfig
+from inspection.errors import ConfigError
+from inspection.images.decode_ahead import DecodeAhead
+from inspection.lot.scan import scan_lot
+from inspection.lot.truth import ImageTruth, read_truth
+from inspection.messages import Message
+from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle
+from inspection.modelstore.folders import ModelFolders
+from inspection.predictions import FailedPrediction, Prediction
+from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Battery, ImageRef, Modality
+from inspection.results import Box, ImageResult, Peak, Verdict
+from inspection.systems.ensemble.cae import CaePredictor
+from inspection.systems.ensemble.channel import ChannelModel, rgb_channel
+from inspection.systems.ensemble.lane import EnsembleLane
+from inspection.systems.image_choice import ImageChooser
+from inspection.systems.lane import LaneSettings, resolve_device
+from training.evaluation.metrics import points_at_defect
+
+TRUTH_NAME = "truth.json"
+"""What a synthetic lot tells of its defects."""
+FUSED: tuple[Slot, ...] = ("ct_cnn", "rgb_ae")
+"""Only with both can batteries be judged."""
+Truth = Literal["normal", "internal", "external", "both"]
+Keep = Callable[[ImageRef], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedImage:
+    """One image with a model's word on it; ``error`` is set where there is none.
+
+    Parameters
+    ----------
+    battery : lot and battery, what resamples draw
+    boxes : as the station shows them: none under the threshold
+    peak_hit : whether the map peaks at a labelled defect; None without polygons
+    """
+
+    ref: ImageRef
+    battery: str
+    truth: ImageTruth
+    error: Message | None = None
+    pred_label: str = ""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    score: float = 0.0
+    threshold: float = 0.0
+    boxes: tuple[Box, ...] = ()
+    peak: Peak | None = None
+    peak_hit: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBattery:
+    """One battery with the station's verdict.
+
+    Parameters
+    ----------
+    key : lot and battery
+    slots : what each model said of its images
+    verdict : None where no battery can be judged for want of a model
+    results : the images as the fusion takes them
+    truth : None where the labels do not tell
+    visibilities : of a synthetic battery's defects
+    """
+
+    battery: Battery
+    key: str
+    slots: Mapping[Slot, tuple[JudgedImage, ...]]
+    verdict: Verdict | None
+    results: tuple[ImageResult, ...]
+    truth: Truth | None
+    visibilities: frozenset[str] = frozenset()
+
+
+Predictions = Mapping[Path, Prediction]
+"""A battery's predictions with their maps, by image file."""
+
+
+class Models:
+    """The models of a folder, loaded as the station loads them.
+
+    Parameters
+    ----------
+    folder : of model folders
+    policy : how images make a battery
+    device : ``auto``, ``cpu`` or ``cuda``
+    slots : models to load, where they are there
+
+    Raises
+    ------
+    InspectionError
+        If the folder holds no model, or one is incomplete or altered.
+    """
+
+    def __init__(
+        self, folder: Path, policy: InspectorConfig, device: str, slots: Sequence[Slot] = SLOTS
+    ) -> None:
+        self.folder, self.policy, self.device = folder, policy, device
+        self.bundles: dict[Slot, Bundle] = {
+            slot: find_bundle(folder, slot) for slot in slots if (folder / slot).is_dir()
+        }
+        if not self.bundles:
+            raise ConfigError("no_models", folder=str(folder))
+
+    @property
+    def fused(self) -> bool:
+        """True where both models are there that a verdict needs."""
+        return set(FUSED) <= self.bundles.keys()
+
+    def judge(
+        self, lot: Path, keep: Keep | None = None
+    ) -> Iterator[tuple[JudgedBattery, Predictions, int, int]]:
+        """Yield every battery of a lot with its maps, the images done so far and those in all.
+
+        A battery's maps live until the next one is asked for.
+
+        Parameters
+        ----------
+        lot : labelled
+        keep : which images to judge; all by default
+
+        Raises
+        ------
+        LotError
+            If the folder is not a lot.
+        """
+        scanned = scan_lot(lot)
+        visibility, lane = _Visibility.read(lot), None
+        settings = LaneSettings(
+            ModelFolders((self.folder,)),
+            scanned.root,
+            self.policy,
+            ImageChooser(self.policy.sampling, scanned.root, ensemble_speaks=True),
+            self.device,
+        )
+        if self.bundles.keys() & set(FUSED):
+            lane = EnsembleLane(settings)
+            lane.load()
+        decoding = DecodeAhead()
+        ct_ae = self._ct_autoencoder(decoding)
+        try:
+            batteries = list(_kept(scanned.batteries, keep))
+            done, total = 0, sum(len(b.ct) + len(b.rgb) for b in batteries)
+            for battery in batteries:
+                judged, maps = self._judge_battery(battery, lot, lane, ct_ae, visibility)
+                done += len(battery.ct) + len(battery.rgb)
+                yield judged, maps, done, total
+        finally:
+            decoding.close()
+            if lane is not None:
+                lane.close()
+
+    def _ct_autoencoder(self, decoding: DecodeAhead) -> ChannelModel | None:
+        bundle = self.bundles.get("ct_ae")
+        if bundle is None:
+            return None
+        return rgb_channel(CaePredictor(bundle, resolve_device(self.device)), decoding)
+
+    def _judge_battery(
+        self,
+        battery: Battery,
+        lot: Path,
+        lane: EnsembleLane | None,
+        ct_ae: ChannelModel | None,
+        visibility: _Visibility,
+    ) -> tuple[JudgedBattery, Predictions]:
+        never = threading.Event()
+        key = f"{lot.resolve().name}/{battery.battery_id}"
+        outcomes: list[Prediction | FailedPrediction] = []
+        result = lane.inspect(battery, never, outcomes.append) if lane is not None else None
+        truths = {ref.path: visibility.truth_of(ref) for ref in (*battery.ct, *battery.rgb)}
+        slots: dict[Slot, tuple[JudgedImage, ...]] = {}
+        for slot, modality in (("ct_cnn", "ct"), ("rgb_ae", "rgb")):
+            if slot in self.bundles:
+                slots[slot] = tuple(
+                    judged_image(o, key, truths[o.image.path])
+                    for o in outcomes
+                    if o.image.modality == modality
+                )
+        if ct_ae is not None:
+            slots["ct_ae"] = tuple(
+                judged_image(o, key, truths[o.image.path]) for o in ct_ae.predict(battery.ct, never)
+            )
+        judged = JudgedBattery(
+            battery,
+            key,
+            slots,
+            result.verdict if result is not None and self.fused else None,
+            result.images if result is not None else (),
+            battery_truth(list(truths.values()), battery),
+            visibility.of_battery(battery.battery_id),
+        )
+        return judged, {o.image.path: o for o in outcomes if isinstance(o, Prediction)}
+
+
+def judge_alone(
+    bundle: Bundle, lot: Path, device: str = "cpu", keep: Keep | None = None
+) -> list[JudgedImage]:
+    """Return what one autoencoder says of the labelled images of a lot, or those to keep.
+
+    Images whose truth is not known are left out.
+    """
+    predictor = CaePredictor(bundle, resolve_device(device))
+    modality, visibility = predictor.preprocess.modality, _Visibility.read(lot)
+    decoding = DecodeAhead()
+    channel = rgb_channel(predictor, decoding)
+    judged = []
+    try:
+        for battery in scan_lot(lot).batteries:
+            of_modality = battery.rgb if modality == "rgb" else battery.ct
+            refs = [ref for ref in of_modality if keep is None or keep(ref)]
+            truths = {ref.path: visibility.truth_of(ref) for ref in refs}
+            known = [ref for ref in refs if truths[ref.path].name is not None]
+            key = f"{lot.resolve().name}/{battery.battery_id}"
+            for outcome in channel.predict(known, threading.Event()):
+                judged.append(judged_image(outcome, key, truths[outcome.image.path]))
+    finally:
+        decoding.close()
+    return judged
+
+
+def judged_image(
+    outcome: Prediction | FailedPrediction, battery: str, truth: ImageTruth
+) -> JudgedImage:
+    """Return a model's word beside the label's."""
+    if isinstance(outcome, FailedPrediction):
+        return JudgedImage(outcome.image, battery, truth, error=outcome.error.message)
+    return JudgedImage(
+        outcome.image,
+        battery,
+        truth,
+        pred_label=outcome.pred_label,
+        probabilities=outcome.probabilities,
+        score=outcome.pred_score,
+        threshold=outcome.threshold,
+        boxes=outcome.pred_boxes if outcome.is_anomaly else (),
+        peak=outcome.peak,
+        peak_hit=points_at_defect(outcome.peak, truth.polygons) if truth.polygons else None,
+    )
+
+
+def battery_truth(truths: Sequence[ImageTruth], battery: Battery) -> Truth | None:
+    """Return where a battery is defective; None where a missing label may hide a defect."""
+    defects = {t.name for t in truths if t.is_defect}
+    internal, external = bool(defects & {*CT_DEFECT_CLASSES}), bool(defects & {*RGB_DEFECT_TYPES})
+    if internal or external:
+        return "both" if internal and external else "internal" if internal else "external"
+    known = bool(truths) and all(t.name is not None for t in truths) and not battery.lost
+    return "normal" if known else None
+
+
+def _kept(batteries: Iterable[Battery], keep: Keep | None) -> Iterator[Battery]:
+    for battery in batteries:
+        if keep is None:
+            yield battery
+            continue
+        ct = tuple(ref for ref in battery.ct if keep(ref))
+        rgb = tuple(ref for ref in battery.rgb if keep(ref))
+        if ct or rgb:
+            yield dataclasses.replace(battery, ct=ct, rgb=rgb)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visibility:
+    """How visible the defects of a synthetic lot were made; empty for any other lot."""
+
+    of_image: Mapping[tuple[Modality, str, str, int], str]
+    grades: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def read(cls, lot: Path) -> _Visibility:
+        path = lot / TRUTH_NAME
+        if not path.is_file():
+            return cls({}, {})
+        of_image: dict[tuple[Modality, str, str, int], str] = {}
+        grades = {}
+        for battery_id, row in json.loads(path.read_text(encoding="utf-8")).items():
+            found = [*row["internal"], *row["external"]]
+            grades[battery_id] = frozenset(str(defect["visibility"]) for defect in found)
+            for defect in row["internal"]:
+                for number in defect["numbers"]:
+                    of_image["ct", battery_id, defect["axis"], number] = defect["visibility"]
+            for defect in row["external"]:
+                for number in defect["views"]:
+                    of_image["rgb", battery_id, "", number] = defect["visibility"]
+        return cls(of_image, grades)
+
+    def of_battery(self, battery_id: str) -> frozenset[str]:
+        return self.grades.get(battery_id, frozenset())
+
+    def truth_of(self, ref: ImageRef) -> ImageTruth:
+        truth = read_truth(ref)
+        shown = self.of_image.get((ref.modality, ref.battery_id, ref.axis or "", ref.number))
+        return dataclasses.replace(truth, visibility=shown) if truth.is_defect else truth

@@ -1,0 +1,249 @@
+"""How well an autoencoder tells normal from defective images of a plain folder, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from inspection.errors import ConfigError
+from inspection.images.decoding import Decoder
+from inspection.images.preprocess import load_image, to_model_input
+from inspection.modelstore.bundle import find_bundle
+from inspection.systems.ensemble.cae import CaePredictor
+from training.autoencoder.folders import list_images, read_held_out
+from training.evaluation.metrics import decision_rates
+
+Masks = Literal["same-stem"]
+BATCH = 8
+MASK_LEVEL = 127
+"""Mask pixels above this are defect: masks saved as JPEG or with soft edges are not binary."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedImage:
+    """An image's score and map.
+
+    Parameters
+    ----------
+    heat : (H, W) float32, the map in source pixels
+    """
+
+    path: Path
+    score: float
+    heat: NDArray[np.float32]
+
+
+def evaluate_folder(
+    models_dir: Path,
+    data: Path,
+    masks: Masks | None = None,
+    normal: str | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Return the figures of a folder of models on a plain folder of images.
+
+    The normal images are those that training held out; every other subfolder holds defective ones
+    and gives its name to a kind of defect.
+
+    Parameters
+    ----------
+    models_dir : run folder, with ``rgb_ae`` and, of a training on a folder, the list of
+        held-out images
+    data : holds a subfolder of normal images and others of defective ones
+    masks : ``same-stem``: beside each defective image lies its mask, ``NAME.png``
+    normal : subfolder of normal images, all of which are judged: for a model that was trained on
+        other data. By default the held-out list decides.
+    device : ``cpu`` or ``cuda``
+
+    Returns
+    -------
+    dict
+        see ``summarise``
+
+    Raises
+    ------
+    ModelMissingError, BundleError
+        If there is no such model, or it is incomplete.
+    ConfigError
+        If it is not known which images are normal, or there are no defective ones, or a mask is
+        missing.
+    ImageError
+        If an image cannot be read.
+    """
+    normals, names = _normal_images(models_dir, data, normal)
+    defects = {
+        folder.name: images_without_masks(folder)
+        for folder in sorted(p for p in data.iterdir() if p.is_dir() and p.name not in names)
+    }
+    defects = {name: paths for name, paths in defects.items() if paths}
+    if not normals or not defects:
+        raise ConfigError("ae_folder_one_sided", folder=data.name)
+    predictor = CaePredictor(find_bundle(models_dir, "rgb_ae"), device)
+    return summarise(predictor, normals, defects, masks)
+
+
+def _normal_images(models_dir: Path, data: Path, normal: str | None) -> tuple[list[Path], set[str]]:
+    """Return the normal images to judge and the names of the folders they are in."""
+    held_out = read_held_out(models_dir)
+    if held_out is not None and (
+        normal is None or all(h.startswith(f"{normal}/") for h in held_out)
+    ):
+        return [data / line for line in held_out], {line.split("/")[0] for line in held_out}
+    if normal is None:
+        raise ConfigError("ae_folder_normal_unknown", folder=models_dir.name)
+    return images_without_masks(data / normal), {normal}
+
+
+def images_without_masks(folder: Path) -> list[Path]:
+    """Return a folder's images; a PNG beside another image of the same name is its mask."""
+    images = list_images(folder)
+    others = {p.stem for p in images if p.suffix.lower() != ".png"}
+    return [p for p in images if p.suffix.lower() != ".png" or p.stem not in others]
+
+
+def summarise(
+    predictor: CaePredictor,
+    normals: Sequence[Path],
+    defects: Mapping[str, Sequence[Path]],
+    masks: Masks | None,
+) -> dict[str, Any]:
+    """Judge images as the station does and return the figures.
+
+    Returns
+    -------
+    dict
+        ``threshold``; ``images`` (n, auroc, ap, precision, recall, f1, escape_rate,
+        overkill_rate); ``by_folder`` (n, auroc, ap, recall of each kind of defect against the
+        normal images); ``pixels`` (auroc, ap over all pixels of all images) where there are masks
+    """
+    counts = PixelCounts()
+    scores: dict[str, NDArray[np.float64]] = {}
+    for name, paths in {"": normals, **defects}.items():
+        found = []
+        for image in judge_images(predictor, paths):
+            found.append(image.score)
+            if masks is not None:
+                counts.add(image.heat, read_mask(image.path, image.heat.shape) if name else None)
+        scores[name] = np.array(found, np.float64)
+    normal = scores.pop("")
+    everything = np.concatenate([normal, *scores.values()])
+    labels = np.arange(len(everything)) >= len(normal)
+    rates = decision_rates(everything > predictor.threshold, labels)
+    figures: dict[str, Any] = {
+        "threshold": predictor.threshold,
+        "images": {**rates, **_ranking(normal, everything[len(normal) :])},
+        "by_folder": {
+            name: {
+                "n": len(part),
+                **_ranking(normal, part),
+                "recall": float(np.mean(part > predictor.threshold)),
+            }
+            for name, part in scores.items()
+        },
+    }
+    if masks is not None:
+        figures["pixels"] = counts.figures()
+    return figures
+
+
+def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[JudgedImage]:
+    """Judge images exactly as the station does, the map brought back to source pixels."""
+    spec = predictor.preprocess
+    size = (spec.width, spec.height)
+    for start in range(0, len(paths), BATCH):
+        part = paths[start : start + BATCH]
+        images = [load_image(path, modality=spec.modality, fit=size) for path in part]
+        inputs = [to_model_input(image, spec) for image in images]
+        output = predictor.predict(np.stack([i.array for i in inputs]))
+        for path, image, prepared, score, heat in zip(
+            part, images, inputs, output.scores, output.maps, strict=True
+        ):
+            whole = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
+            x, y, w, h = prepared.content
+            shown = cv2.resize(
+                whole[y : y + h, x : x + w], image.source_size, interpolation=cv2.INTER_LINEAR
+            )
+            yield JudgedImage(path, float(score), np.asarray(shown, np.float32))
+
+
+def read_mask(image: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the mask beside an image, True on the defect.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing or of another size.
+    ImageError
+        If it cannot be read.
+    """
+    path = image.with_suffix(".png")
+    if path == image or not path.is_file():
+        raise ConfigError("ae_mask_missing", image=image.name, mask=path.name)
+    mask = Decoder(path, "ct").decode(1.0)
+    if mask.shape != shape:
+        raise ConfigError("ae_mask_size", image=image.name, mask=path.name)
+    return np.asarray(mask > MASK_LEVEL)
+
+
+def _ranking(normal: NDArray[np.float64], defective: NDArray[np.float64]) -> dict[str, float]:
+    labels = np.repeat([0, 1], [len(normal), len(defective)])
+    scores = np.concatenate([normal, defective])
+    return {
+        "auroc": float(roc_auc_score(labels, scores)),
+        "ap": float(average_precision_score(labels, scores)),
+    }
+
+
+class PixelCounts:
+    """Ranking figures over any number of pixels in little memory.
+
+    Heat is counted in bins of its own leading bits, a thousandth apart in relation to it: for
+    positive numbers the order of the bits is that of the values, and fine heat near zero is told
+    apart as well as heat near one.
+    """
+
+    _SHIFT = 13
+
+    def __init__(self) -> None:
+        bins = (int(np.float32(1.0).view(np.uint32)) >> self._SHIFT) + 1
+        self._normal = np.zeros(bins, np.int64)
+        self._defect = np.zeros(bins, np.int64)
+
+    def add(self, heat: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> None:
+        """Count an image's pixels; without a mask all are normal.
+
+        Parameters
+        ----------
+        heat : (H, W) float32 in [0, 1]
+        mask : (H, W) bool, True on the defect
+        """
+        bits = np.clip(heat, 0.0, 1.0).astype(np.float32).view(np.uint32) >> self._SHIFT
+        size = len(self._normal)
+        if mask is None:
+            self._normal += np.bincount(bits.ravel(), minlength=size)
+            return
+        self._normal += np.bincount(bits[~mask], minlength=size)
+        self._defect += np.bincount(bits[mask], minlength=size)
+
+    def figures(self) -> dict[str, float | None]:
+        """Return ``auroc`` and ``ap``; None where one kind of pixel is missing."""
+        normals, defects = int(self._normal.sum()), int(self._defect.sum())
+        if not normals or not defects:
+            return {"auroc": None, "ap": None}
+        # Pixels of one bin are a tie: half of them count as ranked rightly.
+        below = np.cumsum(self._normal) - self._normal
+        ranked = np.sum(self._defect * (below + 0.5 * self._normal))
+        hits = np.cumsum(self._defect[::-1])
+        alarms = hits + np.cumsum(self._normal[::-1])
+        precision = hits / np.maximum(alarms, 1)
+        return {
+            "auroc": float(ranked / (normals * defects)),
+            "ap": float(np.sum(precision * self._defect[::-1]) / defects),
+        }

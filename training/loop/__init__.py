@@ -1,0 +1,1 @@
+"""One training loop: epochs, checkpoints, processes, precision, logs."""

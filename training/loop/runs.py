@@ -1,0 +1,139 @@
+"""How a training run begins, whatever it trains: its folder, its processes, what it is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inspection.errors import ConfigError
+from training.classifier.config import CnnConfig
+from training.data.split_files import SplitFiles
+from training.loop.checkpoints import forget, is_unfinished
+from training.loop.config import TrainingFile, save_config
+from training.loop.determinism import seed_everything
+from training.loop.distributed import Processes, join_processes
+from training.loop.logging_config import LoggingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a training is asked to do.
+
+    Parameters
+    ----------
+    out : folder of the run: ``config.yaml``, ``log.csv``, ``checkpoints/``, ``tensorboard/``, and
+        the model folder in ``ct_cnn``, ``rgb_ae``, ``ct_ae``, ``vlm`` or ``vlg``
+    data : lots to train on; with a split they may be left out
+    val : lot to validate on, and to compute an autoencoder's threshold from; without it, batteries
+        of `data` are held out, but a VLM and a VLG need one
+    split : which images are trained and validated on, instead of a split made here
+    normal : `data` is one plain folder, and this its folder of normal images
+    init : model folder to go on from; random or pretrained weights without it
+    resume : go on after the last epoch that an interrupted run has finished
+    logging : what is written down
+    """
+
+    out: Path
+    data: tuple[Path, ...] = ()
+    val: Path | None = None
+    split: SplitFiles | None = None
+    normal: str | None = None
+    init: Path | None = None
+    resume: bool = False
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+
+    @property
+    def lots(self) -> list[Path]:
+        """Lots that are trained on.
+
+        Raises
+        ------
+        ConfigError
+            If neither data nor a split is given.
+        """
+        lots = list(self.data) if self.split is None else list(self.split.lots.values())
+        if not lots:
+            raise ConfigError("no_data")
+        return lots
+
+    @property
+    def validation(self) -> list[Path]:
+        """The lot to validate on, if one is given."""
+        return [] if self.val is None else [self.val]
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the bundle records of its data."""
+        split = None if self.split is None else self.split.id
+        return {"data": [path.resolve().name for path in self.lots], "split": split}
+
+
+def require_plain_run(run: Run) -> None:
+    """Refuse a run without a lot of its own to validate on, and one by a split.
+
+    Raises
+    ------
+    ConfigError
+        If that is so.
+    """
+    if run.split is not None:
+        raise ConfigError("split_not_used")
+    if run.val is None:
+        raise ConfigError("val_needed")
+
+
+@contextmanager
+def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
+    """Join the processes, seed the generators, and open the run's folder.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds an unfinished run and this one does not resume it, or the processes
+        cannot share a batch evenly.
+    """
+    settings = config.training
+    with join_processes(settings.device) as processes:
+        for size in _batch_sizes(config):
+            if size % processes.size or size // processes.size < 1:
+                raise ConfigError("batch_not_shared", size=size, processes=processes.size)
+        if not run.resume and is_unfinished(run.out):
+            raise ConfigError("run_unfinished", folder=str(run.out))
+        processes.wait()
+        if not processes.writes:
+            logging.getLogger("training").setLevel(logging.WARNING)
+        seed_everything(settings.seed)
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        if processes.writes:
+            run.out.mkdir(parents=True, exist_ok=True)
+            if not run.resume:
+                forget(run.out)
+            if not run.resume or not (run.out / "config.yaml").is_file():
+                save_config(config, run.out / "config.yaml")
+        processes.wait()
+        yield processes
+
+
+def _batch_sizes(config: TrainingFile) -> list[int]:
+    sizes = [config.training.batch_size]
+    if isinstance(config, CnnConfig) and config.warmup.epochs:
+        sizes.append(config.warmup.batch_size)
+    return sizes
+
+
+def digest_of(images: Sequence[tuple[Path, str]]) -> str:
+    """Return a digest of images and their labels, by which a resumed run knows its data.
+
+    Parameters
+    ----------
+    images : path and label; of the path only the name counts, for a lot may be moved
+    """
+    lines = "".join(f"{path.name}\t{label}\n" for path, label in images)
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Training a VLG on labelled lots."""

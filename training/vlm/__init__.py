@@ -1,0 +1,1 @@
+"""Training a VLM on labelled lots."""
