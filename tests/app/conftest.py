@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from builders.uninstalled_lane import UninstalledLane
 from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from shiboken6 import isValid
@@ -25,7 +26,6 @@ from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, Battery, ImageRef,
 from inspection.results import ModelProvenance, Peak, SystemName
 from inspection.run.lanes import EnsembleLane, LaneSettings
 from inspection.synthetic import SyntheticLot, write_lot
-from tests.uninstalled_lane import UninstalledLane
 
 MAP_SIDE = 32
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from builders.answering_lane import AnsweringLane, Record
+from builders.ensemble_models import copy_ensemble
 from PySide6.QtWidgets import QApplication
-from tests.ensemble_models import copy_ensemble
 
 from app.dialogs.model_card import ModelCardDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog

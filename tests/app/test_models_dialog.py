@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from builders.ensemble_models import copy_ensemble
+from builders.tiny_vlm import write_tiny_vlm
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -19,8 +21,6 @@ from app.dialogs.download import DownloadDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.wording import languages
 from inspection.modelstore.download import PARTIAL
-from tests.ensemble_models import copy_ensemble
-from tests.tiny_vlm import write_tiny_vlm
 
 WAIT = 30_000
 

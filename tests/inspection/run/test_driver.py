@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from tests.uninstalled_lane import UninstalledLane
+from builders.uninstalled_lane import UninstalledLane
 
 from inspection.config import load_inspector
 from inspection.modelstore.folders import ModelFolders

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from tests.uninstalled_lane import UninstalledLane
+from builders.uninstalled_lane import UninstalledLane
 
 from inspection.errors import ModelMissingError
 from inspection.run.loading import LoadingOrder
