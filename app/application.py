@@ -18,9 +18,9 @@ from PySide6.QtWidgets import QApplication
 
 from app.controller import Controller
 from app.folders import logs_folder
-from app.main_window import MainWindow
 from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
+from app.window.main_window import MainWindow
 from app.wording import languages
 from inspection.config import find_policy
 from inspection.console import system_language

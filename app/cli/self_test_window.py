@@ -9,8 +9,8 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from app.application import Station, make_application
-from app.plots import Plots
 from app.settings import SettingsFile
+from app.widgets.plots import Plots
 from inspection.errors import InspectionError
 from inspection.messages import Language
 from inspection.modelstore.folders import ModelFolders

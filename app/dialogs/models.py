@@ -21,12 +21,12 @@ from PySide6.QtWidgets import (
 from app.dialogs.download import DownloadDialog
 from app.dialogs.frame import DialogFrame
 from app.dialogs.model_card import ModelCardDialog
-from app.model_work import ModelWork
+from app.dialogs.model_details import ModelDetails
+from app.dialogs.model_work import ModelWork
+from app.dialogs.work_progress import WorkProgress
 from app.runner import InspectionRunner
 from app.theme import icon, tokens
-from app.widgets.model_details import ModelDetails
 from app.widgets.panel import button, label, line, rule
-from app.widgets.work_progress import WorkProgress
 from app.wording import DASH, error_text, message_text, size_text, slot_text
 from inspection.errors import InspectionError
 from inspection.messages import Message

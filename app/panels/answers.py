@@ -10,15 +10,15 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from app.pictures import Picture, PictureLoader, load_content_picture
+from app.panels.missing import MissingModel
 from app.review import BatteryView, LiveAnswers, ShownAnswer, ShownImage, answered_images
 from app.runner import LaneView
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.demo_note import DemoNote
-from app.widgets.missing import MissingModel
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
+from app.widgets.pictures import Picture, PictureLoader, load_content_picture
 from app.wording import message_text, state_text
 from app.workers import TaskPool
 from inspection.results import Box, SystemName, VlgImage, VlmImage

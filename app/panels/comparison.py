@@ -9,17 +9,17 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton
 
-from app.comparing import comparison_of, result_so_far
 from app.comparison_words import battery_words, detail_words, image_words, overlap_words
-from app.pictures import Picture, PictureLoader
+from app.panels.comparing import comparison_of, result_so_far
+from app.panels.comparison_column import ComparisonColumn
+from app.panels.linked_views import LinkedViews
 from app.review import BatteryView, LiveAnswers, ShownImage
 from app.theme import icon, tokens
 from app.tones import Tone
 from app.widgets.chip import Chip
-from app.widgets.comparison_column import ComparisonColumn
 from app.widgets.demo_note import DemoNote
-from app.widgets.linked_views import LinkedViews
 from app.widgets.panel import Panel, button, column, label, line, rule
+from app.widgets.pictures import Picture, PictureLoader
 from app.wording import not_yet_text
 from app.workers import TaskPool
 from inspection.records import Rect

@@ -9,9 +9,9 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QPushButton, QTableView
 
 from app.review import Row
+from app.tables.battery_delegate import HEIGHT, BatteryDelegate
 from app.tables.battery_table import ROW_ROLE, BatteryFilter, BatteryTable, Column
 from app.theme import icon, tokens
-from app.widgets.battery_delegate import HEIGHT, BatteryDelegate
 from app.widgets.panel import Panel, button, column, label, line
 from app.wording import kind_text
 from inspection.records import Lot

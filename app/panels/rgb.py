@@ -8,11 +8,11 @@ from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
-from app.plots import Plots, dress_plot, new_plot, threshold_line
 from app.review import BatteryView, ShownImage
 from app.theme import tokens
 from app.tones import image_tone
 from app.widgets.panel import label
+from app.widgets.plots import Plots, dress_plot, new_plot, threshold_line
 from app.wording import not_yet_text, score_text
 from app.workers import TaskPool
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from PySide6.QtGui import QColor, QShowEvent
 
-from app.plots import Plots, dress_plot, new_plot, threshold_line
 from app.review import Row
 from app.theme import tokens
 from app.tones import Tone
 from app.widgets.panel import Panel, column, label
+from app.widgets.plots import Plots, dress_plot, new_plot, threshold_line
 
 BINS = 20
 AXIS_WIDTH = 34

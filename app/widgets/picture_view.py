@@ -26,9 +26,9 @@ from PySide6.QtWidgets import (
     QLabel,
 )
 
-from app.pictures import Picture
 from app.theme import tokens
 from app.widgets.legend import HeatLegend
+from app.widgets.pictures import Picture
 from inspection.records import Rect
 from inspection.results import Box
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.panels.missing import MissingModel
 from app.review import BatteryView, Row
 from app.runner import LaneView
-from app.widgets.missing import MissingModel
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import BatteryResult, SystemState, Verdict

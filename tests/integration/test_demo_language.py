@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 import app.cli.demo
 from app.__main__ import app as commands
 from app.application import make_application
-from app.main_window import MainWindow
+from app.window.main_window import MainWindow
 from inspection.console import run
 
 app.cli.demo.prepare_demo_lot = lambda: Path(sys.argv[1])

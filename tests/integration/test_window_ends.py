@@ -17,7 +17,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from app.application import make_application, run
-from app.plots import Plots
+from app.widgets.plots import Plots
 from inspection.modelstore.folders import ModelFolders
 
 lot, models, sessions = map(Path, sys.argv[1:])

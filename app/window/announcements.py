@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMainWindow
 
 from app.controller import Controller
 from app.runner import LaneView
-from app.widgets.banner import Banner, Toast
+from app.window.banner import Banner, Toast
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
 from inspection.records import Lot

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from app.actions import Actions
 from app.controller import Controller
 from app.panels.comparison import ComparisonPanel
 from app.panels.ct import CtPanel
@@ -15,10 +14,11 @@ from app.panels.scores import ScoresPanel
 from app.panels.verdict import VerdictPanel
 from app.panels.vlg import VlgPanel
 from app.panels.vlm import VlmPanel
-from app.plots import Plots
 from app.review import BatteryView, LiveAnswers, Row
 from app.runner import LaneView
 from app.widgets.panel import Panel
+from app.widgets.plots import Plots
+from app.window.actions import Actions
 from inspection.modelstore.demo_models import demo_slots, demo_systems
 from inspection.records import Lot
 from inspection.results import ModelProvenance, SessionRecord, SystemName

@@ -15,20 +15,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import Actions
-from app.announcements import Announcements
 from app.controller import Controller
-from app.conversations import Conversations
-from app.hold_key import HoldKey
-from app.menus import MainBar, Menus
-from app.panel_set import PanelSet
-from app.panels.start import StartPage
 from app.review import Row
-from app.widgets.banner import Banner
-from app.widgets.run_progress import RunProgress
-from app.widgets.status import StationStatus
+from app.window.actions import Actions
+from app.window.announcements import Announcements
+from app.window.banner import Banner
+from app.window.conversations import Conversations
+from app.window.hold_key import HoldKey
+from app.window.menus import MainBar, Menus
+from app.window.panel_set import PanelSet
+from app.window.run_progress import RunProgress
+from app.window.start import StartPage
+from app.window.status import StationStatus
+from app.window.workbench import Workbench
 from app.wording import languages
-from app.workbench import Workbench
 from inspection.records import Lot
 from inspection.results import SessionRecord, SystemName
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QWidget
 
-from app.actions import Actions
+from app.window.actions import Actions
 from app.wording import system_text
 from inspection.results import SYSTEMS, SystemName
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPlainTextEdit
 
-from app.pictures import Picture
 from app.tones import class_tone, judgement_tone, state_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
+from app.widgets.pictures import Picture
 from app.wording import (
     class_text,
     judgement_text,

@@ -9,18 +9,18 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from app.actions import Actions
 from app.controller import Controller
 from app.dialogs.crash import CrashDialog
 from app.dialogs.findings import FindingsDialog
+from app.dialogs.model_work import ModelWork
 from app.dialogs.models import ModelsDialog
 from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.tables import TablesDialog
-from app.model_work import ModelWork
 from app.session_tables import SessionTables, changes_between, figures_of
+from app.window.actions import Actions
 from app.wording import languages
 from inspection import __version__
 from inspection.messages import Language

@@ -1,0 +1,1 @@
+"""The main window: its menus, docks, bars and what it opens."""
