@@ -68,7 +68,7 @@ class Bench:
 
 
 Step = tuple[str, Callable[[Bench], None]]
-"""A key of ``configs/messages/self_test.yaml`` without its prefix, and what is tried."""
+"""A code ``self_test_…`` without its prefix, and what is tried."""
 
 
 def run_self_test() -> int:
