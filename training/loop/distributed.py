@@ -7,6 +7,7 @@ all processes, so that the metrics are those of one process up to rounding.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -115,6 +116,9 @@ def join_processes(device: str) -> Iterator[Processes]:
         yield Processes(dist.get_rank(), size, found)
     finally:
         if joins:
+            # A parallel module that was trained lies in circles of references and keeps the group
+            # until they are collected, whenever that is.
+            gc.collect()
             dist.destroy_process_group()
 
 
