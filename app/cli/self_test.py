@@ -115,9 +115,9 @@ def _import_libraries(bench: Bench) -> None:
 
 def _load_models(bench: Bench) -> None:
     from inspection.modelstore.listing import verify_slot
-    from inspection.systems.ensemble.predictors import load_bundles
+    from inspection.systems.ensemble.detectors import load_installed
 
-    load_bundles(bench.models)
+    load_installed(bench.models)
     for system in bench.systems():
         problem = verify_slot(bench.models, system).problem if system != "ensemble" else None
         if problem is not None:

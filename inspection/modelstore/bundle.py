@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Slot = Literal["ct_cnn", "rgb_ae", "ct_ae"]
-SLOTS: tuple[Slot, ...] = ("ct_cnn", "rgb_ae", "ct_ae")
+SLOTS: tuple[Slot, ...] = get_args(Slot)
 SLOTS_WITH_THRESHOLD: frozenset[str] = frozenset({"rgb_ae", "ct_ae"})
 MANIFEST_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
@@ -152,8 +152,12 @@ def find_bundle(models_dir: Path, slot: Slot) -> Bundle:
     return load_bundle(folder, slot)
 
 
-def load_bundle(folder: Path, slot: Slot) -> Bundle:
+def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
     """Read and verify a model folder.
+
+    Parameters
+    ----------
+    slot : refuse a model of another one; by default the manifest says which it is
 
     Raises
     ------
@@ -165,7 +169,7 @@ def load_bundle(folder: Path, slot: Slot) -> Bundle:
     manifest = _validated(BundleManifest, content, folder, MANIFEST_NAME)
     if _digest_of(content) != manifest.sha256:
         raise BundleError("bundle_altered", folder=folder.name, file=MANIFEST_NAME)
-    if manifest.slot != slot:
+    if slot is not None and manifest.slot != slot:
         raise BundleError(
             "bundle_wrong_slot", folder=folder.name, found=manifest.slot, expected=slot
         )

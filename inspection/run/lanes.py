@@ -6,10 +6,9 @@ can be painted first.
 
 from __future__ import annotations
 
-import importlib
-
 from inspection.predictions import LaneResult
 from inspection.results import SystemName
+from inspection.systems.ensemble.detectors import import_detectors
 from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.lane import (
     Lane,
@@ -47,5 +46,4 @@ def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
 
 def import_ensemble() -> None:
     """Import what the ensemble's models need: most of the time that the first load takes."""
-    importlib.import_module("inspection.systems.ensemble.cae")
-    importlib.import_module("inspection.systems.ensemble.cnn")
+    import_detectors()

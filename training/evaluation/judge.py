@@ -21,8 +21,8 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Battery, ImageRef, Modality
 from inspection.results import Box, ImageResult, Peak, Verdict
-from inspection.systems.ensemble.cae import CaePredictor
-from inspection.systems.ensemble.channel import ChannelModel, rgb_channel
+from inspection.systems.ensemble.channel import ChannelModel
+from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings, resolve_device
@@ -30,7 +30,7 @@ from training.evaluation.metrics import points_at_defect
 
 TRUTH_NAME = "truth.json"
 """What a synthetic lot tells of its defects."""
-FUSED: tuple[Slot, ...] = ("ct_cnn", "rgb_ae")
+FUSED: tuple[Slot, ...] = tuple(STATION_SLOTS.values())
 """Only with both can batteries be judged."""
 Truth = Literal["normal", "internal", "external", "both"]
 Keep = Callable[[ImageRef], bool]
@@ -165,7 +165,8 @@ class Models:
         bundle = self.bundles.get("ct_ae")
         if bundle is None:
             return None
-        return rgb_channel(CaePredictor(bundle, resolve_device(self.device)), decoding)
+        predictor = load_predictor(bundle, resolve_device(self.device))
+        return ChannelModel(predictor, decoding, self.policy.aggregation.slice_threshold)
 
     def _judge_battery(
         self,
@@ -181,7 +182,7 @@ class Models:
         result = lane.inspect(battery, never, outcomes.append) if lane is not None else None
         truths = {ref.path: visibility.truth_of(ref) for ref in (*battery.ct, *battery.rgb)}
         slots: dict[Slot, tuple[JudgedImage, ...]] = {}
-        for slot, modality in (("ct_cnn", "ct"), ("rgb_ae", "rgb")):
+        for modality, slot in STATION_SLOTS.items():
             if slot in self.bundles:
                 slots[slot] = tuple(
                     judged_image(o, key, truths[o.image.path])
@@ -211,10 +212,10 @@ def judge_alone(
 
     Images whose truth is not known are left out.
     """
-    predictor = CaePredictor(bundle, resolve_device(device))
+    predictor = load_predictor(bundle, resolve_device(device))
     modality, visibility = predictor.preprocess.modality, _Visibility.read(lot)
     decoding = DecodeAhead()
-    channel = rgb_channel(predictor, decoding)
+    channel = ChannelModel(predictor, decoding)
     judged = []
     try:
         for battery in scan_lot(lot).batteries:

@@ -32,6 +32,7 @@ from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import Bundle
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
 from inspection.systems.ensemble.cae_head import ComparisonHead, block
+from inspection.systems.ensemble.detectors import Detection
 
 FLIPS = ((0,), (1,), (0, 1))
 """Mirrored along height, along width, along both."""
@@ -361,6 +362,14 @@ class CaePredictor:
         scores = score_maps(maps, self.arch.top_fraction)
         shown = to_display(maps, self.threshold, self._display_scale)
         return CaeOutput(scores=scores.cpu().numpy(), maps=shown.cpu().numpy())
+
+    def judge(self, inputs: NDArray[np.float32]) -> list[Detection]:
+        """Judge a batch; a view's score is the reconstruction score."""
+        output = self.predict(inputs)
+        return [
+            Detection(heat, "defect" if score > self.threshold else "normal", {}, float(score))
+            for score, heat in zip(output.scores, output.maps, strict=True)
+        ]
 
 
 def _build(bundle: Bundle) -> ConvAutoencoder:

@@ -18,6 +18,7 @@ from inspection.modelstore.bundle import MANIFEST_NAME, Bundle
 from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
+from inspection.systems.ensemble.detectors import Detection
 
 __all__ = ["CamMethod", "CnnOutput", "CnnPredictor", "CtClassifier", "build_classifier", "grad_cam"]
 
@@ -141,6 +142,7 @@ class CnnPredictor:
         self.model.to(memory_format=torch.channels_last)
         self.preprocess: Preprocess = manifest.preprocess
         self.labels: tuple[str, ...] = tuple(manifest.labels)
+        self.threshold: float | None = None
         self._identity = bundle.sha256
         self.move_to(device)
         self._temperature = manifest.temperature
@@ -188,6 +190,17 @@ class CnnPredictor:
             probabilities = functional.softmax(logits / self._temperature, dim=1)
             maps = (cams / self._display_scale).clamp(0.0, 1.0)
             return CnnOutput(probabilities.cpu().numpy(), maps.contiguous().cpu().numpy())
+
+    def judge(self, inputs: NDArray[np.float32]) -> list[Detection]:
+        """Judge a batch; a slice's score is the summed probability of the defect classes."""
+        output = self.predict(inputs)
+        found = []
+        for row, heat in zip(output.probabilities, self.anomaly_maps(output), strict=True):
+            by_label = {label: float(p) for label, p in zip(self.labels, row, strict=True)}
+            score = min(1.0, sum(by_label[name] for name in CT_DEFECT_CLASSES))
+            label = max(by_label, key=by_label.__getitem__)
+            found.append(Detection(heat, label, by_label, score))
+        return found
 
     def anomaly_maps(self, output: CnnOutput) -> NDArray[np.float32]:
         """Return the one map per image that is shown, (N, h, w) float32.

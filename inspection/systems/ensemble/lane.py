@@ -8,21 +8,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from inspection.errors import InspectionError
 from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
 from inspection.images.evidence import keep_evidence
 from inspection.messages import Message
+from inspection.modelstore.bundle import Bundle, find_bundle
 from inspection.predictions import FailedPrediction, LaneResult, Prediction
-from inspection.records import Battery, image_name
+from inspection.records import Battery, ImageRef, Modality, image_name
 from inspection.results import Box, ImageResult, ModelProvenance, SystemName
-from inspection.systems.ensemble.channel import ChannelModel, ct_channel, rgb_channel
+from inspection.systems.ensemble.channel import ChannelModel
+from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.fusion import judge_images
 from inspection.systems.lane import LaneSettings, OnEvent, resolve_device
-
-if TYPE_CHECKING:
-    from inspection.modelstore.bundle import Bundle
 
 
 class EnsembleLane:
@@ -32,8 +30,7 @@ class EnsembleLane:
 
     def __init__(self, settings: LaneSettings) -> None:
         self.settings = settings
-        self._ct: ChannelModel | InspectionError | None = None
-        self._rgb: ChannelModel | InspectionError | None = None
+        self._channels: dict[Modality, ChannelModel | InspectionError] = {}
         self._decoding: DecodeAhead | None = None
         self._following: Battery | None = None
         # Threads begin with their first picture.
@@ -42,56 +39,33 @@ class EnsembleLane:
     def load(self) -> list[ModelProvenance]:
         """Load both models. One alone is enough to inspect, never enough for ``normal``."""
         provenance: list[ModelProvenance] = []
-        self._decoding = DecodeAhead()
-        self._ct = self._load_ct(self._decoding, provenance)
-        self._rgb = self._load_rgb(self._decoding, provenance)
-        if isinstance(self._ct, InspectionError) and isinstance(self._rgb, InspectionError):
-            self._decoding.close()
-            raise self._ct
+        decoding = self._decoding = DecodeAhead()
+        for modality, slot in STATION_SLOTS.items():
+            try:
+                bundle = find_bundle(self.settings.models.holding(slot), slot)
+                predictor, device = load_predictor(bundle), resolve_device(self.settings.device)
+            except InspectionError as error:
+                self._channels[modality] = error
+                continue
+            threshold = self.settings.inspector.aggregation.slice_threshold
+            self._channels[modality] = ChannelModel(predictor, decoding, threshold, device)
+            # Not before it is on its device: to move a model is to compute it in PyTorch again.
+            if self.settings.cache_dir is not None:
+                predictor.accelerate(self.settings.cache_dir)
+            provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+        errors = [c for c in self._channels.values() if isinstance(c, InspectionError)]
+        if len(errors) == len(self._channels):
+            decoding.close()
+            raise errors[0]
         return provenance
-
-    def _load_ct(
-        self, decoding: DecodeAhead, provenance: list[ModelProvenance]
-    ) -> ChannelModel | InspectionError:
-        from inspection.modelstore.bundle import find_bundle
-        from inspection.systems.ensemble.cnn import CnnPredictor
-
-        try:
-            bundle = find_bundle(self.settings.models.holding("ct_cnn"), "ct_cnn")
-            predictor, device = CnnPredictor(bundle), resolve_device(self.settings.device)
-        except InspectionError as error:
-            return error
-        threshold = self.settings.inspector.aggregation.slice_threshold
-        channel = ct_channel(predictor, threshold, decoding, device)
-        # Not before it is on its device: to move a model is to compute it in PyTorch again.
-        if self.settings.cache_dir is not None:
-            predictor.accelerate(self.settings.cache_dir)
-        provenance.append(_provenance(bundle, predictor.device, predictor.backends))
-        return channel
-
-    def _load_rgb(
-        self, decoding: DecodeAhead, provenance: list[ModelProvenance]
-    ) -> ChannelModel | InspectionError:
-        from inspection.modelstore.bundle import find_bundle
-        from inspection.systems.ensemble.cae import CaePredictor
-
-        try:
-            bundle = find_bundle(self.settings.models.holding("rgb_ae"), "rgb_ae")
-            predictor, device = CaePredictor(bundle), resolve_device(self.settings.device)
-        except InspectionError as error:
-            return error
-        channel = rgb_channel(predictor, decoding, device)
-        if self.settings.cache_dir is not None:
-            predictor.accelerate(self.settings.cache_dir)
-        provenance.append(_provenance(bundle, predictor.device, predictor.backends))
-        return channel
 
     def close(self) -> None:
         """Drop the models and end the decoding threads."""
         if self._decoding is not None:
             self._decoding.close()
         self._drawing.shutdown()
-        self._ct = self._rgb = self._decoding = self._following = None
+        self._channels.clear()
+        self._decoding = self._following = None
 
     def expect(self, battery: Battery | None) -> None:
         """Decode the first images of this battery while the last ones of another are judged."""
@@ -131,7 +105,12 @@ class EnsembleLane:
             system=self.name,
             state="done",
             seconds=time.monotonic() - started,
-            memory_steps=self._memory_steps(),
+            memory_steps=tuple(
+                step
+                for channel in self._channels.values()
+                if isinstance(channel, ChannelModel)
+                for step in channel.memory_steps
+            ),
             verdict=verdict,
             ensemble=ensemble,
             images=tuple(images),
@@ -140,22 +119,17 @@ class EnsembleLane:
             worst_views=tuple(views),
         )
 
-    def _memory_steps(self) -> tuple[Message, ...]:
-        steps: list[Message] = []
-        for channel in (self._ct, self._rgb):
-            if isinstance(channel, ChannelModel):
-                steps += channel.memory_steps
-        return tuple(steps)
-
     def _predict(
         self, battery: Battery, cancel: threading.Event
     ) -> Iterator[Prediction | FailedPrediction]:
-        following = self._wanted(self._following) if self._following else []
-        after_ct = [*self._wanted(battery, ct=False), *following]
-        for refs, channel, then in (
-            (battery.ct, self._ct, after_ct),
-            (battery.rgb, self._rgb, following),
-        ):
+        following = self._wanted(self._following, ("ct", "rgb")) if self._following else []
+        after_ct = [*self._wanted(battery, ("rgb",)), *following]
+        order: list[tuple[Modality, Sequence[ImageRef], list[Wanted]]] = [
+            ("ct", battery.ct, after_ct),
+            ("rgb", battery.rgb, following),
+        ]
+        for modality, refs, then in order:
+            channel = self._channels.get(modality)
             if isinstance(channel, ChannelModel):
                 for outcome in channel.predict(refs, cancel, then):
                     if cancel.is_set():
@@ -164,13 +138,14 @@ class EnsembleLane:
             elif channel is not None:
                 yield from (FailedPrediction(ref, channel) for ref in refs)
 
-    def _wanted(self, battery: Battery, *, ct: bool = True) -> list[Wanted]:
+    def _wanted(self, battery: Battery, modalities: Sequence[Modality]) -> list[Wanted]:
         """Return what will be decoded of a battery first; more than `AHEAD` never is."""
+        images = {"ct": battery.ct, "rgb": battery.rgb}
         wanted: list[Wanted] = []
-        if ct and isinstance(self._ct, ChannelModel):
-            wanted += self._ct.wanted(battery.ct[:AHEAD])
-        if isinstance(self._rgb, ChannelModel):
-            wanted += self._rgb.wanted(battery.rgb[:AHEAD])
+        for modality in modalities:
+            channel = self._channels.get(modality)
+            if isinstance(channel, ChannelModel):
+                wanted += channel.wanted(images[modality][:AHEAD])
         return wanted
 
 

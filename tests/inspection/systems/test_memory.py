@@ -19,7 +19,7 @@ from inspection.records import ImageRef
 from inspection.run.assemble import assemble
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.backbones import CtClassifier
-from inspection.systems.ensemble.channel import BATCH, ct_channel
+from inspection.systems.ensemble.channel import BATCH, ChannelModel
 from inspection.systems.ensemble.cnn import CnnPredictor
 from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.image_choice import ImageChooser
@@ -104,7 +104,7 @@ def test_the_classifier_halves_its_batch_and_says_the_same(
 ):
     predictor = CnnPredictor(find_bundle(resource_path("models"), "ct_cnn"))
     decoding = DecodeAhead()
-    plain, small = (ct_channel(predictor, 0.5, decoding) for _ in range(2))
+    plain, small = (ChannelModel(predictor, decoding, 0.5) for _ in range(2))
     expected = judged(plain, slices)
     classify = predictor.model.classify
 
