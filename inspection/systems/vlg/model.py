@@ -34,7 +34,7 @@ STRIDES = (8, 16, 32, 64)
 """Of the feature maps that the detector looks at."""
 
 
-_Caption = tuple[str, dict[str, list[int]]]
+Caption = tuple[str, dict[str, list[int]]]
 """A caption, and the tokens of its phrases."""
 
 
@@ -88,12 +88,12 @@ class VlgPredictor:
     def __init__(self, folder: VlgFolder, bert: Path | None, device: str) -> None:
         self.folder = folder
         self.device = device
-        self._model = _load(folder, bert, device)
-        self._captions: dict[tuple[str, ...], list[_Caption]] = {}
+        self.backend = _load(folder, bert, device)
+        self._captions: dict[tuple[str, ...], list[Caption]] = {}
 
     def move_to_cpu(self) -> None:
         """Move the model off the GPU."""
-        self._model.move("cpu")
+        self.backend.move("cpu")
         self.device = "cpu"
 
     def detect(
@@ -134,24 +134,24 @@ class VlgPredictor:
         """Return what the model says before any threshold, one answer a caption."""
         import torch
 
-        prepared = self._prepare(image.pixels, limits)
+        prepared = self.prepare(image.pixels, limits)
         answers: list[Raw] = []
         with torch.inference_mode():
-            for caption, spans in self._captions_of(tuple(phrases)):
+            for caption, spans in self.captions_of(tuple(phrases)):
                 if cancel.is_set():
                     break
-                logits, boxes = self._model.answer(prepared, caption)
+                logits, boxes = self.backend.answer(prepared, caption)
                 probabilities = logits.float().sigmoid().cpu().numpy()
                 answers.append(Raw(probabilities, boxes.float().cpu().numpy(), spans))
         return answers
 
-    def _prepare(self, pixels: NDArray[np.uint8], limits: VlgLimits) -> torch.Tensor:
+    def prepare(self, pixels: NDArray[np.uint8], limits: VlgLimits) -> torch.Tensor:
         """Scale as the weights were trained: aspect kept, smooth, then normalised per channel."""
         import torch
 
         width, height = scaled_size((pixels.shape[1], pixels.shape[0]), limits)
         places = sum(-(-width // stride) * -(-height // stride) for stride in STRIDES)
-        if places < self._model.queries:
+        if places < self.backend.queries:
             # Each box proposes itself at a place of its own.
             raise ImageError("vlg_image_too_narrow", width=width, height=height)
         colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
@@ -160,15 +160,15 @@ class VlgPredictor:
             image = torch.nn.functional.interpolate(
                 image, size=(height, width), mode="bilinear", antialias=True
             )
-        mean = torch.tensor(self._model.mean).view(1, 3, 1, 1)
-        std = torch.tensor(self._model.std).view(1, 3, 1, 1)
+        mean = torch.tensor(self.backend.mean).view(1, 3, 1, 1)
+        std = torch.tensor(self.backend.std).view(1, 3, 1, 1)
         return ((image.float() / 255 - mean) / std).to(self.device)  # (1, 3, H, W)
 
-    def _captions_of(self, phrases: tuple[str, ...]) -> list[_Caption]:
+    def captions_of(self, phrases: tuple[str, ...]) -> list[Caption]:
         """Return as few captions as hold all phrases, each with the tokens of its phrases."""
         if phrases not in self._captions:
             groups: list[list[str]] = []
-            limit = self._model.max_tokens
+            limit = self.backend.max_tokens
             for phrase in phrases:
                 if groups and len(self._offsets([*groups[-1], phrase])) <= limit:
                     groups[-1].append(phrase)
@@ -180,7 +180,7 @@ class VlgPredictor:
         return self._captions[phrases]
 
     def _offsets(self, phrases: Sequence[str]) -> Sequence[tuple[int, int]]:
-        tokens = self._model.tokenizer(caption_of(phrases), return_offsets_mapping=True)
+        tokens = self.backend.tokenizer(caption_of(phrases), return_offsets_mapping=True)
         return tokens["offset_mapping"]
 
 

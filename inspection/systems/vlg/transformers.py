@@ -39,16 +39,16 @@ class TransformersModel:
         self.std = tuple(float(v) for v in processor.image_processor.image_std)
         self.queries = int(model.config.num_queries)
         self.max_tokens = int(model.config.max_text_len)
-        self._model = model.to(device).eval()
+        self.network = model.to(device).eval()
 
     def move(self, device: str) -> None:
         """Move the model to another device."""
-        self._model = self._model.to(device)
+        self.network = self.network.to(device)
 
     def answer(self, image: torch.Tensor, caption: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (Q, T) and boxes (Q, 4) for an image (1, 3, H, W) on the device."""
         words = self.tokenizer(caption, return_tensors="pt").to(image.device)
-        answer = self._model(pixel_values=image, **words)
+        answer = self.network(pixel_values=image, **words)
         return answer.logits[0], answer.pred_boxes[0]
 
 

@@ -70,13 +70,13 @@ class VlmPredictor:
     def __init__(self, folder: VlmFolder, device: str) -> None:
         self.folder = folder
         self.device = device
-        self._processor, self._model = _load(folder, device)
-        self._ends = _end_tokens(self._model, self._processor.tokenizer)
-        self._patch = int(self._processor.image_processor.patch_size)
+        self.processor, self.model = _load(folder, device)
+        self._ends = _end_tokens(self.model, self.processor.tokenizer)
+        self._patch = int(self.processor.image_processor.patch_size)
 
     def move_to_cpu(self) -> None:
         """Move the model off the GPU, in single precision from now on."""
-        self._model = self._model.to("cpu").float()
+        self.model = self.model.to("cpu").float()
         self.device = "cpu"
 
     def answer(
@@ -101,12 +101,12 @@ class VlmPredictor:
         import torch
 
         until = time.monotonic() + limits.answer_seconds
-        inputs = self._prepare(pixels, prompt, limits)
+        inputs = self.prepare(pixels, prompt, limits)
         _, rows, columns = (int(n) for n in inputs["image_grid_thw"][0])
         prompt_length = int(inputs["input_ids"].shape[1])
         watch = self._watch(prompt_length, until, cancel, on_text)
         with torch.inference_mode():
-            written = self._model.generate(
+            written = self.model.generate(
                 **inputs,
                 max_new_tokens=limits.max_new_tokens,
                 stopping_criteria=watch,
@@ -119,15 +119,16 @@ class VlmPredictor:
             finished=bool(ids) and ids[-1] in self._ends,
         )
 
-    def _prepare(
+    def prepare(
         self, pixels: NDArray[np.uint8], prompt: str, limits: VlmLimits
     ) -> dict[str, torch.Tensor]:
+        """Return the model's inputs for one image and what is asked of it, on the device."""
         colour = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
         content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        text = self._processor.apply_chat_template(
+        text = self.processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True
         )
-        inputs = self._processor(
+        inputs = self.processor(
             text=[text],
             images=[colour],
             input_data_format="channels_last",
@@ -139,7 +140,7 @@ class VlmPredictor:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def _text(self, ids: list[int]) -> str:
-        text: str = self._processor.tokenizer.decode(
+        text: str = self.processor.tokenizer.decode(
             [token for token in ids if token not in self._ends],
             # The tokens around boxes are special ones, and wanted.
             skip_special_tokens=False,

@@ -207,7 +207,7 @@ def test_a_cancel_ends_the_battery(makers, lot):
 
 
 def test_out_of_memory_fewer_pixels_are_looked_at(makers, lot, monkeypatch):
-    prepare, widths = VlgPredictor._prepare, []
+    prepare, widths = VlgPredictor.prepare, []
 
     def scarce(self, pixels, limits):
         widths.append(limits.max_pixels)
@@ -215,7 +215,7 @@ def test_out_of_memory_fewer_pixels_are_looked_at(makers, lot, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return prepare(self, pixels, limits)
 
-    monkeypatch.setattr(VlgPredictor, "_prepare", scarce)
+    monkeypatch.setattr(VlgPredictor, "prepare", scarce)
     said, _ = inspect(loaded(makers, lot), lot.batteries[0])
     assert said.state == "done"
     fewer = CONFIG.limits.fewer_pixels().max_pixels

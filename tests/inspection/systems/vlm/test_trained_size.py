@@ -169,14 +169,14 @@ def test_a_vlg_sees_no_longer_sides_than_it_was_trained_with(trained, seen):
 
 
 def test_a_vlg_is_shown_pictures_of_its_own_size(models, tmp_path, monkeypatch):
-    prepare, shapes = VlgPredictor._prepare, []
+    prepare, shapes = VlgPredictor.prepare, []
 
     def watched(self, pixels, limits):
         prepared = prepare(self, pixels, limits)
         shapes.append((pixels.shape[:2], tuple(prepared.shape[-2:])))
         return prepared
 
-    monkeypatch.setattr(VlgPredictor, "_prepare", watched)
+    monkeypatch.setattr(VlgPredictor, "prepare", watched)
     lane = lane_on(VlgLane, models, tmp_path)
     (model,) = lane.load()
     assert model.thresholds["max_pixels"] == 252 * 448
