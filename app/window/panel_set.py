@@ -19,7 +19,7 @@ from app.runner import LaneView
 from app.widgets.panel import Panel
 from app.widgets.plots import Plots
 from app.window.actions import Actions
-from inspection.modelstore.demo_models import demo_slots, demo_systems
+from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.records import Lot
 from inspection.results import ModelProvenance, SessionRecord, SystemName
 

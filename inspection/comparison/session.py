@@ -20,7 +20,7 @@ from inspection.errors import InspectionError, ReportError, SessionError
 from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
-from inspection.modelstore.demo_models import demo_systems
+from inspection.modelstore.catalogue import demo_systems
 from inspection.records import RGB_DEFECT_TYPES, ImageRef, image_name
 from inspection.results import SYSTEMS, LotRecord, SessionRecord, SystemName
 from inspection.session.files import is_session

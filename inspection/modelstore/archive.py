@@ -10,7 +10,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from inspection.errors import BundleError
-from inspection.modelstore.installed import CHUNK, MODEL_NAME, OnBytes
+from inspection.modelstore.files import CHUNK, OnBytes
+from inspection.modelstore.installed import MODEL_NAME
 from inspection.modelstore.source import is_kept, plain_name
 
 MAX_ENTRIES = 5000

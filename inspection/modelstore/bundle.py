@@ -19,34 +19,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
 from inspection.images.preprocess import Preprocess
+from inspection.modelstore.files import Digest, Document, file_digest, read_document, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Slot = Literal["ct_cnn", "rgb_ae", "ct_ae"]
 SLOTS: tuple[Slot, ...] = get_args(Slot)
+POLICY_SLOT: Slot = "ct_cnn"
+"""The fusion policy lies beside this model: it was found for its scores."""
 SLOTS_WITH_THRESHOLD: frozenset[str] = frozenset({"rgb_ae", "ct_ae"})
 MANIFEST_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ThresholdFile(_Document):
+class ThresholdFile(Document):
     """``*_threshold.json``: the score above which an image is an anomaly, and how it was found.
 
     Every field must be written in the file; the one that the method does not use is null.
@@ -62,7 +60,7 @@ class ThresholdFile(_Document):
     std_error: NonNegative
 
 
-class BundleManifest(_Document):
+class BundleManifest(Document):
     """``bundle.json``.
 
     Parameters
@@ -165,9 +163,9 @@ def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
         If a file is missing or altered, a field is missing or wrong, or the model is for
         another slot; the sentence names the file or field.
     """
-    content = _read_json(folder, MANIFEST_NAME)
-    manifest = _validated(BundleManifest, content, folder, MANIFEST_NAME)
-    if _digest_of(content) != manifest.sha256:
+    manifest = read_document(BundleManifest, folder, MANIFEST_NAME)
+    # Over what is written, not over what was read: a number may be spelt in two ways.
+    if _digest_of(read_json(folder, MANIFEST_NAME)) != manifest.sha256:
         raise BundleError("bundle_altered", folder=folder.name, file=MANIFEST_NAME)
     if slot is not None and manifest.slot != slot:
         raise BundleError(
@@ -177,12 +175,11 @@ def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
         path = folder / name
         if not path.is_file():
             raise BundleError("bundle_file_missing", folder=folder.name, file=name)
-        if _file_digest(path) != expected:
+        if file_digest(path) != expected:
             raise BundleError("bundle_altered", folder=folder.name, file=name)
     threshold = None
     if manifest.threshold_file is not None:
-        name = manifest.threshold_file
-        threshold = _validated(ThresholdFile, _read_json(folder, name), folder, name)
+        threshold = read_document(ThresholdFile, folder, manifest.threshold_file)
     return Bundle(manifest=manifest, folder=folder, sha256=manifest.sha256, threshold=threshold)
 
 
@@ -219,7 +216,14 @@ def write_bundle(
     from safetensors.torch import save
 
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
-    contents = {WEIGHTS_NAME: save({k: _stored(k, t) for k, t in tensors.items()})}
+    stored: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        stored[key] = tensor.detach().cpu().contiguous()
+        if tensor.is_floating_point() and tensor.ndim >= 2:
+            stored[key] = stored[key].half()
+            if not stored[key].isfinite().all():
+                raise ValueError(f"{key} does not fit half precision")
+    contents = {WEIGHTS_NAME: save(stored)}
     threshold_file = None
     if threshold is not None:
         threshold_file = f"{slot}_threshold.json"
@@ -246,52 +250,14 @@ def write_bundle(
     return load_bundle(folder, slot)
 
 
-M = TypeVar("M", bound=BaseModel)
-
-
-def _validated(model: type[M], content: Any, folder: Path, file: str) -> M:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "-"
-        raise BundleError(
-            "bundle_invalid", folder=folder.name, file=file, field=field, problem=first["msg"]
-        ) from error
-
-
-def _read_json(folder: Path, name: str) -> Any:
-    try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
-    except (OSError, ValueError) as error:
-        raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
-
-
 def _digest_of(content: Mapping[str, Any]) -> str:
     rest = {key: value for key, value in content.items() if key != "sha256"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _as_json(content: Any) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _stored(name: str, tensor: Tensor) -> Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    if not tensor.is_floating_point() or tensor.ndim < 2:
-        return tensor
-    half = tensor.half()
-    if not half.isfinite().all():
-        raise ValueError(f"{name} does not fit half precision")
-    return half
 
 
 def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:

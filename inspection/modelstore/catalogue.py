@@ -1,8 +1,9 @@
-"""``configs/models.yaml``: the models that the station knows where to find."""
+"""The models that the station knows where to find (``configs/models.yaml``), and demo models."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field
@@ -11,7 +12,9 @@ from inspection.config import Config, Positive, load_config
 from inspection.errors import BundleError
 from inspection.modelstore.installed import FolderSlot
 from inspection.paths import config_path
+from inspection.results import ModelProvenance, SystemName
 
+_SYSTEMS: dict[str, SystemName] = {"vlm": "vlm", "vlg": "vlg", "bert": "vlg"}
 _REPOSITORY = re.compile(r"^\w[\w.-]*/\w[\w.-]*$")
 
 
@@ -65,3 +68,13 @@ def find_entry(name: str) -> CatalogueEntry:
     if _REPOSITORY.match(name):
         return CatalogueEntry(name=name.rpartition("/")[2], repository=name)
     raise BundleError("model_name_unknown", name=name)
+
+
+def demo_slots(models: Iterable[ModelProvenance]) -> frozenset[str]:
+    """Return the slots that a demo model has judged in."""
+    return frozenset(model.slot for model in models if model.demo)
+
+
+def demo_systems(slots: Iterable[str]) -> frozenset[SystemName]:
+    """Return the systems to which some slots belong."""
+    return frozenset(_SYSTEMS.get(slot, "ensemble") for slot in slots)

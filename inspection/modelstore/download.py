@@ -12,20 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from inspection.errors import BundleError
 from inspection.modelstore.catalogue import CatalogueEntry
+from inspection.modelstore.files import CHUNK, file_digest
 from inspection.modelstore.install import (
+    ByteCount,
     Installed,
     OnProgress,
     Origin,
-    Progress,
     check_space,
     install,
     staging,
 )
-from inspection.modelstore.installed import CHUNK, file_digest
 from inspection.modelstore.source import (
     CHECKPOINTS,
     PICKLE_SUFFIXES,
@@ -34,13 +33,10 @@ from inspection.modelstore.source import (
     plain_name,
 )
 
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import RepoSibling
-    from requests import Response
-
 log = logging.getLogger(__name__)
 
 PARTIAL = ".downloads"
+PART = ".part"
 CONNECT_SECONDS = 5.0
 """A line without network is told soon."""
 READ_SECONDS = 30.0
@@ -51,29 +47,10 @@ class _Wanted:
     """A file to fetch; ``sha256`` for large files, ``blob`` (git's SHA-1) for all others."""
 
     name: str
+    url: str
     size: int
     sha256: str | None
     blob: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Repository:
-    """A repository at one revision, on the hub at ``endpoint``."""
-
-    name: str
-    revision: str
-    endpoint: str | None
-
-
-@dataclass(slots=True)
-class _Tally:
-    total: int
-    tell: OnProgress
-    done: int = 0
-
-    def add(self, count: int) -> None:
-        self.done += count
-        self.tell(Progress("download", self.done, self.total))
 
 
 def download_model(
@@ -108,30 +85,27 @@ def download_model(
     cancel = cancel or threading.Event()
     with staging(target) as stage:
         with _plain_errors(entry.repository):
-            repository, wanted = _ask(entry, endpoint)
-        folder = _arrivals(target, entry, repository.revision)
+            revision, wanted = _ask(entry, endpoint)
+        # What came of another revision is of no more use.
+        name = re.sub(r"[^\w.-]", "-", f"{entry.repository}-{entry.only or 'all'}")
+        folder = target / PARTIAL / name / re.sub(r"\W", "-", revision[:12])
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.parent.iterdir():
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
         total = sum(file.size for file in wanted)
-        check_space(target, total - _here(folder, wanted))
-        tally = _Tally(total, on_progress)
+        names = [name for file in wanted for name in (file.name, file.name + PART)]
+        here = sum((folder / name).stat().st_size for name in names if (folder / name).is_file())
+        check_space(target, total - here)
+        count = ByteCount("download", total, on_progress)
         for file in wanted:
             with _plain_errors(entry.repository):
-                _fetch(repository, file, folder, tally, cancel)
+                _fetch(file, folder / file.name, count, cancel)
         models = find_models(folder, entry.slot)
-        origin = Origin(entry.name, f"{entry.repository}@{repository.revision}", entry.licence)
+        origin = Origin(entry.name, f"{entry.repository}@{revision}", entry.licence)
         installed = install(models, stage, target, origin, on_progress, cancel, owned=True)
         shutil.rmtree(folder.parent, ignore_errors=True)
     return installed
-
-
-def _arrivals(target: Path, entry: CatalogueEntry, revision: str) -> Path:
-    """Return where a model's files arrive; what came of another revision is of no more use."""
-    name = re.sub(r"[^\w.-]", "-", f"{entry.repository}-{entry.only or 'all'}")
-    folder = target / PARTIAL / name / re.sub(r"\W", "-", revision[:12])
-    folder.mkdir(parents=True, exist_ok=True)
-    for other in folder.parent.iterdir():
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
 
 
 @contextmanager
@@ -154,9 +128,9 @@ def _plain_errors(repository: str) -> Iterator[None]:
         ) from error
 
 
-def _ask(entry: CatalogueEntry, endpoint: str | None) -> tuple[_Repository, list[_Wanted]]:
-    """Return the repository at its present revision, and the files to fetch of it."""
-    from huggingface_hub import HfApi
+def _ask(entry: CatalogueEntry, endpoint: str | None) -> tuple[str, list[_Wanted]]:
+    """Return the present revision of a repository, and the files to fetch of it."""
+    from huggingface_hub import HfApi, hf_hub_url
     from huggingface_hub.errors import HFValidationError
 
     try:
@@ -170,127 +144,103 @@ def _ask(entry: CatalogueEntry, endpoint: str | None) -> tuple[_Repository, list
         raise BundleError(
             "model_hub_refused", name=entry.repository, problem=type(error).__name__
         ) from error
-    siblings = [sibling for sibling in info.siblings or [] if _wants(entry, sibling.rfilename)]
+    siblings = [
+        sibling
+        for sibling in info.siblings or []
+        if plain_name(sibling.rfilename)
+        and is_kept(Path(sibling.rfilename))
+        # Of two checkpoints in one repository the catalogue names one.
+        and (
+            entry.only in (None, sibling.rfilename)
+            or Path(sibling.rfilename).name not in CHECKPOINTS
+        )
+    ]
     has_safetensors = any(s.rfilename.endswith(".safetensors") for s in siblings)
     wanted = [
-        _described(sibling)
+        _Wanted(
+            sibling.rfilename,
+            hf_hub_url(entry.repository, sibling.rfilename, revision=info.sha, endpoint=endpoint),
+            sibling.size or 0,
+            sibling.lfs.sha256 if sibling.lfs else None,
+            None if sibling.lfs else sibling.blob_id,
+        )
         for sibling in siblings
         if not (has_safetensors and Path(sibling.rfilename).suffix in PICKLE_SUFFIXES)
     ]
     if not wanted or info.sha is None:
         raise BundleError("model_not_recognised", folder=entry.repository)
-    return _Repository(entry.repository, info.sha, endpoint), wanted
+    return info.sha, wanted
 
 
-def _wants(entry: CatalogueEntry, name: str) -> bool:
-    if not plain_name(name) or not is_kept(Path(name)):
-        return False
-    # Of two checkpoints in one repository the catalogue names one.
-    return entry.only is None or Path(name).name not in CHECKPOINTS or name == entry.only
-
-
-def _described(sibling: RepoSibling) -> _Wanted:
-    return _Wanted(
-        sibling.rfilename,
-        sibling.size or 0,
-        sibling.lfs.sha256 if sibling.lfs else None,
-        None if sibling.lfs else sibling.blob_id,
-    )
-
-
-def _here(folder: Path, wanted: list[_Wanted]) -> int:
-    """Return the bytes that an earlier attempt has left."""
-    paths = [p for file in wanted for p in (folder / file.name, _part(folder / file.name))]
-    return sum(path.stat().st_size for path in paths if path.is_file())
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _fetch(
-    repository: _Repository, file: _Wanted, folder: Path, tally: _Tally, cancel: threading.Event
-) -> None:
-    path = folder / file.name
+def _fetch(file: _Wanted, path: Path, count: ByteCount, cancel: threading.Event) -> None:
+    """Bring a file to its place; it has its name only once its checksum was right."""
     if path.is_file():
-        # It has its name since its checksum was right.
-        tally.add(file.size)
+        count.add(file.size)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
+    part = path.with_name(path.name + PART)
     start = part.stat().st_size if part.is_file() else 0
     if start < file.size or not part.is_file():
-        _stream(repository, file, part, tally, cancel)
+        _stream(file, part, start, count, cancel)
     else:
         # Stopped between its last byte and its checksum.
-        tally.add(file.size)
+        count.add(file.size)
     if part.stat().st_size < file.size:
         raise BundleError("model_download_broken", file=file.name)
-    if not _is_intact(part, file, cancel):
+    if file.sha256 is not None:
+        intact = file_digest(part, cancel=cancel) == file.sha256
+    else:
+        # Small files are known by git's own digest, which is no guard against malice, only
+        # against damage; they hold no code.
+        content = part.read_bytes()
+        blob = b"blob %d\0" % len(content)
+        intact = hashlib.sha1(blob + content, usedforsecurity=False).hexdigest() == file.blob
+    if not intact:
         part.unlink()
         raise BundleError("model_download_differs", file=file.name)
     part.replace(path)
 
 
 def _stream(
-    repository: _Repository, file: _Wanted, part: Path, tally: _Tally, cancel: threading.Event
+    file: _Wanted, part: Path, start: int, count: ByteCount, cancel: threading.Event
 ) -> None:
-    import requests
-    from huggingface_hub import get_session, get_token, hf_hub_url
+    """Write what is missing of a file behind its first ``start`` bytes.
 
-    start = part.stat().st_size if part.is_file() else 0
+    Not by `huggingface_hub.http_get`, which goes on as well: it cannot be cancelled between two
+    chunks, asks again five times where the line is gone, and writes whatever comes, to any length.
+    """
+    import requests
+    from huggingface_hub import get_session, get_token
+
     # Ranges count the bytes as they are sent, so they must be sent as they are.
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
     if token := get_token():
         headers["Authorization"] = f"Bearer {token}"
-    url = hf_hub_url(
-        repository.name, file.name, revision=repository.revision, endpoint=repository.endpoint
-    )
     timeout = (CONNECT_SECONDS, READ_SECONDS)
-    with get_session().get(url, headers=headers, stream=True, timeout=timeout) as response:
+    with get_session().get(file.url, headers=headers, stream=True, timeout=timeout) as response:
         response.raise_for_status()
-        resumed = response.status_code == requests.codes.partial_content
-        tally.add(start if resumed else 0)
+        if response.status_code != requests.codes.partial_content:
+            start = 0
+        count.add(start)
+        written = start
         try:
-            _write(response, file, part, start if resumed else 0, tally, cancel)
+            with part.open("ab" if start else "wb") as stream:
+                for chunk in response.iter_content(CHUNK):
+                    if cancel.is_set():
+                        raise InterruptedError(file.name)
+                    stream.write(chunk)
+                    count.add(len(chunk))
+                    written += len(chunk)
+                    if written > file.size:
+                        # Whatever this is, it could fill the disk.
+                        break
+                stream.flush()
+                os.fsync(stream.fileno())
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             # Connected before, so this is no missing network; what has arrived is kept.
             raise BundleError("model_download_broken", file=file.name) from error
-
-
-def _write(
-    response: Response,
-    file: _Wanted,
-    part: Path,
-    start: int,
-    tally: _Tally,
-    cancel: threading.Event,
-) -> None:
-    written = start
-    with part.open("ab" if start else "wb") as stream:
-        for chunk in response.iter_content(CHUNK):
-            if cancel.is_set():
-                raise InterruptedError(file.name)
-            stream.write(chunk)
-            tally.add(len(chunk))
-            written += len(chunk)
-            if written > file.size:
-                # Whatever this is, it could fill the disk.
-                break
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _is_intact(path: Path, file: _Wanted, cancel: threading.Event) -> bool:
-    if file.sha256 is not None:
-        return file_digest(path, cancel=cancel) == file.sha256
-    # Small files are known by git's own digest, which is no guard against malice, only against
-    # damage; they hold no code.
-    content = path.read_bytes()
-    blob = b"blob %d\0" % len(content)
-    return hashlib.sha1(blob + content, usedforsecurity=False).hexdigest() == file.blob
 
 
 def discard_unfinished(target: Path) -> int:

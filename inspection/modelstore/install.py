@@ -7,8 +7,8 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -18,13 +18,18 @@ from inspection.atomic import replace_folder, sync_folder, write_atomic
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, InspectionError, ModelMissingError
 from inspection.modelstore.archive import planned_size, unpack
-from inspection.modelstore.bundle import SLOTS, load_bundle
-from inspection.modelstore.installed import CHUNK, FolderSlot, register_folder
+from inspection.modelstore.bundle import POLICY_SLOT, SLOTS, load_bundle
+from inspection.modelstore.files import CHUNK
+from inspection.modelstore.installed import FolderSlot, register_folder
 from inspection.modelstore.source import CHECKPOINTS, FoundModel, find_models, refuse_links
 from inspection.modelstore.vlg_folder import read_vlg_folder
 from inspection.modelstore.vlm_folder import read_vlm_folder
 from inspection.modelstore.weights import check_checkpoint
 
+READERS: dict[str, Callable[[FoundModel], object]] = {
+    "vlm": lambda model: read_vlm_folder(model.folder),
+    "vlg": lambda model: read_vlg_folder(model.folder, model.family),
+}
 STAGING = ".staging-"
 LOCK_NAME = ".install.lock"
 SPARE_BYTES = 64 << 20
@@ -61,13 +66,16 @@ class Installed:
 
 
 @dataclass(slots=True)
-class _Count:
+class ByteCount:
+    """Tells how far a phase is each time bytes have been read or written."""
+
     phase: str
     total: int
     tell: OnProgress
-    done: int = field(default=0)
+    done: int = 0
 
     def add(self, count: int) -> None:
+        """Count bytes that are done."""
         self.done += count
         self.tell(Progress(self.phase, self.done, self.total))
 
@@ -109,20 +117,17 @@ def import_models(
         packed = path.is_file() and path.name not in CHECKPOINTS
         if path.is_dir():
             refuse_links(path)
-        source = _unpacked(path, stage, on_progress, cancel) if packed else path
+        source = path
+        if packed:
+            size = planned_size(path)
+            check_space(stage, size)
+            source = stage / "unpacked" / path.stem
+            source.mkdir(parents=True)
+            unpack(path, source, ByteCount("copy", size, on_progress).add, cancel)
         models = find_models(source, slot)
         if not packed:
             check_space(target, sum(model.size for model in models))
         return install(models, stage, target, origin, on_progress, cancel, owned=packed)
-
-
-def _unpacked(archive: Path, stage: Path, on_progress: OnProgress, cancel: threading.Event) -> Path:
-    size = planned_size(archive)
-    check_space(stage, size)
-    folder = stage / "unpacked" / archive.stem
-    folder.mkdir(parents=True)
-    unpack(archive, folder, _Count("copy", size, on_progress).add, cancel)
-    return folder
 
 
 @contextmanager
@@ -140,7 +145,15 @@ def staging(target: Path) -> Iterator[Path]:
         target.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target / LOCK_NAME, timeout=0)
         with lock:
-            _clear_up(target)
+            for left in target.glob(f"{STAGING}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            # Killed between the two steps of `replace_folder`: the old model has another name.
+            for stale in target.glob(".*.old"):
+                folder = target / stale.name.split(".")[1]
+                if folder.exists():
+                    shutil.rmtree(stale, ignore_errors=True)
+                else:
+                    stale.replace(folder)
             stage = target / f"{STAGING}{secrets.token_hex(4)}"
             stage.mkdir()
             try:
@@ -155,19 +168,6 @@ def staging(target: Path) -> Iterator[Path]:
     except OSError as error:
         problem = error.strerror or str(error)
         raise BundleError("model_write_failed", folder=str(target), problem=problem) from error
-
-
-def _clear_up(target: Path) -> None:
-    """Undo what an installation that was killed has left."""
-    for left in target.glob(f"{STAGING}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    # Killed between the two steps of `replace_folder`: the old model is under another name.
-    for stale in target.glob(".*.old"):
-        folder = target / stale.name.split(".")[1]
-        if folder.exists():
-            shutil.rmtree(stale, ignore_errors=True)
-        else:
-            stale.replace(folder)
 
 
 def install(
@@ -194,18 +194,32 @@ def install(
     InterruptedError
         If ``cancel`` was set; nothing has changed.
     """
-    _check_loadable(models)
-    total = sum(model.size for model in models)
-    copying, checking = _Count("copy", total, on_progress), _Count("check", total, on_progress)
     for model in models:
-        _stage(model, stage / model.slot, copying, cancel, owned=owned)
+        # What a lane reads before it loads: what it would refuse on the line is refused now.
+        if model.slot in READERS:
+            READERS[model.slot](model)
+    total = sum(model.size for model in models)
+    copying = ByteCount("copy", total, on_progress)
+    checking = ByteCount("check", total, on_progress)
+    for model in models:
+        for file in model.files:
+            place = stage / model.slot / file
+            place.parent.mkdir(parents=True, exist_ok=True)
+            linked = False
+            # A memory stick with exFAT knows no links.
+            with suppress(OSError):
+                if owned:
+                    place.hardlink_to(model.folder / file)
+                    linked = True
+            if not linked:
+                _copy(model.folder / file, place, copying, cancel)
     for model in models:
         _verify(model, stage / model.slot, origin, checking, cancel)
     policy = _policy(models)
     for model in models:
         sync_folder(stage / model.slot)
         replace_folder(stage / model.slot, target / model.slot)
-    if any(model.slot == "ct_cnn" for model in models):
+    if any(model.slot == POLICY_SLOT for model in models):
         _install_policy(policy, target)
     return Installed(
         tuple(model.slot for model in models),
@@ -213,35 +227,7 @@ def install(
     )
 
 
-def _check_loadable(models: Sequence[FoundModel]) -> None:
-    """Read what a lane reads before it loads: what it would refuse on the line is refused now."""
-    for model in models:
-        if model.slot == "vlm":
-            read_vlm_folder(model.folder)
-        elif model.slot == "vlg":
-            read_vlg_folder(model.folder, model.family)
-
-
-def _stage(
-    model: FoundModel, folder: Path, count: _Count, cancel: threading.Event, *, owned: bool
-) -> None:
-    for file in model.files:
-        place = folder / file
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not (owned and _linked(model.folder / file, place)):
-            _copy(model.folder / file, place, count, cancel)
-
-
-def _linked(file: Path, place: Path) -> bool:
-    try:
-        place.hardlink_to(file)
-    except OSError:
-        # A memory stick with exFAT knows no links.
-        return False
-    return True
-
-
-def _copy(file: Path, place: Path, count: _Count, cancel: threading.Event) -> None:
+def _copy(file: Path, place: Path, count: ByteCount, cancel: threading.Event) -> None:
     with file.open("rb") as source, place.open("xb") as target:
         while chunk := source.read(CHUNK):
             if cancel.is_set():
@@ -253,7 +239,7 @@ def _copy(file: Path, place: Path, count: _Count, cancel: threading.Event) -> No
 
 
 def _verify(
-    model: FoundModel, folder: Path, origin: Origin, count: _Count, cancel: threading.Event
+    model: FoundModel, folder: Path, origin: Origin, count: ByteCount, cancel: threading.Event
 ) -> None:
     if model.slot in SLOTS:
         load_bundle(folder, model.slot)
@@ -284,7 +270,7 @@ def _policy(models: Sequence[FoundModel]) -> str | None:
     """Return the fusion policy that lies beside a classifier, checked; None where there is none."""
     for model in models:
         path = model.folder.parent / INSPECTOR_NAME
-        if model.slot == "ct_cnn" and path.is_file():
+        if model.slot == POLICY_SLOT and path.is_file():
             load_inspector(path)
             return path.read_text(encoding="utf-8")
     return None
@@ -310,7 +296,7 @@ def remove_model(target: Path, slot: str) -> None:
         raise ModelMissingError("model_not_installed", system=slot)
     with staging(target) as stage:
         (target / slot).replace(stage / slot)
-        if slot == "ct_cnn":
+        if slot == POLICY_SLOT:
             _install_policy(None, target)
 
 

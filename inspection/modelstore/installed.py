@@ -7,42 +7,33 @@ makers publish them, so their description is written beside them when they are i
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from inspection.atomic import write_atomic
 from inspection.errors import BundleError, ModelMissingError
+from inspection.modelstore.files import Digest, Document, OnBytes, file_digest, read_document
 from inspection.results import ModelProvenance
 
 FolderSlot = Literal["vlm", "vlg", "bert"]
-FOLDER_SLOTS: tuple[FolderSlot, ...] = ("vlm", "vlg", "bert")
+FOLDER_SLOTS: tuple[FolderSlot, ...] = get_args(FolderSlot)
 MODEL_NAME = "model.json"
-CHUNK = 1 << 20
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-OnBytes = Callable[[int], None]
-"""Told how many bytes were read since the last call."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelFile(_Document):
+class ModelFile(Document):
     """One file of a model; ``size`` in bytes."""
 
     sha256: Digest
     size: int = Field(ge=0)
 
 
-class InstalledModel(_Document):
+class InstalledModel(Document):
     """``model.json``: what an installed model is and where it comes from.
 
     Parameters
@@ -96,7 +87,9 @@ def installed_model(folder: Path, slot: str) -> InstalledModel:
     """
     if not folder.is_dir():
         raise ModelMissingError("model_not_installed", system=slot.upper())
-    model = _read(folder)
+    if not (folder / MODEL_NAME).exists():
+        raise BundleError("model_not_registered", folder=folder.name)
+    model = read_document(InstalledModel, folder, MODEL_NAME)
     if model.slot != slot:
         raise BundleError("bundle_wrong_slot", folder=folder.name, found=model.slot, expected=slot)
     if digest_of(model.files) != model.sha256:
@@ -108,28 +101,6 @@ def installed_model(folder: Path, slot: str) -> InstalledModel:
         if path.stat().st_size != file.size:
             raise BundleError("bundle_altered", folder=folder.name, file=name)
     return model
-
-
-def _read(folder: Path) -> InstalledModel:
-    path = folder / MODEL_NAME
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError("model_not_registered", folder=folder.name) from error
-    except (OSError, ValueError) as error:
-        raise BundleError("bundle_unreadable", folder=folder.name, file=MODEL_NAME) from error
-    try:
-        return InstalledModel.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "-"
-        raise BundleError(
-            "bundle_invalid",
-            folder=folder.name,
-            file=MODEL_NAME,
-            field=field,
-            problem=first["msg"],
-        ) from error
 
 
 def register_folder(
@@ -203,26 +174,6 @@ def model_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file() and path.relative_to(folder).as_posix() != MODEL_NAME
     )
-
-
-def file_digest(
-    path: Path, on_bytes: OnBytes = lambda _count: None, cancel: threading.Event | None = None
-) -> str:
-    """Return a file's SHA-256.
-
-    Raises
-    ------
-    InterruptedError
-        If ``cancel`` was set.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            if cancel is not None and cancel.is_set():
-                raise InterruptedError(path.name)
-            digest.update(chunk)
-            on_bytes(len(chunk))
-    return digest.hexdigest()
 
 
 def digest_of(files: dict[str, ModelFile]) -> str:

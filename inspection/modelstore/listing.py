@@ -6,18 +6,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from inspection.errors import BundleError, ModelMissingError
 from inspection.messages import Message
-from inspection.modelstore.bundle import SLOTS, Slot, load_bundle
+from inspection.modelstore.bundle import SLOTS, find_bundle
+from inspection.modelstore.files import OnBytes
 from inspection.modelstore.folders import ModelFolders
-from inspection.modelstore.installed import (
-    FOLDER_SLOTS,
-    OnBytes,
-    altered_files,
-    installed_model,
-)
+from inspection.modelstore.installed import FOLDER_SLOTS, altered_files, installed_model
 
 ALL_SLOTS: tuple[str, ...] = (*SLOTS, *FOLDER_SLOTS)
 SlotCondition = Literal["installed", "not_installed", "unusable"]
@@ -85,55 +81,33 @@ def slot_state(models: ModelFolders, slot: str) -> SlotState:
     """Return a slot's state; a model that cannot be used is told, never raised."""
     folder = models.holding(slot) / slot
     own = folder.parent == models.install and folder.is_dir()
+    facts: dict[str, Any]
     try:
         if slot in SLOTS:
-            return _bundle_state(folder, slot, own)
-        model = installed_model(folder, slot)
+            bundle = find_bundle(folder.parent, slot)
+            manifest = bundle.manifest
+            facts = {
+                "name": manifest.name,
+                "family": str(
+                    manifest.architecture.get("name") or manifest.architecture.get("backbone", "")
+                ),
+                "source": str(manifest.training.get("run", "")),
+                "licence": OWN_LICENCE if manifest.demo else "",
+                "size": sum((folder / name).stat().st_size for name in manifest.files),
+                "sha256": bundle.sha256,
+                "demo": manifest.demo,
+                "installed_at": manifest.created_at,
+            }
+        else:
+            model = installed_model(folder, slot)
+            same = {"name", "family", "source", "licence", "sha256", "demo", "installed_at"}
+            facts = {"size": model.size, **model.model_dump(include=same)}
     except ModelMissingError:
         return SlotState(slot, "not_installed", folder)
     except BundleError as error:
         return SlotState(slot, "unusable", folder, own, problem=error.message)
-    return SlotState(
-        slot=slot,
-        condition="installed",
-        folder=folder,
-        removable=own,
-        name=model.name,
-        family=model.family,
-        source=model.source,
-        licence=model.licence,
-        size=model.size,
-        sha256=model.sha256,
-        demo=model.demo,
-        installed_at=model.installed_at,
-        card=_card(folder),
-    )
-
-
-def _bundle_state(folder: Path, slot: Slot, own: bool) -> SlotState:
-    if not folder.is_dir():
-        return SlotState(slot, "not_installed", folder)
-    bundle = load_bundle(folder, slot)
-    manifest = bundle.manifest
-    return SlotState(
-        slot=slot,
-        condition="installed",
-        folder=folder,
-        removable=own,
-        name=manifest.name,
-        family=str(manifest.architecture.get("name") or manifest.architecture.get("backbone", "")),
-        source=str(manifest.training.get("run", "")),
-        licence=OWN_LICENCE if manifest.demo else "",
-        size=sum((folder / name).stat().st_size for name in manifest.files),
-        sha256=bundle.sha256,
-        demo=manifest.demo,
-        installed_at=manifest.created_at,
-        card=_card(folder),
-    )
-
-
-def _card(folder: Path) -> Path | None:
-    return next((folder / name for name in CARDS if (folder / name).is_file()), None)
+    card = next((folder / name for name in CARDS if (folder / name).is_file()), None)
+    return SlotState(slot, "installed", folder, own, card=card, **facts)
 
 
 def verify_slot(

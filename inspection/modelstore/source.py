@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from inspection.errors import BundleError
 from inspection.modelstore.bundle import MANIFEST_NAME, SLOTS
+from inspection.modelstore.files import PREPROCESSING_NAME, read_json, section
 from inspection.modelstore.installed import MODEL_NAME, InstalledModel
 from inspection.modelstore.vlm_folder import FAMILIES as VLM_FAMILIES
 from inspection.modelstore.weights import check_safetensors
@@ -73,10 +74,20 @@ def find_models(path: Path, slot: str | None = None) -> list[FoundModel]:
     BundleError
         If there is none, one is incomplete, or a file is not what a model may consist of.
     """
+    found: list[FoundModel] = []
     if path.is_file():
-        found = [FoundModel(path.parent, "vlg", path.stem, (Path(path.name),))]
+        found.append(FoundModel(path.parent, "vlg", path.stem, (Path(path.name),)))
     else:
-        found = _models_within(path)
+        # The folder itself, else what is one or two folders down: a zip often has a top folder.
+        for place in (path, *sorted(path.glob("*/")), *sorted(path.glob("*/*/"))):
+            if place != path and (place.name.startswith(".") or place.is_symlink()):
+                continue
+            # What lies within a model is a part of it.
+            whole = [m.folder for m in found if m.family not in _CHECKPOINT_NAMES]
+            if any(place.is_relative_to(folder) for folder in whole):
+                continue
+            if (model := _model_in(place)) is not None:
+                found.append(model)
     if not found:
         raise BundleError("model_not_recognised", folder=path.name)
     if slot is not None:
@@ -91,26 +102,6 @@ def find_models(path: Path, slot: str | None = None) -> list[FoundModel]:
     return found
 
 
-def _models_within(folder: Path) -> list[FoundModel]:
-    found: list[FoundModel] = []
-    for place in _places(folder):
-        # What lies within a model is a part of it.
-        if any(place.is_relative_to(m.folder) for m in found if m.family not in _CHECKPOINT_NAMES):
-            continue
-        if (model := _model_in(place)) is not None:
-            found.append(model)
-    return found
-
-
-def _places(folder: Path) -> Iterator[Path]:
-    """The folder itself, else what is one or two folders down: a zip often has a top folder."""
-    yield folder
-    for pattern in ("*/", "*/*/"):
-        for place in sorted(folder.glob(pattern)):
-            if not place.name.startswith(".") and not place.is_symlink():
-                yield place
-
-
 def _model_in(folder: Path) -> FoundModel | None:
     kind = _kind(folder)
     if kind is None:
@@ -118,22 +109,26 @@ def _model_in(folder: Path) -> FoundModel | None:
     slot, family = kind
     refuse_links(folder)
     if slot in SLOTS:
-        return FoundModel(folder, slot, family, _bundle_files(folder))
-    files: list[Path] = []
-    left_out: list[Path] = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = path.relative_to(folder)
-        if name.as_posix() == MODEL_NAME:
-            continue
-        (files if _belongs(name, family) else left_out).append(name)
-    model = FoundModel(folder, slot, family, tuple(files), tuple(left_out), _description(folder))
+        listed = section(read_json(folder, MANIFEST_NAME), "files")
+        names = (MANIFEST_NAME, *filter(plain_name, listed), "model_card.md")
+        files = tuple(Path(name) for name in names if (folder / name).exists())
+        return FoundModel(folder, slot, family, files)
+    present = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    kept = [name for name in present if _belongs(name, family) and str(name) != MODEL_NAME]
+    left_out = [name for name in present if name not in kept and str(name) != MODEL_NAME]
+    described = None
+    # Somebody else may have a file of that name: the model is then judged by its contents.
+    with suppress(ValidationError):
+        if (folder / MODEL_NAME).is_file():
+            described = InstalledModel.model_validate(read_json(folder, MODEL_NAME))
+    model = FoundModel(folder, slot, family, tuple(kept), tuple(left_out), described)
     _check_complete(model)
     return model
 
 
 def _kind(folder: Path) -> tuple[str, str] | None:
     if (folder / MANIFEST_NAME).is_file():
-        slot = _json(folder / MANIFEST_NAME).get("slot")
+        slot = read_json(folder, MANIFEST_NAME).get("slot")
         if slot in SLOTS:
             return str(slot), str(slot)
         raise BundleError("bundle_invalid", folder=folder.name, file=MANIFEST_NAME, field="slot",
@@ -144,7 +139,7 @@ def _kind(folder: Path) -> tuple[str, str] | None:
     if (folder / ARCHITECTURE_NAME).is_file():
         return "vlg", "groundingdino"
     if (folder / "config.json").is_file():
-        kind = _json(folder / "config.json").get("model_type")
+        kind = read_json(folder, "config.json").get("model_type")
         if isinstance(kind, str) and kind in FAMILIES:
             return FAMILIES[kind], kind
         if isinstance(kind, str):
@@ -195,64 +190,29 @@ def plain_name(name: str) -> bool:
 
 
 def _check_complete(model: FoundModel) -> None:
-    names = {file.as_posix() for file in model.files}
-    for alternatives in _needed(model):
+    folder, names = model.folder, {file.as_posix() for file in model.files}
+    needed: list[tuple[str, ...]] = []
+    if model.slot == "bert":
+        needed = [("config.json",), ("vocab.txt", "tokenizer.json")]
+    elif not model.family.startswith("groundingdino"):
+        tokenizer = ("tokenizer.json", "vocab.json", "vocab.txt")
+        needed = [("config.json",), (PREPROCESSING_NAME,), tokenizer]
+    for alternatives in needed:
         if not names & set(alternatives):
-            raise BundleError("bundle_file_missing", folder=model.folder.name, file=alternatives[0])
+            raise BundleError("bundle_file_missing", folder=folder.name, file=alternatives[0])
     weights = [name for name in names if name.endswith((".safetensors", ".pth"))]
     if not weights and model.slot != "bert":
         pickles = [p.name for p in model.left_out if p.suffix in PICKLE_SUFFIXES]
         if pickles:
             raise BundleError("model_pickle", file=pickles[0])
-        raise BundleError("bundle_file_missing", folder=model.folder.name, file="model.safetensors")
+        raise BundleError("bundle_file_missing", folder=folder.name, file="model.safetensors")
     for name in sorted(names):
         if name.endswith(".safetensors"):
-            check_safetensors(model.folder / name)
+            check_safetensors(folder / name)
         elif name.endswith(".safetensors.index.json"):
-            _check_shards(model.folder, name)
-
-
-def _needed(model: FoundModel) -> list[tuple[str, ...]]:
-    if model.family.startswith("groundingdino"):
-        return []
-    if model.slot == "bert":
-        return [("config.json",), ("vocab.txt", "tokenizer.json")]
-    tokenizer = ("tokenizer.json", "vocab.json", "vocab.txt")
-    return [("config.json",), ("preprocessor_config.json",), tokenizer]
-
-
-def _check_shards(folder: Path, name: str) -> None:
-    shards = _json(folder / name).get("weight_map")
-    if not isinstance(shards, dict):
-        raise BundleError("bundle_unreadable", folder=folder.name, file=name)
-    for shard in sorted({str(value) for value in shards.values()}):
-        if not (folder / shard).is_file():
-            raise BundleError("bundle_file_missing", folder=folder.name, file=shard)
-
-
-def _bundle_files(folder: Path) -> tuple[Path, ...]:
-    listed = _json(folder / MANIFEST_NAME).get("files")
-    names = [name for name in listed if plain_name(name)] if isinstance(listed, dict) else []
-    extra = [name for name in ("model_card.md",) if (folder / name).is_file()]
-    return tuple(Path(name) for name in (MANIFEST_NAME, *names, *extra) if (folder / name).exists())
-
-
-def _description(folder: Path) -> InstalledModel | None:
-    path = folder / MODEL_NAME
-    if not path.is_file():
-        return None
-    try:
-        return InstalledModel.model_validate(_json(path))
-    except ValueError:
-        # Somebody else's file of that name: the model is judged by its contents.
-        return None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError("bundle_unreadable", folder=path.parent.name, file=path.name) from error
-    if not isinstance(content, dict):
-        raise BundleError("bundle_unreadable", folder=path.parent.name, file=path.name)
-    return content
+            shards = read_json(folder, name).get("weight_map")
+            if not isinstance(shards, dict):
+                raise BundleError("bundle_unreadable", folder=folder.name, file=name)
+            for shard in sorted({str(value) for value in shards.values()}):
+                if not (folder / shard).is_file():
+                    raise BundleError("bundle_file_missing", folder=folder.name, file=shard)

@@ -6,15 +6,21 @@ that does not fit is refused before anything is loaded.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from inspection.errors import BundleError
-from inspection.modelstore.json_files import PREPROCESSING_NAME, number, read_json, section
+from inspection.modelstore.files import (
+    PREPROCESSING_NAME,
+    Document,
+    number,
+    read_document,
+    read_json,
+    section,
+)
 from inspection.modelstore.source import ARCHITECTURE_NAME
 
 Backend = Literal["groundingdino", "transformers"]
@@ -33,11 +39,7 @@ MAX_TOKENS = 256
 Count = Annotated[int, Field(ge=1, le=64)]
 
 
-class _Numbers(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Swin(_Numbers):
+class Swin(Document):
     """The image encoder, a Swin transformer.
 
     Parameters
@@ -53,7 +55,7 @@ class Swin(_Numbers):
     window_size: int = Field(ge=2, le=32)
 
 
-class Architecture(_Numbers):
+class Architecture(Document):
     """``architecture.json``: the numbers of a GroundingDINO in its makers' own layout.
 
     Parameters
@@ -139,12 +141,14 @@ def read_vlg_folder(folder: Path, family: str) -> VlgFolder:
     if family in PUBLISHED:
         return VlgFolder(folder, _present(folder, f"{family}.pth"), PUBLISHED[family])
     if family == "groundingdino":
-        architecture = _architecture(_present(folder, ARCHITECTURE_NAME))
+        architecture = read_document(Architecture, folder, ARCHITECTURE_NAME)
         return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), architecture)
     if family == TRANSFORMERS_FAMILY:
         for name in ("config.json", "tokenizer_config.json"):
             _present(folder, name)
-        sides = _trained_sides(read_json(folder, PREPROCESSING_NAME))
+        size = section(read_json(folder, PREPROCESSING_NAME), "size")
+        longer = number(size, "longest_edge", ANY_SIDES[1])
+        sides = min(number(size, "shortest_edge", ANY_SIDES[0]), longer), longer
         return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), None, sides)
     raise BundleError("vlg_family_unknown", folder=folder.name, family=family)
 
@@ -153,27 +157,3 @@ def _present(folder: Path, name: str) -> Path:
     if not (folder / name).is_file():
         raise BundleError("bundle_file_missing", folder=folder.name, file=name)
     return folder / name
-
-
-def _trained_sides(preprocessing: dict[str, Any]) -> tuple[int, int]:
-    size = section(preprocessing, "size")
-    shorter, longer = ANY_SIDES
-    longer = number(size, "longest_edge", longer)
-    return min(number(size, "shortest_edge", shorter), longer), longer
-
-
-def _architecture(path: Path) -> Architecture:
-    try:
-        return Architecture.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "-"
-        raise BundleError(
-            "bundle_invalid",
-            folder=path.parent.name,
-            file=path.name,
-            field=field,
-            problem=first["msg"],
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError("bundle_unreadable", folder=path.parent.name, file=path.name) from error

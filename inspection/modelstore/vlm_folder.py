@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inspection.errors import BundleError
-from inspection.modelstore.json_files import PREPROCESSING_NAME, number, read_json, section
+from inspection.modelstore.files import PREPROCESSING_NAME, number, read_json, section
 from inspection.modelstore.weights import read_header
 
 GB = 1 << 30
@@ -115,41 +115,30 @@ def read_vlm_folder(folder: Path) -> VlmFolder:
         raise BundleError("vlm_quantised", folder=folder.name)
     preprocessing = read_json(folder, PREPROCESSING_NAME)
     read_json(folder, "tokenizer_config.json")
-    parameters = sum(_count_parameters(folder, name) for name in _weight_files(folder))
-    return VlmFolder(folder, family, parameters, config, _trained_pixels(preprocessing))
-
-
-def _weight_files(folder: Path) -> list[str]:
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        if not (folder / "model.safetensors").is_file():
-            raise BundleError("bundle_file_missing", folder=folder.name, file="model.safetensors")
-        return ["model.safetensors"]
-    places = read_json(folder, index.name).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise BundleError("bundle_unreadable", folder=folder.name, file=index.name)
-    names = sorted({str(name) for name in places.values()})
-    for name in names:
-        if Path(name).name != name:
-            raise BundleError("bundle_unreadable", folder=folder.name, file=index.name)
-    return names
-
-
-def _count_parameters(folder: Path, name: str) -> int:
-    """Count the numbers in a safetensors file from its header."""
-    try:
-        tensors = read_header(folder / name)
-    except FileNotFoundError as error:
-        raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
-    except (OSError, ValueError) as error:
-        raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
-    return sum(math.prod(tensor.shape) for tensor in tensors if tensor.dtype in _FLOATS)
-
-
-def _trained_pixels(preprocessing: dict[str, Any]) -> tuple[int, int]:
-    """Read the range as the image processors do: of its two spellings, the older one counts."""
     size = section(preprocessing, "size")
-    fewest, most = ANY_PIXELS
-    fewest = number(preprocessing, "min_pixels", number(size, "shortest_edge", fewest))
-    most = number(preprocessing, "max_pixels", number(size, "longest_edge", most))
-    return min(fewest, most), most
+    # As the image processors do: of the range's two spellings, the older one counts.
+    fewest = number(preprocessing, "min_pixels", number(size, "shortest_edge", ANY_PIXELS[0]))
+    most = number(preprocessing, "max_pixels", number(size, "longest_edge", ANY_PIXELS[1]))
+    pixels = min(fewest, most), most
+    return VlmFolder(folder, family, _count_parameters(folder), config, pixels)
+
+
+def _count_parameters(folder: Path) -> int:
+    """Count the numbers in the weights, from the headers of their files."""
+    names = ["model.safetensors"]
+    index = "model.safetensors.index.json"
+    if (folder / index).is_file():
+        places = section(read_json(folder, index), "weight_map")
+        names = sorted({str(name) for name in places.values()})
+        if not names or any(Path(name).name != name for name in names):
+            raise BundleError("bundle_unreadable", folder=folder.name, file=index)
+    count = 0
+    for name in names:
+        try:
+            tensors = read_header(folder / name)
+        except FileNotFoundError as error:
+            raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
+        except (OSError, ValueError) as error:
+            raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
+        count += sum(math.prod(tensor.shape) for tensor in tensors if tensor.dtype in _FLOATS)
+    return count

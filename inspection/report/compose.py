@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from inspection.modelstore.demo_models import demo_slots, demo_systems
+from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.report.comparison import compose_comparison
 from inspection.report.model import DEFECT_KINDS, KINDS, Entry, Report
 from inspection.report.sections import battery_ids, compose_section

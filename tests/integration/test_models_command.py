@@ -22,7 +22,7 @@ from builders.tiny_vlm import write_tiny_vlm
 import inspection
 from app.__main__ import app
 from inspection.console import run
-from inspection.modelstore.installed import CHUNK
+from inspection.modelstore.files import CHUNK
 from inspection.synthetic import SyntheticLot, write_lot
 
 ROOT = Path(inspection.__file__).parent.parent

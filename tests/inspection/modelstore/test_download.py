@@ -12,8 +12,9 @@ from builders.model_hub import Hub, closed_port, serve
 from inspection.errors import InspectionError
 from inspection.modelstore.catalogue import CatalogueEntry, find_entry, load_catalogue
 from inspection.modelstore.download import PARTIAL, discard_unfinished, download_model
+from inspection.modelstore.files import CHUNK
 from inspection.modelstore.install import Progress, staging
-from inspection.modelstore.installed import CHUNK, altered_files, installed_model
+from inspection.modelstore.installed import altered_files, installed_model
 from inspection.modelstore.listing import ALL_SLOTS
 
 ENTRY = CatalogueEntry(name="small", repository="maker/model", slot="vlm", licence="MIT")

@@ -1,4 +1,4 @@
-from inspection.modelstore.demo_models import demo_slots, demo_systems
+from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.results import ModelProvenance
 
 
