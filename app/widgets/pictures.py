@@ -14,9 +14,9 @@ from PySide6.QtGui import QImage
 
 from app.review import ShownImage
 from app.workers import TaskPool, Ticket
-from inspection.errors import ImageError, InspectionError, LabelError
+from inspection.errors import ImageError, InspectionError
 from inspection.messages import Message
-from inspection.records import ImageRef, Rect
+from inspection.records import Rect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ class Picture:
 def load_picture(shown: ShownImage) -> Picture:
     """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
     from inspection.images.evidence import read_map
-    from inspection.images.preprocess import load_image
+    from inspection.images.preprocess import labelled_roi, load_image
 
     heat, heat_roi = None, None
     result = shown.result
@@ -70,7 +70,7 @@ def load_picture(shown: ShownImage) -> Picture:
         data = load_image(
             shown.ref.path,
             modality=shown.ref.modality,
-            roi=_labelled_roi(shown.ref),
+            roi=labelled_roi(shown.ref),
             fit=(DECODE_SIDE, DECODE_SIDE),
         )
     except (InspectionError, OSError) as error:
@@ -96,18 +96,6 @@ def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Pict
             "image_unreadable", name=shown.ref.path.name, problem=error.strerror or ""
         )
     return Picture(shown, None, Rect(0, 0, 1, 1), problem=error.message)
-
-
-def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
-    from inspection.lot.labels import read_label
-
-    if ref.label_path is None or ref.modality != "ct":
-        return None
-    try:
-        return read_label(ref.label_path).roi
-    except LabelError:
-        # As in the inspection: the content box serves where the label is broken.
-        return None
 
 
 def _as_qimage(pixels: NDArray[np.uint8]) -> QImage:

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from inspection.errors import ImageError, InspectionError, LabelError
-from inspection.images.preprocess import ModelInput, Preprocess, load_image, to_model_input
-from inspection.lot.labels import read_label
+from inspection.errors import ImageError, InspectionError
+from inspection.images.preprocess import (
+    ModelInput,
+    Preprocess,
+    labelled_roi,
+    load_image,
+    to_model_input,
+)
 from inspection.predictions import FailedPrediction
 from inspection.records import ImageRef, Rect
 
@@ -98,7 +103,7 @@ def _decode(ref: ImageRef, spec: Preprocess) -> Decoded | FailedPrediction:
     started = time.monotonic()
     try:
         data = load_image(
-            ref.path, modality=ref.modality, roi=_labelled_roi(ref), fit=(spec.width, spec.height)
+            ref.path, modality=ref.modality, roi=labelled_roi(ref), fit=(spec.width, spec.height)
         )
         prepared = to_model_input(data, spec)
     except InspectionError as error:
@@ -109,14 +114,3 @@ def _decode(ref: ImageRef, spec: Preprocess) -> Decoded | FailedPrediction:
             ref, ImageError("image_unreadable", name=ref.path.name, problem=problem)
         )
     return Decoded(ref, prepared, data.roi, data.source_size, time.monotonic() - started)
-
-
-def _labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
-    if ref.label_path is None or ref.modality != "ct":
-        return None
-    try:
-        return read_label(ref.label_path).roi
-    except LabelError:
-        # A broken label must not keep a good picture from being inspected: its content box
-        # serves as the ROI, and the intake has the label among its findings.
-        return None

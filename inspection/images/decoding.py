@@ -32,34 +32,10 @@ from inspection.records import Modality
 # Refused from the header alone, before a decoder allocates: a real slice has 16 Mpx.
 MAX_PIXELS = 200_000_000
 MAX_FILE_BYTES = 1 << 30
-_HEADER_BYTES = 1 << 18
 # A scale such as 512/4000 times 4000 must not ask for 513 pixels.
 _ROUNDING = 1e-6
 
 Pixels = NDArray[np.uint8]
-
-
-def read_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) of the upright image from its header; decodes nothing.
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be read or is not an image.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-    except OSError as error:
-        raise _file_error(path, error) from error
-    try:
-        header = _read_header(path, head)
-    except ImageError as error:
-        # A TIFF may keep its directory at the end of the file.
-        if error.message.code != "image_truncated" or len(head) < _HEADER_BYTES:
-            raise
-        header = _read_header(path, _read_bytes(path))
-    return header.upright_size
 
 
 class Decoder:
@@ -81,7 +57,6 @@ class Decoder:
         self._modality = modality
         self._data = _read_bytes(path)
         self._header = _read_header(path, self._data)
-        _check_complete(path, self._data, self._header)
         self._decoded: Pixels | None = None
 
     @property
@@ -97,18 +72,13 @@ class Decoder:
         width, _ = self.size
         done = self._decoded
         if done is None or done.shape[1] < width * scale - _ROUNDING:
-            self._decoded = done = self._upright(scale)
+            pixels = self._scaled_jpeg(scale) if self._header.format == "jpeg" else None
+            if pixels is None:
+                pixels = self._by_opencv()
+            # OpenCV already turns a TIFF upright.
+            orientation = 1 if self._header.format == "tiff" else self._header.orientation
+            self._decoded = done = _turn_upright(pixels, orientation)
         return done
-
-    def _upright(self, scale: float) -> Pixels:
-        pixels = None
-        if self._header.format == "jpeg":
-            pixels = self._scaled_jpeg(scale)
-        if pixels is None:
-            pixels = _to_channels(self._by_opencv(), self._modality)
-        # OpenCV already turns a TIFF upright.
-        orientation = 1 if self._header.format == "tiff" else self._header.orientation
-        return _turn_upright(pixels, orientation)
 
     def _scaled_jpeg(self, scale: float) -> Pixels | None:
         """Decode by libjpeg-turbo, every warning an error; None for a CMYK file."""
@@ -128,33 +98,29 @@ class Decoder:
             raise ImageError(code, name=self._path.name) from error
         return pixels[:, :, 0] if self._modality == "ct" else pixels
 
-    def _by_opencv(self) -> NDArray[np.uint8 | np.uint16]:
+    def _by_opencv(self) -> Pixels:
+        """Decode by OpenCV, which gives (h, w[, 1|3|4]) BGR(A) of 8 or 16 bit."""
         try:
-            pixels = cv2.imdecode(np.frombuffer(self._data, np.uint8), cv2.IMREAD_UNCHANGED)
+            decoded = cv2.imdecode(np.frombuffer(self._data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
             raise ImageError("image_corrupt", name=self._path.name) from error
-        if pixels is None or pixels.size == 0:
+        if decoded is None or decoded.size == 0:
             raise ImageError("image_corrupt", name=self._path.name)
-        if pixels.dtype not in (np.uint8, np.uint16):
-            raise ImageError("image_pixel_type", name=self._path.name, pixel_type=str(pixels.dtype))
-        return np.asarray(pixels)
-
-
-def _to_channels(decoded: NDArray[np.uint8 | np.uint16], modality: Modality) -> Pixels:
-    """OpenCV's (h, w[, 1|3|4]) BGR(A), 8 or 16 bit -> grey or RGB, 8 bit."""
-    wide = decoded.dtype == np.uint16
-    pixels = np.asarray(decoded >> 8 if wide else decoded, np.uint8)
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[:, :, 0]
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        alpha = pixels[:, :, 3:].astype(np.uint16)
-        pixels = np.asarray((pixels[:, :, :3] * alpha + 127) // 255, np.uint8)
-    if modality == "ct" and pixels.ndim == 2:
-        return pixels
-    if modality == "ct":
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
-    code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
-    return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
+        if decoded.dtype not in (np.uint8, np.uint16):
+            kind = str(decoded.dtype)
+            raise ImageError("image_pixel_type", name=self._path.name, pixel_type=kind)
+        raw: NDArray[np.uint8 | np.uint16] = np.asarray(decoded)
+        pixels = np.asarray(raw >> 8 if raw.dtype == np.uint16 else raw, np.uint8)
+        if pixels.ndim == 3 and pixels.shape[2] == 1:
+            pixels = pixels[:, :, 0]
+        if pixels.ndim == 3 and pixels.shape[2] == 4:
+            alpha = pixels[:, :, 3:].astype(np.uint16)
+            pixels = np.asarray((pixels[:, :, :3] * alpha + 127) // 255, np.uint8)
+        if self._modality == "ct":
+            grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+            return np.asarray(grey, np.uint8)
+        code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
+        return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
 
 def _turn_upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -183,46 +149,37 @@ def _read_bytes(path: Path) -> bytes:
         if size > MAX_FILE_BYTES:
             raise ImageError("image_file_too_large", name=path.name, megabytes=size >> 20)
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError("image_missing", name=path.name) from error
     except OSError as error:
-        raise _file_error(path, error) from error
-
-
-def _file_error(path: Path, error: OSError) -> ImageError:
-    if isinstance(error, FileNotFoundError):
-        return ImageError("image_missing", name=path.name)
-    return ImageError("image_unreadable", name=path.name, problem=error.strerror or str(error))
+        problem = error.strerror or str(error)
+        raise ImageError("image_unreadable", name=path.name, problem=problem) from error
 
 
 def _read_header(path: Path, data: bytes) -> ImageHeader:
+    """Read a whole file's header and check that the file is what the header says."""
+    name = path.name
     if not data:
-        raise ImageError("image_empty", name=path.name)
+        raise ImageError("image_empty", name=name)
     try:
         header = parse_header(data)
-    except TruncatedImage as error:
-        raise ImageError("image_truncated", name=path.name) from error
-    except MalformedImage as error:
-        raise ImageError("image_corrupt", name=path.name) from error
-    if header is None:
-        raise ImageError("image_unknown_format", name=path.name)
-    if header.width < 1 or header.height < 1:
-        raise ImageError("image_corrupt", name=path.name)
-    if header.width * header.height > MAX_PIXELS:
-        raise ImageError(
-            "image_too_large",
-            name=path.name,
-            width=header.width,
-            height=header.height,
-            limit=MAX_PIXELS // 1_000_000,
-        )
-    return header
-
-
-def _check_complete(path: Path, data: bytes, header: ImageHeader) -> None:
-    try:
+        if header is None:
+            raise ImageError("image_unknown_format", name=name)
+        if header.width < 1 or header.height < 1:
+            raise MalformedImage("no pixels")
+        if header.width * header.height > MAX_PIXELS:
+            raise ImageError(
+                "image_too_large",
+                name=name,
+                width=header.width,
+                height=header.height,
+                limit=MAX_PIXELS // 1_000_000,
+            )
         check_complete(data, header.format)
     except SeveralPages as error:
-        raise ImageError("image_several_pages", name=path.name) from error
+        raise ImageError("image_several_pages", name=name) from error
     except TruncatedImage as error:
-        raise ImageError("image_truncated", name=path.name) from error
+        raise ImageError("image_truncated", name=name) from error
     except MalformedImage as error:
-        raise ImageError("image_corrupt", name=path.name) from error
+        raise ImageError("image_corrupt", name=name) from error
+    return header

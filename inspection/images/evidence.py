@@ -62,7 +62,14 @@ def keep_evidence(
         if image in worst
     }
     try:
-        entries = _write_maps(folder / MAPS_NAME, predictions)
+        entries = {image: f"{number:05d}" for number, image in enumerate(predictions)}
+        levels = {
+            entries[image]: np.round(prediction.anomaly_map * 255).astype(np.uint8)
+            for image, prediction in predictions.items()
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **levels)  # type: ignore[arg-type]
+        write_atomic(folder / MAPS_NAME, buffer.getvalue())
     finally:
         wait(drawn.values())
     kept = {}
@@ -73,18 +80,6 @@ def keep_evidence(
             evidence |= {kind: f"{inside}/{file}" for kind, file in files.items()}
         kept[image] = evidence
     return kept
-
-
-def _write_maps(path: Path, predictions: Mapping[str, Prediction]) -> dict[str, str]:
-    entries = {image: f"{number:05d}" for number, image in enumerate(predictions)}
-    levels = {
-        entries[image]: np.round(prediction.anomaly_map * 255).astype(np.uint8)
-        for image, prediction in predictions.items()
-    }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **levels)  # type: ignore[arg-type]
-    write_atomic(path, buffer.getvalue())
-    return entries
 
 
 def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
@@ -105,9 +100,10 @@ def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
 def _write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
     roi = prediction.roi
     ref = prediction.image
-    image = load_image(
-        ref.path, modality=ref.modality, roi=_label_roi(prediction), fit=(PICTURE_SIDE,) * 2
-    ).pixels
+    # The content box is found again from the same bytes; a labelled ROI starts at the corner.
+    labelled = (roi.w, roi.h) if (roi.x, roi.y) == (0, 0) else None
+    fit = (PICTURE_SIDE, PICTURE_SIDE)
+    image = load_image(ref.path, modality=ref.modality, roi=labelled, fit=fit).pixels
     scale = min(1.0, PICTURE_SIDE / max(roi.w, roi.h))
     size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -149,9 +145,3 @@ def draw_boxes(
         opposite = (round((x + box.w) * scale), round((y + box.h) * scale))
         cv2.rectangle(drawn, corner, opposite, BOX_COLOUR, 2)
     return drawn
-
-
-def _label_roi(prediction: Prediction) -> tuple[int, int] | None:
-    # The content box is found again from the same bytes; a labelled ROI starts at the corner.
-    roi = prediction.roi
-    return (roi.w, roi.h) if (roi.x, roi.y) == (0, 0) else None

@@ -81,13 +81,30 @@ def parse_header(data: bytes) -> ImageHeader | None:
         If the header contradicts its format.
     """
     kind = sniff_format(data)
-    if kind is None:
-        return None
-    parse = {"jpeg": _parse_jpeg, "png": _parse_png, "tiff": _parse_tiff, "bmp": _parse_bmp}[kind]
     try:
-        return parse(data)
+        if kind == "jpeg":
+            orientation = 1
+            for marker, start, end in _jpeg_segments(data):
+                if marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":
+                    orientation = _exif_orientation(data[start + 6 : end])
+                elif marker in _FRAME_MARKERS:
+                    height, width = struct.unpack_from(">HH", data, start + 1)
+                    return ImageHeader(kind, width, height, orientation)
+            raise MalformedImage("jpeg: no frame")
+        if kind == "png":
+            return _parse_png(data)
+        if kind == "tiff":
+            fields, _ = _tiff_page(data)
+            if not {256, 257} <= fields.keys():
+                raise MalformedImage("tiff: no size")
+            return ImageHeader(kind, fields[256][0], fields[257][0], _orientation_of(fields))
+        if kind == "bmp":
+            (info_size,) = struct.unpack_from("<I", data, 14)
+            width, height = struct.unpack_from("<HH" if info_size == 12 else "<ii", data, 18)
+            return ImageHeader(kind, width, abs(height), 1)
     except (struct.error, IndexError) as error:
         raise TruncatedImage(kind) from error
+    return None
 
 
 def check_complete(data: bytes, kind: ImageFormat) -> None:
@@ -102,14 +119,20 @@ def check_complete(data: bytes, kind: ImageFormat) -> None:
     MalformedImage
         If a check sum is wrong or the structure is broken.
     """
-    check = {
-        "jpeg": _check_jpeg,
-        "png": _check_png,
-        "tiff": _check_tiff,
-        "bmp": _check_bmp,
-    }[kind]
     try:
-        check(data)
+        if kind == "jpeg":
+            for _ in _jpeg_segments(data):
+                pass
+        elif kind == "png":
+            view = memoryview(data)
+            for _, start, end in _png_chunks(data):
+                (expected,) = struct.unpack_from(">I", data, end)
+                if zlib.crc32(view[start - 4 : end]) != expected:
+                    raise MalformedImage("png: check sum")
+        elif kind == "tiff":
+            _check_tiff(data)
+        else:
+            _check_bmp(data)
     except (struct.error, IndexError) as error:
         raise TruncatedImage(kind) from error
 
@@ -137,22 +160,6 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             if found is None:
                 raise TruncatedImage("jpeg")
             at = found.start()
-
-
-def _parse_jpeg(data: bytes) -> ImageHeader:
-    orientation = 1
-    for marker, start, end in _jpeg_segments(data):
-        if marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":
-            orientation = _exif_orientation(data[start + 6 : end])
-        elif marker in _FRAME_MARKERS:
-            height, width = struct.unpack_from(">HH", data, start + 1)
-            return ImageHeader("jpeg", width, height, orientation)
-    raise MalformedImage("jpeg: no frame")
-
-
-def _check_jpeg(data: bytes) -> None:
-    for _ in _jpeg_segments(data):
-        pass
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -185,22 +192,9 @@ def _parse_png(data: bytes) -> ImageHeader:
     return ImageHeader("png", *size, orientation)
 
 
-def _check_png(data: bytes) -> None:
-    view = memoryview(data)
-    for _, start, end in _png_chunks(data):
-        (expected,) = struct.unpack_from(">I", data, end)
-        if zlib.crc32(view[start - 4 : end]) != expected:
-            raise MalformedImage("png: check sum")
-
-
-def _parse_bmp(data: bytes) -> ImageHeader:
-    (info_size,) = struct.unpack_from("<I", data, 14)
-    width, height = struct.unpack_from("<HH" if info_size == 12 else "<ii", data, 18)
-    return ImageHeader("bmp", width, abs(height), 1)
-
-
 def _check_bmp(data: bytes) -> None:
-    header = _parse_bmp(data)
+    header = parse_header(data)
+    assert header is not None
     (offset,) = struct.unpack_from("<I", data, 10)
     (info_size,) = struct.unpack_from("<I", data, 14)
     bits = struct.unpack_from("<H", data, 24 if info_size == 12 else 28)[0]
@@ -211,12 +205,19 @@ def _check_bmp(data: bytes) -> None:
         raise TruncatedImage("bmp")
 
 
-def _tiff_fields(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Whole-number fields of the first page, by tag; a TIFF block is also what EXIF is."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in {b"+\0", b"\0+"}
+def _tiff_page(data: bytes, at: int | None = None) -> tuple[dict[int, tuple[int, ...]], int]:
+    """Return whole-number fields of a page, by tag, and the place of the link to the next page.
+
+    A TIFF block is also what EXIF is; there the link may be absent.
+
+    Parameters
+    ----------
+    at : where the page's directory begins; by default the first page's
+    """
+    order, big = _tiff_layout(data)
     word, count_code, entry_size = ("Q", "Q", 20) if big else ("I", "H", 12)
-    (at,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    if at is None:
+        (at,) = struct.unpack_from(order + word, data, 8 if big else 4)
     (entries,) = struct.unpack_from(order + count_code, data, at)
     at += struct.calcsize(order + count_code)
     fields: dict[int, tuple[int, ...]] = {}
@@ -232,44 +233,26 @@ def _tiff_fields(data: bytes) -> dict[int, tuple[int, ...]]:
                 raise TruncatedImage("tiff")
             fields[tag] = struct.unpack_from(f"{order}{count}{code}", data, value_at)
         at += entry_size
-    return fields
-
-
-def _parse_tiff(data: bytes) -> ImageHeader:
-    fields = _tiff_fields(data)
-    try:
-        return ImageHeader("tiff", fields[256][0], fields[257][0], _orientation_of(fields))
-    except KeyError as error:
-        raise MalformedImage("tiff: no size") from error
+    return fields, at
 
 
 def _check_tiff(data: bytes) -> None:
-    fields = _tiff_fields(data)
+    fields, link = _tiff_page(data)
     # Strips (273, 279) or tiles (324, 325): offsets and byte counts of the pixel data.
     for offsets, counts in ((273, 279), (324, 325)):
         for offset, count in zip(fields.get(offsets, ()), fields.get(counts, ()), strict=False):
             if offset + count > len(data):
                 raise TruncatedImage("tiff")
-    if _has_more_pages(data):
+    order, big = _tiff_layout(data)
+    (second,) = struct.unpack_from(order + ("Q" if big else "I"), data, link)
+    # A page that is a thumbnail of the first is none of its own.
+    if second and not _tiff_page(data, second)[0].get(_SUBFILE_TAG, (0,))[0] & 1:
         raise SeveralPages("tiff")
 
 
-def _has_more_pages(data: bytes) -> bool:
-    """Return True where a page follows the first that is no thumbnail of it."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in {b"+\0", b"\0+"}
-    word, count_code, entry_size = ("Q", "Q", 20) if big else ("I", "H", 12)
-    (first,) = struct.unpack_from(order + word, data, 8 if big else 4)
-    (entries,) = struct.unpack_from(order + count_code, data, first)
-    link = first + struct.calcsize(order + count_code) + entries * entry_size
-    (second,) = struct.unpack_from(order + word, data, link)
-    if second == 0:
-        return False
-    # The second directory, read as if it were the first.
-    at = 8 if big else 4
-    moved = data[:at] + struct.pack(order + word, second) + data[at + struct.calcsize(word) :]
-    kind = _tiff_fields(moved).get(_SUBFILE_TAG, (0,))
-    return not kind[0] & 1
+def _tiff_layout(data: bytes) -> tuple[str, bool]:
+    """Return the byte order, and whether it is a BigTIFF."""
+    return "<" if data[:2] == b"II" else ">", data[2:4] in {b"+\0", b"\0+"}
 
 
 def _orientation_of(fields: dict[int, tuple[int, ...]]) -> int:
@@ -285,6 +268,6 @@ def _exif_orientation(block: bytes) -> int:
     if not block.startswith(_TIFF_SIGNATURES):
         return 1
     try:
-        return _orientation_of(_tiff_fields(block))
+        return _orientation_of(_tiff_page(block)[0])
     except (struct.error, IndexError, TruncatedImage):
         return 1

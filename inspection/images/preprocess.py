@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from inspection.errors import ImageError
-from inspection.images.content_box import find_content_box
-from inspection.images.decoding import Decoder, Pixels, read_size
-from inspection.records import Modality, Rect
+from inspection.errors import ImageError, LabelError
+from inspection.images.decoding import Decoder, Pixels
+from inspection.lot.labels import read_label
+from inspection.records import ImageRef, Modality, Rect
 
 __all__ = [
     "ImageData",
     "ModelInput",
     "Preprocess",
+    "labelled_roi",
     "load_content",
     "load_frame",
     "load_image",
-    "read_size",
     "to_model_input",
 ]
 
@@ -42,6 +42,13 @@ CONTENT_SEARCH_SIDE = 250
 # what is brighter than the level does not fit its image.
 CONTENT_LEVEL = 40
 LEFT_OUT_SHARE = 0.01
+# Grey over the black background. JPEG ringing and detector noise average to a few grey levels
+# in the reduced image; even a dim pouch edge is brighter than this.
+_CONTENT_STEP = 12
+_LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 16, 40
+# A connected region under this share of the largest one is a hot pixel or a speck of dust.
+_SMALLEST_SHARE = 0.002
+_CONTENT_MARGIN = 2
 
 
 class Preprocess(BaseModel):
@@ -101,6 +108,20 @@ class ModelInput:
     content: Rect
 
 
+def labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
+    """Return the (width, height) that a CT slice's label gives its content, None without one.
+
+    A broken label must not keep a good picture from being inspected: its content box then serves
+    as the ROI, and the intake has the label among its findings.
+    """
+    if ref.label_path is None or ref.modality != "ct":
+        return None
+    try:
+        return read_label(ref.label_path).roi
+    except LabelError:
+        return None
+
+
 def load_image(
     path: Path,
     *,
@@ -127,9 +148,16 @@ def load_image(
         If the file cannot be read, is damaged, too large or black, or the ROI is empty.
     """
     decoder = Decoder(path, modality)
-    region = _label_region(path, roi, decoder.size)
-    if region is not None and _leaves_content_out(decoder, region, fit):
-        region = None
+    region: Rect | None = None
+    if roi is not None:
+        if min(roi) < 1:
+            raise ImageError("image_roi_empty", name=path.name, width=roi[0], height=roi[1])
+        region = Rect(0, 0, min(roi[0], decoder.size[0]), min(roi[1], decoder.size[1]))
+        frame = decoder.decode(_needed_scale(region, fit))
+        lit = np.count_nonzero(frame > CONTENT_LEVEL)
+        inside = np.count_nonzero(_crop(frame, region, decoder.size) > CONTENT_LEVEL)
+        if lit - inside > LEFT_OUT_SHARE * lit:
+            region = None
     if region is None and modality == "ct":
         region = _content_region(decoder)
     region = region or Rect(0, 0, *decoder.size)
@@ -213,25 +241,15 @@ def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
         value=(0, 0, 0),
     )
     pixels = np.asarray(padded, np.uint8).reshape(spec.height, spec.width, spec.channels)
-    array = _normalised(pixels, spec)
-    return ModelInput(array, Rect(left, top, width, height))
-
-
-def _normalised(pixels: Pixels, spec: Preprocess) -> NDArray[np.float32]:
-    """Return ``(x / 255 - mean) / std`` of (H, W, C) pixels as (C, H, W) float32.
-
-    By table: a pixel has 256 values, and a picture has a hundred thousand pixels.
-    """
+    # (x / 255 - mean) / std by table: a pixel has 256 values, and a picture a hundred thousand.
     levels = np.arange(256, dtype=np.float32)[:, None] / 255
-    mean = np.asarray(spec.mean, dtype=np.float32)
-    std = np.asarray(spec.std, dtype=np.float32)
-    table = (levels - mean) / std  # (256, C)
+    table = (levels - np.asarray(spec.mean, np.float32)) / np.asarray(spec.std, np.float32)
     array = np.empty((spec.channels, spec.height, spec.width), np.float32)
     for channel in range(spec.channels):
         # Every index is in range; "clip" only spares the copy that "raise" makes.
-        column = np.ascontiguousarray(table[:, channel])
+        column = np.ascontiguousarray(table[:, channel])  # (256,)
         np.take(column, pixels[:, :, channel], out=array[channel], mode="clip")
-    return array
+    return ModelInput(array, Rect(left, top, width, height))
 
 
 def _with_channels(pixels: Pixels, channels: int) -> Pixels:
@@ -240,23 +258,6 @@ def _with_channels(pixels: Pixels, channels: int) -> Pixels:
     if channels == 3 and pixels.ndim == 2:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
     return pixels
-
-
-def _label_region(
-    path: Path, roi: tuple[int, int] | None, source_size: tuple[int, int]
-) -> Rect | None:
-    if roi is None:
-        return None
-    if min(roi) < 1:
-        raise ImageError("image_roi_empty", name=path.name, width=roi[0], height=roi[1])
-    return Rect(0, 0, min(roi[0], source_size[0]), min(roi[1], source_size[1]))
-
-
-def _leaves_content_out(decoder: Decoder, region: Rect, fit: tuple[int, int] | None) -> bool:
-    frame = decoder.decode(_needed_scale(region, fit))
-    lit = np.count_nonzero(frame > CONTENT_LEVEL)
-    inside = np.count_nonzero(_crop(frame, region, decoder.size) > CONTENT_LEVEL)
-    return bool(lit - inside > LEFT_OUT_SHARE * lit)
 
 
 def _content_region(decoder: Decoder) -> Rect | None:
@@ -276,6 +277,37 @@ def _content_region(decoder: Decoder) -> Rect | None:
     right = min(source_size[0], math.ceil((box.x + box.w) * to_x))
     bottom = min(source_size[1], math.ceil((box.y + box.h) * to_y))
     return Rect(left, top, right - left, bottom - top)
+
+
+def find_content_box(grey: NDArray[np.uint8]) -> Rect | None:
+    """Return the box around everything that stands out of the black, or None.
+
+    Parameters
+    ----------
+    grey : (h, w) uint8, the whole frame, reduced by area so that noise is averaged
+
+    Returns
+    -------
+    Rect or None
+        In pixels of ``grey``, with a margin of two; None where nothing stands out.
+    """
+    background = float(np.percentile(grey, 10))
+    threshold = min(max(background + _CONTENT_STEP, _LOWEST_THRESHOLD), _HIGHEST_THRESHOLD)
+    lit = (grey > threshold).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(lit, connectivity=8)
+    regions = stats[1:]  # the first is the background
+    if not len(regions):
+        return None
+    areas = regions[:, cv2.CC_STAT_AREA]
+    kept = regions[areas >= max(4, _SMALLEST_SHARE * areas.max())]
+    if not len(kept):
+        return None
+    height, width = grey.shape
+    left = max(0, int(kept[:, cv2.CC_STAT_LEFT].min()) - _CONTENT_MARGIN)
+    top = max(0, int(kept[:, cv2.CC_STAT_TOP].min()) - _CONTENT_MARGIN)
+    right = int((kept[:, cv2.CC_STAT_LEFT] + kept[:, cv2.CC_STAT_WIDTH]).max()) + _CONTENT_MARGIN
+    bottom = int((kept[:, cv2.CC_STAT_TOP] + kept[:, cv2.CC_STAT_HEIGHT]).max()) + _CONTENT_MARGIN
+    return Rect(left, top, min(width, right) - left, min(height, bottom) - top)
 
 
 def _needed_scale(region: Rect, fit: tuple[int, int] | None) -> float:

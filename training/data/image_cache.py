@@ -32,7 +32,7 @@ from pydantic import Field
 
 from inspection.config import Config
 from inspection.errors import ConfigError
-from inspection.images import content_box, decoding, preprocess
+from inspection.images import decoding, preprocess
 from inspection.images.preprocess import Preprocess, load_image
 from inspection.records import Modality, Rect
 from training.data.transforms import Pixels, letterbox
@@ -281,7 +281,7 @@ def _key(
 @functools.cache
 def _code_digest() -> str:
     """Return a digest of the code that prepares images: what older code made is not found."""
-    sources = (inspect.getsource(part) for part in (content_box, decoding, preprocess, letterbox))
+    sources = (inspect.getsource(part) for part in (decoding, preprocess, letterbox))
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
