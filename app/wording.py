@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
-from inspection.config import DefectClass, load_classes
+from inspection.classes import DefectClass, class_table
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message
 from inspection.paths import resource_path
@@ -65,14 +64,9 @@ def error_text(error: InspectionError) -> str:
     return error.text(languages.current)
 
 
-@functools.cache
-def _classes() -> dict[str, DefectClass]:
-    return load_classes()
-
-
 def class_row(name: str | None) -> DefectClass | None:
     """Return a class's row of the class table, or None for a name it does not have."""
-    return _classes().get(name or "")
+    return class_table().rows.get(name or "")
 
 
 def class_text(name: str | None) -> str:

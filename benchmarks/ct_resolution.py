@@ -36,11 +36,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
+from inspection.classes import class_table
 from inspection.comparison.bootstrap import BootstrapConfig, ClusterBootstrap
 from inspection.images.preprocess import to_model_input
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import resource_path
-from inspection.records import CT_CLASSES
 from inspection.systems.ensemble.cnn import CtClassifier, build_classifier
 from training.classifier.classifier import map_loss
 from training.classifier.config import CnnConfig
@@ -57,7 +57,7 @@ from training.loop.distributed import Processes
 
 BATCH = {"crops": 8, "whole": 4}
 RATES = {"crops": 7e-4, "whole": 2e-4}
-CELL_POROSITY = CT_CLASSES.index("cell_porosity")
+CELL_POROSITY = class_table().ct.index("cell_porosity")
 ALONE = Processes(0, 1, torch.device("cpu"))
 DEMO_PEAK = 500.0
 """Raw heat that the demo weights, from which every variant starts, have at a defect."""
@@ -203,8 +203,8 @@ def figures(
     after = softmax(logits / temperature)
     predicted = after.argmax(axis=1)
     found = classification_figures(labels, after)
-    macro = resamples.macro_f1(labels, predicted, len(CT_CLASSES))
-    pores = resamples.class_f1(labels, predicted, len(CT_CLASSES))[CELL_POROSITY]
+    macro = resamples.macro_f1(labels, predicted, len(class_table().ct))
+    pores = resamples.class_f1(labels, predicted, len(class_table().ct))[CELL_POROSITY]
     return {
         "slices": len(labels),
         "batteries": len(set(owners)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspection.errors import ConfigError
 from inspection.messages import Language
@@ -134,19 +134,6 @@ def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
         raise _invalid(error, "session.json") from error
 
 
-class DefectClass(Config):
-    """One row of the class table, worded in both languages."""
-
-    severity: Literal["SUCCESS", "WARNING", "CRITICAL"]
-    name: Words
-    cause: Words
-    action: Words
-
-
-class _ClassTable(RootModel[dict[str, DefectClass]]):
-    """``configs/classes.yaml``."""
-
-
 C = TypeVar("C", bound=BaseModel)
 
 
@@ -208,14 +195,3 @@ def find_policy(models_dir: Path) -> Policy:
     beside = models_dir / INSPECTOR_NAME
     path = beside if beside.exists() else config_path(INSPECTOR_NAME)
     return Policy(load_inspector(path), path)
-
-
-def load_classes(path: Path | None = None) -> dict[str, DefectClass]:
-    """Return the class table by class name, by default the installed one.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing, malformed, or a row is wrong.
-    """
-    return load_config(path or config_path("classes.yaml"), _ClassTable).root

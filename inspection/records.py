@@ -9,19 +9,10 @@ from typing import Literal, NamedTuple
 from inspection.messages import Message
 
 Modality = Literal["ct", "rgb"]
+MODALITIES: tuple[Modality, ...] = ("ct", "rgb")
 Axis = Literal["x", "y", "z"]
 BatteryType = Literal["cell", "module"]
 Form = Literal["pouch", "cylindrical"]
-
-CT_CLASSES = (
-    "cell_normal",
-    "cell_porosity",
-    "module_normal",
-    "module_porosity",
-    "module_resin_overflow",
-)
-CT_DEFECT_CLASSES = ("cell_porosity", "module_porosity", "module_resin_overflow")
-RGB_DEFECT_TYPES = ("pollution", "damaged")
 
 
 class Rect(NamedTuple):

@@ -11,9 +11,8 @@ import pytest
 
 import inspection
 from inspection import errors
-from inspection.config import load_classes
+from inspection.classes import class_table
 from inspection.messages import Message, wordings
-from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES
 
 ROOT = Path(inspection.__file__).parent.parent
 PACKAGES = ("app", "inspection", "training")
@@ -71,8 +70,8 @@ def test_a_stored_message_survives_the_disk():
 
 
 def test_the_class_table_covers_every_class_in_both_languages():
-    classes = load_classes()
-    assert set(classes) == {*CT_CLASSES, *RGB_DEFECT_TYPES}
+    classes = class_table().rows
+    assert set(classes) == {*class_table().ct, *class_table().rgb_defects}
     for row in classes.values():
         for words in (row.name, row.cause, row.action):
             assert set(words) == {"en", "ko"}

@@ -13,7 +13,7 @@ from app.widgets.bars import Bar, Bars
 from app.widgets.panel import button
 from app.wording import class_text, score_text
 from app.workers import TaskPool
-from inspection.records import CT_CLASSES
+from inspection.classes import class_table
 
 AXES = ("x", "y", "z")
 
@@ -102,7 +102,7 @@ class CtPanel(ImagePanel):
                     text=score_text(found.get(name), 3),
                     strong=result is not None and result.pred_label == name,
                 )
-                for name in CT_CLASSES
+                for name in class_table().ct
             )
         )
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from inspection.classes import class_table
 from inspection.messages import Message
-from inspection.records import CT_DEFECT_CLASSES
 from inspection.results import (
     BatteryResult,
     Box,
@@ -84,7 +84,8 @@ def ensemble_cell(image: ImageResult) -> Cell:
 
 def _likeliest_defect(image: ImageResult) -> str | None:
     """Return the defect class of a slice: together they may outweigh a normal one in front."""
-    known = {n: image.probabilities[n] for n in CT_DEFECT_CLASSES if n in image.probabilities}
+    defects = class_table().ct_defects
+    known = {name: image.probabilities[name] for name in defects if name in image.probabilities}
     return max(known, key=known.__getitem__, default=None)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from inspection.agreement.battery import PAIRS, Cell, ImageComparison, Pair
 from inspection.agreement.overlap import LocatedImage, locate
+from inspection.classes import class_table
 from inspection.comparison.bootstrap import (
     Bools,
     BootstrapConfig,
@@ -25,7 +26,6 @@ from inspection.comparison.bootstrap import (
     Interval,
 )
 from inspection.lot.truth import ImageTruth
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES
 from inspection.results import SystemName
 
 FigureName = Literal[
@@ -58,7 +58,6 @@ BOX_IOU = 0.5
 """A box is right where its overlap with a labelled defect is over it."""
 FEWEST_BATTERIES = 5
 """Resamples of fewer are too alike: their interval would claim a certainty that is not there."""
-_TYPES = (*CT_DEFECT_CLASSES, *RGB_DEFECT_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ class _Draws:
             scores.append(2 * hits / float((labels == index).sum() + (called == index).sum()))
         if not scores:
             return Figure(None)
-        value, classes = float(np.mean(scores)), len(_TYPES) + 1
+        value, classes = float(np.mean(scores)), len(class_table().all_defects) + 1
         if self._resamples is None:
             return Figure(value)
         return _figure(value, self._resamples.macro_f1(labels, called, classes, range(1, classes)))
@@ -259,7 +258,8 @@ def _box_figures(
 
 
 def _type_index(name: str | None) -> int:
-    return _TYPES.index(name) + 1 if name in _TYPES else 0
+    types = class_table().all_defects
+    return types.index(name) + 1 if name in types else 0
 
 
 def _figure(value: float | None, interval: Interval | None) -> Figure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.agreement.battery import BatteryComparison, compare_battery
+from inspection.classes import class_table
 from inspection.comparison.figures import (
     FEWEST_BATTERIES,
     ComparedImage,
@@ -21,7 +22,7 @@ from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
 from inspection.modelstore.catalogue import demo_systems
-from inspection.records import RGB_DEFECT_TYPES, ImageRef, image_name
+from inspection.records import ImageRef, image_name
 from inspection.results import SYSTEMS, LotRecord, SessionRecord, SystemName
 from inspection.session.files import is_session
 from inspection.session.store import SessionStore
@@ -221,7 +222,8 @@ def _label_remarks(
 
 def _type_remarks(images: Sequence[ComparedImage], systems: Sequence[SystemName]) -> list[Message]:
     """Return why the ensemble's F1 over defect types is low on external defects."""
-    external = any(i.truth is not None and i.truth.name in RGB_DEFECT_TYPES for i in images)
+    types = class_table().rgb_defects
+    external = any(i.truth is not None and i.truth.name in types for i in images)
     untyped = external and "ensemble" in systems
     return [Message(code="comparison_no_external_types")] if untyped else []
 

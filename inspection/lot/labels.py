@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.classes import class_table, squeezed
 from inspection.errors import LabelError
 from inspection.lot.filenames import NameParts, parse_stem
 from inspection.lot.polygons import clip_to_frame, draw_polygons, flat_numbers, polygon_area
@@ -19,13 +20,6 @@ from inspection.records import BatteryType, DefectPolygon, Form, ImageLabel, Mod
 
 # A real pore is a sliver: a polygon over this share of the ROI is a mislabel.
 LARGEST_POROSITY = 0.25
-_NAMES = {
-    "damaged": "damaged",
-    "damage": "damaged",
-    "pollution": "pollution",
-    "porosity": "porosity",
-    "resinoverflow": "resin_overflow",
-}
 _CONTRADICTIONS = frozenset({"label_normal_with_defects", "label_defective_without_defects"})
 
 
@@ -51,9 +45,9 @@ def class_of(label: ImageLabel, modality: Modality | None = None) -> str | None:
     Returns
     -------
     str or None
-        CT: one of the five classes, a slice with swelling only being normal. RGB: ``normal``,
-        ``pollution`` or ``damaged``. With several defects the more severe one (porosity,
-        damaged). None for a contradiction, an unknown defect, or too little information.
+        A class of the table, or ``normal`` for a view without a defect; a slice with swelling only
+        is normal. With several defects the gravest. None for a contradiction, an unknown defect,
+        or too little information.
     """
     modality = modality or label.modality
     if modality is None or any(problem.code in _CONTRADICTIONS for problem in label.problems):
@@ -61,17 +55,11 @@ def class_of(label: ImageLabel, modality: Modality | None = None) -> str | None:
     names = {defect.name for defect in label.defects}
     if not names and not (label.is_normal or label.swelling):
         return None
-    if modality == "rgb":
-        return next((name for name in ("damaged", "pollution") if name in names), None) or (
-            None if names else "normal"
-        )
-    if label.battery_type is None:
-        return None
+    table = class_table()
     if not names:
-        return f"{label.battery_type}_normal"
-    if "porosity" in names:
-        return f"{label.battery_type}_porosity"
-    return "module_resin_overflow" if _is_overflow(label, names) else None
+        return "normal" if modality == "rgb" else table.class_of(None, "ct", label.battery_type)
+    classes = (table.class_of(kind, modality, label.battery_type) for kind in names)
+    return table.gravest({name for name in classes if name})
 
 
 def polygon_mask(
@@ -90,10 +78,6 @@ def polygon_mask(
     (H, W) bool
     """
     return draw_polygons(label.defects, size, names)
-
-
-def _is_overflow(label: ImageLabel, names: set[str]) -> bool:
-    return label.battery_type == "module" and "resin_overflow" in names
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -227,7 +211,7 @@ class _Reader:
 
     def _defect_name(self, raw: object) -> str:
         name = raw.strip() if isinstance(raw, str) else ""
-        known = _NAMES.get(re.sub(r"[\s_-]+", "", name.lower()))
+        known = class_table().kind_of_label.get(squeezed(name))
         if known is None:
             self._note("label_defect_unknown", defect=name or "?")
         return known or name or "?"

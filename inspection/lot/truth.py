@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.classes import class_table
 from inspection.errors import InspectionError
 from inspection.lot.labels import class_of, read_label
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, ImageRef
-
-DEFECT_NAMES = frozenset({*CT_DEFECT_CLASSES, *RGB_DEFECT_TYPES})
+from inspection.records import ImageRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class ImageTruth:
     @property
     def is_defect(self) -> bool:
         """True where a defect is labelled."""
-        return self.name in DEFECT_NAMES
+        return class_table().is_defect(self.name)
 
 
 def read_truth(ref: ImageRef) -> ImageTruth:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from inspection.records import RGB_DEFECT_TYPES
+from inspection.classes import class_table
 from inspection.report.model import Entry
 from inspection.report.pictures import read_picture
 from inspection.report.view import Advice, Field, Label, Picture, PictureRow, Section
@@ -29,7 +29,7 @@ def compose_section(
     words : the language
     """
     summary, result = entry.summary, entry.result
-    types = defect_types(entry)
+    types, external = defect_types(entry), class_table().rgb_defects
     advice = tuple(_advice(name, words) for name in types if name in words.classes)
     return Section(
         anchor=anchor,
@@ -47,7 +47,7 @@ def compose_section(
         ),
         reasons=reasons(entry, words) or (words("no_reason"),),
         advice=advice,
-        advice_note=words("external_either") if types[-2:] == list(RGB_DEFECT_TYPES) else "",
+        advice_note=words("external_either") if {*external} <= {*types} else "",
         runs=_runs(result, words),
         systems=_systems(result, demo, words),
         failed_images=_failed_images(entry, words),
@@ -69,10 +69,10 @@ def defect_types(entry: Entry) -> list[str]:
     if entry.result is not None and entry.result.ensemble is not None and "review" not in kinds:
         named.append(entry.result.ensemble.cnn_defect_type)
     types = [name for name in dict.fromkeys(named) if name and not name.endswith("normal")]
-    types.sort(key=lambda name: name in RGB_DEFECT_TYPES)
-    external = kinds & {"external_defect", "composite_defect"}
-    if external and not set(types) & set(RGB_DEFECT_TYPES):
-        types += RGB_DEFECT_TYPES
+    external = class_table().rgb_defects
+    types.sort(key=lambda name: name in external)
+    if kinds & {"external_defect", "composite_defect"} and not set(types) & set(external):
+        types += external
     return types
 
 

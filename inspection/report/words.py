@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from inspection.config import DefectClass, load_classes
+from inspection.classes import DefectClass, class_table
 from inspection.messages import Language, Message
 from inspection.report.view import Label, Tone
 from inspection.results import Kind
@@ -28,12 +29,12 @@ class Words:
     """Wording in one language."""
 
     language: Language
-    classes: dict[str, DefectClass]
+    classes: Mapping[str, DefectClass]
 
     @classmethod
     def of(cls, language: Language) -> Words:
         """Return the words of a language with the installed class table."""
-        return cls(language, load_classes())
+        return cls(language, class_table().rows)
 
     def __call__(self, key: str, **params: str | int | float) -> str:
         """Return the fixed word ``report_{key}``."""

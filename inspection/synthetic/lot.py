@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.classes import class_table
 from inspection.errors import LotError
 from inspection.records import Axis
 from inspection.synthetic.ct import Defect, Structure, build_structure, render_slice
@@ -125,7 +126,7 @@ def _write_battery(job: tuple[Path, SyntheticLot, BatteryPlan]) -> dict[str, Any
             "internal": [
                 {
                     "name": d.name,
-                    "class": f"{plan.battery_type}_{d.name}",
+                    "class": class_table().class_of(d.name, "ct", plan.battery_type),
                     "axis": d.axis,
                     "numbers": list(range(d.first, d.last + 1)),
                     "visibility": d.visibility,
@@ -228,14 +229,6 @@ def _showing_turn(exterior: Exterior, views: int) -> float:
     return 0.0
 
 
-LABEL_NAMES = {
-    "porosity": "porosity",
-    "resin_overflow": "resin overflow",
-    "pollution": "Pollution",
-    "damaged": "Damaged",
-}
-
-
 def _label(
     plan: BatteryPlan,
     data_type: str,
@@ -247,10 +240,11 @@ def _label(
 ) -> dict[str, Any]:
     height, width = picture.shape[:2]
     limit = np.array([width - 1, height - 1], np.float32)
+    table = class_table()
     defects = [
         {
             "id": number,
-            "name": LABEL_NAMES[name],
+            "name": table.rows[table.kinds[name][0]].labels[0],
             "points": [round(float(v), 1) for v in np.clip(outline, 0, limit).ravel()],
         }
         for number, (name, outline) in enumerate(outlines, start=1)

@@ -17,12 +17,13 @@ from shiboken6 import isValid
 from app.application import Station, make_application
 from app.settings import SettingsFile
 from app.wording import languages
+from inspection.classes import class_table
 from inspection.errors import InspectionError, LabelError
 from inspection.images.preprocess import load_image
 from inspection.lot.labels import read_label
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, Prediction
-from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, Battery, ImageRef, Rect
+from inspection.records import Battery, ImageRef, Rect
 from inspection.results import ModelProvenance, Peak, SystemName
 from inspection.run.lanes import EnsembleLane, LaneSettings
 from inspection.synthetic import SyntheticLot, write_lot
@@ -64,8 +65,8 @@ def _predicted(ref: ImageRef) -> Prediction | FailedPrediction:
     label = _class(ref, value > 0.5)
     probabilities = {}
     if ref.modality == "ct":
-        probabilities = {name: 0.92 if name == label else 0.02 for name in CT_CLASSES}
-    score = sum(probabilities.get(name, 0.0) for name in CT_DEFECT_CLASSES)
+        probabilities = {name: 0.92 if name == label else 0.02 for name in class_table().ct}
+    score = sum(probabilities.get(name, 0.0) for name in class_table().ct_defects)
     return Prediction(
         image=ref,
         pred_label=label,

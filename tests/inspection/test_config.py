@@ -6,11 +6,11 @@ import os
 
 import pytest
 
+from inspection.classes import load_classes
 from inspection.config import (
     InspectorConfig,
     Policy,
     Sampling,
-    load_classes,
     load_inspector,
     policy_of,
 )

@@ -14,6 +14,7 @@ import torch
 from builders.ensemble_models import copy_ensemble
 
 from app.__main__ import app as station_app
+from inspection.classes import class_table
 from inspection.config import find_policy
 from inspection.console import run
 from inspection.images.preprocess import load_image
@@ -21,7 +22,7 @@ from inspection.lot.labels import read_label
 from inspection.lot.scan import scan_lot
 from inspection.modelstore.bundle import find_bundle
 from inspection.paths import config_path
-from inspection.records import CT_CLASSES, ImageRef
+from inspection.records import ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble import backends
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
@@ -229,7 +230,7 @@ def test_the_station_and_the_trainer_say_the_same_of_an_image(
     for battery in scanned.batteries:
         for ref in battery.ct[::2]:
             said = images[ref.path.relative_to(lot).as_posix()]["probabilities"]
-            shown = [said[name] for name in CT_CLASSES]
+            shown = [said[name] for name in class_table().ct]
             np.testing.assert_allclose(shown, trained_ct(run_folder, ref), atol=1e-5, rtol=0)
         for ref in battery.rgb:
             said = images[ref.path.relative_to(lot).as_posix()]["pred_score"]

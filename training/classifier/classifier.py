@@ -15,9 +15,9 @@ from sklearn.metrics import confusion_matrix
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle, load_bundle, write_bundle
-from inspection.records import CT_CLASSES
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from training.classifier.config import CnnConfig, Localisation
 from training.classifier.dataset import (
@@ -84,7 +84,7 @@ def train_classifier(config: CnnConfig, run: Run) -> Bundle:
             {**run.provenance(), "init": None if start is None else start.sha256},
             processes,
         )
-        images = [(item.ref.path, CT_CLASSES[item.label]) for item in (*train, *val)]
+        images = [(item.ref.path, class_table().ct[item.label]) for item in (*train, *val)]
         identity = identity_of(config, **task.origin, images=digest_of(images))
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / SLOT, SLOT)
@@ -180,7 +180,7 @@ class ClassifierTask:
             slot="ct_cnn",
             name=self.config.name,
             architecture=self.config.architecture.model_dump(),
-            labels=list(CT_CLASSES),
+            labels=list(class_table().ct),
             preprocess=self.config.preprocess,
             temperature=calibrate_temperature(found.logits, self._val.labels),
             display_scale=found.display_scale,
@@ -206,8 +206,10 @@ class ClassifierTask:
         writer.add_scalar("val/cam_hit", found.cam_hit, epoch)
         if epoch % config.confusion_every == 0:
             predicted = found.logits.argmax(axis=1)
-            counts = confusion_matrix(self._val.labels, predicted, labels=range(len(CT_CLASSES)))
-            picture = draw_confusion(counts, CT_CLASSES)
+            counts = confusion_matrix(
+                self._val.labels, predicted, labels=range(len(class_table().ct))
+            )
+            picture = draw_confusion(counts, class_table().ct)
             writer.add_image("val/confusion", picture, epoch, dataformats="HWC")
 
 
@@ -265,7 +267,7 @@ def map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
 
 
 def _class_weights(labels: NDArray[np.int64], power: float) -> Tensor:
-    counts = np.bincount(labels, minlength=len(CT_CLASSES)).astype(np.float64)
+    counts = np.bincount(labels, minlength=len(class_table().ct)).astype(np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
     # Mean 1 over images, so that the loss keeps its scale.
     return torch.from_numpy(weights * counts.sum() / (weights * counts).sum()).float()

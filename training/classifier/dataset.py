@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.classes import class_table
 from inspection.lot.labels import class_of, read_label
-from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, ImageRef, Rect
+from inspection.records import ImageRef, Rect
 from training.classifier.config import CnnConfig
 from training.data.image_cache import ImageCache, PreparedImage
 from training.data.labelled import scan_lots
@@ -25,7 +26,7 @@ from training.data.transforms import (
 from training.loop.distributed import Processes
 from training.loop.prefetch import prefetch
 
-DEFECT_INDICES = tuple(CT_CLASSES.index(name) for name in CT_DEFECT_CLASSES)
+DEFECT_INDICES = tuple(class_table().ct.index(name) for name in class_table().ct_defects)
 MIN_CROP_PIXELS = 8
 """A crop that shows less of a defect than this counts as normal."""
 
@@ -38,7 +39,7 @@ class Slice:
     ----------
     ref : the image
     battery : type and number: what must not be on two sides of a split
-    label : index into ``CT_CLASSES``
+    label : index into the table's classes of CT
     roi : the label's (width, height), as the station takes it
     polygons : defects, (n, 2) float32 in source pixels
     """
@@ -70,11 +71,11 @@ def read_slices(lots: Sequence[Path]) -> list[Slice]:
                 continue
             label = read_label(ref.label_path)
             name = class_of(label, "ct")
-            if name not in CT_CLASSES:
+            if name not in class_table().ct:
                 continue
             polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
             owner = f"{item.name}/{ref.battery_type}/{item.battery.ct_id}"
-            slices.append(Slice(ref, owner, CT_CLASSES.index(name), label.roi, polygons))
+            slices.append(Slice(ref, owner, class_table().ct.index(name), label.roi, polygons))
     return slices
 
 
@@ -124,7 +125,7 @@ class Batch:
     Parameters
     ----------
     inputs : (B, C, H, W) float32, normalised
-    labels : (B,) indices into ``CT_CLASSES``
+    labels : (B,) indices into the table's classes of CT
     heat : (B, 3, h, w) float32 in [0, 1], the maps wanted of the defect classes
     shares : into how many such parts the batch is divided
     """
@@ -225,8 +226,10 @@ class SliceBatches:
         moved = [polygon - np.float32((left, top)) for polygon in polygons]
         label = self._images.slices[index].label
         if label in DEFECT_INDICES and draw_mask(moved, (side, side)).sum() < MIN_CROP_PIXELS:
-            battery_type = CT_CLASSES[label].split("_")[0]
-            label, moved = CT_CLASSES.index(f"{battery_type}_normal"), []
+            table = class_table()
+            battery_type = table.rows[table.ct[label]].battery_type
+            normal = table.class_of(None, "ct", battery_type)
+            label, moved = table.ct.index(normal or table.ct[label]), []
         return self._row(part, moved, label)
 
     def _row(self, pixels: NDArray[np.uint8], polygons: Sequence[Polygon], label: int) -> _Row:

@@ -129,11 +129,6 @@ def both_kinds(examples: Iterable[Example]) -> bool:
     return len({example.is_defect for example in examples}) == 2
 
 
-def kind_of_class(name: str) -> str:
-    """Return ``porosity`` for ``cell_porosity`` and the like."""
-    return name.removeprefix("cell_").removeprefix("module_")
-
-
 def reduced(pixels: Pixels, max_pixels: int) -> Pixels:
     """Return a picture of at most about so many pixels."""
     height, width = pixels.shape[:2]

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from inspection.atomic import write_atomic
+from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES, Modality
+from inspection.records import Modality
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
-RGB_CLASSES = ("normal", *RGB_DEFECT_TYPES)
+RGB_CLASSES = ("normal", *class_table().rgb_defects)
 FORMAT_LINE = "# battery split 1"
 _ID, _LOT, _COLUMNS = "# id ", "# lot ", "# path\tlabel\tbattery\tlot"
 
@@ -36,7 +37,7 @@ class SplitRow(NamedTuple):
     Parameters
     ----------
     path : the image, below the lot folder that was asked for
-    label : one of ``CT_CLASSES`` or ``RGB_CLASSES``
+    label : one of the table's classes of CT or ``RGB_CLASSES``
     battery : what is never in two parts; unique over all lots of the split
     lot : name of its lot, a key of ``SplitFiles.lots``
     """
@@ -49,7 +50,7 @@ class SplitRow(NamedTuple):
     @property
     def modality(self) -> Modality:
         """``ct`` or ``rgb``, as the label says: the two have no label in common."""
-        return "ct" if self.label in CT_CLASSES else "rgb"
+        return "ct" if self.label in class_table().ct else "rgb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def _row(line: str, lots: Mapping[str, str], path: Path, number: int) -> _Stored
         problem = f"{len(fields)} / {len(_StoredRow._fields)}"
         raise ConfigError("split_line_columns", file=path.name, line=number, columns=problem)
     row = _StoredRow(*fields)
-    if row.label not in CT_CLASSES and row.label not in RGB_CLASSES:
+    if row.label not in class_table().ct and row.label not in RGB_CLASSES:
         raise ConfigError("split_line_label", file=path.name, line=number, label=row.label)
     if row.lot not in lots:
         raise ConfigError("split_line_lot", file=path.name, line=number, lot=row.lot)

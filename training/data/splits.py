@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.records import CT_CLASSES
 from training.data.shares import Split
 from training.data.split_files import PARTS, Part
 
@@ -109,7 +109,7 @@ def split_batteries(
     """
     classes: dict[str, set[str]] = {}
     for item in slices:
-        classes.setdefault(item.battery, set()).add(CT_CLASSES[item.label])
+        classes.setdefault(item.battery, set()).add(class_table().ct[item.label])
     dealt = deal([classes], split, seed)
     train, val, test = ([s for s in slices if dealt[s.battery] == part] for part in PARTS)
     if not train or (split.val > 0 and not val):

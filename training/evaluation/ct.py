@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.agreement.overlap import Located, LocatedImage, locate, summarise
+from inspection.classes import class_table
 from inspection.comparison.bootstrap import ClusterBootstrap, Interval
 from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle
-from inspection.records import CT_CLASSES
 from training.evaluation.config import EvaluationConfig
 from training.evaluation.judge import JudgedImage
 from training.evaluation.metrics import (
@@ -28,8 +28,10 @@ from training.evaluation.metrics import (
 
 def probabilities_of(images: Sequence[JudgedImage]) -> NDArray[np.float64]:
     """Return (N, 5) class probabilities."""
-    rows = [[image.probabilities[name] for name in CT_CLASSES] for image in images]
-    return np.array(rows, np.float64).reshape(-1, len(CT_CLASSES))
+    names = class_table().ct
+    # A model that was trained before a class was added gives it no probability.
+    rows = [[image.probabilities.get(name, 0.0) for name in names] for image in images]
+    return np.array(rows, np.float64).reshape(-1, len(names))
 
 
 def ct_figures(
@@ -46,11 +48,13 @@ def ct_figures(
     ConfigError
         If no slice has a known class.
     """
-    known = [image for image in images if image.truth.name in CT_CLASSES and not image.error]
+    table = class_table()
+    types = [table.rows[name].battery_type for name in table.ct]
+    known = [image for image in images if image.truth.name in table.ct and not image.error]
     if not known:
         raise ConfigError("no_labelled_slices", lot=lot)
     probabilities = probabilities_of(known)
-    labels = np.array([CT_CLASSES.index(i.truth.name or "") for i in known], np.int64)
+    labels = np.array([table.ct.index(i.truth.name or "") for i in known], np.int64)
     predicted = probabilities.argmax(axis=1)
     scores = np.array([image.score for image in known], np.float64)
     is_defect = np.array([image.truth.is_defect for image in known], bool)
@@ -61,7 +65,7 @@ def ct_figures(
         for image, label, guess in zip(known, labels, predicted, strict=True)
         if image.truth.is_defect and label == guess and image.peak_hit is not None
     ]
-    classes = resamples.class_f1(labels, predicted, len(CT_CLASSES))
+    classes = resamples.class_f1(labels, predicted, len(table.ct))
     return {
         "model": bundle.manifest.name,
         "sha256": bundle.sha256,
@@ -74,16 +78,16 @@ def ct_figures(
         "defect": decision_rates(called, is_defect) | ranking_figures(scores, is_defect),
         "macro_f1_per_axis": _macro_f1_per([i.ref.axis or "-" for i in known], labels, predicted),
         "macro_f1_per_type": _macro_f1_per(
-            [CT_CLASSES[label].split("_")[0] for label in labels], labels, predicted
+            [types[label] or "-" for label in labels], labels, predicted
         ),
         "cam_hit_rate": float(np.mean(hits)) if hits else None,
         "cam_images": len(hits),
-        "classes_absent": [n for i, n in enumerate(CT_CLASSES) if not (labels == i).any()],
+        "classes_absent": [n for i, n in enumerate(table.ct) if not (labels == i).any()],
         "calibration": _calibration(probabilities, labels, bundle.manifest.temperature, config),
         "localisation": localisation(known, resamples, config.localisation.iou),
         "intervals": {
-            "macro_f1": as_json(resamples.macro_f1(labels, predicted, len(CT_CLASSES))),
-            "classes": {name: as_json(classes[i]) for i, name in enumerate(CT_CLASSES)},
+            "macro_f1": as_json(resamples.macro_f1(labels, predicted, len(table.ct))),
+            "classes": {name: as_json(classes[i]) for i, name in enumerate(table.ct)},
             **decision_intervals(resamples, called, is_defect, scores),
         },
     }

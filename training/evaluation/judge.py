@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from inspection.classes import class_table
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
 from inspection.images.decode_ahead import DecodeAhead
@@ -19,7 +20,7 @@ from inspection.messages import Message
 from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, Prediction
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Battery, ImageRef, Modality
+from inspection.records import MODALITIES, Battery, ImageRef, Modality
 from inspection.results import Box, ImageResult, Peak, Verdict
 from inspection.systems.ensemble.channel import ChannelModel
 from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
@@ -254,7 +255,8 @@ def judged_image(
 def battery_truth(truths: Sequence[ImageTruth], battery: Battery) -> Truth | None:
     """Return where a battery is defective; None where a missing label may hide a defect."""
     defects = {t.name for t in truths if t.is_defect}
-    internal, external = bool(defects & {*CT_DEFECT_CLASSES}), bool(defects & {*RGB_DEFECT_TYPES})
+    table = class_table()
+    internal, external = (bool(defects & {*table.defects(m)}) for m in MODALITIES)
     if internal or external:
         return "both" if internal and external else "internal" if internal else "external"
     known = bool(truths) and all(t.name is not None for t in truths) and not battery.lost

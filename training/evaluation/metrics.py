@@ -19,8 +19,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from inspection.classes import class_table
 from inspection.images.heatmaps import crop_to_content, peak_of
-from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES, Rect
+from inspection.records import Rect
 from inspection.results import Peak
 
 Probabilities = NDArray[np.floating]
@@ -28,7 +29,7 @@ Labels = NDArray[np.int64]
 
 HIT_MARGIN = 8.0
 """A peak this near a label polygon, in source pixels, still points at it."""
-DEFECT_INDICES = np.array([CT_CLASSES.index(name) for name in CT_DEFECT_CLASSES])
+DEFECT_INDICES = np.array([class_table().ct.index(name) for name in class_table().ct_defects])
 
 
 def classification_figures(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def classification_figures(labels: Labels, probabilities: Probabilities) -> dict
 
     Parameters
     ----------
-    labels : (N,) indices into ``CT_CLASSES``
+    labels : (N,) indices into the table's classes of CT
     probabilities : (N, 5)
     """
     predicted = probabilities.argmax(axis=1)
@@ -52,7 +53,7 @@ def classification_figures(labels: Labels, probabilities: Probabilities) -> dict
         "accuracy": float(accuracy_score(labels, predicted)),
         "auroc": float(roc_auc_score(defect, scores)) if 0 < defect.sum() < len(defect) else None,
         "classes": {
-            CT_CLASSES[index]: {
+            class_table().ct[index]: {
                 "precision": float(precision[row]),
                 "recall": float(recall[row]),
                 "f1": float(f1[row]),
@@ -61,8 +62,10 @@ def classification_figures(labels: Labels, probabilities: Probabilities) -> dict
             for row, index in enumerate(present)
         },
         "confusion": {
-            "labels": list(CT_CLASSES),
-            "rows": confusion_matrix(labels, predicted, labels=range(len(CT_CLASSES))).tolist(),
+            "labels": list(class_table().ct),
+            "rows": confusion_matrix(
+                labels, predicted, labels=range(len(class_table().ct))
+            ).tolist(),
         },
     }
 
@@ -148,7 +151,7 @@ def calibrate_temperature(logits: NDArray[np.floating], labels: Labels) -> float
     Parameters
     ----------
     logits : (N, 5)
-    labels : (N,) indices into ``CT_CLASSES``
+    labels : (N,) indices into the table's classes of CT
 
     References
     ----------

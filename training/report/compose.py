@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from inspection.classes import class_table
 from inspection.messages import Language
-from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES
 from inspection.report.view import Figure, Label, Tone
 from inspection.report.words import NONE, moment, number
 from inspection.results import Kind
@@ -147,7 +147,8 @@ def _classes(evaluation: Evaluation, words: Words) -> Table:
             key = f"rgb_{image.truth.name}" if slot == "rgb_ae" else image.truth.name
             images[key] += 1
             batteries.setdefault(key, set()).add(image.battery)
-    names = [*CT_CLASSES, *(f"rgb_{name}" for name in ("normal", *RGB_DEFECT_TYPES))]
+    table = class_table()
+    names = [*table.ct, *(f"rgb_{name}" for name in ("normal", *table.rgb_defects))]
     rows = tuple(
         (
             words("class_rgb", name=words.defect(name.removeprefix("rgb_")))

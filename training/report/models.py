@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inspection.classes import class_table
 from inspection.modelstore.bundle import Slot
-from inspection.records import CT_CLASSES
 from inspection.report.words import NONE
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.judge import JudgedImage
@@ -71,7 +71,9 @@ def _classifier(found: Mapping[str, Any], words: Words) -> list[Table]:
             three(row["recall"]),
             str(row["images"]),
         )
-        for name, row in ((n, found["classes"][n]) for n in CT_CLASSES if n in found["classes"])
+        for name, row in (
+            (n, found["classes"][n]) for n in class_table().ct if n in found["classes"]
+        )
     )
     class_head = ("class", "f1", "interval", "precision", "recall", "images")
     return [

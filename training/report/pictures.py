@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from inspection.records import CT_CLASSES
+from inspection.classes import class_table
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.judge import JudgedImage
 
@@ -61,7 +61,7 @@ def _confusion(rows: Sequence[Sequence[int]]) -> bytes:
         text = f"{int(counts[row, column])}"
         axes.text(column, row, text, ha="center", va="center", fontsize=9,
                   color="white" if share > 0.55 else INK)  # fmt: skip
-    names = [name.replace("_", "\n", 1).replace("_", " ") for name in CT_CLASSES]
+    names = [name.replace("_", "\n", 1).replace("_", " ") for name in class_table().ct]
     axes.set_xticks(range(len(names)), names, fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set_xlabel("predicted")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import ConfigError
+from inspection.records import MODALITIES
 from inspection.systems.vlg.config import load_vlg_config
 from training.data.examples import Example, both_kinds, read_examples
 from training.loop.checkpoints import identity_of
@@ -30,7 +31,7 @@ from training.vlg.network import (
     scaled,
     write_network,
 )
-from training.vlg.text import MODALITIES, Captions
+from training.vlg.text import Captions
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

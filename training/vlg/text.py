@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import BertTokenizerFast
 
-from inspection.records import Modality
+from inspection.classes import class_table
+from inspection.records import MODALITIES, Modality
 from inspection.systems.vlg.boxes import caption_of, spans_of
 from inspection.systems.vlg.config import VlgConfig
-from training.data.examples import kind_of_class
 from training.vlg.config import CaptionConfig
-
-MODALITIES: tuple[Modality, Modality] = ("ct", "rgb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Captions:
     def __init__(self, queries: VlgConfig, tokenizer: BertTokenizerFast) -> None:
         self._queries, self._tokenizer = queries, tokenizer
         self._kinds = {
-            phrase: kind_of_class(name)
+            phrase: class_table().rows[name].kind or name
             for modality in MODALITIES
             for phrase, name in queries.defect_types(modality, None).items()
         }

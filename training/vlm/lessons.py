@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inspection.classes import class_table
 from inspection.messages import Language
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Modality
+from inspection.records import Modality
 from inspection.systems.vlm.config import Prompts
 from training.data.examples import Example
 from training.data.transforms import Pixels
@@ -127,7 +128,7 @@ class Teacher:
         }
         self.confidences = [_one(tokenizer, str(number)) for number in CONFIDENCES]
         self.normal, self.defect = (_one(tokenizer, word) for word in ("normal", "defect"))
-        names = ("null", *CT_DEFECT_CLASSES, *RGB_DEFECT_TYPES)
+        names = ("null", *class_table().all_defects)
         self._verdicts = {self.normal, self.defect, *(_one(tokenizer, name) for name in names)}
 
     def _question(self, prompt: str) -> tuple[list[int], list[int]]:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import convnext_tiny, resnet18, resnet50
 
-from inspection.records import CT_CLASSES
+from inspection.classes import class_table
 
 Backbone = Literal["resnet18", "resnet50", "convnext_tiny"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
@@ -45,6 +45,7 @@ class CtClassifier(nn.Module):
     output_stride : input pixels per feature cell: 32 as published, or 16, for ResNets, with the
         last stage's stride removed, which places thin defects twice as finely
     backbone : which network
+    classes : how many it tells apart; by default those of the class table
 
     Raises
     ------
@@ -53,7 +54,11 @@ class CtClassifier(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int = 1, output_stride: int = 32, backbone: Backbone = "resnet18"
+        self,
+        in_channels: int = 1,
+        output_stride: int = 32,
+        backbone: Backbone = "resnet18",
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         check_architecture(backbone, output_stride)
@@ -61,7 +66,7 @@ class CtClassifier(nn.Module):
             features = self._add_convnext(in_channels)
         else:
             features = self._add_resnet(backbone, in_channels, output_stride)
-        self.fc = nn.Linear(features, len(CT_CLASSES))
+        self.fc = nn.Linear(features, classes or len(class_table().ct))
 
     def _add_resnet(self, backbone: Backbone, in_channels: int, output_stride: int) -> int:
         net = resnet18(weights=None) if backbone == "resnet18" else resnet50(weights=None)
@@ -143,7 +148,9 @@ def check_architecture(backbone: str, output_stride: int) -> None:
         raise ValueError("convnext_tiny has output_stride 32 only")
 
 
-def build_classifier(architecture: Mapping[str, str | int | float | bool]) -> CtClassifier:
+def build_classifier(
+    architecture: Mapping[str, str | int | float | bool], classes: int | None = None
+) -> CtClassifier:
     """Return an untrained classifier from a manifest's or a configuration's architecture.
 
     Raises
@@ -158,4 +165,4 @@ def build_classifier(architecture: Mapping[str, str | int | float | bool]) -> Ct
     if backbone is None:
         raise ValueError(f"unknown backbone {architecture['backbone']}")
     stride = int(architecture["output_stride"])
-    return CtClassifier(int(architecture["in_channels"]), stride, backbone)
+    return CtClassifier(int(architecture["in_channels"]), stride, backbone, classes)

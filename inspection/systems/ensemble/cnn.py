@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inspection.classes import class_table
 from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import MANIFEST_NAME, Bundle
-from inspection.records import CT_CLASSES, CT_DEFECT_CLASSES
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
 from inspection.systems.ensemble.detectors import Detection
@@ -128,10 +128,14 @@ class CnnPredictor:
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
         manifest = bundle.manifest
-        if tuple(manifest.labels) != CT_CLASSES:
-            raise _misfit(bundle, "labels", f"expected {', '.join(CT_CLASSES)}")
+        known = class_table().ct
+        # A model need not know a class that was added after its training, but its outputs have
+        # to be in the table's order: the trainer reads them by place.
+        ordered = tuple(name for name in known if name in manifest.labels)
+        if tuple(manifest.labels) != ordered or not {*ordered} & {*class_table().ct_defects}:
+            raise _misfit(bundle, "labels", f"expected {', '.join(known)}")
         try:
-            self.model = build_classifier(manifest.architecture)
+            self.model = build_classifier(manifest.architecture, len(manifest.labels))
         except (TypeError, ValueError) as error:
             raise _misfit(bundle, "architecture", str(error)) from error
         try:
@@ -197,7 +201,8 @@ class CnnPredictor:
         found = []
         for row, heat in zip(output.probabilities, self.anomaly_maps(output), strict=True):
             by_label = {label: float(p) for label, p in zip(self.labels, row, strict=True)}
-            score = min(1.0, sum(by_label[name] for name in CT_DEFECT_CLASSES))
+            defects = class_table().ct_defects
+            score = min(1.0, sum(by_label.get(name, 0.0) for name in defects))
             label = max(by_label, key=by_label.__getitem__)
             found.append(Detection(heat, label, by_label, score))
         return found
@@ -208,7 +213,8 @@ class CnnPredictor:
         It is the predicted class's where that is a defect, else the likeliest defect's: on a
         good part that map is dark, while the map of a normal class is bright everywhere.
         """
-        defects = [self.labels.index(name) for name in CT_DEFECT_CLASSES]
+        known = class_table().ct_defects
+        defects = [index for index, name in enumerate(self.labels) if name in known]
         likeliest = np.asarray(defects)[output.probabilities[:, defects].argmax(axis=1)]
         maps: NDArray[np.float32] = output.maps[np.arange(len(likeliest)), likeliest]
         return maps

@@ -6,20 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from inspection.classes import class_table
 from inspection.config import InspectorConfig
-from inspection.messages import Message
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, Modality
+from inspection.messages import Message, wordings
+from inspection.records import Modality
 from inspection.results import ChannelState, ImageResult, SliceRun
 from inspection.systems.ensemble.stacks import holes, is_judged, judged, score_of, segments
 
 NAMED_FAILURES = 5
 """Unjudged images that a verdict names one by one; the rest are counted."""
-
-_RUN_CODES = {
-    "cell_porosity": "fusion_ct_cell_porosity",
-    "module_porosity": "fusion_ct_module_porosity",
-    "module_resin_overflow": "fusion_ct_module_resin_overflow",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +131,7 @@ def rgb_evidence(
         state = "uncertain"
         worst |= {"score": score_of(ranked[0]), "count": len(top), "mean": score}
         reasons.append(Message(code="fusion_rgb_lone_view", params=worst))
-    named = [image.pred_label for image in top if image.pred_label in RGB_DEFECT_TYPES]
+    named = [image.pred_label for image in top if image.pred_label in class_table().rgb_defects]
     return ChannelEvidence(
         state=state,
         prob=ae_score_from(score, threshold),
@@ -174,7 +169,8 @@ def ae_score_from(score: float, threshold: float) -> float:
 def _slice_run(run: Sequence[ImageResult], min_run: int) -> SliceRun:
     scores = [score_of(image) for image in run]
     totals = {
-        name: sum(image.probabilities.get(name, 0.0) for image in run) for name in CT_DEFECT_CLASSES
+        name: sum(image.probabilities.get(name, 0.0) for image in run)
+        for name in class_table().ct_defects
     }
     windows = (scores[n : n + min_run] for n in range(len(scores) - min_run + 1))
     return SliceRun(
@@ -203,10 +199,17 @@ def _common_level(stretches: Sequence[Sequence[ImageResult]], min_run: int) -> f
 
 def _run_reason(run: SliceRun) -> Message:
     slices = f"{run.axis or ''} {run.first}–{run.last}".strip()
-    return Message(
-        code=_RUN_CODES[run.defect_type],
-        params={"slices": slices, "length": run.length, "score": run.score},
-    )
+    params: dict[str, str | int | float] = {
+        "slices": slices,
+        "length": run.length,
+        "score": run.score,
+    }
+    code = f"fusion_ct_{run.defect_type}"
+    if code not in wordings():
+        # A class that was added to the table has no sentence of its own: its names are told.
+        code, name = "fusion_ct_run", class_table().rows[run.defect_type].name
+        params |= {"name_en": name["en"], "name_ko": name["ko"]}
+    return Message(code=code, params=params)
 
 
 def _lone_hits(hits: Sequence[ImageResult], min_run: int) -> tuple[Message, ...]:

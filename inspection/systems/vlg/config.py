@@ -6,19 +6,16 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from inspection.classes import ClassTable, Phrase, class_table
 from inspection.config import Config, Fraction, load_config
 from inspection.paths import config_path
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES, BatteryType, Modality
+from inspection.records import MODALITIES, BatteryType, Modality
 
-# A full stop ends a phrase in a caption, and a question mark too. At most one token comes of a
-# character, so a phrase of this length fits into a caption whatever the vocabulary.
-Phrase = Annotated[str, Field(pattern=r"^[a-z]+([ -][a-z]+)*$", max_length=60)]
 Side = Annotated[int, Field(ge=64, le=4096)]
-_DEFECT_TYPES: dict[Modality, tuple[str, ...]] = {"ct": CT_DEFECT_CLASSES, "rgb": RGB_DEFECT_TYPES}
 
 
 class VlgLimits(Config):
@@ -94,6 +91,23 @@ class Query(Config):
     defect_type: Annotated[dict[BatteryType | Literal["unknown"], str], Field(min_length=1)]
 
 
+def queries_of(table: ClassTable, modality: Modality) -> list[Query]:
+    """Return what the class table has the VLG look for in a modality's images."""
+    queries = []
+    for names in table.kinds.values():
+        rows = [(name, table.rows[name]) for name in names]
+        phrases = dict.fromkeys(phrase for _, row in rows for phrase in row.phrases)
+        if not phrases or rows[0][1].modality != modality:
+            continue
+        # A battery whose name says nothing of its type has the kind's first class.
+        types: dict[BatteryType | Literal["unknown"], str] = {"unknown": names[0]}
+        for name, row in reversed(rows):
+            either = (row.battery_type,) if row.battery_type else get_args(BatteryType)
+            types |= dict.fromkeys(either, name)
+        queries.append(Query(phrases=list(phrases), defect_type=types))
+    return queries
+
+
 class VlgConfig(Config):
     """The VLG's settings.
 
@@ -101,13 +115,14 @@ class VlgConfig(Config):
     ----------
     version : of the queries
     limits : which boxes count
-    queries : what to look for, by modality
+    queries : what to look for, by modality; by default the phrases of the class table
     """
 
     version: int = Field(ge=1)
     limits: VlgLimits
-    queries: Annotated[dict[Modality, Annotated[list[Query], Field(min_length=1)]],
-                       Field(min_length=2)]  # fmt: skip
+    queries: Annotated[
+        dict[Modality, Annotated[list[Query], Field(min_length=1)]], Field(min_length=2)
+    ] = Field(default_factory=lambda: {m: queries_of(class_table(), m) for m in MODALITIES})
 
     @model_validator(mode="after")
     def _clear(self) -> Self:
@@ -117,7 +132,7 @@ class VlgConfig(Config):
             if twice is not None:
                 raise ValueError(f"the phrase {twice!r} stands for two defects")
             for name in (name for query in queries for name in query.defect_type.values()):
-                if name not in _DEFECT_TYPES[modality]:
+                if name not in class_table().defects(modality):
                     raise ValueError(f"{name!r} is no defect type of {modality}")
         return self
 

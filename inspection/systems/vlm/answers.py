@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from inspection.classes import class_table
 from inspection.records import BatteryType, Modality
 from inspection.results import Box, Judgement, VlmImage, VlmResult
 from inspection.systems.vlm.boxes import BoxFrame, boxes_of
@@ -19,9 +20,8 @@ from inspection.systems.vlm.json_in_text import Fragment, find_json, texts_in
 from inspection.systems.vlm.words import (
     JUDGEMENT_WORDS,
     NO_TYPE,
-    NORMAL_TYPES,
     claims_of,
-    defect_types_of,
+    is_normal_type,
     type_of,
 )
 
@@ -175,7 +175,7 @@ def _names_defect(item: dict[str, Any]) -> bool:
 def _said_in(item: dict[str, Any], frame: BoxFrame, battery_type: BatteryType | None) -> _Said:
     judgements = [_judgement(item[key]) for key in _KEYS["judgement"] if key in item]
     names = [name for name in _type_values(item) if name.strip().lower() not in NO_TYPE]
-    normal = [name for name in names if name.strip().lower() in NORMAL_TYPES]
+    normal = [name for name in names if is_normal_type(name)]
     found = [type_of(name, battery_type) for name in names if name not in normal]
     boxes, claimed = boxes_of(_first(item, "bboxes"), frame)
     explanation = _first(item, "explanation")
@@ -238,7 +238,7 @@ def _weigh(said: Sequence[_Said], modality: Modality, form: Form) -> Answer:
     """Bring the statements of an answer together; whatever does not fit makes it ``review``."""
     judgements = {s.judgement for s in said if s.judgement is not None}
     types = list(dict.fromkeys(t for s in said for t in s.types))
-    foreign = [t for t in types if t not in defect_types_of(modality)]
+    foreign = [t for t in types if t not in class_table().defects(modality)]
     boxes = tuple(dict.fromkeys(box for s in said for box in s.boxes))
     claimed = bool(types) or any(s.unknown_type or s.box_claimed for s in said)
     confidences = [s.confidence for s in said if s.confidence is not None]

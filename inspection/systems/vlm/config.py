@@ -9,12 +9,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from inspection.config import Config, DefectClass, Positive, Words, load_classes, load_config
+from inspection.classes import ClassTable, class_table
+from inspection.config import Config, Positive, Words, load_config
 from inspection.messages import Language
 from inspection.modelstore.vlm_folder import BoxScale
 from inspection.paths import config_path
 from inspection.records import Modality
-from inspection.systems.vlm.words import defect_types_of
 
 Pixels = Annotated[int, Field(ge=56 * 56, le=16_777_216)]
 PerModality = Annotated[dict[Modality, Words], Field(min_length=2)]
@@ -122,14 +122,15 @@ class Prompts:
         self,
         config: VlmConfig,
         scale: BoxScale,
-        classes: dict[str, DefectClass] | None = None,
+        classes: ClassTable | None = None,
     ) -> None:
-        table = load_classes() if classes is None else classes
+        table = classes or class_table()
         box = config.boxes["pixels" if scale == "input_pixels" else "thousandths"]
         self._texts: dict[tuple[Modality, Language], str] = {
             (modality, language): template.format(
                 classes="\n".join(
-                    f"- {name}: {table[name].name[language]}" for name in defect_types_of(modality)
+                    f"- {name}: {table.rows[name].name[language]}"
+                    for name in table.defects(modality)
                 ),
                 box=box[language],
             ).strip()

@@ -7,9 +7,12 @@ What is left unclear is a doubt, and a doubt is never ``normal``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from inspection.records import CT_CLASSES, RGB_DEFECT_TYPES, BatteryType, Modality
+from inspection.classes import ClassTable, class_table
+from inspection.records import BatteryType
 from inspection.results import Judgement
 
 JUDGEMENT_WORDS: dict[str, Judgement] = {
@@ -35,21 +38,9 @@ NO_TYPE = frozenset(
     {"", "-", "none", "null", "nil", "n/a", "na", "no", "no defect", "no defects", "없음",
      "해당 없음", "결함 없음"}
 )  # fmt: skip
-NORMAL_TYPES = frozenset(
-    {"normal", "ok", "cell_normal", "module_normal", "cell normal", "module normal",
-     "정상", "셀 정상", "모듈 정상"}
-)  # fmt: skip
+NORMAL_TYPES = frozenset({"normal", "ok", "정상"})
+"""Beside the names of the table's own normal classes, see `is_normal_type`."""
 
-# Each is a kind of defect; porosity has a class per battery type.
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("resin_overflow", re.compile(r"resin.{0,3}over.?flow|overflow(?:ing|ed)?.{0,4}resin|"
-                                  r"excess(?:ive)? resin|(?:수지|레진).{0,3}(?:넘침|과다|흘러)")),
-    ("porosity", re.compile(r"poros\w*|\bpores?\b|\bvoids?\b|\bgas bubbles?\b|기공|공극|기포")),
-    ("pollution", re.compile(r"pollut\w*|contaminat\w*|\bstain(?:s|ed)?\b|\bdirt(?:y)?\b|\bdust\b|"
-                             r"fingerprints?|오염|얼룩|이물|지문|먼지")),
-    ("damaged", re.compile(r"\bdamaged?\b|\bdents?\b|\bdented\b|scratch(?:es|ed)?\b|\btears?\b|"
-                           r"\btorn\b|\bcrack(?:s|ed)?\b|손상|찍힘|긁힘|긁힌|찢김|찢어|파손|균열")),
-)  # fmt: skip
 # Trouble that is none of the classes, and no state of a normal battery either.
 _TROUBLE = (
     r"(?:swelling|swollen|swells?|bulg(?:es?|ing|ed)|leak(?:s|ed|ing|age)?|deform(?:ed|ations?)|"
@@ -60,18 +51,11 @@ _GENERAL = (
     r"(?:defects?|defective|flaws?|anomal(?:y|ies|ous)|abnormal\w*|faults?|faulty|damages?|"
     r"irregularit(?:y|ies))"
 )
-_SPECIFIC = (
-    r"(?:porosity|pores?|voids?|resin overflow|overflow|pollution|contamination|stains?|dirt|dust|"
-    rf"fingerprints?|dents?|scratch(?:es)?|tears?|cracks?|{_TROUBLE})"
-)
 _FILLER = (
     r"(?:visible|internal|external|surface|structural|any|of|signs?|evidence|indications?|traces?|"
     r"detectable|or|and|nor|other|the|such as)"
 )
 _KO_DEFECT = r"(?:결함|불량|손상|이상|문제|하자)"
-_KO_SPECIFIC = (
-    rf"(?:기공|공극|기포|수지 ?넘침|오염|얼룩|이물|찍힘|긁힘|찢김|균열|{_KO_TROUBLE}(?:음|짐|림)?)"
-)
 _KO_NONE = r"(?:없|발견되지 ?않|보이지 ?않|관찰되지 ?않|검출되지 ?않|확인되지 ?않|존재하지 ?않)"
 
 _DOUBTS = re.compile(
@@ -86,26 +70,6 @@ _NOT_NORMAL = re.compile(
     r"\b(?:not|isn't|is not|neither|never|no longer)(?: \w+)? (?:normal|ok|good|acceptable)\b|"
     r"비정상|정상(?:이|은|적이지|적이|으로)? ?(?:보이지 ?)?(?:아니|아닙|아님|않)"
 )
-_DENIALS = (
-    re.compile(
-        rf"\b(?:no|without|free (?:of|from)|zero|absence of|lack of|"
-        rf"(?:not|n't|never) (?:see|find|detect|observe|show|contain|have|exhibit|reveal)(?: any)?)"
-        rf"(?:,? {_FILLER}|,? {_SPECIFIC}){{0,8}}?,? {_GENERAL}"
-        rf"(?:,? (?:or|and|nor|of|{_GENERAL}|{_SPECIFIC})\b){{0,8}}"
-    ),
-    re.compile(rf"\b{_GENERAL}(?:[- ]free|(?: \w+)? (?:is|are|was|were) not \w+)"),
-    re.compile(rf"{_KO_DEFECT}(?:나|,|및|은|는|이|가|도|으로| |{_KO_SPECIFIC}|{_KO_DEFECT}|"
-               rf"할 만한|점|부위|징후|의){{0,20}}{_KO_NONE}"),
-)  # fmt: skip
-_SPECIFIC_DENIALS = (
-    re.compile(
-        rf"\b(?:no|without|free (?:of|from))(?:,? {_FILLER}){{0,4}}?,? {_SPECIFIC}"
-        rf"(?:,? (?:or|and|nor|{_SPECIFIC})\b){{0,8}}"
-    ),
-    re.compile(
-        rf"{_KO_SPECIFIC}(?:나|,|및|은|는|이|가|도|으로| |{_KO_SPECIFIC}){{0,20}}{_KO_NONE}"
-    ),
-)
 _NORMAL = re.compile(
     r"\b(?:is|are|was|looks?|appears?|seems?|judged|considered|classified as|as|judge?ment|verdict|"
     r"result|status)(?: to be| completely| entirely| a| an)?[ :]+"
@@ -118,6 +82,47 @@ _NEGATIONS = re.compile(
     r"\b(?:no|not|never|none|neither|nor|without|cannot|free|absence|lack)\b|n't\b|"
     r"없|않|아니|아닙|아님|못"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What depends on the class table.
+
+    Parameters
+    ----------
+    kinds : how prose names each kind of defect
+    denials : "no defects": they make a text say normal
+    specific : "no pores": they only take the word's weight away
+    """
+
+    kinds: Mapping[str, re.Pattern[str]]
+    denials: tuple[re.Pattern[str], ...]
+    specific: tuple[re.Pattern[str], ...]
+
+
+@cache
+def _patterns(table: ClassTable) -> _Patterns:
+    nouns = rf"(?:{table.nouns('en')}|{_TROUBLE})"
+    ko_nouns = rf"(?:{table.nouns('ko')}|{_KO_TROUBLE}(?:음|짐|림)?)"
+    denials = (
+        rf"\b(?:no|without|free (?:of|from)|zero|absence of|lack of|"
+        rf"(?:not|n't|never) (?:see|find|detect|observe|show|contain|have|exhibit|reveal)(?: any)?)"
+        rf"(?:,? {_FILLER}|,? {nouns}){{0,8}}?,? {_GENERAL}"
+        rf"(?:,? (?:or|and|nor|of|{_GENERAL}|{nouns})\b){{0,8}}",
+        rf"\b{_GENERAL}(?:[- ]free|(?: \w+)? (?:is|are|was|were) not \w+)",
+        rf"{_KO_DEFECT}(?:나|,|및|은|는|이|가|도|으로| |{ko_nouns}|{_KO_DEFECT}|"
+        rf"할 만한|점|부위|징후|의){{0,20}}{_KO_NONE}",
+    )
+    specific = (
+        rf"\b(?:no|without|free (?:of|from))(?:,? {_FILLER}){{0,4}}?,? {nouns}"
+        rf"(?:,? (?:or|and|nor|{nouns})\b){{0,8}}",
+        rf"{ko_nouns}(?:나|,|및|은|는|이|가|도|으로| |{ko_nouns}){{0,20}}{_KO_NONE}",
+    )
+    return _Patterns(
+        {kind: re.compile(table.words(kind)) for kind in table.kinds},
+        tuple(map(re.compile, denials)),
+        tuple(map(re.compile, specific)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +152,14 @@ def claims_of(text: str) -> Claims:
     doubt = _DOUBTS.search(left) is not None
     left, not_normal = _NOT_NORMAL.subn(" ", left)
     denied = 0
-    for pattern in _DENIALS:
+    patterns = _patterns(class_table())
+    for pattern in patterns.denials:
         left, count = pattern.subn(" ", left)
         denied += count
-    for pattern in _SPECIFIC_DENIALS:
+    for pattern in patterns.specific:
         left = pattern.sub(" ", left)
     left, normal = _NORMAL.subn(" ", left)
-    defect = bool(_DEFECT.search(left)) or any(kind.search(left) for _, kind in _KINDS)
+    defect = bool(_DEFECT.search(left)) or any(p.search(left) for p in patterns.kinds.values())
     # A negation that no phrase explains may turn anything into its opposite.
     doubt = doubt or _NEGATIONS.search(left) is not None
     return Claims(bool(denied or normal), defect or bool(not_normal), doubt)
@@ -162,15 +168,19 @@ def claims_of(text: str) -> Claims:
 def kind_of(text: str) -> str | None:
     """Return the one kind of defect that a text names; None where it names none or several."""
     lowered = text.lower().replace("_", " ")
-    found = [name for name, pattern in _KINDS if pattern.search(lowered)]
+    kinds = _patterns(class_table()).kinds
+    found = [kind for kind, pattern in kinds.items() if pattern.search(lowered)]
     return found[0] if len(found) == 1 else None
 
 
-def defect_types_of(modality: Modality) -> tuple[str, ...]:
-    """Return the defect classes that can be seen in a modality's images."""
-    if modality == "rgb":
-        return RGB_DEFECT_TYPES
-    return tuple(name for name in CT_CLASSES if not name.endswith("_normal"))
+def is_normal_type(text: str) -> bool:
+    """Return whether a text names a class that is no defect."""
+    name = text.strip().lower()
+    if name in NORMAL_TYPES:
+        return True
+    rows = class_table().rows.items()
+    normal = [(key, row.name["ko"]) for key, row in rows if row.kind is None]
+    return any(name in (key, key.replace("_", " "), korean) for key, korean in normal)
 
 
 def type_of(text: str, battery_type: BatteryType | None) -> str | None:
@@ -179,23 +189,21 @@ def type_of(text: str, battery_type: BatteryType | None) -> str | None:
     Parameters
     ----------
     text : a class name as in the prompt, or words such as "a dark pore"
-    battery_type : decides between the porosity of a cell and of a module
+    battery_type : decides where a kind has a class for cells and one for modules
     """
+    table = class_table()
     name = text.strip().lower().replace(" ", "_")
-    if name in CT_CLASSES or name in RGB_DEFECT_TYPES:
-        return None if name.endswith("_normal") else name
+    if name in table.rows:
+        return name if table.is_defect(name) else None
     kind = kind_of(text)
-    if kind in RGB_DEFECT_TYPES:
-        return kind
-    if kind == "resin_overflow":
-        return "module_resin_overflow"
-    if kind == "porosity":
-        lowered = text.lower()
-        named: list[BatteryType] = []
-        if "cell" in lowered or "셀" in lowered:
-            named.append("cell")
-        if "module" in lowered or "모듈" in lowered:
-            named.append("module")
-        which = named[0] if len(named) == 1 else battery_type
-        return f"{which}_porosity" if which else None
-    return None
+    classes = table.kinds[kind] if kind else ()
+    if len(classes) <= 1:
+        return next(iter(classes), None)
+    lowered = text.lower()
+    named: list[BatteryType] = []
+    if "cell" in lowered or "셀" in lowered:
+        named.append("cell")
+    if "module" in lowered or "모듈" in lowered:
+        named.append("module")
+    which = named[0] if len(named) == 1 else battery_type
+    return next((name for name in classes if table.rows[name].battery_type == which), None)

@@ -20,7 +20,7 @@ from builders.compared_sessions import vlg_image, vlg_result, vlm_image, vlm_res
 from pypdf import PdfReader
 
 from inspection.atomic import write_atomic
-from inspection.config import load_classes
+from inspection.classes import class_table
 from inspection.errors import ReportError
 from inspection.messages import Message, wordings
 from inspection.records import Battery, Lot
@@ -635,7 +635,7 @@ def test_very_long_words_and_comments_fit_on_the_pages(own_session: Path, tmp_pa
 def test_both_fonts_have_every_character_of_our_own_words() -> None:
     regular, bold = load_fonts()
     texts = [text for wording in wordings().values() for text in wording.values()]
-    for row in load_classes().values():
+    for row in class_table().rows.values():
         texts += [*row.name.values(), *row.cause.values(), *row.action.values()]
     used = {ord(char) for char in "".join(texts)} - {ord("\n")}
     assert not {chr(code) for code in used - regular}

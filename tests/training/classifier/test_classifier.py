@@ -9,11 +9,11 @@ import pytest
 import torch
 import yaml
 
+from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.images.preprocess import load_image, to_model_input
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import config_path
-from inspection.records import CT_CLASSES
 from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cnn import CnnPredictor
@@ -276,7 +276,7 @@ def test_training_twice_gives_the_same_usable_bundle(
 
     predictor = CnnPredictor(bundle)
     output = predictor.predict(np.zeros((1, 1, 64, 32), np.float32))
-    assert output.probabilities.shape == (1, len(CT_CLASSES))
+    assert output.probabilities.shape == (1, len(class_table().ct))
 
     start = str(tmp_path / "first" / "ct_cnn")
     arguments = ["train", str(config_path("cnn.yaml")), "--data", str(lot), "--val", str(lot)]

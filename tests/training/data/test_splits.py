@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inspection.classes import class_table
 from inspection.console import run
 from inspection.errors import ConfigError, LotError
 from inspection.lot.scan import scan_lot
-from inspection.records import CT_CLASSES
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.data.labelled import scan_lots
@@ -74,7 +74,7 @@ def test_a_part_without_a_share_gets_nothing() -> None:
     assert part_sizes(20, Split(train=1.0, val=0.0, test=0.0))["train"] == 20
 
 
-LABELS = st.sets(st.sampled_from([*CT_CLASSES, *RGB_CLASSES]), min_size=1, max_size=4)
+LABELS = st.sets(st.sampled_from([*class_table().ct, *RGB_CLASSES]), min_size=1, max_size=4)
 
 
 @settings(deadline=None)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
+from inspection.classes import class_table
 from inspection.config import load_inspector
 from inspection.errors import BundleError, ConfigError
 from inspection.images.preprocess import Preprocess
@@ -20,7 +21,7 @@ from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth
 from inspection.modelstore.bundle import ThresholdFile, find_bundle, write_bundle
 from inspection.modelstore.folders import ModelFolders
-from inspection.records import CT_CLASSES, Battery
+from inspection.records import Battery
 from inspection.run.lanes import LaneSettings, build_lane
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder
@@ -65,7 +66,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         slot="ct_cnn",
         name="small",
         architecture=wanted,
-        labels=list(CT_CLASSES),
+        labels=list(class_table().ct),
         preprocess=CT,
         tensors=classifier.state_dict(),
         temperature=0.2,
@@ -113,8 +114,8 @@ def test_figures_are_those_of_the_images(found):
     figures = found.figures["models"]["ct_cnn"]
     images = found.images("ct_cnn")
     assert figures["images"] == len(images) == 48
-    labels = [CT_CLASSES.index(image.truth.name) for image in images]
-    predicted = [CT_CLASSES.index(image.pred_label) for image in images]
+    labels = [class_table().ct.index(image.truth.name) for image in images]
+    predicted = [class_table().ct.index(image.pred_label) for image in images]
     present = sorted(set(labels))
     expected = f1_score(labels, predicted, labels=present, average="macro", zero_division=0)
     assert figures["macro_f1"] == pytest.approx(expected)

@@ -10,7 +10,7 @@ import torch
 
 from inspection.errors import ConfigError
 from inspection.paths import config_path
-from inspection.records import ImageRef
+from inspection.records import MODALITIES, ImageRef
 from inspection.systems.vlg.config import load_vlg_config
 from training.config import read_training_config
 from training.data.examples import Example
@@ -24,7 +24,7 @@ from training.vlg.config import (
 )
 from training.vlg.loss import Answer, VlgLoss, found, near, overlaps_of, places_of
 from training.vlg.network import build_network, build_tokenizer, scaled
-from training.vlg.text import MODALITIES, Captions
+from training.vlg.text import Captions
 
 NETWORK = VlgNetwork(
     short_side=64,

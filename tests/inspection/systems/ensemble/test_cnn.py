@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from inspection.classes import class_table
 from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import Bundle, find_bundle, write_bundle
 from inspection.paths import resource_path
-from inspection.records import CT_CLASSES
 from inspection.systems.ensemble.cnn import CnnPredictor, CtClassifier, build_classifier, grad_cam
 
 ARCHITECTURE = {"backbone": "resnet18", "in_channels": 1, "output_stride": 16}
@@ -34,7 +34,7 @@ def bundle_of(model: CtClassifier, folder: Path, **changes: object) -> Bundle:
         "slot": "ct_cnn",
         "name": "test",
         "architecture": ARCHITECTURE,
-        "labels": list(CT_CLASSES),
+        "labels": list(class_table().ct),
         "preprocess": SPEC,
         "display_scale": 2.0,
         "temperature": 1.5,
@@ -111,9 +111,11 @@ def test_the_shown_map_is_that_of_the_likeliest_defect(model: CtClassifier, tmp_
     # A certain normal cell, and a module with resin overflow.
     output.probabilities[:] = [[0.9, 0.02, 0.03, 0.05, 0.0], [0.1, 0.0, 0.2, 0.1, 0.6]]
     maps = predictor.anomaly_maps(output)
-    np.testing.assert_array_equal(maps[0], output.maps[0, CT_CLASSES.index("module_porosity")])
     np.testing.assert_array_equal(
-        maps[1], output.maps[1, CT_CLASSES.index("module_resin_overflow")]
+        maps[0], output.maps[0, class_table().ct.index("module_porosity")]
+    )
+    np.testing.assert_array_equal(
+        maps[1], output.maps[1, class_table().ct.index("module_resin_overflow")]
     )
 
 

@@ -3,15 +3,13 @@
 import pytest
 import yaml
 
-from inspection.config import load_classes
+from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.paths import config_path
-from inspection.records import CT_DEFECT_CLASSES, RGB_DEFECT_TYPES
 from inspection.systems.vlg.config import VlgConfig, load_vlg_config
 
 
 def content() -> dict:
-    return yaml.safe_load(config_path("vlg.yaml").read_text(encoding="utf-8"))
+    return {"vlg": load_vlg_config().model_dump(mode="json")}
 
 
 def load(tmp_path, changed: dict) -> VlgConfig:
@@ -28,8 +26,8 @@ def test_every_defect_class_is_looked_for_and_has_a_name():
         for battery_type in ("cell", "module", None)
         for name in config.defect_types(modality, battery_type).values()
     }
-    assert found == {*CT_DEFECT_CLASSES, *RGB_DEFECT_TYPES}
-    assert found <= set(load_classes())
+    assert found == {*class_table().ct_defects, *class_table().rgb_defects}
+    assert found <= set(class_table().rows)
 
 
 def test_the_defect_type_of_a_phrase_depends_on_the_battery():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from builders.tiny_vlg import write_bert, write_original, write_transformers
 
+from inspection.classes import class_table
 from inspection.config import load_inspector
 from inspection.errors import BundleError
 from inspection.lot.scan import scan_lot
@@ -16,7 +17,7 @@ from inspection.messages import Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.modelstore.installed import register_folder
 from inspection.predictions import ImageAnswered, ImageTaken, LaneResult
-from inspection.records import RGB_DEFECT_TYPES, Battery, Lot
+from inspection.records import Battery, Lot
 from inspection.results import Box, VlgImage
 from inspection.run.assemble import assemble
 from inspection.run.lanes import build_lane
@@ -235,7 +236,7 @@ def test_boxes_of_all_images_are_sorted_together():
         boxes = [Box(x=0, y=0, w=1, h=1, score=score) for score in scores]
         return VlgImage(
             image=name, modality="rgb", number=1, state="done", bboxes=boxes,
-            scores=list(scores), defect_types=[RGB_DEFECT_TYPES[0]] * len(scores),
+            scores=list(scores), defect_types=[class_table().rgb_defects[0]] * len(scores),
             phrases=["dirt"] * len(scores),
         )  # fmt: skip
 
