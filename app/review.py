@@ -20,6 +20,7 @@ from inspection.results import (
     SystemState,
     VlgImage,
     VlmImage,
+    final_kind,
 )
 
 if TYPE_CHECKING:
@@ -60,13 +61,10 @@ class Row:
 
     @property
     def final_kind(self) -> Kind | None:
-        """The operator's word where there is one, else the station's.
-
-        An accepted verdict that the station has changed since is open: ``review``.
-        """
-        if self.contradicted:
-            return "review"
-        return self.decision.kind if self.decision else self.kind
+        """The last word on the battery; None where nobody has spoken."""
+        if self.kind is None and self.decision is None:
+            return None
+        return final_kind(self.kind or "not_inspected", self.decision)
 
     @property
     def suspicious(self) -> bool:
@@ -81,8 +79,7 @@ class Row:
     @property
     def contradicted(self) -> bool:
         """True where the verdict has changed since the operator accepted it."""
-        decision = self.decision
-        return decision is not None and decision.action == "accept" and decision.kind != self.kind
+        return self.decision is not None and self.decision.is_outdated(self.kind)
 
     def with_result(self, result: BatteryResult) -> Row:
         """Return the row after the systems have spoken; the decision stays."""

@@ -34,12 +34,13 @@ def figures_of(folder: Path, language: Language) -> SessionTables:
     InspectionError
         If the session cannot be read.
     """
-    from inspection.comparison.session import open_compared, read_comparison
+    from inspection.comparison.session import read_comparison
     from inspection.report.comparison_tables import agreement_table, conflicts_table, figures_tables
     from inspection.report.words import Words
+    from inspection.session.store import open_to_read
 
     words = Words.of(language)
-    with open_compared(folder) as store:
+    with open_to_read(folder) as store:
         found = read_comparison(store)
     tables = [
         *figures_tables([found], words),
@@ -59,11 +60,11 @@ def changes_between(one: Path, other: Path, language: Language) -> SessionTables
         If one of them cannot be read.
     """
     from inspection.comparison.changes import compare_sessions
-    from inspection.comparison.session import open_compared
     from inspection.report.comparison_tables import change_tables
     from inspection.report.words import Words
+    from inspection.session.store import open_to_read
 
-    with open_compared(one) as first, open_compared(other) as second:
+    with open_to_read(one) as first, open_to_read(other) as second:
         before, after = sorted((first, second), key=lambda store: store.record.created_at)
         changes = compare_sessions(before, after)
     remarks = (changes.problem,) if changes.problem else ()

@@ -15,9 +15,10 @@ from pathlib import Path
 from inspection.agreement.cells import Cell
 from inspection.agreement.overlap import LocatedImage, localisation_figures
 from inspection.comparison.figures import ComparedImage
-from inspection.comparison.session import open_compared, read_comparison
+from inspection.comparison.session import read_comparison
 from inspection.lot.truth import ImageTruth
 from inspection.results import SystemName
+from inspection.session.store import open_to_read
 
 Marked = tuple[Cell, ImageTruth]
 
@@ -69,7 +70,7 @@ def main() -> None:
     """Read a session and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("session", type=Path)
-    with open_compared(parser.parse_args().session) as store:
+    with open_to_read(parser.parse_args().session) as store:
         compared = read_comparison(store)
     for name in compared.systems:
         print_system(name, compared.images)

@@ -213,6 +213,20 @@ class Decision(Record):
     operator: str = Field(min_length=1)
     decided_at: datetime
 
+    def is_outdated(self, kind: Kind | None) -> bool:
+        """Return whether it accepted a verdict that is not (any more) the station's ``kind``."""
+        return self.action == "accept" and self.kind != kind
+
+
+def final_kind(kind: Kind, decision: Decision | None) -> Kind:
+    """Return a battery's last word: the operator's where there is one, else the station's.
+
+    An accepted verdict that the station has changed since is open: ``review``.
+    """
+    if decision is None:
+        return kind
+    return "review" if decision.is_outdated(kind) else decision.kind
+
 
 class BatteryResult(Record):
     """Everything known about one battery: ``batteries/{battery_id}.json``.

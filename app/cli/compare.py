@@ -13,7 +13,7 @@ from rich.table import Table
 
 from app.cli.options import parse_language
 from inspection.comparison.changes import SessionChanges, compare_sessions
-from inspection.comparison.session import SessionComparison, open_compared, read_comparison
+from inspection.comparison.session import SessionComparison, read_comparison
 from inspection.messages import Language
 from inspection.report.comparison_files import (
     changes_csv,
@@ -30,6 +30,7 @@ from inspection.report.comparison_tables import (
 from inspection.report.view import TextTable
 from inspection.report.words import Words
 from inspection.report.write import make_folder, write_file
+from inspection.session.store import open_to_read
 
 WIDTH = 120
 """Columns where the output is not a terminal."""
@@ -44,7 +45,7 @@ def compare(
     """
     chosen = parse_language(language)
     with ExitStack() as stack:
-        stores = [stack.enter_context(open_compared(folder)) for folder in sessions]
+        stores = [stack.enter_context(open_to_read(folder)) for folder in sessions]
         compared = [read_comparison(store) for store in stores]
         changes = compare_sessions(stores[0], stores[1]) if len(stores) > 1 else None
     document = comparison_json(compared, changes, chosen)

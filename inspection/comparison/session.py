@@ -17,14 +17,13 @@ from inspection.comparison.figures import (
     pairs_of,
     system_figures,
 )
-from inspection.errors import InspectionError, ReportError, SessionError
+from inspection.errors import InspectionError, SessionError
 from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
 from inspection.modelstore.catalogue import demo_systems
 from inspection.records import ImageRef, image_name
 from inspection.results import SYSTEMS, LotRecord, SessionRecord, SystemName
-from inspection.session.files import is_session
 from inspection.session.store import SessionStore
 
 
@@ -63,21 +62,6 @@ class SourceImages:
 
     refs: Mapping[str, ImageRef]
     problem: Message | None = None
-
-
-def open_compared(folder: Path) -> SessionStore:
-    """Open a session for comparison; it is only read.
-
-    Raises
-    ------
-    ReportError
-        If the folder holds no session.
-    SessionError
-        If the session cannot be read.
-    """
-    if not is_session(folder):
-        raise ReportError("report_session_missing", folder=str(folder))
-    return SessionStore.open(folder, read_only=True)
 
 
 def read_comparison(store: SessionStore) -> SessionComparison:

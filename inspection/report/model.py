@@ -23,9 +23,10 @@ from inspection.results import (
     ImageResult,
     Kind,
     SessionRecord,
+    final_kind,
 )
 from inspection.session.audit import scan_audit
-from inspection.session.files import AUDIT_NAME, is_session
+from inspection.session.files import AUDIT_NAME
 from inspection.session.store import SessionStore
 
 Progress = Callable[[int, int], None]
@@ -92,14 +93,8 @@ class Entry:
 
     @property
     def final_kind(self) -> Kind:
-        """The operator's verdict where there is one, else the station's.
-
-        An accepted verdict that the station has changed since is open: ``review``.
-        """
-        if self.decision is None:
-            return self.station_kind
-        accepted = self.decision.action == "accept"
-        return "review" if accepted and self.overridden else self.decision.kind
+        """The battery's last word, the operator's over the station's."""
+        return final_kind(self.station_kind, self.decision)
 
     @property
     def overridden(self) -> bool:
@@ -194,21 +189,6 @@ class Report:
             overridden=overridden,
             undecided=len(self.entries) - accepted - overridden,
         )
-
-
-def open_session(folder: Path) -> SessionStore:
-    """Open a session for reading.
-
-    Raises
-    ------
-    ReportError
-        If the folder holds no session.
-    SessionError
-        If the session cannot be read.
-    """
-    if not is_session(folder):
-        raise ReportError("report_session_missing", folder=str(folder))
-    return SessionStore.open(folder, read_only=True)
 
 
 def read_report(

@@ -15,7 +15,6 @@ from inspection.report.html import html_report
 from inspection.report.model import (
     Progress,
     Report,
-    open_session,
     read_report,
     read_results,
     selected,
@@ -29,7 +28,7 @@ from inspection.report.tables import (
     summary_csv,
 )
 from inspection.report.words import Words
-from inspection.session.store import SessionStore
+from inspection.session.store import SessionStore, open_to_read
 
 Format = Literal["pdf", "html", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -86,7 +85,7 @@ def write_report(
         if name not in FORMATS:
             known = ", ".join(FORMATS)
             raise ReportError("report_format_unknown", format=name, known=known)
-    store = open_session(session_folder)
+    store = open_to_read(session_folder)
     batteries = len(selected(store.record, battery_ids))
     make_folder(out)
     wanted = list(dict.fromkeys(formats))

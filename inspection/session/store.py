@@ -18,7 +18,7 @@ from filelock import FileLock
 from pydantic_core import to_jsonable_python
 
 from inspection.atomic import remove_leftovers, write_atomic
-from inspection.errors import SessionError
+from inspection.errors import ReportError, SessionError
 from inspection.messages import Language, Message
 from inspection.records import Lot
 from inspection.results import (
@@ -291,7 +291,7 @@ class SessionStore:
             raise ValueError("an undo has a method of its own")
         with self._mutex:
             row = self._known_row(battery_id)
-            if decision.action == "accept" and decision.kind != row.kind:
+            if decision.is_outdated(row.kind):
                 raise SessionError("session_accept_changed", battery=battery_id)
             at = decision.decided_at.astimezone()
             decision = decision.model_copy(update={"decided_at": at})
@@ -401,3 +401,18 @@ class SessionStore:
             yield
         except OSError as error:
             raise disk_error("session_write_failed", self.folder, error) from error
+
+
+def open_to_read(folder: Path) -> SessionStore:
+    """Open a session that somebody named, for a report or a comparison; nothing is written.
+
+    Raises
+    ------
+    ReportError
+        If the folder holds no session.
+    SessionError
+        If the session cannot be read.
+    """
+    if not is_session(folder):
+        raise ReportError("report_session_missing", folder=str(folder))
+    return SessionStore.open(folder, read_only=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from builders.compared_sessions import NOW, battery_result, ensemble_image, vlm_image, write_session
 
 from inspection.comparison.changes import compare_sessions
-from inspection.comparison.session import open_compared
 from inspection.results import ModelProvenance
+from inspection.session.store import open_to_read
 
 CT = "CT_cell_pouch_001_z_004.jpg"
 OTHER = "CT_cell_pouch_001_z_005.jpg"
@@ -17,7 +17,7 @@ OTHER = "CT_cell_pouch_001_z_005.jpg"
 
 def changes(tmp_path: Path, before, after, *, lots=("lot", "lot"), **records):
     stores = [
-        open_compared(
+        open_to_read(
             write_session(
                 tmp_path / "sessions",
                 tmp_path / lot,
@@ -123,6 +123,6 @@ def test_a_damaged_battery_stops_nothing(tmp_path):
     first = write_session(tmp_path / "s", tmp_path / "lot", results)
     second = write_session(tmp_path / "s", tmp_path / "lot", results, name=NOW + timedelta(days=1))
     (second / "batteries/001.json").write_bytes(b"{")
-    found = compare_sessions(open_compared(first), open_compared(second))
+    found = compare_sessions(open_to_read(first), open_to_read(second))
     assert found.batteries == 2
     assert found.systems[0].images == 1

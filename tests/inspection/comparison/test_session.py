@@ -20,10 +20,11 @@ from builders.compared_sessions import (
 )
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from inspection.comparison.session import open_compared, read_comparison
+from inspection.comparison.session import read_comparison
 from inspection.errors import ReportError
 from inspection.messages import wordings
 from inspection.results import SystemName
+from inspection.session.store import open_to_read
 
 BATTERIES = 8
 DEFECT = box(10, 10, 40, 20)
@@ -96,7 +97,7 @@ def lot(tmp_path: Path) -> Path:
 
 
 def compared(tmp_path: Path, lot: Path, batteries, **record):
-    return read_comparison(open_compared(write_session(tmp_path / "s", lot, batteries, **record)))
+    return read_comparison(open_to_read(write_session(tmp_path / "s", lot, batteries, **record)))
 
 
 def codes(found) -> list[str]:
@@ -218,7 +219,7 @@ def test_labels_that_contradict_themselves_are_left_out_and_counted(tmp_path):
 def test_without_its_lot_a_session_shows_agreement_only(tmp_path, lot):
     folder = write_session(tmp_path / "s", lot, results(mixed))
     shutil.rmtree(lot)
-    found = read_comparison(open_compared(folder))
+    found = read_comparison(open_to_read(folder))
     assert "comparison_lot_gone" in codes(found)
     assert not any(figures.labelled for figures in found.figures)
     assert set(found.figures[0].figures) == {"review_rate", "seconds"}
@@ -262,14 +263,14 @@ def test_the_ensemble_alone_is_measured_on_all_of_its_images(tmp_path, lot):
 def test_a_damaged_battery_is_counted(tmp_path, lot):
     folder = write_session(tmp_path / "s", lot, results(truth))
     (folder / "batteries/000.json").write_bytes(b"{")
-    found = read_comparison(open_compared(folder))
+    found = read_comparison(open_to_read(folder))
     assert found.figures[0].images == 14
     assert {r.code: r.params.get("count") for r in found.remarks}["comparison_unreadable"] == 1
 
 
 def test_no_session_is_one_sentence(tmp_path):
     with pytest.raises(ReportError, match="There is no session"):
-        open_compared(tmp_path)
+        open_to_read(tmp_path)
 
 
 def test_every_remark_has_a_wording():
