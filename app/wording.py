@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from inspection.classes import DefectClass, class_table
 from inspection.errors import InspectionError
-from inspection.messages import Language, Message
-from inspection.paths import resource_path
+from inspection.messages import Language, Message, korean_by_english, wordings
 from inspection.results import ChannelState, Judgement, Kind, SystemName, SystemState
 
 log = logging.getLogger(__name__)
 translate = QCoreApplication.translate
 
 DASH = "–"
+
+
+class CatalogueTranslator(QTranslator):
+    """Looks the window's English up in ``configs/messages/``: there is no second store of words."""
+
+    # Qt's signature; None lets Qt ask its own translation, and then take the English.
+    def translate(  # type: ignore[override]
+        self, context: str, source: str, disambiguation: str | None = None, n: int = -1
+    ) -> str | None:
+        """Return the Korean of ``source``, or None."""
+        return korean_by_english().get(source)
+
+    def isEmpty(self) -> bool:
+        """Return False: Qt leaves an empty translator out."""
+        return False
 
 
 class Languages:
@@ -32,7 +45,8 @@ class Languages:
         QLocale.setDefault(QLocale("ko_KR" if language == "ko" else "en_US"))
         for translator in self._translators:
             QCoreApplication.removeTranslator(translator)
-        self._translators = [_translator(path) for path in _translations(language)]
+        # The words of Qt's own dialogs come with Qt.
+        self._translators = [_of_qt(), CatalogueTranslator()] if language == "ko" else []
         for translator in self._translators:
             QCoreApplication.installTranslator(translator)
 
@@ -40,17 +54,11 @@ class Languages:
 languages = Languages()
 
 
-def _translations(language: Language) -> list[Path]:
-    if language == "en":
-        return []
-    qt = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
-    return [qt / f"qtbase_{language}.qm", resource_path("translations", f"station_{language}.qm")]
-
-
-def _translator(path: Path) -> QTranslator:
+def _of_qt() -> QTranslator:
     translator = QTranslator()
-    if not translator.load(str(path)):
-        log.warning("no translation %s", path)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if not translator.load("qtbase_ko", folder):
+        log.warning("no translation qtbase_ko in %s", folder)
     return translator
 
 
@@ -62,6 +70,11 @@ def message_text(message: Message) -> str:
 def error_text(error: InspectionError) -> str:
     """Return an error's sentence and hint in the window's language."""
     return error.text(languages.current)
+
+
+def term(code: str) -> str:
+    """Return a word that engine and window share, by its code."""
+    return wordings()[code][languages.current]
 
 
 def class_row(name: str | None) -> DefectClass | None:
@@ -81,59 +94,42 @@ def class_text(name: str | None) -> str:
 
 def view_text(defect: bool) -> str:
     """Return what the autoencoder says of one view."""
-    return translate("Wording", "Defect") if defect else translate("Wording", "Normal")
+    return judgement_text("defect" if defect else "normal")
 
 
 def kind_text(kind: Kind) -> str:
     """Return a verdict's name."""
-    return {
-        "normal": translate("Wording", "Normal"),
-        "internal_defect": translate("Wording", "Internal defect"),
-        "external_defect": translate("Wording", "External defect"),
-        "composite_defect": translate("Wording", "Composite defect"),
-        "review": translate("Wording", "Review"),
-        "not_inspected": translate("Wording", "Not inspected"),
-    }[kind]
+    return term(f"kind_{kind}")
 
 
 def judgement_text(judgement: Judgement) -> str:
     """Return a system's judgement."""
-    return kind_text("review") if judgement == "review" else view_text(judgement == "defect")
+    return term(f"judgement_{judgement}")
 
 
 def system_text(system: SystemName) -> str:
     """Return a system's name."""
-    return translate("Wording", "Ensemble") if system == "ensemble" else system.upper()
+    return term(f"system_{system}")
 
 
 def state_text(state: SystemState) -> str:
     """Return the state of a system on one battery."""
-    return {
-        "queued": translate("Wording", "Queued"),
-        "running": translate("Wording", "Running"),
-        "done": translate("Wording", "Done"),
-        "failed": translate("Wording", "Failed"),
-        "cancelled": translate("Wording", "Cancelled"),
-        "skipped": translate("Wording", "Skipped"),
-        "not_installed": translate("Wording", "Model not installed"),
-        "off": translate("Wording", "Switched off"),
-    }[state]
+    return term(f"state_{state}")
+
+
+def channel_text(state: ChannelState) -> str:
+    """Return what one channel of the ensemble says."""
+    return term(f"channel_{state}")
+
+
+def slot_text(slot: str) -> str:
+    """Return what the model in a slot is for."""
+    return term(f"slot_{slot}")
 
 
 def not_yet_text() -> str:
     """Return what stands where nothing has been inspected."""
     return translate("Wording", "Not inspected yet")
-
-
-def channel_text(state: ChannelState) -> str:
-    """Return what one channel of the ensemble says."""
-    return {
-        "normal": translate("Wording", "Normal"),
-        "defect": translate("Wording", "Defect"),
-        "uncertain": translate("Wording", "Uncertain"),
-        "missing": translate("Wording", "No images"),
-        "failed": translate("Wording", "Failed"),
-    }[state]
 
 
 def duration_text(seconds: float) -> str:
@@ -152,18 +148,6 @@ def size_text(count: int) -> str:
             return f"{size:.0f} {unit}"
         size /= 1000
     return f"{size:.2f} GB"
-
-
-def slot_text(slot: str) -> str:
-    """Return what the model in a slot is for."""
-    return {
-        "ct_cnn": translate("Wording", "CT classifier"),
-        "rgb_ae": translate("Wording", "RGB autoencoder"),
-        "ct_ae": translate("Wording", "CT autoencoder"),
-        "vlm": translate("Wording", "VLM"),
-        "vlg": translate("Wording", "VLG"),
-        "bert": translate("Wording", "Text encoder of the VLG (BERT)"),
-    }[slot]
 
 
 def score_text(value: float | None, digits: int = 3) -> str:

@@ -27,23 +27,34 @@ class Message(BaseModel):
 
     def text(self, language: str = "en") -> str:
         """Return the sentence in ``language`` (``en`` or ``ko``)."""
-        return _wording(self.code)[language].format(**self.params)
+        return self._wording()[language].format(**self.params)
 
     def hint(self, language: str = "en") -> str:
         """Return what to do about it, or an empty string."""
-        return _wording(self.code).get(f"hint_{language}", "").format(**self.params)
+        return self._wording().get(f"hint_{language}", "").format(**self.params)
+
+    def _wording(self) -> dict[str, str]:
+        # An unknown code is a programming error; a test walks the sources for it. The operator
+        # still gets the code rather than a crash inside an error path.
+        return wordings().get(self.code, {"en": self.code, "ko": self.code})
 
 
 @functools.cache
-def wordings() -> dict[str, dict[str, str]]:
-    """Return every message by code, read once from the files of ``configs/messages/``."""
-    merged: dict[str, dict[str, str]] = {}
+def _catalogue() -> dict[str, dict[str, str] | str]:
+    merged: dict[str, dict[str, str] | str] = {}
     for path in sorted(config_path("messages").glob("*.yaml")):
         merged |= yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return merged
 
 
-def _wording(code: str) -> dict[str, str]:
-    # An unknown code is a programming error; a test walks the sources for it. The operator
-    # still gets the code rather than a crash inside an error path.
-    return wordings().get(code, {"en": code, "ko": code})
+@functools.cache
+def wordings() -> dict[str, dict[str, str]]:
+    """Return every message by code, read once from the files of ``configs/messages/``."""
+    return {code: entry for code, entry in _catalogue().items() if isinstance(entry, dict)}
+
+
+@functools.cache
+def korean_by_english() -> dict[str, str]:
+    """Return the Korean of every message and of the window's words, by the English."""
+    windows = {words: entry for words, entry in _catalogue().items() if isinstance(entry, str)}
+    return {wording["en"]: wording["ko"] for wording in wordings().values()} | windows

@@ -230,14 +230,14 @@ class VerdictPanel(Panel):
                     strong=True,
                 ),
                 Bar(
-                    self.tr("CT · {state}").format(state=ct),
+                    f"CT · {ct}",
                     row.cnn_prob if row else None,
                     channel_tone(verdict.ct_state) if verdict else "neutral",
                     score_text(row.cnn_prob if row else None),
                     mark=self._marks[1],
                 ),
                 Bar(
-                    self.tr("RGB · {state}").format(state=rgb),
+                    f"RGB · {rgb}",
                     row.ae_score if row else None,
                     channel_tone(verdict.rgb_state) if verdict else "neutral",
                     score_text(row.ae_score if row else None),

@@ -187,7 +187,7 @@ class Actions(QObject):
 
     def sheet(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the keys in groups, for the sheet."""
-        titles = (self.tr("Review"), self.tr("Pictures"), self.tr("Station"))
+        titles = (self.tr("Reviewing"), self.tr("Pictures"), self.tr("Station"))
         sheet = []
         for title, names in zip(titles, GROUPS, strict=True):
             entries = []

@@ -139,7 +139,7 @@ def cell_words(cell: Cell, words: Words) -> str:
 
 def judgement_words(judgement: Judgement | None, words: Words) -> str:
     """Return a judgement; a dash for none."""
-    return words(f"vlm_judgement_{judgement}") if judgement else NONE
+    return words(f"judgement_{judgement}") if judgement else NONE
 
 
 def pair_words(pair: Sequence[SystemName], words: Words) -> str:

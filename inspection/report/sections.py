@@ -158,7 +158,7 @@ def _systems(
 def _system_line(result: BatteryResult, name: SystemName, words: Words) -> str:
     state = result.systems[name]
     if state == "done" and name == "vlm" and result.vlm is not None:
-        judgement = words(f"vlm_judgement_{result.vlm.prediction}")
+        judgement = words(f"judgement_{result.vlm.prediction}")
         return f"{judgement}. {result.vlm.explanation}"
     if state == "done" and name == "vlg" and result.vlg is not None:
         if not result.vlg.bboxes:
@@ -232,7 +232,7 @@ def _image_title(image: ImageResult, words: Words) -> str:
     if image.modality == "ct" and image.pred_label:
         parts.append(words.defect(image.pred_label))
     elif image.is_anomaly is not None:
-        parts.append(words("image_anomaly" if image.is_anomaly else "image_normal"))
+        parts.append(words("judgement_defect" if image.is_anomaly else "judgement_normal"))
     if image.pred_score is not None:
         score, threshold = number(image.pred_score, 4), number(image.threshold, 4)
         parts.append(words("image_score", score=score, threshold=threshold))

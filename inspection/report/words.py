@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from inspection.classes import DefectClass, class_table
-from inspection.messages import Language, Message
+from inspection.messages import Language, Message, wordings
 from inspection.report.view import Label, Tone
 from inspection.results import Kind
 
@@ -37,8 +37,10 @@ class Words:
         return cls(language, class_table().rows)
 
     def __call__(self, key: str, **params: str | int | float) -> str:
-        """Return the fixed word ``report_{key}``."""
-        return Message(code=f"report_{key}", params=params).text(self.language)
+        """Return the fixed word ``report_{key}``, or where there is none the glossary's ``key``."""
+        own = f"report_{key}"
+        code = own if own in wordings() else key
+        return Message(code=code, params=params).text(self.language)
 
     def defect(self, name: str | None) -> str:
         """Return a class's operator-visible name; one that is not in the table as it is."""

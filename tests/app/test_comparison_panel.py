@@ -323,7 +323,7 @@ def test_the_comparison_speaks_korean(station):
     languages.use("ko")
     QApplication.processEvents()
     panel = station.window.comparison
-    assert panel.image_chip.text == "불일치: 판정이 서로 다름"
+    assert panel.image_chip.text == "불일치: 시스템 판정이 서로 다름"
     assert panel.columns["vlm"].chip.text == "정상"
     languages.use("en")
 

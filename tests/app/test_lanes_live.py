@@ -352,8 +352,8 @@ def test_an_answer_that_could_not_be_read_is_shown_as_it_was_written(
     assert vlm.words.text() == TEXT
     assert "review" in vlm.remark.text()
     station.window.actions_.languages["ko"].trigger()
-    qtbot.waitUntil(lambda: vlm.chip.text == "검토", timeout=WAIT)
-    assert "검토" in vlm.remark.text()
+    qtbot.waitUntil(lambda: vlm.chip.text == "검토 필요", timeout=WAIT)
+    assert "검토 필요" in vlm.remark.text()
 
 
 def test_without_the_ensemble_the_docks_say_how_images_were_chosen(qtbot, stations, lot, build):

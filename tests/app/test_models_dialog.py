@@ -260,8 +260,8 @@ def test_the_manager_speaks_korean(qtbot, stations):
     station.window.conversations.show_models()
     dialog = station.window.findChild(ModelsDialog)
     qtbot.waitUntil(lambda: dialog.slots.topLevelItemCount() > 0, timeout=WAIT)
-    assert dialog.windowTitle() == "모델 관리"
-    assert texts(dialog, "vlm")[1] == "설치되지 않음"
+    assert dialog.windowTitle() == "모델"
+    assert texts(dialog, "vlm")[1] == "미설치"
 
 
 def test_a_damaged_model_is_listed_with_its_reason(qtbot, opened, vlm):

@@ -56,7 +56,7 @@ def test_it_speaks_korean(capsys, monkeypatch, tmp_path):
     assert doctor("--models", copy_ensemble(tmp_path / "models")) == 0
     told = capsys.readouterr().out
     assert "실행 형태: 소스 코드" in told
-    assert "vlm: 설치되지 않음" in told
+    assert "vlm: 미설치" in told
 
 
 def test_an_altered_model_is_a_problem_with_a_way_out(capsys, tmp_path):

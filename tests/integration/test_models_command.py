@@ -98,7 +98,7 @@ def test_the_table_is_in_the_operator_s_language(capsys, monkeypatch):
     monkeypatch.setenv("STATION_LANGUAGE", "ko")
     assert models("list") == 0
     korean = capsys.readouterr().out.splitlines()
-    assert korean[0].startswith("구분")
+    assert korean[0].startswith("용도")
     assert "설치됨 (데모)" in korean[1]
     assert korean[-1] == "(데모): 데모 모델, 합성 이미지로 학습됨"
 

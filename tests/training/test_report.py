@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import cv2
 import matplotlib
 import numpy as np
 import pytest
-import yaml
 
-from inspection.messages import wordings
-from inspection.paths import config_path, resource_path
+from inspection.paths import resource_path
 from inspection.records import Rect
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
@@ -23,9 +20,6 @@ from training.evaluation.evaluate import Data, Evaluation, evaluate
 from training.report.pictures import draw_pictures
 from training.report.thumbnails import WorstBatteries, outline
 from training.report.write import write_report
-
-WORDS = "evaluation_report.yaml"
-TEMPLATE = Path(__file__).parents[2] / "training" / "report"
 
 
 class Page(HTMLParser):
@@ -145,19 +139,3 @@ def test_an_outline_goes_around_the_defect_not_over_it():
     assert not drawn[20:81, 50:53].any()
     assert drawn[50, 40:50].any()
     assert drawn[50, 53:62].any()
-
-
-# -- words -----------------------------------------------------------------------------------
-
-
-def test_every_word_of_the_report_exists_in_both_languages():
-    own = yaml.safe_load((config_path("messages") / WORDS).read_text(encoding="utf-8"))
-    assert all(set(wording) == {"en", "ko"} for wording in own.values())
-    sources = [
-        p.read_text(encoding="utf-8")
-        for p in TEMPLATE.iterdir()
-        if p.suffix != ".pyc" and p.is_file()
-    ]
-    keys = {key for text in sources for key in re.findall(r'words\(\s*"([a-z0-9_]+)"', text)}
-    assert len(keys) > 60
-    assert {f"evaluation_{key}" for key in keys} <= set(wordings())

@@ -102,11 +102,11 @@ class Words:
 
     def slot(self, slot: Slot | str) -> str:
         """Return what a model is called."""
-        return self(f"slot_{slot}")
+        return self.station(f"slot_{slot}")
 
     def defect(self, name: str | None) -> str:
         """Return an image class's name."""
-        return self("class_normal") if name == "normal" else self.station.defect(name)
+        return self.station("kind_normal") if name == "normal" else self.station.defect(name)
 
 
 def percent(value: float | None) -> str:

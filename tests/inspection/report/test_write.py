@@ -344,7 +344,7 @@ def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path
     assert (images[alone]["cnn"], images[alone]["autoencoder"]) == (None, None)
     assert document["total_images"] == 3
     html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert "defect. 외피 오염" in html
+    assert "Defect. 외피 오염" in html
     assert "1 boxes: Pollution" in html
 
 
@@ -380,7 +380,7 @@ def test_pdf_numbers_its_pages_and_embeds_its_fonts(outputs: Path) -> None:
 def test_english_report_of_a_korean_lot(session: Path, tmp_path: Path) -> None:
     write_report(session, ["pdf", "html"], tmp_path, "en")
     text = pdf_text(tmp_path / "report.pdf")
-    for words in ("Battery inspection report", "로트 A-7", "DEMO MODELS", "Not yet decided"):
+    for words in ("Battery inspection report", "로트 A-7", "DEMO MODELS", "Undecided"):
         assert words in text
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert '<html lang="en">' in html

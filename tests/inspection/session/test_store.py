@@ -121,7 +121,7 @@ def test_a_new_session_has_every_battery_queued(store):
         (i, "queued", "not_inspected") for i in ("001", "002", "003")
     ]
     assert (record.total_images, record.processed_images) == (12, 0)
-    assert record.lot.findings == ["x/깨진.jpg: 이 배터리에는 CT 단면 영상이 없습니다."]
+    assert record.lot.findings == ["x/깨진.jpg: 이 배터리에는 CT 단면이 없습니다."]
     assert store.evidence_dir.is_dir()
     assert SessionRecord.model_validate(on_disk(store)) == record
 
@@ -148,7 +148,7 @@ def test_a_saved_battery_is_on_disk_at_once(store):
     store.save_battery(result())
     saved = on_disk(store)
     assert saved["batteries"][0]["kind"] == "internal_defect"
-    assert saved["batteries"][0]["reasons"] == ["이 배터리에는 CT 단면 영상이 없습니다."]
+    assert saved["batteries"][0]["reasons"] == ["이 배터리에는 CT 단면이 없습니다."]
     assert (saved["processed_images"], round(saved["progress_percent"], 1)) == (4, 33.3)
     assert store.load_battery("001") == result()
     assert store.load_battery("002") is None

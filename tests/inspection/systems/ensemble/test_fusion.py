@@ -442,7 +442,7 @@ def test_a_missing_modality_is_review_and_said():
     judgement = judge(stack([0.01] * 6))
     assert judgement.verdict.kind == "review"
     assert judgement.verdict.rgb_state == "missing"
-    assert "외관 영상이 없습니다" in judgement.verdict.reasons[0].text("ko")
+    assert "외관 이미지가 없습니다" in judgement.verdict.reasons[0].text("ko")
     assert judgement.verdict.fused_score is None
 
 
