@@ -36,6 +36,26 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 
+
+def _use_site(folder: Path | None) -> Path | None:
+    if folder is not None:
+        from inspection.site import use_site
+        from inspection.systems.site_schema import check_site
+
+        use_site(folder)
+        check_site()
+    return folder
+
+
+SiteOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--site",
+        envvar="STATION_SITE",
+        callback=_use_site,
+        help="Folder of what this site sets (site.yaml). [default: none]",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -70,6 +90,7 @@ def gui(
     lot: Annotated[Path | None, typer.Argument(help="Lot folder to open.")] = None,
     models: ModelsOption = None,
     session_dir: SessionsOption = None,
+    site: SiteOption = None,
 ) -> int:
     """Open the window, with a lot where one is given."""
     from app.cli.window import open_window
@@ -82,6 +103,7 @@ def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Inspect without a window.")] = False,
     models: ModelsOption = None,
     session_dir: SessionsOption = None,
+    site: SiteOption = None,
     language: LanguageOption = None,
     device: DeviceOption = "auto",
 ) -> int:
@@ -120,6 +142,7 @@ def lot(
 def inspect(
     lot: Annotated[Path, typer.Argument(help="Lot folder, or one battery's folder.")],
     session_dir: SessionsOption = None,
+    site: SiteOption = None,
     models: ModelsOption = None,
     systems: Annotated[str, typer.Option(help="Comma-separated.")] = "ensemble,vlm,vlg",
     device: DeviceOption = "auto",
@@ -166,6 +189,7 @@ def report(
     formats: Annotated[str, typer.Option(help="Comma-separated.")] = "pdf,html,csv,json",
     battery: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
     language: LanguageOption = None,
+    site: SiteOption = None,
 ) -> int:
     """Export a session as PDF, HTML, CSV and JSON."""
     from app.cli.report import export_report
@@ -182,6 +206,7 @@ def compare(
         Path | None, typer.Option("--out", help="Folder for comparison.json and the CSV files.")
     ] = None,
     language: LanguageOption = None,
+    site: SiteOption = None,
 ) -> int:
     """Compare the systems of a session; of two or more, also what changed."""
     from app.cli.compare import compare as compare_sessions
@@ -198,6 +223,7 @@ def doctor(
     ] = None,
     models: ModelsOption = None,
     session_dir: SessionsOption = None,
+    site: SiteOption = None,
 ) -> int:
     """Show versions, devices, models, disk and folders. Exit 1 where something is wrong."""
     from app.cli.doctor import examine

@@ -28,6 +28,8 @@ from inspection.errors import InspectionError
 from inspection.messages import Language
 from inspection.modelstore.folders import ModelFolders
 from inspection.run.events import BuildLane
+from inspection.site import current_site, use_site
+from inspection.systems.site_schema import check_site
 
 if TYPE_CHECKING:
     from inspection.results import SystemName
@@ -96,6 +98,10 @@ class Station(QObject):
         super().__init__()
         self._file = settings_file
         settings = settings_file.load()
+        # The command line and the environment go before what the settings name.
+        if settings.site and current_site() is None:
+            use_site(Path(settings.site))
+        check_site()
         languages.use(language or settings.language or system_language())
         apply_theme(_app(), settings.theme)
         self.errors = ErrorReporter(self)

@@ -40,6 +40,7 @@ class Settings(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     overlay: bool = True
     opacity: int = Field(default=70, ge=0, le=100)
+    site: str = ""
     report_folder: str = ""
     report_formats: tuple[str, ...] = ("pdf", "html", "csv", "json")
     geometry: str = ""

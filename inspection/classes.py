@@ -16,8 +16,8 @@ from inspection.config import Config, Words, load_config
 from inspection.messages import Language
 from inspection.paths import config_path
 from inspection.records import BatteryType, Modality
+from inspection.site import Site, current_site
 
-CLASSES_NAME = "classes.yaml"
 # A full stop ends a phrase in a VLG's caption, and a question mark too. At most one token comes
 # of a character, so a phrase of this length fits into a caption whatever the vocabulary.
 Phrase = Annotated[str, Field(pattern=r"^[a-z]+([ -][a-z]+)*$", max_length=60)]
@@ -167,7 +167,11 @@ def load_classes(path: Path) -> ClassTable:
     return ClassTable(load_config(path, _ClassFile).root)
 
 
-@functools.cache
 def class_table() -> ClassTable:
-    """Return the class table that counts here, read once."""
-    return load_classes(config_path(CLASSES_NAME))
+    """Return the class table that counts here, the site's rows over the program's; read once."""
+    return _class_table(current_site())
+
+
+@functools.lru_cache(maxsize=1)
+def _class_table(_site: Site | None) -> ClassTable:
+    return ClassTable(load_config(config_path("classes.yaml"), _ClassFile, "classes").root)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspection.errors import ConfigError
 from inspection.messages import Language
 from inspection.paths import config_path
+from inspection.site import current_site, merged, read_yaml
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -94,7 +94,8 @@ class _InspectorFile(Config):
     inspector: InspectorConfig
 
 
-INSPECTOR_NAME = "inspector.yaml"
+SECTION = "inspector"
+INSPECTOR_NAME = f"{SECTION}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,11 @@ class Policy:
     path: Path
 
     def snapshot(self) -> dict[str, object]:
-        """Return what a session keeps of it."""
+        """Return what a session keeps of it, and of what the site sets."""
         content: dict[str, object] = self.inspector.model_dump(mode="json")
-        return {"inspector": content, "inspector_from": str(self.path)}
+        site = current_site()
+        kept = {"inspector": content, "inspector_from": str(self.path)}
+        return kept | (site.snapshot() if site else {})
 
 
 def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
@@ -137,48 +140,48 @@ def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
 C = TypeVar("C", bound=BaseModel)
 
 
-def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing, cannot be read or is not YAML.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except FileNotFoundError as error:
-        raise ConfigError("config_missing", name=path.name) from error
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise ConfigError("config_not_opened", name=path.name, problem=problem) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError("config_unreadable", name=path.name) from error
-
-
-def load_config(path: Path, model: type[C]) -> C:
+def load_config(path: Path, model: type[C], section: str | None = None) -> C:
     """Return a YAML file as ``model``.
 
+    Parameters
+    ----------
+    section : of ``site.yaml``, whose settings lie over the file's where a site has any; the file
+        holds them under this key, or holds nothing else
+
     Raises
     ------
     ConfigError
-        If the file is missing, malformed, or has an unknown or wrong key; names the key.
+        If the file is missing, malformed, or has an unknown or wrong key; names the key, and the
+        file that it is in.
     """
+    content, site = read_yaml(path), current_site() if section else None
+    above = site.settings.get(section) if site and section else None
+    nested = isinstance(content, dict) and section in content
+    if above is not None:
+        content = merged(content, {section: above} if nested else above)
     try:
-        return model.model_validate(read_yaml(path))
+        return model.model_validate(content)
     except ValidationError as error:
-        raise _invalid(error, path.name) from error
+        place = error.errors()[0]["loc"]
+        source = None
+        if site and section and above is not None:
+            source = site.source_of(place if nested else (section, *place))
+        raise _invalid(error, str(source) if source else path.name) from error
 
 
 def _invalid(error: ValidationError, name: str) -> ConfigError:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"]) or Path(name).stem
+    if first["type"] == "extra_forbidden":
+        return ConfigError("config_key_unknown", name=name, field=field)
     return ConfigError("config_invalid", name=name, field=field, problem=first["msg"])
 
 
 def load_inspector(path: Path | None = None) -> InspectorConfig:
-    """Return the fusion policy, by default the installed one."""
-    return load_config(path or config_path(INSPECTOR_NAME), _InspectorFile).inspector
+    """Return a file's fusion policy; by default the installed one, and what the site sets."""
+    if path is not None:
+        return load_config(path, _InspectorFile).inspector
+    return load_config(config_path(INSPECTOR_NAME), _InspectorFile, SECTION).inspector
 
 
 def find_policy(models_dir: Path) -> Policy:
@@ -186,6 +189,7 @@ def find_policy(models_dir: Path) -> Policy:
 
     The one that lies beside the models was found for them, and goes before
     ``configs/inspector.yaml``. It counts as a whole: keys it leaves out have the schema's defaults.
+    What a site sets goes before either.
 
     Raises
     ------
@@ -194,4 +198,6 @@ def find_policy(models_dir: Path) -> Policy:
     """
     beside = models_dir / INSPECTOR_NAME
     path = beside if beside.exists() else config_path(INSPECTOR_NAME)
-    return Policy(load_inspector(path), path)
+    inspector = load_config(path, _InspectorFile, SECTION).inspector
+    site = current_site()
+    return Policy(inspector, (site and site.source_of([SECTION])) or path)

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from inspection.config import read_yaml
 from inspection.errors import ConfigError
+from inspection.site import read_yaml
 from training.classifier.config import CnnConfig
 from training.loop.config import TrainingFile
 

@@ -82,4 +82,6 @@ def load_lot_config(path: Path | None = None) -> LotConfig:
     ConfigError
         If the file is missing, malformed, or a pattern is wrong.
     """
-    return load_config(path or config_path("lot.yaml"), _LotFile).lot
+    if path is not None:
+        return load_config(path, _LotFile).lot
+    return load_config(config_path("lot.yaml"), _LotFile, "lot").lot

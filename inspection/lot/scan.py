@@ -35,7 +35,7 @@ def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None 
     Parameters
     ----------
     root : the lot's folder, or one battery's with ``ct`` and ``rgb`` in it
-    config : the site's patterns; by default ``configs/lot.yaml``
+    config : the site's patterns; by default those of its ``site.yaml``
     pairs : a table ``battery_id,ct_id,rgb_id``; by default the lot's own ``pairs.csv``, and
         without one sources pair by number
 
@@ -51,7 +51,7 @@ def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None 
         If the folder is missing, not a folder, empty or without images, or ``pairs`` is
         missing.
     ConfigError
-        If ``configs/lot.yaml`` is wrong.
+        If a pattern is wrong.
     """
     with _garbage_collection_paused():
         return _scan(Path(root), config or load_lot_config(), pairs)

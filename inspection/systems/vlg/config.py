@@ -168,4 +168,6 @@ def load_vlg_config(path: Path | None = None) -> VlgConfig:
     ConfigError
         If the file is missing, malformed, or has an unknown or wrong key.
     """
-    return load_config(path or config_path("vlg.yaml"), _VlgFile).vlg
+    if path is not None:
+        return load_config(path, _VlgFile).vlg
+    return load_config(config_path("vlg.yaml"), _VlgFile, "vlg").vlg

@@ -105,7 +105,9 @@ def load_vlm_config(path: Path | None = None) -> VlmConfig:
     ConfigError
         If the file is missing, malformed, or has an unknown or wrong key.
     """
-    return load_config(path or config_path("vlm.yaml"), _VlmFile).vlm
+    if path is not None:
+        return load_config(path, _VlmFile).vlm
+    return load_config(config_path("vlm.yaml"), _VlmFile, "vlm").vlm
 
 
 class Prompts:
