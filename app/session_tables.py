@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from inspection.messages import Language, Message
 
 if TYPE_CHECKING:
-    from inspection.report.view import TextTable
+    from inspection.report.blocks import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class SessionTables:
 
     sessions: tuple[str, ...]
     remarks: tuple[Message, ...]
-    tables: tuple[TextTable, ...]
+    tables: tuple[Table, ...]
 
 
 def figures_of(folder: Path, language: Language) -> SessionTables:

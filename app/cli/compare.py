@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import typer
 from rich import box
@@ -27,7 +28,6 @@ from inspection.report.comparison_tables import (
     conflicts_table,
     figures_tables,
 )
-from inspection.report.view import TextTable
 from inspection.report.words import Words
 from inspection.report.write import make_folder, write_file
 from inspection.session.store import open_to_read
@@ -50,25 +50,16 @@ def compare(
         changes = compare_sessions(stores[0], stores[1]) if len(stores) > 1 else None
     document = comparison_json(compared, changes, chosen)
     if out is not None:
-        _write(out, compared, changes, document)
+        make_folder(out)
+        write_file(out / "comparison.json", document)
+        write_file(out / "comparison.csv", comparison_csv(compared))
+        write_file(out / "comparison_figures.csv", figures_csv(compared))
+        if changes is not None:
+            write_file(out / "changes.csv", changes_csv(changes))
     if as_json:
         typer.echo(document.decode("utf-8"))
     else:
         _print(compared, changes, chosen)
-
-
-def _write(
-    out: Path,
-    compared: Sequence[SessionComparison],
-    changes: SessionChanges | None,
-    document: bytes,
-) -> None:
-    make_folder(out)
-    write_file(out / "comparison.json", document)
-    write_file(out / "comparison.csv", comparison_csv(compared))
-    write_file(out / "comparison_figures.csv", figures_csv(compared))
-    if changes is not None:
-        write_file(out / "changes.csv", changes_csv(changes))
 
 
 def _print(
@@ -92,15 +83,11 @@ def _print(
         tables += change_tables(changes, words)
     for table in tables:
         if table.rows:
+            rendered = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
+            for column in table.columns:
+                justify: Literal["left", "right"] = "right" if column.right else "left"
+                rendered.add_column(column.title, justify=justify, overflow="fold")
+            for row in table.texts:
+                rendered.add_row(*row)
             console.print()
-            console.print(_rendered(table))
-
-
-def _rendered(table: TextTable) -> Table:
-    rendered = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for place, name in enumerate(table.columns):
-        right = table.numeric and place > 0
-        rendered.add_column(name, justify="right" if right else "left", overflow="fold")
-    for row in table.rows:
-        rendered.add_row(*row)
-    return rendered
+            console.print(rendered)

@@ -14,7 +14,7 @@ from app.widgets.panel import column, label
 from app.wording import message_text
 
 if TYPE_CHECKING:
-    from inspection.report.view import TextTable
+    from inspection.report.blocks import Table
 
 LINES = 14
 LINE_HEIGHT = 31
@@ -66,28 +66,28 @@ class TablesDialog(DialogFrame):
     def _on_copy(self) -> None:
         lines = [*self._compared.sessions]
         for table in self._compared.tables:
-            lines += ["", table.title, "\t".join(table.columns)]
-            lines += ["\t".join(row) for row in table.rows]
+            lines += ["", table.title, "\t".join(column.title for column in table.columns)]
+            lines += ["\t".join(row) for row in table.texts]
         QGuiApplication.clipboard().setText("\n".join(lines))
 
 
-def _tree(table: TextTable) -> QTreeWidget:
+def _tree(table: Table) -> QTreeWidget:
     tree = QTreeWidget()
     tree.setRootIsDecorated(False)
     tree.setUniformRowHeights(True)
-    tree.setHeaderLabels(list(table.columns))
+    tree.setHeaderLabels([column.title for column in table.columns])
     header = tree.header()
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    if table.numeric:
+    right = [place for place, column in enumerate(table.columns) if column.right]
+    if right:
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for place in range(1, len(table.columns)):
-            tree.headerItem().setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
-    for row in table.rows:
-        item = QTreeWidgetItem(list(row))
-        if table.numeric:
-            for place in range(1, len(row)):
-                item.setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
+    for place in right:
+        tree.headerItem().setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
+    for row in table.texts:
+        item = QTreeWidgetItem(row)
+        for place in right:
+            item.setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
         tree.addTopLevelItem(item)
     lines = min(len(table.rows), LINES) + 1
     tree.setFixedHeight(lines * LINE_HEIGHT + SCROLL_BAR)

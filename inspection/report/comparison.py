@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from inspection.agreement.battery import Agreement, BatteryComparison, Cell, ImageComparison
-from inspection.comparison.session import SourceImages
+from inspection.comparison.session import SessionComparison, SourceImages
+from inspection.report.blocks import (
+    Block,
+    Bullets,
+    CaptionedPicture,
+    Card,
+    Columns,
+    Field,
+    Fields,
+    Heading,
+    Label,
+    Pictures,
+    Text,
+    Tone,
+)
 from inspection.report.comparison_tables import (
     agreement_table,
     figures_tables,
     judgement_words,
     pair_words,
 )
-from inspection.report.drawn import drawn_pictures
-from inspection.report.model import Entry, Report
-from inspection.report.pictures import Jpeg
-from inspection.report.view import (
-    ComparedRow,
-    ComparedSection,
-    ComparisonView,
-    Field,
-    Label,
-    Picture,
-    SystemWord,
-    Tone,
-)
+from inspection.report.model import Entry
+from inspection.report.pictures import drawn_pictures
 from inspection.report.words import Words, number
 from inspection.results import BatteryResult, SystemName
 
@@ -36,115 +39,128 @@ _TONES: dict[Agreement, Tone] = {"agree": "success", "conflict": "critical", "op
 _JUDGEMENT_TONES: dict[str, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
 
 
-def compose_comparison(report: Report, words: Words) -> ComparisonView | None:
-    """Return the systems side by side, None where the VLM and the VLG took no part."""
-    compared = report.comparison
-    if compared is None:
-        return None
-    found = [entry for entry in report.entries if entry.comparison and _telling(entry.comparison)]
-    found.sort(key=lambda entry: entry.comparison is None or not entry.comparison.conflict)
-    more = len(found) - SECTIONS_SHOWN
-    systems = compared.systems
-    note = words("comparison_sections_more", count=more) if more > 0 else ""
-    return ComparisonView(
-        remarks=tuple(remark.text(words.language) for remark in compared.remarks),
-        tables=(*figures_tables([compared], words), agreement_table(compared, words)),
-        sections=tuple(_sections(found[:SECTIONS_SHOWN], systems, report.sources, words)),
-        note=note if found else words("comparison_sections_none"),
-    )
+def comparison_chapter(
+    entries: Sequence[Entry], compared: SessionComparison, sources: SourceImages, words: Words
+) -> Iterator[Block]:
+    """Yield the systems side by side: over the session, then battery by battery.
 
-
-def _telling(battery: BatteryComparison) -> bool:
-    """True where there is more to see than that all called it normal."""
-    cells = [*battery.cells.values(), *(c for i in battery.images for c in i.cells.values())]
-    return battery.compared and (battery.conflict or any(c.judgement == "defect" for c in cells))
-
-
-def _sections(
-    entries: Sequence[Entry],
-    systems: Sequence[SystemName],
-    sources: SourceImages,
-    words: Words,
-) -> Iterator[ComparedSection]:
-    for place, entry in enumerate(entries):
+    Parameters
+    ----------
+    entries : the batteries of the report
+    compared : the systems over them
+    sources : the lot's images
+    words : the language
+    """
+    yield Heading(words("comparison"), anchor="comparison", new_page=True)
+    figures: list[Block] = [*figures_tables([compared], words), agreement_table(compared, words)]
+    remarks = tuple(remark.text(words.language) for remark in compared.remarks)
+    yield Card((*([Bullets(remarks)] if remarks else []), *figures))
+    yield Heading(words("comparison_sections"))
+    found = []
+    for entry in entries:
         battery, result = entry.comparison, entry.result
-        if battery is None or result is None:
+        if battery is None or result is None or not battery.compared:
             continue
-        pictured: list[str] = []
-        note = words("comparison_pictures_left_out")
-        if place < BATTERIES_PICTURED:
-            pictured = _most_telling(battery)
-            note = words("comparison_no_source") if pictured and not sources.refs else ""
-        yield ComparedSection(
-            battery_id=battery.battery_id,
-            label=_battery_label(battery, words),
-            facts=tuple(_facts(result, battery, words)),
-            columns=tuple(_word(battery.cells[name], words) for name in systems),
-            rows=tuple(
-                _row(image, systems, sources if image.image in pictured else None, words)
-                for image in battery.images
-            ),
-            note=note,
-        )
+        cells = [*battery.cells.values(), *(c for i in battery.images for c in i.cells.values())]
+        # Where all called it normal there is nothing to see.
+        if battery.conflict or any(cell.judgement == "defect" for cell in cells):
+            found.append((battery, result))
+    found.sort(key=lambda pair: not pair[0].conflict)
+    for place, (battery, result) in enumerate(found[:SECTIONS_SHOWN]):
+        pictured = sources if place < BATTERIES_PICTURED else None
+        yield _battery(battery, result, compared.systems, pictured, words)
+    if not found:
+        yield Text(words("comparison_sections_none"), "soft")
+    elif len(found) > SECTIONS_SHOWN:
+        more = len(found) - SECTIONS_SHOWN
+        yield Text(words("comparison_sections_more", count=more), "soft")
 
 
-def _most_telling(battery: BatteryComparison) -> list[str]:
-    """Return the images that are pictured: those in conflict that have boxes before the others."""
-    boxes = {i.image: any(cell.boxes for cell in i.cells.values()) for i in battery.images}
-    marked = [image for image in battery.images if image.conflict or boxes[image.image]]
-    marked.sort(key=lambda image: -(image.conflict + boxes[image.image]))
-    return [image.image for image in marked[:IMAGES_PICTURED]]
-
-
-def _facts(result: BatteryResult, battery: BatteryComparison, words: Words) -> Iterator[Field]:
+def _battery(
+    battery: BatteryComparison,
+    result: BatteryResult,
+    systems: Sequence[SystemName],
+    sources: SourceImages | None,
+    words: Words,
+) -> Card:
+    """Return a battery with a column a system, and its images below; no sources, no pictures."""
+    label = Label(words(f"comparison_is_{battery.judgement}"), _TONES[battery.judgement])
+    if battery.conflict:
+        label = Label(words("comparison_is_conflict"), _TONES["conflict"])
+    title = f"{words('comparison')}: {battery.battery_id}"
+    blocks: list[Block] = [Heading(title, 3, (label,), room=50)]
+    fields = []
     chosen = next(iter(result.chosen.values()), None)
     if chosen is not None:
         how = words(f"comparison_chosen_{chosen.method}")
         seed = f" ({chosen.seed})" if chosen.seed is not None else ""
-        yield Field(words("comparison_chosen"), how + seed)
+        fields.append(Field(words("comparison_chosen"), how + seed))
     for name, steps in result.memory_steps.items():
-        label = words("comparison_memory_steps", system=words(f"system_{name}"))
-        yield Field(label, " ".join(step.text(words.language) for step in steps))
+        title = words("comparison_memory_steps", system=words(f"system_{name}"))
+        fields.append(Field(title, " ".join(step.text(words.language) for step in steps)))
     if battery.defect_type == "conflict":
-        yield Field(words("defect_type"), words("comparison_types_conflict"))
+        fields.append(Field(words("defect_type"), words("comparison_types_conflict")))
+    if fields:
+        blocks.append(Fields(tuple(fields), 0.28))
+    blocks.append(Columns(tuple(tuple(_said(battery.cells[n], words)) for n in systems)))
+
+    # The images that tell most have pictures: in conflict with boxes, then either, then none.
+    boxes = {i.image: any(cell.boxes for cell in i.cells.values()) for i in battery.images}
+    marked = [image for image in battery.images if image.conflict or boxes[image.image]]
+    marked.sort(key=lambda image: -(image.conflict + boxes[image.image]))
+    pictured = [image.image for image in marked[:IMAGES_PICTURED]]
+    if sources is None:
+        blocks.append(Text(words("comparison_pictures_left_out"), "soft"))
+    elif pictured and not sources.refs:
+        blocks.append(Text(words("comparison_no_source"), "soft"))
+    for image in battery.images:
+        drawn = sources if image.image in pictured and sources and sources.refs else None
+        blocks += _image(image, systems, drawn, words)
+    return Card(tuple(blocks))
 
 
-def _row(
+def _image(
     image: ImageComparison,
     systems: Sequence[SystemName],
     sources: SourceImages | None,
     words: Words,
-) -> ComparedRow:
-    cells = [image.cells[name] for name in systems]
-    pictures: Sequence[Picture | None] = [None] * len(cells)
-    if sources is not None and sources.refs:
-        pictures = _pictures(image, cells, sources, words)
+) -> Iterator[Block]:
+    """Yield an image with a column a system, and pictures where the lot's images are given."""
+    label = Label(words(f"comparison_is_{image.judgement}"), _TONES[image.judgement])
+    if image.judgement != "conflict" and image.defect_type == "conflict":
+        label = Label(words("comparison_types_conflict"), "critical")
+    if image.modality == "ct":
+        title = words("ct_image", axis=image.axis or "", number=image.number)
+    else:
+        title = words("rgb_image", number=image.number)
     overlaps = " · ".join(
         f"{words('comparison_iou')} {number(found.best, 2)} ({pair_words(pair, words)})"
         for pair, found in image.overlaps.items()
     )
-    return ComparedRow(
-        title=f"{_title(image, words)} · {image.image}",
-        label=_label(image.judgement, image.defect_type, words),
-        overlaps=overlaps,
-        columns=tuple(
-            _word(cell, words, picture) for cell, picture in zip(cells, pictures, strict=True)
-        ),
-    )
+    room = 60 if sources else 20
+    yield Heading(f"{title} · {image.image}", 4, (label,), overlaps, room=room)
+    cells = [image.cells[name] for name in systems]
+    if sources is not None:
+        ref = sources.refs.get(image.image)
+        drawn = drawn_pictures(ref, [cell.boxes for cell in cells]) if ref else None
+        missing = words("picture_missing", name=image.image)
+        images = [(picture,) for picture in drawn] if drawn else [()] * len(cells)
+        yield Columns(
+            tuple(
+                (Pictures((CaptionedPicture("", shown, "" if shown else missing),)),)
+                for shown in images
+            )
+        )
+    yield Columns(tuple(tuple(_said(cell, words)) for cell in cells))
 
 
-def _pictures(
-    image: ImageComparison, cells: Sequence[Cell], sources: SourceImages, words: Words
-) -> list[Picture | None]:
-    ref = sources.refs.get(image.image)
-    drawn: Sequence[Jpeg] | None = drawn_pictures(ref, [c.boxes for c in cells]) if ref else None
-    if drawn is None:
-        note = words("picture_missing", name=image.image)
-        return [Picture(words("picture_boxes"), None, note) for _ in cells]
-    return [Picture(words(f"system_{c.system}"), j, "") for c, j in zip(cells, drawn, strict=True)]
-
-
-def _word(cell: Cell, words: Words, picture: Picture | None = None) -> SystemWord:
+def _said(cell: Cell, words: Words) -> Iterator[Block]:
+    """Yield what one system says; its explanation is text as a model wrote it."""
+    if cell.judgement is None:
+        label = Label(words(f"comparison_cell_{cell.state}"), "warning")
+    else:
+        label = Label(judgement_words(cell.judgement, words), _JUDGEMENT_TONES[cell.judgement])
+    yield Text(words(f"system_{cell.system}"), labels=(label,))
     facts = []
     if cell.defect_type is not None:
         facts.append(words.defect(cell.defect_type))
@@ -154,31 +170,9 @@ def _word(cell: Cell, words: Words, picture: Picture | None = None) -> SystemWor
         facts.append(words("comparison_boxes", count=len(cell.boxes)))
     if cell.seconds is not None and cell.state == "done":
         facts.append(words("seconds", seconds=number(cell.seconds, 2)))
-    lines = [" · ".join(facts)] if facts else []
+    if facts:
+        yield Text(" · ".join(facts), "soft")
     if cell.reason is not None:
-        lines.append(cell.reason.text(words.language))
-    if cell.judgement is None:
-        label = Label(words(f"comparison_cell_{cell.state}"), "warning")
-    else:
-        label = Label(judgement_words(cell.judgement, words), _JUDGEMENT_TONES[cell.judgement])
-    return SystemWord(
-        words(f"system_{cell.system}"), label, tuple(lines), cell.explanation, picture
-    )
-
-
-def _battery_label(battery: BatteryComparison, words: Words) -> Label:
-    if battery.conflict:
-        return Label(words("comparison_is_conflict"), _TONES["conflict"])
-    return Label(words(f"comparison_is_{battery.judgement}"), _TONES[battery.judgement])
-
-
-def _label(judgement: Agreement, defect_type: Agreement, words: Words) -> Label:
-    if judgement != "conflict" and defect_type == "conflict":
-        return Label(words("comparison_types_conflict"), "critical")
-    return Label(words(f"comparison_is_{judgement}"), _TONES[judgement])
-
-
-def _title(image: ImageComparison, words: Words) -> str:
-    if image.modality == "ct":
-        return words("ct_image", axis=image.axis or "", number=image.number)
-    return words("rgb_image", number=image.number)
+        yield Text(cell.reason.text(words.language), "soft")
+    if cell.explanation:
+        yield Text(cell.explanation)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from inspection.agreement.battery import PAIRS, BatteryComparison, Cell, ImageComparison
-from inspection.comparison.bootstrap import Interval
+from inspection.agreement.battery import PAIRS, BatteryComparison, Cell
 from inspection.comparison.changes import SessionChanges
-from inspection.comparison.figures import Figure
+from inspection.comparison.figures import PLAIN_FIGURES, Figure
 from inspection.comparison.session import SessionComparison
 from inspection.messages import Language
-from inspection.report.tables import Cell as CsvCell
-from inspection.report.tables import csv_file, rounded
+from inspection.report.tables import CsvCell, csv_file, json_file
 from inspection.results import SYSTEMS
 
 _CELL_COLUMNS = ("state", "judgement", "defect_type", "confidence", "boxes", "seconds")
@@ -58,7 +55,27 @@ def figures_csv(compared: Sequence[SessionComparison]) -> bytes:
 
 def changes_csv(changes: SessionChanges) -> bytes:
     """Return ``changes.csv``: one row a verdict, decision, model, setting or judgement."""
-    return csv_file(CHANGE_COLUMNS, _change_rows(changes))
+
+    def joined(kind: str | None, defect_type: str | None) -> str | None:
+        return f"{kind} {defect_type}" if kind and defect_type else kind
+
+    rows: list[Sequence[CsvCell]] = []
+    for verdict in changes.verdicts:
+        old = joined(verdict.before, verdict.type_before)
+        new = joined(verdict.after, verdict.type_after)
+        rows.append(("verdict", verdict.battery_id, None, old, new))
+    for decision in changes.decisions:
+        rows.append(("decision", decision.battery_id, None, decision.before, decision.after))
+    for model in changes.models_before:
+        rows.append(("model", None, model.slot, f"{model.name} {model.sha256}", None))
+    for model in changes.models_after:
+        rows.append(("model", None, model.slot, None, f"{model.name} {model.sha256}"))
+    for setting in changes.settings:
+        rows.append(("setting", None, setting.name, setting.before, setting.after))
+    for change in (change for system in changes.systems for change in system.changes):
+        name = f"{change.system} {change.image}"
+        rows.append(("judgement", change.battery_id, name, change.before, change.after))
+    return csv_file(CHANGE_COLUMNS, rows)
 
 
 def comparison_json(
@@ -67,99 +84,73 @@ def comparison_json(
     """Return the comparison as one JSON document; remarks are sentences in ``language``."""
     document: dict[str, Any] = {"sessions": [_session(one, language) for one in compared]}
     if changes is not None:
-        document["changes"] = _changes(changes, language)
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
-
-
-def _image_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
-    labels = _labels(compared)
-    for battery in compared.batteries:
-        for image in battery.images:
-            yield [
-                compared.session.run_id,
-                battery.battery_id,
-                image.image,
-                image.modality,
-                battery.method,
-                labels.get(image.image),
-                image.judgement,
-                image.defect_type,
-                *_said(image),
-            ]
-
-
-def _said(image: ImageComparison) -> list[CsvCell]:
-    row: list[CsvCell] = []
-    for system in SYSTEMS:
-        cell = image.cells[system]
-        row += [
-            cell.state,
-            cell.judgement,
-            cell.defect_type,
-            rounded(cell.confidence),
-            _boxes(cell),
-            rounded(cell.seconds),
-        ]
-    for pair in PAIRS:
-        found = image.overlaps.get(pair)
-        row.append(rounded(found.best) if found else None)
-    return [*row, image.cells["vlm"].explanation]
+        document["changes"] = {
+            "before": changes.before.run_id,
+            "after": changes.after.run_id,
+            "problem": changes.problem.text(language) if changes.problem else None,
+            "batteries": changes.batteries,
+            "only_before": list(changes.only_before),
+            "only_after": list(changes.only_after),
+            "verdicts": [asdict(change) for change in changes.verdicts],
+            "decisions": [
+                {"battery_id": c.battery_id, "before": c.before, "after": c.after}
+                for c in changes.decisions
+            ],
+            "models_before": [model.model_dump(mode="json") for model in changes.models_before],
+            "models_after": [model.model_dump(mode="json") for model in changes.models_after],
+            "settings": [asdict(change) for change in changes.settings],
+            "systems": [asdict(found) for found in changes.systems],
+        }
+    return json_file(document)
 
 
 def _labels(compared: SessionComparison) -> dict[str, str | None]:
     return {i.comparison.image: i.truth.name for i in compared.images if i.truth is not None}
 
 
-def _boxes(cell: Cell) -> str:
-    return "; ".join(
-        " ".join(str(part) for part in (b.x, b.y, b.w, b.h, rounded(b.score)) if part is not None)
-        for b in cell.boxes
-    )
+def _image_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
+    labels = _labels(compared)
+    for battery, image in ((b, image) for b in compared.batteries for image in b.images):
+        row: list[CsvCell] = [
+            compared.session.run_id,
+            battery.battery_id,
+            image.image,
+            image.modality,
+            battery.method,
+            labels.get(image.image),
+            image.judgement,
+            image.defect_type,
+        ]
+        for cell in (image.cells[system] for system in SYSTEMS):
+            boxes = []
+            for box in cell.boxes:
+                score = None if box.score is None else round(box.score, 6)
+                parts = (box.x, box.y, box.w, box.h, score)
+                boxes.append(" ".join(str(part) for part in parts if part is not None))
+            said = (cell.state, cell.judgement, cell.defect_type, cell.confidence)
+            row += [*said, "; ".join(boxes), cell.seconds]
+        overlaps = (image.overlaps.get(pair) for pair in PAIRS)
+        row += [found.best if found else None for found in overlaps]
+        yield [*row, image.cells["vlm"].explanation]
 
 
 def _figure_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
     methods = sorted({battery.method for battery in compared.batteries if battery.method})
-    lead: list[CsvCell] = [compared.session.run_id, " ".join(methods)]
+
+    def row(of: str, name: str, figure: Figure, count: int) -> list[CsvCell]:
+        bounds = figure.interval
+        interval = (bounds.low, bounds.high, bounds.method) if bounds else (None, None, None)
+        lead = (compared.session.run_id, " ".join(methods))
+        return [*lead, of, name, figure.value, *interval, count]
+
     for found in compared.figures:
         for name, figure in found.figures.items():
-            plain = name in ("review_rate", "seconds")
-            count = found.images if plain else found.labelled
-            yield [*lead, found.system, name, *_values(figure), count]
+            plain = name in PLAIN_FIGURES
+            yield row(found.system, name, figure, found.images if plain else found.labelled)
     for pair in compared.pairs:
         of = "-".join(pair.pair)
-        yield [*lead, of, "agreement", *_values(pair.agreement), pair.decided]
-        yield [*lead, of, "box_overlap", *_values(pair.overlap), pair.located]
-
-
-def _values(figure: Figure) -> list[CsvCell]:
-    interval = figure.interval
-    if interval is None:
-        return [rounded(figure.value), None, None, None]
-    low, high = rounded(interval.low), rounded(interval.high)
-    return [rounded(figure.value), low, high, interval.method]
-
-
-def _change_rows(changes: SessionChanges) -> Iterator[list[CsvCell]]:
-    for verdict in changes.verdicts:
-        old = _joined(verdict.before, verdict.type_before)
-        new = _joined(verdict.after, verdict.type_after)
-        yield ["verdict", verdict.battery_id, None, old, new]
-    for decision in changes.decisions:
-        yield ["decision", decision.battery_id, None, decision.before, decision.after]
-    for model in changes.models_before:
-        yield ["model", None, model.slot, f"{model.name} {model.sha256}", None]
-    for model in changes.models_after:
-        yield ["model", None, model.slot, None, f"{model.name} {model.sha256}"]
-    for setting in changes.settings:
-        yield ["setting", None, setting.name, setting.before, setting.after]
-    for system in changes.systems:
-        for change in system.changes:
-            name = f"{change.system} {change.image}"
-            yield ["judgement", change.battery_id, name, change.before, change.after]
-
-
-def _joined(kind: str | None, defect_type: str | None) -> str | None:
-    return f"{kind} {defect_type}" if kind and defect_type else kind
+        yield row(of, "agreement", pair.agreement, pair.decided)
+        yield row(of, "box_overlap", pair.overlap, pair.located)
 
 
 def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
@@ -175,7 +166,7 @@ def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
                 "decided": found.decided,
                 "labelled": found.labelled,
                 "defects": found.defects,
-                **{name: _figure(figure) for name, figure in found.figures.items()},
+                **{name: asdict(figure) for name, figure in found.figures.items()},
             }
             for found in compared.figures
         },
@@ -185,24 +176,16 @@ def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
                 "decided": pair.decided,
                 "agreed": pair.agreed,
                 "abstained": pair.abstained,
-                "agreement": _figure(pair.agreement),
+                "agreement": asdict(pair.agreement),
                 "typed": pair.typed,
                 "types_agreed": pair.types_agreed,
                 "located": pair.located,
-                "box_overlap": _figure(pair.overlap),
+                "box_overlap": asdict(pair.overlap),
             }
             for pair in compared.pairs
         ],
         "batteries": [_battery(battery, labels, language) for battery in compared.batteries],
     }
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {"value": figure.value, "interval": _interval(figure.interval)}
-
-
-def _interval(interval: Interval | None) -> dict[str, Any] | None:
-    return None if interval is None else asdict(interval)
 
 
 def _battery(
@@ -240,24 +223,4 @@ def _cell(cell: Cell, language: Language) -> dict[str, Any]:
         "explanation": cell.explanation,
         "seconds": cell.seconds,
         "reason": cell.reason.text(language) if cell.reason else None,
-    }
-
-
-def _changes(changes: SessionChanges, language: Language) -> dict[str, Any]:
-    return {
-        "before": changes.before.run_id,
-        "after": changes.after.run_id,
-        "problem": changes.problem.text(language) if changes.problem else None,
-        "batteries": changes.batteries,
-        "only_before": list(changes.only_before),
-        "only_after": list(changes.only_after),
-        "verdicts": [asdict(change) for change in changes.verdicts],
-        "decisions": [
-            {"battery_id": c.battery_id, "before": c.before, "after": c.after}
-            for c in changes.decisions
-        ],
-        "models_before": [model.model_dump(mode="json") for model in changes.models_before],
-        "models_after": [model.model_dump(mode="json") for model in changes.models_after],
-        "settings": [asdict(change) for change in changes.settings],
-        "systems": [asdict(found) for found in changes.systems],
     }

@@ -1,19 +1,16 @@
-"""The report as one HTML file that needs nothing else."""
+"""A report's blocks as one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
 import base64
-from dataclasses import fields
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from inspection.paths import resource_path
-from inspection.report.pictures import Jpeg
-from inspection.report.view import ReportView
-from inspection.report.words import Words
+from inspection.report.blocks import Block, Cell, CodedImage, Document
 
 
-def html_report(view: ReportView, words: Words) -> bytes:
+def html_file(document: Document) -> bytes:
     """Return the report as UTF-8 HTML: pictures inside, no script, nothing loaded from outside."""
     environment = Environment(
         loader=FileSystemLoader(resource_path("report")),
@@ -22,10 +19,12 @@ def html_report(view: ReportView, words: Words) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+    def kind(thing: Block | Cell) -> str:
+        return type(thing).__name__
+
+    def data_uri(image: CodedImage) -> str:
+        return f"data:image/{image.kind};base64,{base64.b64encode(image.data).decode('ascii')}"
+
     template = environment.get_template("report.html.j2")
-    content = {field.name: getattr(view, field.name) for field in fields(view)}
-    return template.render(content, words=words, data_uri=_data_uri).encode("utf-8")
-
-
-def _data_uri(jpeg: Jpeg) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.data).decode("ascii")
+    return template.render(document=document, kind=kind, data_uri=data_uri).encode("utf-8")

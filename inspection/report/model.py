@@ -54,6 +54,7 @@ class Entry:
 
     Parameters
     ----------
+    number : its place in the report, from 1
     summary : its row in ``session.json``
     result : its detailed result, with only the images that are shown; None where unreadable
     problem : why ``result`` is None
@@ -63,13 +64,14 @@ class Entry:
     failed_count : all images that could not be judged
     """
 
+    number: int
     summary: BatterySummary
     result: BatteryResult | None
-    problem: Message | None
-    comparison: BatteryComparison | None
-    image_count: int
-    failed: tuple[ImageResult, ...]
-    failed_count: int
+    problem: Message | None = None
+    comparison: BatteryComparison | None = None
+    image_count: int = 0
+    failed: tuple[ImageResult, ...] = ()
+    failed_count: int = 0
 
     @property
     def decision(self) -> Decision | None:
@@ -113,6 +115,11 @@ class Entry:
             and self.problem is None
         )
 
+    @property
+    def anchor(self) -> str:
+        """Where links to its own part of the report lead; empty where it has none."""
+        return "" if self.plainly_normal else f"battery-{self.number}"
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -147,7 +154,7 @@ class AuditState:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SessionReport:
     """A session as a report sees it.
 
     Parameters
@@ -169,31 +176,21 @@ class Report:
     sources: SourceImages
 
     @property
-    def complete_lot(self) -> bool:
-        """True where no battery of the session was left out."""
-        return len(self.entries) == len(self.session.batteries)
-
-    @property
     def totals(self) -> Totals:
         """Count the batteries of the report."""
-        accepted = sum(
-            e.decision is not None and e.decision.action == "accept" for e in self.entries
-        )
-        overridden = sum(
-            e.decision is not None and e.decision.action == "override" for e in self.entries
-        )
+        decided = Counter(e.decision.action for e in self.entries if e.decision is not None)
         return Totals(
             station=Counter(e.station_kind for e in self.entries),
             final=Counter(e.final_kind for e in self.entries),
-            accepted=accepted,
-            overridden=overridden,
-            undecided=len(self.entries) - accepted - overridden,
+            accepted=decided["accept"],
+            overridden=decided["override"],
+            undecided=len(self.entries) - decided.total(),
         )
 
 
 def read_report(
     store: SessionStore, battery_ids: Sequence[str] | None, step: Callable[[], None]
-) -> Report:
+) -> SessionReport:
     """Read the batteries that the report is about.
 
     Parameters
@@ -208,21 +205,37 @@ def read_report(
         If the session has no battery of that id.
     """
     entries = []
-    for summary in selected(store.record, battery_ids):
-        entries.append(_entry(store, summary))
+    for number, summary in enumerate(selected(store.record, battery_ids), start=1):
+        result, problem = _load(store, summary)
+        entry = Entry(number, summary, None, problem)
+        if result is not None:
+            failed = [image for image in result.images if image.state == "failed"]
+            entry = Entry(
+                number,
+                summary,
+                # The other images of a real lot do not fit in memory.
+                result.model_copy(update={"images": _shown_images(result)}),
+                comparison=compare_battery(result),
+                image_count=len(image_names(result)),
+                failed=tuple(failed[:FAILED_IMAGES_NAMED]),
+                failed_count=len(failed),
+            )
+        entries.append(entry)
         step()
-    problems = tuple(p for p in store.problems if p.code != _UNLOGGED)
     compared = [entry.comparison for entry in entries if entry.comparison is not None]
     comparison, sources = None, SourceImages({})
     if any(battery.compared for battery in compared):
         sources = source_images(store.record.lot)
         comparison = compare_session(store.record, compared, sources)
-    return Report(
+    # The store compared the decisions with the log; whether the log itself is whole is read here.
+    log = scan_audit(store.folder / AUDIT_NAME)
+    unlogged = [str(p.params["battery"]) for p in store.problems if p.code == _UNLOGGED]
+    return SessionReport(
         folder=store.folder,
         session=store.record,
         entries=tuple(entries),
-        audit=read_audit(store),
-        problems=problems,
+        audit=AuditState(len(log.entries), log.broken_line, tuple(unlogged)),
+        problems=tuple(problem for problem in store.problems if problem.code != _UNLOGGED),
         comparison=comparison,
         sources=sources,
     )
@@ -248,15 +261,6 @@ def read_results(store: SessionStore, battery_ids: Sequence[str] | None) -> Iter
             yield result
 
 
-def read_audit(store: SessionStore) -> AuditState:
-    """Check the decision log's chain; the store compared the decisions with the log."""
-    scan = scan_audit(store.folder / AUDIT_NAME)
-    unlogged = [
-        str(problem.params["battery"]) for problem in store.problems if problem.code == _UNLOGGED
-    ]
-    return AuditState(len(scan.entries), scan.broken_line, tuple(unlogged))
-
-
 def _load(
     store: SessionStore, summary: BatterySummary
 ) -> tuple[BatteryResult | None, Message | None]:
@@ -267,22 +271,6 @@ def _load(
         return None, error.message
     gone = result is None and summary.state == "done"
     return result, Message(code="report_result_missing") if gone else None
-
-
-def _entry(store: SessionStore, summary: BatterySummary) -> Entry:
-    result, problem = _load(store, summary)
-    if result is None:
-        return Entry(summary, None, problem, None, 0, (), 0)
-    failed = [image for image in result.images if image.state == "failed"]
-    return Entry(
-        summary=summary,
-        result=result.model_copy(update={"images": _shown_images(result)}),
-        problem=None,
-        comparison=compare_battery(result),
-        image_count=len(image_names(result)),
-        failed=tuple(failed[:FAILED_IMAGES_NAMED]),
-        failed_count=len(failed),
-    )
 
 
 def image_names(result: BatteryResult) -> list[str]:

@@ -1,36 +1,57 @@
-"""The report as a PDF: A4, the bundled Korean font embedded."""
+"""A report's blocks as a PDF: A4, the bundled Korean font embedded."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, singledispatch
 from typing import Any
 
 from reportlab.lib.colors import HexColor, white
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
+    CondPageBreak,
+    HRFlowable,
     KeepTogether,
     PageBreak,
     Paragraph,
     SimpleDocTemplate,
     Spacer,
-    Table,
+    flowables,
 )
+from reportlab.platypus import Table as Grid
 
-from inspection.report.pdf_comparison import comparison_flowables
-from inspection.report.pdf_sections import (
-    GRID,
-    WIDTH,
-    Flowable,
-    field_table,
-    section_flowables,
+from inspection.messages import Message
+from inspection.report.blocks import (
+    Block,
+    Bullets,
+    CaptionedPicture,
+    Card,
+    Cards,
+    Cell,
+    Columns,
+    Document,
+    Fields,
+    Heading,
+    Label,
+    Link,
+    Part,
+    Pictures,
+    Signatures,
+    Soft,
+    Table,
+    TableColumn,
+    Text,
+    Tiles,
 )
 from inspection.report.pdf_text import (
+    BAND,
     BODY,
     BULLET,
+    CARD_HEADING,
     CELL,
     CELL_RIGHT,
     FIGURE,
@@ -41,52 +62,71 @@ from inspection.report.pdf_text import (
     KICKER,
     LINE,
     REGULAR,
-    RIGHT,
     SMALL,
     SOFT,
     STRONG,
     SUBHEADING,
     TITLE,
     TONES,
-    label_markup,
     load_fonts,
     markup,
     paragraph,
     printable,
+    with_labels,
 )
-from inspection.report.view import BatteryRow, Figure, ModelRow, ReportView
-from inspection.report.words import Words
 
+WIDTH = 178 * mm
+"""Of the text on an A4 page."""
 MARGIN = 16 * mm
 _FRAME_PADDING = 6
 """Points that reportlab's own frame adds inside the margins."""
+_GAP = 4 * mm
+_PICTURE_HEIGHT = 40 * mm
+_PICTURES_A_ROW = 3
+_ROOM = {2: 30, 3: 50, 4: 14}
+"""Millimetres that a heading of a level wants on its page, where it does not say so itself."""
 _TOTAL_PAGES = "total-pages"
 
+_FLUSH = [
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("LEFTPADDING", (0, 0), (-1, -1), 0),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+    ("TOPPADDING", (0, 0), (-1, -1), 0.5),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 0.5),
+]
+_RULED = [
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+    ("LEFTPADDING", (0, 0), (-1, -1), 4),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+    ("TOPPADDING", (0, 0), (-1, -1), 2),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+]
 
-def pdf_report(view: ReportView, words: Words) -> bytes:
+Flowable = Any
+"""reportlab has no types."""
+
+
+def pdf_file(document: Document) -> bytes:
     """Return the report as a PDF."""
     load_fonts()
     buffer = io.BytesIO()
-    document = SimpleDocTemplate(
+    template = SimpleDocTemplate(
         buffer,
         pagesize=A4,
         leftMargin=MARGIN - _FRAME_PADDING,
         rightMargin=MARGIN - _FRAME_PADDING,
         topMargin=15 * mm,
         bottomMargin=19 * mm,
-        title=f"{words('title')} – {view.lot_name}",
-        author=view.footer,
-        subject=view.run_id,
-        lang=view.language,
+        title=f"{document.kicker} – {document.title}",
+        author=document.footer,
+        subject=document.subject,
+        lang=document.language,
     )
-    story = [
-        *_cover(view, words),
-        *_table_of_all(view, words),
-        *_sections(view, words),
-        *comparison_flowables(view.comparison, words),
-    ]
-    footer = partial(_footer, view=view, words=words)
-    document.build(story, onFirstPage=footer, onLaterPages=footer, canvasmaker=_CountingCanvas)
+    story = [paragraph(document.kicker, KICKER), paragraph(document.title, TITLE)]
+    story += _all(document.blocks, WIDTH)
+    footer = partial(_draw_footer, document=document)
+    template.build(story, onFirstPage=footer, onLaterPages=footer, canvasmaker=_CountingCanvas)
     return buffer.getvalue()
 
 
@@ -104,7 +144,7 @@ class _CountingCanvas(Canvas):  # type: ignore[misc]
         super().save()
 
 
-def _footer(canvas: Canvas, document: Any, *, view: ReportView, words: Words) -> None:
+def _draw_footer(canvas: Canvas, template: Any, *, document: Document) -> None:
     canvas.saveState()
     bottom = 10 * mm
     canvas.setStrokeColor(LINE)
@@ -112,64 +152,170 @@ def _footer(canvas: Canvas, document: Any, *, view: ReportView, words: Words) ->
     canvas.line(MARGIN, bottom + 11, A4[0] - MARGIN, bottom + 11)
     canvas.setFont(REGULAR, 7.2)
     canvas.setFillColor(SOFT)
-    left = printable(f"{view.lot_name} · {view.run_id} · {view.footer}")
-    canvas.drawString(MARGIN, bottom, _shortened(left, canvas, 140 * mm))
+    left = printable(f"{document.title} · {document.subject} · {document.footer}")
+    line = left = left.replace("\n", " ")
+    while canvas.stringWidth(line, REGULAR, 7.2) > 140 * mm:
+        left = left[:-1]
+        line = left + "…"
+    canvas.drawString(MARGIN, bottom, line)
     total_at = A4[0] - MARGIN - 12
-    canvas.drawRightString(total_at, bottom, words("page", page=canvas.getPageNumber()))
+    page = Message(code="report_page", params={"page": canvas.getPageNumber()})
+    canvas.drawRightString(total_at, bottom, page.text(document.language))
     canvas.translate(total_at, bottom)
     canvas.doForm(_TOTAL_PAGES)
     canvas.restoreState()
 
 
-def _shortened(text: str, canvas: Canvas, width: float) -> str:
-    """Return a one-line text cut to ``width`` points."""
-    text = text.replace("\n", " ")
-    if canvas.stringWidth(text, REGULAR, 7.2) <= width:
-        return text
-    while canvas.stringWidth(text + "…", REGULAR, 7.2) > width:
-        text = text[:-1]
-    return text + "…"
+class _JpegFlowable(flowables.Flowable):  # type: ignore[misc]
+    """A JPEG, embedded as it is.
+
+    reportlab's own image keeps the decoded pixels in a reference cycle, which adds up to
+    hundreds of megabytes over a lot.
+    """
+
+    def __init__(self, data: bytes, width: float, height: float) -> None:
+        super().__init__()
+        self.width, self.height = width, height
+        self._data = data
+
+    def draw(self) -> None:
+        """Draw the picture; called by the page layout."""
+        reader = ImageReader(io.BytesIO(self._data))
+        self.canv.drawImage(reader, 0, 0, self.width, self.height)
+        del reader.jpeg_fh  # the cycle
 
 
-# -- cover ---------------------------------------------------------------------------------------
+class _Rows(Grid):  # type: ignore[misc]
+    """A table whose rows stay whole, but for those that no page would hold."""
+
+    def split(self, width: float, height: float) -> list[Flowable]:
+        """Return the parts of the table; called by the page layout."""
+        self._calc(width, height)
+        self.splitInRow = int(max(self._rowHeights) > A4[1] / 2)
+        return list(super().split(width, height))
 
 
-def _cover(view: ReportView, words: Words) -> list[Flowable]:
-    run = f"{markup(words('run'))} {markup(view.run_id)}&nbsp;&nbsp; {label_markup(view.status)}"
+# -- blocks --------------------------------------------------------------------------------------
+
+
+def _all(blocks: Sequence[Block], width: float) -> list[Flowable]:
+    return [flowable for block in blocks for flowable in _drawn(block, width)]
+
+
+@singledispatch
+def _drawn(block: Block, width: float) -> list[Flowable]:
+    """Return a block ``width`` points wide; a narrow one stands in a cell, where no page ends."""
+    raise NotImplementedError(type(block).__name__)
+
+
+@_drawn.register(Heading)
+def _(block: Heading, width: float) -> list[Flowable]:
+    found: list[Flowable] = []
+    if block.new_page:
+        found.append(PageBreak())
+    elif width == WIDTH:
+        found.append(CondPageBreak((block.room or _ROOM[block.level]) * mm))
+    style = {2: HEADING, 3: CARD_HEADING, 4: SUBHEADING}[block.level]
+    anchor = f'<a name="{block.anchor}"/>' if block.anchor else ""
+    text = with_labels(block.text, block.labels, bold=True, size=11.5 if block.level == 3 else 0)
+    found.append(Paragraph(anchor + text, style))
+    if block.below:
+        found.append(paragraph(block.below, SMALL))
+    if block.level == 3:
+        found.append(HRFlowable("100%", thickness=0.6, color=LINE, spaceBefore=2, spaceAfter=4))
+    return found
+
+
+@_drawn.register(Text)
+def _(block: Text, width: float) -> list[Flowable]:
+    if block.look in ("plain", "soft"):
+        style = SMALL if block.look == "soft" else BODY if width == WIDTH else CELL
+        return [Paragraph(with_labels(block.text, block.labels), style)]
+    warns = block.look == "warning"
+    ink, ground = (HexColor(c) for c in TONES["warning"]) if warns else (SOFT, BAND)
+    style = STRONG.clone("warning", textColor=ink) if warns else BODY
     return [
-        paragraph(words("title"), KICKER),
-        paragraph(view.lot_name, TITLE),
-        Paragraph(run, BODY),
-        Spacer(0, 8),
-        *(_warning(text) for text in view.warnings),
-        _figures(view.figures),
-        *_open_items(view, words),
-        Spacer(0, 10),
-        *_counts_and_details(view, words),
-        *_models(view, words),
-        *_findings(view, words),
+        Grid(
+            [[paragraph(block.text, style)]],
+            colWidths=[width],
+            style=[
+                ("BACKGROUND", (0, 0), (-1, -1), ground),
+                ("LINEBEFORE", (0, 0), (0, -1), 3 if warns else 2, ink),
+                ("LEFTPADDING", (0, 0), (-1, -1), 9),
+                ("TOPPADDING", (0, 0), (-1, -1), 3),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
+            ],
+            spaceBefore=5,
+            spaceAfter=5,
+            splitInRow=1,
+        )
     ]
 
 
-def _warning(text: str) -> Flowable:
-    ink, ground = TONES["warning"]
-    return Table(
-        [[Paragraph(markup(text, bold=True), STRONG.clone("warning", textColor=HexColor(ink)))]],
-        colWidths=[WIDTH],
-        style=[
-            ("BACKGROUND", (0, 0), (-1, -1), HexColor(ground)),
-            ("LINEBEFORE", (0, 0), (0, -1), 3, HexColor(ink)),
-            ("LEFTPADDING", (0, 0), (-1, -1), 9),
-            ("TOPPADDING", (0, 0), (-1, -1), 3),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
-        ],
-        spaceAfter=5,
-        splitInRow=1,
-    )
+@_drawn.register(Bullets)
+def _(block: Bullets, width: float) -> list[Flowable]:
+    return [Paragraph(markup(line), BULLET, bulletText="•") for line in block.lines]
 
 
-def _figures(figures: Sequence[Figure]) -> Flowable:
-    """Return the headline numbers as coloured tiles."""
+@_drawn.register(Fields)
+def _(block: Fields, width: float) -> list[Flowable]:
+    if block.in_line:
+        soft = "#" + SOFT.hexval()[2:]
+        named = (
+            f'<font color="{soft}">{markup(field.label)}</font>&nbsp; {markup(field.value)}'
+            for field in block.fields
+        )
+        return [Paragraph("&nbsp;&nbsp;&nbsp; ".join(named), BODY)]
+    rows = [[paragraph(field.label, SMALL), paragraph(field.value)] for field in block.fields]
+    widths = [width * block.label_share, width * (1 - block.label_share)]
+    # A value may be longer than a page.
+    return [Grid(rows, colWidths=widths, hAlign="LEFT", splitInRow=1, style=_FLUSH)]
+
+
+@_drawn.register(Table)
+def _(block: Table, width: float) -> list[Flowable]:
+    columns = block.columns
+    equal = [column for column in columns if not column.share]
+    rest = (1 - sum(column.share for column in columns)) / max(1, len(equal))
+    rows = [
+        [_cell(cell, column) for cell, column in zip(row, columns, strict=True)]
+        for row in block.rows
+    ]
+    style = list(_RULED)
+    titled = any(column.title for column in columns)
+    if titled:
+        rows.insert(
+            0, [paragraph(c.title, HEADER_RIGHT if c.right else HEADER_CELL) for c in columns]
+        )
+        style.append(("BACKGROUND", (0, 0), (-1, 0), BAND))
+    found = [paragraph(block.title, SUBHEADING)] if block.title else []
+    if block.rows:
+        widths = [width * (column.share or rest) for column in columns]
+        repeated = 1 if titled else 0
+        found.append(Grid(rows, colWidths=widths, style=style, repeatRows=repeated))
+    return [*found, *([paragraph(block.note, SMALL)] if block.note else [])]
+
+
+def _cell(cell: Cell, column: TableColumn) -> list[Flowable]:
+    plain = SMALL if column.small else CELL_RIGHT if column.right else CELL
+
+    def drawn(part: Part) -> Flowable:
+        if isinstance(part, Label):
+            return Paragraph(with_labels("", (part,)), CELL)
+        if isinstance(part, Soft):
+            return paragraph(part.text, FINE if column.small else SMALL)
+        if isinstance(part, Link):
+            text = markup(part.text, bold=True)
+            if part.anchor:
+                text = f'<a href="#{part.anchor}" color="{TONES["review"][0]}">{text}</a>'
+            return Paragraph(text, STRONG)
+        return paragraph(part, plain)
+
+    return [drawn(part) for part in (cell if isinstance(cell, tuple) else (cell,))]
+
+
+@_drawn.register(Tiles)
+def _(block: Tiles, width: float) -> list[Flowable]:
     cells = []
     style: list[tuple[Any, ...]] = [
         ("LEFTPADDING", (0, 0), (-1, -1), 8),
@@ -177,163 +323,88 @@ def _figures(figures: Sequence[Figure]) -> Flowable:
         ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
         ("INNERGRID", (0, 0), (-1, -1), 5, white),
     ]
-    for column, figure in enumerate(figures):
-        ink, ground = TONES[figure.tone]
+    for column, tile in enumerate(block.tiles):
+        ink, ground = TONES[tile.tone]
         style.append(("BACKGROUND", (column, 0), (column, 0), HexColor(ground)))
-        number = Paragraph(f'<font color="{ink}">{markup(figure.value)}</font>', FIGURE)
-        name = Paragraph(f'<font color="{ink}">{markup(figure.label)}</font>', SMALL)
-        cells.append([number, name])
-    widths = [WIDTH / len(cells)] * len(cells)
-    return Table([cells], colWidths=widths, style=style, spaceBefore=4, spaceAfter=2)
+        value = Paragraph(f'<font color="{ink}">{markup(tile.value)}</font>', FIGURE)
+        name = Paragraph(f'<font color="{ink}">{markup(tile.label)}</font>', SMALL)
+        cells.append([value, name])
+    widths = [width / len(cells)] * len(cells)
+    return [Grid([cells], colWidths=widths, style=style, spaceBefore=4, spaceAfter=2)]
 
 
-def _open_items(view: ReportView, words: Words) -> list[Flowable]:
-    heading = paragraph(words("open_items"), HEADING)
-    if not view.open_items:
-        return [heading, paragraph(words("open_none"))]
-    rows = [
-        [
-            Paragraph(label_markup(item.label), BODY),
-            paragraph(str(item.count), RIGHT),
-            paragraph(item.batteries, SMALL),
-        ]
-        for item in view.open_items
-    ]
-    widths = [WIDTH * 0.3, WIDTH * 0.07, WIDTH * 0.63]
-    return [heading, Table(rows, colWidths=widths, style=_PLAIN, splitInRow=1)]
+@_drawn.register(Pictures)
+def _(block: Pictures, width: float) -> list[Flowable]:
+    widest = min((WIDTH - _PICTURES_A_ROW * _GAP) / _PICTURES_A_ROW, width)
+    found = [paragraph(block.title)] if block.title else []
+    for first in range(0, len(block.pictures), _PICTURES_A_ROW):
+        row = [_picture(p, widest) for p in block.pictures[first : first + _PICTURES_A_ROW]]
+        widths = [own if width < WIDTH else own + _GAP for own, _ in row]
+        cells = [[cell for _, cell in row]]
+        found.append(Grid(cells, colWidths=widths, hAlign="LEFT", style=_FLUSH, spaceAfter=3))
+    return [KeepTogether(found)] if width == WIDTH else found
 
 
-_PLAIN = [
-    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
-    ("LEFTPADDING", (0, 0), (-1, -1), 2),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
-    ("TOPPADDING", (0, 0), (-1, -1), 2),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-]
+def _picture(picture: CaptionedPicture, widest: float) -> tuple[float, list[Flowable]]:
+    """Return a picture's width in points, and it with its caption, or why there is none."""
+    if not picture.images:
+        text = ": ".join(part for part in (picture.caption, picture.note) if part)
+        style = [("BOX", (0, 0), (-1, -1), 0.6, SOFT), ("BACKGROUND", (0, 0), (-1, -1), BAND)]
+        note = Grid([[paragraph(text, SMALL)]], colWidths=[widest], hAlign="LEFT", style=style)
+        return widest, [note]
+    drawn = []
+    for image in picture.images:
+        scale = min(widest / image.width, _PICTURE_HEIGHT / image.height)
+        drawn.append(_JpegFlowable(image.data, image.width * scale, image.height * scale))
+    caption = [paragraph(picture.caption, SMALL)] if picture.caption else []
+    # A narrow picture's caption needs room of its own.
+    return max(28 * mm, *(image.width for image in drawn)), [*drawn, *caption]
 
 
-def _counts_and_details(view: ReportView, words: Words) -> list[Flowable]:
-    gap = 6 * mm
-    left, right = WIDTH * 0.46, WIDTH * 0.54 - gap
-    header = [
-        paragraph(words("verdict_column"), HEADER_CELL),
-        paragraph(words("station_count"), HEADER_RIGHT),
-        paragraph(words("final_count"), HEADER_RIGHT),
-    ]
-    rows = [
-        [
-            Paragraph(label_markup(row.label), BODY),
-            paragraph(str(row.station), RIGHT),
-            paragraph(str(row.final), RIGHT),
-        ]
-        for row in view.counts
-    ]
-    counts = Table([header, *rows], colWidths=[left * 0.44, left * 0.26, left * 0.3], style=GRID)
-    summary = [
-        paragraph(words("verdicts"), HEADING),
-        counts,
-        paragraph(words("count_note"), SMALL),
-        paragraph(words("decisions"), SUBHEADING),
-        field_table(view.decisions, left),
-    ]
-    session = [
-        paragraph(words("session_details"), HEADING),
-        field_table(view.details, right, label_share=0.3),
-    ]
-    style = [
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ("RIGHTPADDING", (0, 0), (-1, -1), 0),
-    ]
-    columns = Table([[summary, "", session]], colWidths=[left, gap, right], style=style)
-    columns.splitInRow = 1
-    return [columns]
+@_drawn.register(Signatures)
+def _(block: Signatures, width: float) -> list[Flowable]:
+    places = len(block.names)
+    inner = (width - _GAP * (places - 1)) / places
+    cells: list[Flowable] = []
+    style: list[tuple[Any, ...]] = list(_FLUSH)
+    for place, name in enumerate(block.names):
+        cells += [paragraph(name, SMALL), ""]
+        style.append(("LINEABOVE", (2 * place, 0), (2 * place, 0), 0.6, SOFT))
+    widths = [inner, _GAP] * places
+    return [Spacer(0, 15 * mm), Grid([cells[:-1]], colWidths=widths[:-1], style=style)]
 
 
-def _models(view: ReportView, words: Words) -> list[Flowable]:
-    flowables: list[Flowable] = [paragraph(words("models"), HEADING)]
-    if view.models:
-        names = ("slot", "name", "thresholds", "trained", "sha256")
-        header = [paragraph(words(f"model_{name}"), HEADER_CELL) for name in names]
-        rows = [_model_row(model, words) for model in view.models]
-        widths = [WIDTH * share for share in (0.1, 0.2, 0.24, 0.16, 0.3)]
-        flowables.append(Table([header, *rows], colWidths=widths, style=GRID, repeatRows=1))
-    else:
-        flowables.append(paragraph(words("models_none")))
-    if view.policy:
-        policy = field_table(view.policy, WIDTH, label_share=0.28)
-        flowables.append(KeepTogether([paragraph(words("policy"), SUBHEADING), policy]))
-    return flowables
-
-
-def _model_row(model: ModelRow, words: Words) -> list[Flowable]:
-    name = [paragraph(model.name)]
-    if model.demo:
-        ink, _ = TONES["warning"]
-        mark = f'<font color="{ink}">{markup(words("model_demo"), bold=True)}</font>'
-        name.append(Paragraph(mark, STRONG.clone("demo", fontSize=7.2, leading=10)))
-    if model.note:
-        name.append(paragraph(model.note, SMALL))
+@_drawn.register(Columns)
+def _(block: Columns, width: float) -> list[Flowable]:
+    count = len(block.columns)
+    shares = block.shares or [1 / count] * count
+    room = width - _GAP * (count - 1)
+    cells: list[Flowable] = []
+    widths: list[float] = []
+    for blocks, share in zip(block.columns, shares, strict=True):
+        cells += [_all(blocks, room * share), ""]
+        widths += [room * share, _GAP]
+    style = [*_FLUSH, ("RIGHTPADDING", (0, 0), (-1, -1), 0)]
+    # The space above a heading is lost at the top of a cell.
+    above = HEADING.spaceBefore if isinstance(block.columns[0][0], Heading) else 0
     return [
-        paragraph(model.slot),
-        name,
-        paragraph(model.thresholds, SMALL),
-        paragraph(model.trained_at, SMALL),
-        paragraph(model.sha256, SMALL),
+        Grid(
+            [cells[:-1]],
+            colWidths=widths[:-1],
+            splitInRow=1,
+            style=style,
+            spaceBefore=above,
+            spaceAfter=3,
+        )
     ]
 
 
-def _findings(view: ReportView, words: Words) -> list[Flowable]:
-    if not view.findings:
-        return []
-    lines = [Paragraph(markup(line), BULLET, bulletText="•") for line in view.findings]
-    return [paragraph(words("findings"), HEADING), *lines]
+@_drawn.register(Card)
+def _(block: Card, width: float) -> list[Flowable]:
+    named = isinstance(block.blocks[0], Heading)
+    return [*_all(block.blocks, width), *([Spacer(0, 6 * mm)] if named else [])]
 
 
-# -- batteries -----------------------------------------------------------------------------------
-
-
-def _table_of_all(view: ReportView, words: Words) -> list[Flowable]:
-    left = ("battery", "bodies", "station_verdict", "defect_type")
-    right = ("fused_short", "cnn_short", "ae_short")
-    header = [
-        paragraph("#", HEADER_RIGHT),
-        *(paragraph(words(key), HEADER_CELL) for key in left),
-        *(paragraph(words(key), HEADER_RIGHT) for key in right),
-        *(paragraph(words(key), HEADER_CELL) for key in ("decision", "final")),
-    ]
-    shares = (0.035, 0.08, 0.175, 0.155, 0.11, 0.06, 0.06, 0.06, 0.11, 0.155)
-    table = Table(
-        [header, *(_battery_row(row) for row in view.rows)],
-        colWidths=[WIDTH * share for share in shares],
-        style=GRID,
-        repeatRows=1,
-        splitInRow=1,
-    )
-    return [PageBreak(), paragraph(words("all_batteries"), HEADING), table]
-
-
-def _battery_row(row: BatteryRow) -> list[Flowable]:
-    name = markup(row.battery_id, bold=True)
-    if row.anchor:
-        name = f'<a href="#{row.anchor}" color="#234f9d">{name}</a>'
-    return [
-        paragraph(str(row.number), CELL_RIGHT),
-        Paragraph(name, STRONG),
-        paragraph(row.ids, FINE),
-        Paragraph(label_markup(row.station), CELL),
-        paragraph(row.defect_type, CELL),
-        *(paragraph(score, CELL_RIGHT) for score in (row.fused, row.cnn, row.ae)),
-        paragraph(row.decision, CELL),
-        Paragraph(label_markup(row.final), CELL),
-    ]
-
-
-def _sections(view: ReportView, words: Words) -> list[Flowable]:
-    flowables: list[Flowable] = [PageBreak(), paragraph(words("sections"), HEADING)]
-    if not view.sections:
-        return [*flowables, paragraph(words("sections_none"))]
-    for section in view.sections:
-        flowables += section_flowables(section, words)
-    return flowables
+@_drawn.register(Cards)
+def _(block: Cards, width: float) -> list[Flowable]:
+    return _all(block.cards, width)

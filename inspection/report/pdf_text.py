@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from collections.abc import Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape
 
@@ -15,7 +16,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph
 
 from inspection.paths import resource_path
-from inspection.report.view import Label, Tone
+from inspection.report.blocks import Label, Tone
 
 REGULAR, BOLD = "StationGothic", "StationGothic-Bold"
 INK, SOFT, LINE, BAND = (HexColor(c) for c in ("#1b2430", "#5a6675", "#d9dee5", "#f0f2f5"))
@@ -34,7 +35,6 @@ FINE = ParagraphStyle("fine", SMALL, fontSize=6.6, leading=9)
 CELL = ParagraphStyle("cell", BODY, fontSize=7.8, leading=11)
 CELL_RIGHT = ParagraphStyle("cell-right", CELL, alignment=2)
 STRONG = ParagraphStyle("strong", BODY, fontName=BOLD)
-RIGHT = ParagraphStyle("right", BODY, alignment=2)
 HEADER_CELL = ParagraphStyle("header", SMALL, fontName=BOLD)
 HEADER_RIGHT = ParagraphStyle("header-right", HEADER_CELL, alignment=2)
 BULLET = ParagraphStyle(
@@ -48,6 +48,7 @@ BULLET = ParagraphStyle(
 )
 HEADING = ParagraphStyle("heading", STRONG, fontSize=13, leading=18, spaceBefore=14, spaceAfter=5)
 SUBHEADING = ParagraphStyle("subheading", HEADER_CELL, fontSize=8, spaceBefore=7, spaceAfter=2)
+CARD_HEADING = ParagraphStyle("card", STRONG, leading=17)
 TITLE = ParagraphStyle("title", STRONG, fontSize=24, leading=31)
 KICKER = ParagraphStyle("kicker", STRONG, fontSize=9.5, leading=13, textColor=SOFT)
 FIGURE = ParagraphStyle("figure", STRONG, fontSize=20, leading=25)
@@ -77,23 +78,23 @@ def printable(text: str) -> str:
     box, and never nothing.
     """
     covered, _ = load_fonts()
-    return "".join(_covered(char, covered) for char in unicodedata.normalize("NFC", text))
 
+    def drawable(char: str) -> str:
+        category = unicodedata.category(char)
+        if char == "\n":
+            return char
+        if char == "\t" or (category == "Zs" and ord(char) not in covered):
+            return " "
+        if category in ("Cc", "Cf"):
+            return ""
+        if ord(char) in covered:
+            return char
+        for form in (unicodedata.normalize("NFKC", char), unicodedata.normalize("NFKD", char)[:1]):
+            if all(ord(part) in covered for part in form):
+                return form
+        return f"[U+{ord(char):04X}]"
 
-def _covered(char: str, covered: frozenset[int]) -> str:
-    category = unicodedata.category(char)
-    if char == "\t" or (category == "Zs" and ord(char) not in covered):
-        return " "
-    if char == "\n":
-        return char
-    if category in ("Cc", "Cf"):
-        return ""
-    if ord(char) in covered:
-        return char
-    for form in (unicodedata.normalize("NFKC", char), unicodedata.normalize("NFKD", char)[:1]):
-        if all(ord(part) in covered for part in form):
-            return form
-    return f"[U+{ord(char):04X}]"
+    return "".join(drawable(char) for char in unicodedata.normalize("NFC", text))
 
 
 def markup(text: str, *, bold: bool = False) -> str:
@@ -114,8 +115,16 @@ def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     return Paragraph(markup(text, bold=style.fontName == BOLD), style)
 
 
-def label_markup(label: Label) -> str:
-    """Return a coloured label."""
-    ink, ground = TONES[label.tone]
-    text = markup(label.text, bold=True).replace(" ", "&nbsp;")
-    return f'<font name="{BOLD}" color="{ink}" backColor="{ground}">&nbsp;{text}&nbsp;</font>'
+def with_labels(text: str, labels: Sequence[Label], *, bold: bool = False, size: float = 0) -> str:
+    """Return a text with coloured labels behind it; a ``size`` in points is the text's alone."""
+    parts = [markup(text, bold=bold)] if text else []
+    if size:
+        parts = [f'<font size="{size}">{part}</font>' for part in parts]
+    for label in labels:
+        ink, ground = TONES[label.tone]
+        # One label stays on one line.
+        name = markup(label.text, bold=True).replace(" ", "&nbsp;")
+        parts.append(
+            f'<font name="{BOLD}" color="{ink}" backColor="{ground}">&nbsp;{name}&nbsp;</font>'
+        )
+    return "&nbsp;&nbsp; ".join(parts)

@@ -1,29 +1,27 @@
-"""Evidence pictures, made small enough for a report."""
+"""Evidence pictures and the lot's images, made small enough for a report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.errors import ImageError
+from inspection.images.evidence import draw_boxes
+from inspection.images.preprocess import load_frame, load_image
+from inspection.records import ImageRef
+from inspection.report.blocks import CodedImage
+from inspection.results import Box
+
 LONGEST_SIDE = 420
 """Pixels; about 190 dpi at the width a picture has on the page."""
 JPEG_QUALITY = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Jpeg:
-    """A picture ready to embed."""
-
-    data: bytes
-    width: int
-    height: int
-
-
-def read_picture(session: Path, relative: str) -> Jpeg | None:
+def read_picture(session: Path, relative: str) -> CodedImage | None:
     """Return an evidence picture, scaled down and coded as JPEG.
 
     Parameters
@@ -33,7 +31,7 @@ def read_picture(session: Path, relative: str) -> Jpeg | None:
 
     Returns
     -------
-    Jpeg or None
+    CodedImage or None
         None where the file is missing, unreadable, no picture, or outside the session: a
         report must not carry a file that a doctored session points at.
     """
@@ -44,7 +42,7 @@ def read_picture(session: Path, relative: str) -> Jpeg | None:
         raw = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError:
         return None
-    pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if raw.size else None
     if pixels is None:
         return None
     height, width = pixels.shape[:2]
@@ -52,10 +50,46 @@ def read_picture(session: Path, relative: str) -> Jpeg | None:
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return code_jpeg(np.asarray(pixels, np.uint8))
+    return jpeg_of(np.asarray(pixels, np.uint8))
 
 
-def code_jpeg(pixels: NDArray[np.uint8]) -> Jpeg:
-    """Return a (h, w, 3) picture, BGR, coded as JPEG."""
-    coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-    return Jpeg(coded.tobytes(), pixels.shape[1], pixels.shape[0])
+def drawn_pictures(ref: ImageRef, boxes: Sequence[Sequence[Box]]) -> list[CodedImage] | None:
+    """Return an image once for each list of boxes, which are drawn on it.
+
+    The pictures show the image's content; where a box lies outside of it, the whole image.
+
+    Returns
+    -------
+    list of CodedImage or None
+        None where the image cannot be read.
+    """
+    try:
+        image = load_image(ref.path, modality=ref.modality, fit=(LONGEST_SIDE, LONGEST_SIDE))
+        roi = image.roi
+        inside = all(
+            roi.x <= box.x
+            and box.x + box.w <= roi.x + roi.w
+            and roi.y <= box.y
+            and box.y + box.h <= roi.y + roi.h
+            for several in boxes
+            for box in several
+        )
+        if not inside:
+            image = load_frame(ref.path, modality=ref.modality, max_pixels=LONGEST_SIDE**2)
+            roi = image.roi
+    except ImageError:
+        return None
+    scale = min(1.0, LONGEST_SIDE / max(roi.w, roi.h))
+    # A large image comes decoded at a fraction already: its scale is that of its ROI.
+    size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
+    picture = np.asarray(cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, 2)
+    return [jpeg_of(draw_boxes(picture, several, (roi.x, roi.y), scale)) for several in boxes]
+
+
+def jpeg_of(pixels: NDArray[np.uint8]) -> CodedImage:
+    """Return a (h, w, 3) RGB picture coded as JPEG."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    coded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), quality)[1]
+    return CodedImage(coded.tobytes(), pixels.shape[1], pixels.shape[0])

@@ -1,139 +1,206 @@
-"""The report's data files: ``summary.csv``, ``batteries.csv``, ``result.json``, and the models."""
+"""The report's columns, declared once, and its data files, which other systems read."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from inspection.report.model import Entry, Report, image_names
-from inspection.report.sections import reasons
-from inspection.report.words import Words
-from inspection.results import (
-    BatteryResult,
-    ImageResult,
-    ModelProvenance,
-    SessionRecord,
-    VlgImage,
-    VlmImage,
-)
+from inspection.report.blocks import Cell, Label, Link, Soft, Table, TableColumn
+from inspection.report.model import Entry, SessionReport, image_names
+from inspection.report.words import NONE, Words, moment_of, number
+from inspection.results import BatteryResult, ModelProvenance, SessionRecord
 
-SUMMARY_COLUMNS = (
-    "job_id",
-    "total_images",
-    "defect_count",
-    "normal_count",
-    "avg_confidence",
-    "processing_time",
-)
-BATTERY_COLUMNS = (
-    "battery_id",
-    "ct_id",
-    "rgb_id",
-    "state",
-    "kind",
-    "decision",
-    "final_kind",
-    "defect_type",
-    "fused_score",
-    "cnn_prob",
-    "ae_score",
-    "reasons",
-    "seconds",
-    "operator",
-    "decision_reason",
-    "comment",
-    "decided_at",
-)
-MODEL_COLUMNS = ("slot", "name", "demo", "note", "sha256", "trained_at", "device", "prompt")
+Row = TypeVar("Row")
+CsvCell = str | float | None
 BOM = "\ufeff"
 """Without it Excel reads Korean as the system's own code page."""
 # A cell that begins so is a formula to a spreadsheet; full-width signs count in East Asian ones.
 _FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r")
 
-Cell = str | float | None
 
+@dataclass(frozen=True, slots=True)
+class ReportColumn(Generic[Row]):
+    """A column of the report, for its data file and for its page.
 
-def summary_csv(report: Report) -> bytes:
-    """Return ``summary.csv``: one row for the job.
-
-    ``job_id`` is the session's run id. ``total_images`` counts the images with a record in the
-    reported batteries, those that could not be judged included, so it is the length of
-    ``images`` in ``result.json``. ``defect_count`` and ``normal_count`` count *batteries* by
-    their final kind, the operator's decision where there is one: internal, external and
-    composite defects are defects, and only ``normal`` is normal. Review and not inspected
-    batteries count as neither, so the two may add up to less than the batteries of the lot.
-    ``avg_confidence`` is the mean confidence of the ensemble over the batteries that have one,
-    empty where none has. ``processing_time`` is the sum of the batteries' seconds.
+    Parameters
+    ----------
+    name : in the data file; an empty one is on the page only
+    value : what the data file holds
+    title : word above it on the page; without it the data file alone has it
+    share : of the page's width
+    shown : what the page shows; the value itself where it is None
+    right, small : how the page sets it
     """
-    totals = report.totals
-    confidences = [
-        entry.result.ensemble.confidence
-        for entry in report.entries
-        if entry.result and entry.result.ensemble and entry.result.ensemble.confidence is not None
-    ]
-    mean = sum(confidences) / len(confidences) if confidences else None
-    row: list[Cell] = [
-        report.session.run_id,
-        sum(entry.image_count for entry in report.entries),
-        totals.defects,
-        totals.final["normal"],
-        rounded(mean),
-        rounded(sum(entry.summary.seconds for entry in report.entries)),
-    ]
-    return csv_file(SUMMARY_COLUMNS, [row])
+
+    name: str = ""
+    value: Callable[[Row, Words], CsvCell] = lambda row, words: None
+    title: str = ""
+    share: float = 0.0
+    shown: Callable[[Row, Words], Cell] | None = None
+    right: bool = False
+    small: bool = False
 
 
-def batteries_csv(report: Report, words: Words) -> bytes:
-    """Return ``batteries.csv``: one row a battery, in the session's order.
+def bodies(entry: Entry, words: Words) -> tuple[str, str]:
+    """Return which CT and which RGB body the battery is made of."""
+    ct, rgb = entry.summary.ct_id or NONE, entry.summary.rgb_id or NONE
+    return f"{words('ct_id')} {ct}", f"{words('rgb_id')} {rgb}"
 
-    ``kind`` is the station's verdict, ``final_kind`` the operator's where there is a
-    ``decision`` (``accept`` or ``override``; empty where not yet decided). Times are ISO 8601.
+
+def reasons(entry: Entry, words: Words) -> tuple[str, ...]:
+    """Return the verdict's reasons in the report's language.
+
+    Without the detailed result only the sentences in the station's language are left.
     """
-    return csv_file(BATTERY_COLUMNS, [_battery_row(entry, words) for entry in report.entries])
+    if entry.result is None:
+        return tuple(entry.summary.reasons)
+    return tuple(reason.text(words.language) for reason in entry.result.verdict.reasons)
 
 
-def _battery_row(entry: Entry, words: Words) -> list[Cell]:
-    summary, decision = entry.summary, entry.decision
-    return [
-        summary.battery_id,
-        summary.ct_id,
-        summary.rgb_id,
-        summary.state,
-        entry.station_kind,
-        decision.action if decision else None,
-        entry.final_kind,
-        summary.defect_type,
-        rounded(summary.fused_score),
-        rounded(summary.cnn_prob),
-        rounded(summary.ae_score),
-        " | ".join(reasons(entry, words)),
-        rounded(summary.seconds),
-        decision.operator if decision else None,
-        decision.reason if decision else None,
-        decision.comment if decision else None,
-        decision.decided_at.isoformat() if decision else None,
-    ]
+BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
+    ReportColumn(title="number", share=0.035, right=True, shown=lambda e, w: str(e.number)),
+    ReportColumn(
+        "battery_id", lambda e, w: e.summary.battery_id, "battery", 0.08,
+        lambda e, w: Link(e.summary.battery_id, e.anchor),
+    ),
+    ReportColumn("ct_id", lambda e, w: e.summary.ct_id),
+    ReportColumn("rgb_id", lambda e, w: e.summary.rgb_id),
+    ReportColumn(
+        title="bodies", share=0.175, small=True,
+        shown=lambda e, w: tuple(Soft(body) for body in bodies(e, w)),
+    ),
+    ReportColumn("state", lambda e, w: e.summary.state),
+    ReportColumn(
+        "kind", lambda e, w: e.station_kind, "station_verdict", 0.155,
+        lambda e, w: w.kind(e.station_kind, e.summary.defect_type),
+    ),
+    ReportColumn(
+        "decision", lambda e, w: e.decision.action if e.decision else None, "decision", 0.11,
+        lambda e, w: w(f"decision_{e.decision.action if e.decision else 'none'}"),
+    ),
+    ReportColumn(
+        "final_kind", lambda e, w: e.final_kind, "final", 0.155,
+        lambda e, w: w.kind(e.final_kind, e.summary.defect_type),
+    ),
+    ReportColumn(
+        "defect_type", lambda e, w: e.summary.defect_type, "defect_type", 0.11,
+        lambda e, w: w.defect(e.summary.defect_type),
+    ),
+    ReportColumn(
+        "fused_score", lambda e, w: e.summary.fused_score, "fused_short", 0.06, right=True
+    ),
+    ReportColumn("cnn_prob", lambda e, w: e.summary.cnn_prob, "cnn_short", 0.06, right=True),
+    ReportColumn("ae_score", lambda e, w: e.summary.ae_score, "ae_short", 0.06, right=True),
+    ReportColumn("reasons", lambda e, w: " | ".join(reasons(e, w))),
+    ReportColumn("seconds", lambda e, w: e.summary.seconds),
+    ReportColumn("operator", lambda e, w: e.decision.operator if e.decision else None),
+    ReportColumn("decision_reason", lambda e, w: e.decision.reason if e.decision else None),
+    ReportColumn("comment", lambda e, w: e.decision.comment if e.decision else None),
+    ReportColumn(
+        "decided_at", lambda e, w: e.decision.decided_at.isoformat() if e.decision else None
+    ),
+)  # fmt: skip
+"""``kind`` is the station's verdict, ``final_kind`` the operator's where there is a ``decision``
+(``accept`` or ``override``; empty where not yet decided). Times are ISO 8601."""
+
+MODEL_COLUMNS: tuple[ReportColumn[ModelProvenance], ...] = (
+    ReportColumn("slot", lambda m, w: m.slot, "model_slot", 0.1),
+    ReportColumn("name", lambda m, w: m.name, "model_name", 0.2, lambda m, w: _model(m, w)),
+    ReportColumn("demo", lambda m, w: str(m.demo).lower()),
+    ReportColumn("note", lambda m, w: w("model_demo") if m.demo else None),
+    ReportColumn(
+        title="model_thresholds", share=0.24, small=True,
+        shown=lambda m, w: ", ".join(f"{name} {value:g}" for name, value in m.thresholds.items()),
+    ),
+    ReportColumn("sha256", lambda m, w: m.sha256, "model_sha256", 0.3, small=True),
+    ReportColumn(
+        "trained_at", lambda m, w: m.trained_at, "model_trained", 0.16,
+        lambda m, w: moment_of(m.trained_at), small=True,
+    ),
+    ReportColumn("device", lambda m, w: m.device),
+    ReportColumn("prompt", lambda m, w: m.prompt),
+)  # fmt: skip
+"""``note`` says what a demo model is."""
 
 
-def models_csv(session: SessionRecord, words: Words) -> bytes:
-    """Return ``models.csv``: one row a model that judged; ``note`` says what a demo model is."""
-    return csv_file(MODEL_COLUMNS, [_model_row(model, words) for model in session.models])
+def _mean_confidence(report: SessionReport) -> float | None:
+    results = [entry.result for entry in report.entries if entry.result is not None]
+    found = [r.ensemble.confidence for r in results if r.ensemble is not None]
+    known = [confidence for confidence in found if confidence is not None]
+    return sum(known) / len(known) if known else None
 
 
-def _model_row(model: ModelProvenance, words: Words) -> list[Cell]:
-    return [
-        model.slot,
-        model.name,
-        str(model.demo).lower(),
-        words("model_demo") if model.demo else None,
-        model.sha256,
-        model.trained_at,
-        model.device,
-        model.prompt,
-    ]
+SUMMARY_COLUMNS: tuple[ReportColumn[SessionReport], ...] = (
+    ReportColumn("job_id", lambda r, w: r.session.run_id),
+    ReportColumn("total_images", lambda r, w: sum(entry.image_count for entry in r.entries)),
+    ReportColumn("defect_count", lambda r, w: r.totals.defects),
+    ReportColumn("normal_count", lambda r, w: r.totals.final["normal"]),
+    ReportColumn("avg_confidence", lambda r, w: _mean_confidence(r)),
+    ReportColumn("processing_time", lambda r, w: sum(e.summary.seconds for e in r.entries)),
+)
+"""One row for the job: ``job_id`` is the session's run id.
+
+``total_images`` counts the images with a record in the reported batteries, those that could not be
+judged included, so it is the length of ``images`` in ``result.json``. ``defect_count`` and
+``normal_count`` count *batteries* by their final kind, the operator's decision where there is one:
+internal, external and composite defects are defects, and only ``normal`` is normal. Review and not
+inspected batteries count as neither, so the two may add up to less than the batteries of the lot.
+``avg_confidence`` is the mean confidence of the ensemble over the batteries that have one, empty
+where none has. ``processing_time`` is the sum of the batteries' seconds.
+"""
+
+
+def columns_csv(columns: Sequence[ReportColumn[Row]], rows: Iterable[Row], words: Words) -> bytes:
+    """Return the columns that have a name as a CSV file."""
+    named = [column for column in columns if column.name]
+    cells = ([column.value(row, words) for column in named] for row in rows)
+    return csv_file([column.name for column in named], cells)
+
+
+def columns_table(columns: Sequence[ReportColumn[Row]], rows: Iterable[Row], words: Words) -> Table:
+    """Return the columns that have a title as a table of the page."""
+    titled = [column for column in columns if column.title]
+
+    def cell(column: ReportColumn[Row], row: Row) -> Cell:
+        if column.shown is not None:
+            return column.shown(row, words)
+        value = column.value(row, words)
+        return value if isinstance(value, str) else number(value)
+
+    return Table(
+        tuple(TableColumn(words(c.title), c.share, c.right, c.small) for c in titled),
+        tuple(tuple(cell(column, row) for column in titled) for row in rows),
+    )
+
+
+def csv_file(names: Sequence[str], rows: Iterable[Sequence[CsvCell]]) -> bytes:
+    """Return a table as UTF-8 CSV that Excel opens in Korean, without formulas.
+
+    Figures are written with six decimals; text that a spreadsheet would run is led by a quote.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for row in rows:
+        cells = list(row)
+        for place, cell in enumerate(cells):
+            if isinstance(cell, float):
+                cells[place] = round(cell, 6)
+            elif isinstance(cell, str):
+                risky = cell.startswith(_FORMULA_STARTS)
+                risky = risky or cell.lstrip().startswith(_FORMULA_STARTS)
+                cells[place] = f"'{cell}" if risky else cell
+        writer.writerow(cells)
+    return (BOM + text.getvalue()).encode("utf-8")
+
+
+def json_file(document: Any) -> bytes:
+    """Return a JSON document, its Korean readable."""
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
 
 
 def models_json(session: SessionRecord, words: Words) -> bytes:
@@ -145,8 +212,7 @@ def models_json(session: SessionRecord, words: Words) -> bytes:
         {**model.model_dump(mode="json"), "note": words("model_demo") if model.demo else None}
         for model in session.models
     ]
-    document = {"job_id": session.run_id, "models": models}
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
+    return json_file({"job_id": session.run_id, "models": models})
 
 
 def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> bytes:
@@ -158,13 +224,14 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
     nor as not asked. An answer of the VLM that could not be read is its own ``reason``.
     """
     images = [row for result in results for row in _image_rows(result)]
-    document = {
-        "job_id": session.run_id,
-        "timestamp": session.created_at.isoformat(),
-        "total_images": len(images),
-        "images": images,
-    }
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False).encode("utf-8")
+    return json_file(
+        {
+            "job_id": session.run_id,
+            "timestamp": session.created_at.isoformat(),
+            "total_images": len(images),
+            "images": images,
+        }
+    )
 
 
 def _image_rows(result: BatteryResult) -> Iterator[dict[str, Any]]:
@@ -172,62 +239,36 @@ def _image_rows(result: BatteryResult) -> Iterator[dict[str, Any]]:
     vlm = {image.image: image for image in (result.vlm.images if result.vlm else [])}
     vlg = {image.image: image for image in (result.vlg.images if result.vlg else [])}
     for name in image_names(result):
+        row: dict[str, Any] = dict.fromkeys(("cnn", "autoencoder", "vlm", "vlg"))
         image = ensemble.get(name)
-        yield {
-            "image_id": name,
-            "cnn": _cnn(image) if image and image.modality == "ct" else None,
-            "autoencoder": _autoencoder(image) if image and image.modality == "rgb" else None,
-            "vlm": _vlm(vlm[name]) if name in vlm else None,
-            "vlg": _vlg(vlg[name]) if name in vlg else None,
-        }
+        if image is not None and image.modality == "ct":
+            confidence = image.probabilities.get(image.pred_label or "")
+            row["cnn"] = {"pred": image.pred_label, "confidence": confidence}
+        elif image is not None:
+            row["autoencoder"] = {
+                "score": image.pred_score,
+                "threshold": image.threshold,
+                "is_anomaly": image.is_anomaly,
+            }
+        if name in vlm:
+            answer = vlm[name]
+            reason = answer.explanation or answer.answer if answer.state == "done" else None
+            row["vlm"] = {"judgement": answer.prediction, "reason": reason}
+        if name in vlg:
+            found = vlg[name]
+            boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in found.bboxes]
+            failed = found.state == "failed"
+            row["vlg"] = {
+                "bboxes": None if failed else boxes,
+                "scores": None if failed else list(found.scores),
+            }
+        yield {"image_id": name, **row}
 
 
-def _cnn(image: ImageResult) -> dict[str, Any]:
-    confidence = image.probabilities.get(image.pred_label or "")
-    return {"pred": image.pred_label, "confidence": confidence}
-
-
-def _autoencoder(image: ImageResult) -> dict[str, Any]:
-    return {
-        "score": image.pred_score,
-        "threshold": image.threshold,
-        "is_anomaly": image.is_anomaly,
-    }
-
-
-def _vlm(image: VlmImage) -> dict[str, Any]:
-    judged = image.state == "done"
-    return {
-        "judgement": image.prediction,
-        "reason": (image.explanation or image.answer) if judged else None,
-    }
-
-
-def _vlg(image: VlgImage) -> dict[str, Any]:
-    if image.state == "failed":
-        return {"bboxes": None, "scores": None}
-    boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in image.bboxes]
-    return {"bboxes": boxes, "scores": list(image.scores)}
-
-
-def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
-    """Return a table as UTF-8 CSV that Excel opens in Korean, without formulas."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_safe(cell) for cell in row] for row in rows)
-    return (BOM + text.getvalue()).encode("utf-8")
-
-
-def _safe(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet runs as a formula: text that would is led by a quote."""
-    if isinstance(cell, str) and (
-        cell.startswith(_FORMULA_STARTS) or cell.lstrip().startswith(_FORMULA_STARTS)
-    ):
-        return f"'{cell}"
-    return cell
-
-
-def rounded(value: float | None) -> float | None:
-    """Return a figure with the digits that it is written with."""
-    return None if value is None else round(value, 6)
+def _model(model: ModelProvenance, words: Words) -> Cell:
+    """Return a model's name; below it that it is a demo, what it was asked, where and with what."""
+    prompt = words("model_prompt", prompt=model.prompt) if model.prompt else ""
+    versions = (f"{name} {version}" for name, version in model.versions.items())
+    note = " · ".join(part for part in (prompt, model.device or "", *versions) if part)
+    demo = (Label(words("model_demo"), "warning"),) if model.demo else ()
+    return (model.name, *demo, *([Soft(note)] if note else ()))

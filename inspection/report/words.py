@@ -8,7 +8,7 @@ from datetime import datetime
 
 from inspection.classes import DefectClass, class_table
 from inspection.messages import Language, Message, wordings
-from inspection.report.view import Label, Tone
+from inspection.report.blocks import Label, Tone
 from inspection.results import Kind
 
 NONE = "–"
@@ -26,19 +26,20 @@ _SEVERITY_TONES: dict[str, Tone] = {
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Wording in one language."""
+    """Wording of one kind of report in one language; ``report`` begins the codes of its words."""
 
     language: Language
     classes: Mapping[str, DefectClass]
+    report: str
 
     @classmethod
-    def of(cls, language: Language) -> Words:
+    def of(cls, language: Language, report: str = "report") -> Words:
         """Return the words of a language with the installed class table."""
-        return cls(language, class_table().rows)
+        return cls(language, class_table().rows, report)
 
     def __call__(self, key: str, **params: str | int | float) -> str:
-        """Return the fixed word ``report_{key}``, or where there is none the glossary's ``key``."""
-        own = f"report_{key}"
+        """Return the fixed word ``{report}_{key}``, or where there is none the glossary's."""
+        own = f"{self.report}_{key}"
         code = own if own in wordings() else key
         return Message(code=code, params=params).text(self.language)
 
@@ -76,3 +77,11 @@ def moment(value: datetime) -> str:
     local = value.astimezone()
     offset = local.strftime("%z")
     return f"{local:%Y-%m-%d %H:%M:%S} (UTC{offset[:3]}:{offset[3:5]})"
+
+
+def moment_of(written: str | None) -> str:
+    """Return a written time likewise; what is no time as it is."""
+    try:
+        return moment(datetime.fromisoformat(written)) if written else NONE
+    except ValueError:
+        return written or NONE

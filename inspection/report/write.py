@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,41 +11,29 @@ from inspection.atomic import write_atomic
 from inspection.errors import ReportError
 from inspection.messages import Language
 from inspection.report.comparison_files import comparison_csv, comparison_json, figures_csv
-from inspection.report.compose import compose
-from inspection.report.html import html_report
+from inspection.report.content import session_document
+from inspection.report.html import html_file
 from inspection.report.model import (
     Progress,
-    Report,
     read_report,
     read_results,
     selected,
 )
-from inspection.report.pdf import pdf_report
+from inspection.report.pdf import pdf_file
 from inspection.report.tables import (
-    batteries_csv,
-    models_csv,
+    BATTERY_COLUMNS,
+    MODEL_COLUMNS,
+    SUMMARY_COLUMNS,
+    columns_csv,
     models_json,
     result_json,
-    summary_csv,
 )
 from inspection.report.words import Words
-from inspection.session.store import SessionStore, open_to_read
+from inspection.session.store import open_to_read
 
 Format = Literal["pdf", "html", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _LAID_OUT = frozenset({"pdf", "html"})
-
-
-class _Steps:
-    """Counts batteries read, composed and formats written, for a progress bar."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def __call__(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._total)
 
 
 def write_report(
@@ -90,34 +79,25 @@ def write_report(
     make_folder(out)
     wanted = list(dict.fromkeys(formats))
     laid_out = bool(_LAID_OUT & set(wanted))
-    steps = _Steps(batteries * (2 if laid_out else 1) + len(wanted), progress)
-    report = read_report(store, battery_ids, steps)
-    written = []
-    for file_name, content in _contents(report, wanted, language, store, battery_ids, steps):
-        written.append(write_file(out / file_name, content))
-    return written
+    # Batteries are read and, for a page, composed; then every format is written.
+    total, steps = batteries * (2 if laid_out else 1) + len(wanted), count(1)
 
+    def step() -> None:
+        done = next(steps)
+        if progress is not None:
+            progress(done, total)
 
-def _contents(
-    report: Report,
-    formats: Sequence[Format],
-    language: Language,
-    store: SessionStore,
-    battery_ids: Sequence[str] | None,
-    step: Callable[[], None],
-) -> Iterator[tuple[str, bytes]]:
-    """Yield (file name, content), one file at a time so that one is in memory.
-
-    ``step`` is called after each format.
-    """
+    report = read_report(store, battery_ids, step)
     words = Words.of(language)
-    view = compose(report, words, step) if _LAID_OUT & set(formats) else None
+    document = session_document(report, words, step) if laid_out else None
     compared = [report.comparison] if report.comparison is not None else []
-    for name in formats:
+
+    def contents(name: Format) -> Iterator[tuple[str, bytes]]:
+        # One file at a time, so that one is in memory.
         if name == "csv":
-            yield "summary.csv", summary_csv(report)
-            yield "batteries.csv", batteries_csv(report, words)
-            yield "models.csv", models_csv(report.session, words)
+            yield "summary.csv", columns_csv(SUMMARY_COLUMNS, [report], words)
+            yield "batteries.csv", columns_csv(BATTERY_COLUMNS, report.entries, words)
+            yield "models.csv", columns_csv(MODEL_COLUMNS, report.session.models, words)
             if compared:
                 yield "comparison.csv", comparison_csv(compared)
                 yield "comparison_figures.csv", figures_csv(compared)
@@ -126,10 +106,15 @@ def _contents(
             yield "models.json", models_json(report.session, words)
             if compared:
                 yield "comparison.json", comparison_json(compared, None, language)
-        elif view is not None:
-            laid_out = pdf_report if name == "pdf" else html_report
-            yield f"report.{name}", laid_out(view, words)
+        elif document is not None:
+            yield f"report.{name}", (pdf_file if name == "pdf" else html_file)(document)
+
+    written = []
+    for name in wanted:
+        for file_name, content in contents(name):
+            written.append(write_file(out / file_name, content))
         step()
+    return written
 
 
 def make_folder(out: Path) -> None:

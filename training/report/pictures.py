@@ -114,7 +114,7 @@ def _histogram(
     for values, colour, name in ((~truth, NORMAL, "normal"), (truth, DEFECT, "defect")):
         if values.any():
             label = f"{name} ({int(values.sum())})"
-            axes.hist(scores[values], edges, color=colour, alpha=0.6, label=label)
+            axes.hist(scores[values], edges.tolist(), color=colour, alpha=0.6, label=label)
     axes.axvline(threshold, color=LINE, linestyle="--", linewidth=1.2,
                  label=f"threshold {threshold:.3g}")  # fmt: skip
     # Most images are clear cases; the few around the threshold would vanish on a linear scale.

@@ -14,7 +14,8 @@ from inspection.images.heatmaps import overlay
 from inspection.images.preprocess import load_image
 from inspection.predictions import Prediction
 from inspection.records import Rect
-from inspection.report.pictures import JPEG_QUALITY, Jpeg
+from inspection.report.blocks import CodedImage
+from inspection.report.pictures import jpeg_of
 from training.evaluation.batteries import escaped, kind_of, overkilled
 from training.evaluation.config import ReportConfig
 from training.evaluation.judge import JudgedBattery, JudgedImage, Predictions
@@ -29,8 +30,8 @@ class Thumbnail:
     """One image twice: with the label's outline, and with the heat-map over it."""
 
     image: JudgedImage
-    plain: Jpeg
-    heat: Jpeg
+    plain: CodedImage
+    heat: CodedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def draw_thumbnail(image: JudgedImage, prediction: Prediction, side: int) -> Thu
     picture = small if small.ndim == 3 else np.repeat(small[..., None], 3, 2)
     heat = overlay(picture, prediction.anomaly_map)
     outlined = outline(picture, image.truth.polygons, roi, scale)
-    return Thumbnail(image, _jpeg(outlined), _jpeg(heat))
+    return Thumbnail(image, jpeg_of(outlined), jpeg_of(heat))
 
 
 def outline(
@@ -132,9 +133,3 @@ def _order(row: JudgedBattery) -> tuple[int, float, str]:
     if escaped(row):
         return 0, fused, row.key
     return (2 if kind_of(row) == "review" else 1), -fused, row.key
-
-
-def _jpeg(picture: NDArray[np.uint8]) -> Jpeg:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), quality)[1]
-    return Jpeg(coded.tobytes(), picture.shape[1], picture.shape[0])

@@ -28,7 +28,7 @@ from inspection.lot.scan import scan_lot
 from inspection.messages import Message, wordings
 from inspection.report import comparison as report_comparison
 from inspection.report import write_report
-from inspection.report.drawn import drawn_pictures
+from inspection.report.pictures import drawn_pictures
 from inspection.results import ModelProvenance
 
 NAMES = [f"CT_cell_pouch_{n:03d}_z_001.jpg" for n in range(6)]

@@ -27,7 +27,7 @@ from inspection.records import Battery, Lot
 from inspection.report import write_report
 from inspection.report.pdf_text import load_fonts, markup, printable
 from inspection.report.pictures import read_picture
-from inspection.report.tables import _safe
+from inspection.report.tables import csv_file
 from inspection.results import (
     BatteryResult,
     Box,
@@ -284,7 +284,8 @@ def test_no_cell_is_a_formula(outputs: Path) -> None:
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", " =1", "＝1", "\r=1"])
 def test_cells_that_a_spreadsheet_would_run_are_quoted(text: str) -> None:
-    assert _safe(text) == f"'{text}"
+    _, row = csv.reader(io.StringIO(csv_file(["a"], [[text]]).decode("utf-8-sig"), newline=""))
+    assert row == [f"'{text}"]
 
 
 def test_result_json_has_exactly_the_agreed_keys(outputs: Path) -> None:
