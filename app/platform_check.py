@@ -7,13 +7,13 @@ here either becomes one sentence that says what to install.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import sys
 import time
 from pathlib import Path
 
 from inspection.errors import InspectionError
+from inspection.paths import resource_path
 
 CONNECTION_TRIES = 5
 CONNECTION_PAUSE_S = 0.1
@@ -45,36 +45,22 @@ def require_display() -> None:
             platform = "xcb"
         else:
             raise DisplayError("display_missing")
-    _load_qt()
+    try:
+        from PySide6 import QtGui
+
+        if platform == "xcb":
+            # Qt loads the plugin itself, and ends the process where that fails.
+            plugins = Path(QtGui.__file__).parent / "Qt" / "plugins"
+            ctypes.CDLL(str(plugins / "platforms" / "libqxcb.so"))
+    except (ImportError, OSError) as error:
+        # "libEGL.so.1: cannot open shared object file: No such file or directory"
+        packages = resource_path("qt-packages.txt").read_text(encoding="utf-8").split()
+        library = str(error).partition(":")[0]
+        raise DisplayError(
+            "qt_library_missing", library=library, packages=" ".join(packages)
+        ) from error
     if platform == "xcb":
-        _load(_plugins() / "platforms" / "libqxcb.so")
         _connect_to_x()
-
-
-def _load_qt() -> None:
-    try:
-        from PySide6 import QtGui  # noqa: F401 - loading it is the check
-    except ImportError as error:
-        raise DisplayError("qt_library_missing", library=_library(error)) from error
-
-
-def _plugins() -> Path:
-    spec = importlib.util.find_spec("PySide6")
-    if spec is None or spec.origin is None:
-        raise DisplayError("qt_library_missing", library="PySide6")
-    return Path(spec.origin).parent / "Qt" / "plugins"
-
-
-def _load(library: Path) -> None:
-    try:
-        ctypes.CDLL(str(library))
-    except OSError as error:
-        raise DisplayError("qt_library_missing", library=_library(error)) from error
-
-
-def _library(error: Exception) -> str:
-    # "libEGL.so.1: cannot open shared object file: No such file or directory"
-    return str(error).partition(":")[0]
 
 
 def _connect_to_x() -> None:

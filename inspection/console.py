@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 import os
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 WRONG_USE = 2
 INTERRUPTED = 130
+
+_asked_for: str | None = None
+"""The language that the command in work was asked to speak."""
 
 
 def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
@@ -30,16 +34,23 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     int
         0 on success, 2 on wrong use or bad input, 130 on Ctrl-C, else the command's own code.
     """
+    global _asked_for
     from typer.exceptions import TyperException
+    from typer.main import get_command
+
+    from inspection.commands import put_words
 
     for stream in (sys.stdout, sys.stderr):
         # A Windows console in a legacy code page must not fail on a Korean file name.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    _asked_for = _language_option(sys.argv[1:] if arguments is None else arguments)
+    command: Any = get_command(app)
+    put_words(command, name, system_language())
     try:
-        code: Any = app(args=arguments, prog_name=name, standalone_mode=False)
+        code: Any = command(args=arguments, prog_name=name, standalone_mode=False)
     except TyperException as error:
-        return _fail(name, getattr(error, "format_message", error.__str__)())
+        return _fail(name, _wrong_use(error))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -53,13 +64,35 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
         if not isinstance(error, InspectionError):
             raise
         return _fail(name, error.text(system_language()))
+    finally:
+        _asked_for = None
     return code if isinstance(code, int) else 0
 
 
 def system_language() -> Language:
-    """Return ``ko`` on a Korean system (or with STATION_LANGUAGE=ko), else ``en``."""
-    chosen = os.environ.get("STATION_LANGUAGE") or _locale_name()
+    """Return what ``--language`` says, else ``ko`` on a Korean system (or STATION_LANGUAGE=ko)."""
+    chosen = _asked_for or os.environ.get("STATION_LANGUAGE") or _locale_name()
     return "ko" if chosen.lower().startswith(("ko", "korean")) else "en"
+
+
+def _language_option(arguments: list[str]) -> str | None:
+    """Read ahead: a refusal and the help follow ``--language`` before anything is parsed."""
+    for option, following in pairwise([*arguments, ""]):
+        if option == "--language":
+            return following
+        if option.startswith("--language="):
+            return option.partition("=")[2]
+    return None
+
+
+def _wrong_use(error: Any) -> str:
+    from inspection.messages import Message
+
+    sentence = str(getattr(error, "format_message", error.__str__)()).removesuffix(".") + "."
+    if getattr(error, "ctx", None) is None:
+        return sentence
+    hint = Message(code="usage_hint", params={"command": error.ctx.command_path})
+    return f"{sentence} {hint.text(system_language())}"
 
 
 def _locale_name() -> str:

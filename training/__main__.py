@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from inspection.commands import VersionOption, new_program
 from training.cli.check import check
 from training.cli.evaluate import evaluate
 from training.cli.export import export
@@ -16,17 +17,14 @@ from training.cli.threshold import threshold
 from training.cli.train import train
 from training.loop.progress import StderrHandler
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    help="Train and evaluate the models of the battery inspection station.",
-    no_args_is_help=True,
-)
+app = new_program()
 
 
-@app.callback()
-def trainer() -> None:
+@app.callback(invoke_without_command=True)
+def trainer(context: typer.Context, version: VersionOption = False) -> None:
     """Set up the log of a run: plain lines on stderr."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
 
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,7 +27,7 @@ from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message
-from inspection.modelstore.listing import SlotState, list_slots
+from inspection.modelstore.listing import list_slots
 from inspection.paths import program_root
 from inspection.self_check import find_devices
 
@@ -93,13 +93,10 @@ def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> 
     language = system_language()
     lines: list[str] = []
     sound = True
-    for code, look in _sections(models, sessions):
-        lines.append(Message(code=code).text(language))
+    for found in look(models, sessions):
+        sound = sound and (isinstance(found, Message) or found.problem is None)
+        lines.append(found.text(language))
         typer.echo(lines[-1])
-        for finding in look():
-            sound = sound and finding.problem is None
-            lines.append(finding.text(language))
-            typer.echo(lines[-1])
     if bundle is not None:
         _write_bundle(bundle, "\n".join(lines) + "\n")
         typer.echo(
@@ -108,61 +105,60 @@ def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> 
     return 0 if sound else PROBLEM_FOUND
 
 
-def _sections(
-    models: Path | None, sessions: Path | None
-) -> list[tuple[str, Callable[[], Iterator[Finding]]]]:
-    return [
-        ("doctor_program", _program),
-        ("doctor_libraries", _libraries),
-        ("doctor_devices", _devices),
-        ("doctor_models", lambda: _models(models)),
-        ("doctor_window", _window),
-        ("doctor_folders", lambda: _folders(models, sessions)),
-    ]
-
-
-def _label(name: str, **params: str | int | float) -> Message:
-    return Message(code=f"doctor_{name}", params=params)
-
-
-def _program() -> Iterator[Finding]:
+def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | Message]:
+    """Yield the heading of each section and what was found; the next is looked for when asked."""
+    yield _label("program")
     yield Finding(_label("version"), __version__)
     frozen = getattr(sys, "frozen", False)
     yield Finding(_label("form"), _label("frozen" if frozen else "source"))
     yield Finding("Python", platform.python_version())
     yield Finding(_label("system"), platform.platform())
 
-
-def _libraries() -> Iterator[Finding]:
+    yield _label("libraries")
     for name in LIBRARIES:
         try:
             yield Finding(name, version(name))
         except PackageNotFoundError:
             yield Finding(name, _label("absent"))
 
-
-def _devices() -> Iterator[Finding]:
+    yield _label("devices")
     devices = find_devices()
     yield Finding(_label("processor"), f"{devices.processor} ({devices.cores})")
     memory = f"{_gigabytes(devices.memory)} ({_gigabytes(devices.free_memory)})"
     yield Finding(_label("memory"), memory)
     yield Finding("CUDA", devices.cuda or _label("absent"))
+    yield Finding(_label("driver"), devices.driver_cuda or _label("absent"))
     for gpu in devices.gpus:
         yield Finding("GPU", f"{gpu.name}, {_gigabytes(gpu.total)} ({_gigabytes(gpu.free)})")
     if not devices.gpus:
         yield Finding("GPU", _label("no_gpu"))
 
-
-def _models(models: Path | None) -> Iterator[Finding]:
+    yield _label("models")
     for state in list_slots(model_folders(models)):
-        yield Finding(state.slot, _model_text(state), state.problem)
+        if state.condition != "installed":
+            words: str | Message = Message(code=f"model_state_{state.condition}")
+        else:
+            words = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
+            words = _label("demo_model", model=words) if state.demo else words
+        yield Finding(state.slot, words, state.problem)
+
+    yield _label("window")
+    yield from _window()
+
+    yield _label("folders")
+    yield Finding(_label("program_folder"), str(program_root()))
+    for name, folder in (
+        ("sessions_folder", sessions_folder(sessions)),
+        ("models_folder", model_folders(models).install),
+        ("settings_folder", default_settings_path().parent),
+        ("logs_folder", logs_folder()),
+        ("cache_folder", cache_folder()),
+    ):
+        yield _folder(_label(name), folder)
 
 
-def _model_text(state: SlotState) -> str | Message:
-    if state.condition != "installed":
-        return Message(code=f"model_state_{state.condition}")
-    model = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
-    return _label("demo_model", model=model) if state.demo else model
+def _label(name: str, **params: str | int | float) -> Message:
+    return Message(code=f"doctor_{name}", params=params)
 
 
 def _window() -> Iterator[Finding]:
@@ -184,40 +180,19 @@ def _window() -> Iterator[Finding]:
         )
 
 
-def _folders(models: Path | None, sessions: Path | None) -> Iterator[Finding]:
-    yield Finding(_label("program_folder"), str(program_root()))
-    for name, folder in (
-        ("sessions_folder", sessions_folder(sessions)),
-        ("models_folder", model_folders(models).install),
-        ("settings_folder", default_settings_path().parent),
-        ("logs_folder", logs_folder()),
-        ("cache_folder", cache_folder()),
-    ):
-        yield _folder(_label(name), folder)
-
-
 def _folder(what: Message, folder: Path) -> Finding:
     """Look at a folder, or at the nearest one above that is there: the rest will be made."""
     there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     free = shutil.disk_usage(there).free
-    problem = None
-    if not _is_writable(there):
-        problem = Message(code="doctor_folder_read_only")
-    elif free < LOW_DISK:
-        problem = Message(code="doctor_disk_low")
-    value = Message(
-        code="doctor_folder_free", params={"folder": str(folder), "size": _gigabytes(free)}
-    )
-    return Finding(what, value, problem)
-
-
-def _is_writable(folder: Path) -> bool:
-    """Write something: the rights alone do not tell, neither on Windows nor on a read-only disk."""
+    problem = Message(code="doctor_disk_low") if free < LOW_DISK else None
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
+        # The rights alone do not tell, neither on Windows nor on a read-only disk.
+        with tempfile.TemporaryFile(dir=there):
+            pass
     except OSError:
-        return False
+        problem = Message(code="doctor_folder_read_only")
+    value = _label("folder_free", folder=str(folder), size=_gigabytes(free))
+    return Finding(what, value, problem)
 
 
 def _write_bundle(path: Path, report: str) -> None:

@@ -7,18 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from inspection.console import system_language
+from inspection.messages import Message
 from inspection.synthetic import SyntheticLot, write_lot
 
 
-def write_synthetic_lot(
-    out: Path, *, batteries: int, slices: int, views: int, canvas: int, seed: int, defects: float
-) -> Path:
+def write_synthetic_lot(out: Path, spec: SyntheticLot) -> Path:
     """Write the lot and return its folder; progress goes to stderr."""
-    spec = SyntheticLot(
-        batteries=batteries, slices=slices, views=views, canvas=canvas, seed=seed, defects=defects
-    )
+    words = Message(code="lot_being_made").text(system_language())
     with progress_bar() as bar:
-        task = bar.add_task("Making the lot", total=batteries)
+        task = bar.add_task(words, total=spec.batteries)
         return write_lot(
             out, spec, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )

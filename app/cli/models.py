@@ -25,7 +25,7 @@ from app.cli.interrupt import cancel_on_interrupt
 from app.cli.options import parse_choices
 from app.folders import model_folders
 from inspection.console import INTERRUPTED, system_language
-from inspection.errors import BundleError, ModelMissingError
+from inspection.errors import BundleError, ConfigError, ModelMissingError
 from inspection.messages import Message
 from inspection.modelstore.catalogue import find_entry, load_catalogue
 from inspection.modelstore.download import discard_unfinished, download_model
@@ -55,11 +55,27 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
     """Print every slot and its model, as a table or as JSON."""
     states = list_slots(model_folders(models))
     if as_json:
-        rows = [state.as_json() for state in states]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        document = [state.as_json() for state in states]
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    columns = ("slot", "state", "name", "size", "licence", "sha256", "source")
-    _print_table(columns, [_row(state) for state in states])
+    rows = []
+    for state in states:
+        words = _say(f"model_state_{state.condition}")
+        if state.condition != "installed":
+            rows.append((state.slot, words, *[DASH] * 5))
+            continue
+        rows.append(
+            (
+                state.slot,
+                f"{words} ({_say('model_demo')})" if state.demo else words,
+                state.name,
+                _size(state.size),
+                state.licence or DASH,
+                state.sha256[:DIGEST_SHOWN],
+                state.source or DASH,
+            )
+        )
+    _print_table(("slot", "state", "name", "size", "licence", "sha256", "source"), rows)
     for state in states:
         if state.problem is not None:
             typer.echo(_problem(state))
@@ -127,8 +143,10 @@ def import_model(
     return 0
 
 
-def download(name: str, models: Path | None) -> int:
+def download(name: str | None, models: Path | None) -> int:
     """Download a model of the catalogue, or of any repository, and install it."""
+    if name is None:
+        raise ConfigError("usage_either", first="NAME", second="--list")
     entry = find_entry(name)
     if not entry.commercial:
         limits = _say("model_licence_limits", name=entry.name, licence=entry.licence)
@@ -165,27 +183,27 @@ def list_catalogue() -> None:
     )
 
 
-def remove(slot: str, models: Path | None) -> None:
-    """Remove the model that was installed for a slot.
+def remove(slot: str | None, models: Path | None, *, unfinished: bool) -> None:
+    """Remove the model that was installed for a slot, or what unfinished downloads have left.
 
     Raises
     ------
     BundleError
-        If there is none, or it came with the program.
+        If the slot has no model, or its model came with the program.
     """
+    if slot is None and not unfinished:
+        raise ConfigError("usage_either", first="SLOT", second="--unfinished")
     folders = model_folders(models)
-    (slot,) = _slots([slot])
-    state = slot_state(folders, slot)
-    if state.condition != "not_installed" and not state.removable:
-        raise BundleError("model_bundled", slot=slot)
-    remove_model(folders.install, slot)
-    typer.echo(_say("model_removed", slot=slot))
-
-
-def remove_unfinished(models: Path | None) -> None:
-    """Remove what unfinished downloads have left."""
-    freed = discard_unfinished(model_folders(models).install)
-    typer.echo(_say("model_unfinished_removed", size=_size(freed)))
+    if slot is not None:
+        (slot,) = _slots([slot])
+        state = slot_state(folders, slot)
+        if state.condition != "not_installed" and not state.removable:
+            raise BundleError("model_bundled", slot=slot)
+        remove_model(folders.install, slot)
+        typer.echo(_say("model_removed", slot=slot))
+    if unfinished:
+        freed = discard_unfinished(folders.install)
+        typer.echo(_say("model_unfinished_removed", size=_size(freed)))
 
 
 def _slots(names: Sequence[str]) -> tuple[str, ...]:
@@ -201,21 +219,6 @@ def _problem(state: SlotState) -> str:
         return ""
     language = system_language()
     return f"{state.slot}: {state.problem.text(language)} {state.problem.hint(language)}".strip()
-
-
-def _row(state: SlotState) -> tuple[str, ...]:
-    if state.condition != "installed":
-        return (state.slot, _say(f"model_state_{state.condition}"), *[DASH] * 5)
-    mark = f" ({_say('model_demo')})" if state.demo else ""
-    return (
-        state.slot,
-        _say("model_state_installed") + mark,
-        state.name,
-        _size(state.size),
-        state.licence or DASH,
-        state.sha256[:DIGEST_SHOWN],
-        state.source or DASH,
-    )
 
 
 def _size(count: int) -> str:

@@ -1,15 +1,45 @@
-"""Options shared by the commands, checked with one sentence."""
+"""Options of the station that several commands have, and the lists that some of them take."""
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
 from inspection.console import system_language
-from inspection.messages import Language
+
+if TYPE_CHECKING:
+    from inspection.messages import Language
 
 Choice = TypeVar("Choice", bound=str)
+
+
+def _existing_folder(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        from inspection.errors import ConfigError
+
+        raise ConfigError("usage_models_no_folder", path=str(path))
+    return path
+
+
+def _use_site(folder: Path | None) -> Path | None:
+    if folder is not None:
+        from inspection.site import use_site
+        from inspection.systems.site_schema import check_site
+
+        use_site(folder)
+        check_site()
+    return folder
+
+
+ModelsOption = Annotated[Path | None, typer.Option("--models", callback=_existing_folder)]
+InstallOption = Annotated[Path | None, typer.Option("--models")]
+SessionsOption = Annotated[Path | None, typer.Option("--session-dir")]
+SiteOption = Annotated[
+    Path | None, typer.Option("--site", envvar="STATION_SITE", callback=_use_site)
+]
+BatteryOption = Annotated[list[str] | None, typer.Option("--battery")]
 
 
 def parse_choices(option: str, text: str, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
@@ -17,19 +47,22 @@ def parse_choices(option: str, text: str, choices: tuple[Choice, ...]) -> tuple[
 
     Raises
     ------
-    typer.BadParameter
+    ConfigError
         If the list is empty or names something else.
     """
+    from inspection.errors import ConfigError
+
     names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
-    unknown = [name for name in names if name not in choices]
-    if unknown or not names:
-        wrong = f"{unknown[0]!r} is not one of" if unknown else "give at least one of"
-        raise typer.BadParameter(f"{option}: {wrong} {', '.join(choices)}.")
+    for name in names:
+        if name not in choices:
+            raise ConfigError(
+                "usage_choice_unknown", option=option, given=name, choices=", ".join(choices)
+            )
+    if not names:
+        raise ConfigError("usage_choice_missing", option=option, choices=", ".join(choices))
     return tuple(cast(Choice, name) for name in names)
 
 
-def parse_language(text: str | None) -> Language:
-    """Return ``en`` or ``ko``, by default the system's."""
-    if text is None:
-        return system_language()
-    return parse_choices("--language", text, ("en", "ko"))[0]
+def parse_language(chosen: Language | None) -> Language:
+    """Return the language chosen, by default the system's."""
+    return chosen or system_language()

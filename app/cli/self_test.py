@@ -67,53 +67,53 @@ class Bench:
         return folder
 
 
-Step = tuple[str, Callable[[Bench], None]]
-"""A code ``self_test_…`` without its prefix, and what is tried."""
+Step = Callable[[Bench], None]
+"""What is tried; the words for it are the message ``self_test_`` and its name."""
 
 
 def run_self_test() -> int:
     """Take every step in turn and print a line for each; return 0, or 1 at the first that fails."""
-    models = ModelFolders((resource_path("models"),))
+    bundled = ModelFolders((resource_path("models"),))
     with tempfile.TemporaryDirectory(prefix="station-", ignore_cleanup_errors=True) as folder:
-        return take_steps(STEPS, Bench(Path(folder), models))
+        return take_steps(STEPS, Bench(Path(folder), bundled))
 
 
 def take_steps(steps: Sequence[Step], bench: Bench) -> int:
     """Take steps until one fails."""
-    for name, take in steps:
-        words = _say(f"self_test_{name}")
+    for take in steps:
+        words = _say(f"self_test_{take.__name__}")
         started = time.monotonic()
         try:
             take(bench)
-        except Exception as error:  # noqa: BLE001 - `_tell_failure` shows it in full
-            _tell_failure(words, error)
-            return FAILED
+        except InspectionError as error:
+            return _failed(words, error.text(system_language()))
+        except Exception as error:  # noqa: BLE001 - shown in full
+            # Nobody foresaw it: the maker needs all of it.
+            typer.echo("".join(traceback.format_exception(error)), err=True)
+            return _failed(words, f"{type(error).__name__}: {error}")
         typer.echo(_say("self_test_passed", step=words, seconds=time.monotonic() - started))
     typer.echo(_say("self_test_all_passed"))
     return 0
 
 
-def _tell_failure(words: str, error: Exception) -> None:
-    """Name the step that failed; what nobody foresaw is shown in full, for the maker."""
-    if isinstance(error, InspectionError):
-        problem = error.text(system_language())
-    else:
-        typer.echo("".join(traceback.format_exception(error)), err=True)
-        problem = f"{type(error).__name__}: {error}"
-    typer.echo(_say("self_test_failed", step=words, problem=" ".join(problem.split())))
+def _failed(step: str, problem: str) -> int:
+    typer.echo(_say("self_test_failed", step=step, problem=" ".join(problem.split())))
+    return FAILED
 
 
 def _say(code: str, **params: str | int | float) -> str:
     return Message(code=code, params=params).text(system_language())
 
 
-def _import_libraries(bench: Bench) -> None:
-    from inspection.systems.libraries import import_libraries
+def libraries(bench: Bench) -> None:
+    """Import what the systems need."""
+    from inspection.self_check import import_libraries
 
     import_libraries()
 
 
-def _load_models(bench: Bench) -> None:
+def models(bench: Bench) -> None:
+    """Load the ensemble's models; hash those of the other systems."""
     from inspection.modelstore.listing import verify_slot
     from inspection.systems.ensemble.detectors import load_installed
 
@@ -124,7 +124,8 @@ def _load_models(bench: Bench) -> None:
             raise InspectionError(problem.code, **problem.params)
 
 
-def _make_lot(bench: Bench) -> None:
+def lot(bench: Bench) -> None:
+    """Make a small lot."""
     from inspection.synthetic import SyntheticLot, write_lot
 
     spec = SyntheticLot(batteries=BATTERIES, slices=6, views=2, seed=LOT_SEED, defects=0.5)
@@ -132,7 +133,8 @@ def _make_lot(bench: Bench) -> None:
     write_lot(bench.lot, spec, workers=2)
 
 
-def _inspect(bench: Bench) -> None:
+def inspection(bench: Bench) -> None:
+    """Inspect the lot with every system that has a model, and save the session."""
     from inspection import __version__
     from inspection.config import find_policy
     from inspection.lot.scan import scan_lot
@@ -179,7 +181,8 @@ def _inspect(bench: Bench) -> None:
         store.mark("completed")
 
 
-def _reopen(bench: Bench) -> None:
+def session(bench: Bench) -> None:
+    """Open the session again; every battery must be in it, with what every system said."""
     from inspection.session.store import SessionStore
 
     with SessionStore.open(bench.session()) as store:
@@ -201,7 +204,8 @@ def _not_inspected(battery: str, problem: str) -> InspectionError:
     return InspectionError("self_test_not_inspected", battery=battery, problem=problem)
 
 
-def _export(bench: Bench) -> None:
+def reports(bench: Bench) -> None:
+    """Write the report in both languages."""
     from inspection.report import write_report
 
     for language in ("en", "ko"):
@@ -211,7 +215,8 @@ def _export(bench: Bench) -> None:
                 raise InspectionError("self_test_report_empty", file=file.name)
 
 
-def _open_window(bench: Bench) -> None:
+def window(bench: Bench) -> None:
+    """Open, paint and close the window."""
     from app.platform_check import DisplayError, require_display
 
     try:
@@ -227,12 +232,4 @@ def _open_window(bench: Bench) -> None:
     paint_window(bench.models, bench.session(), bench.folder / "settings.json")
 
 
-STEPS: tuple[Step, ...] = (
-    ("libraries", _import_libraries),
-    ("models", _load_models),
-    ("lot", _make_lot),
-    ("inspection", _inspect),
-    ("session", _reopen),
-    ("reports", _export),
-    ("window", _open_window),
-)
+STEPS: tuple[Step, ...] = (libraries, models, lot, inspection, session, reports, window)

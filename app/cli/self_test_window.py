@@ -58,6 +58,7 @@ def _open_session(station: Station, session: Path) -> None:
     """
     failures: list[Exception] = []
     plots = station.window.findChild(Plots)
+    assert plots is not None
     waiting = QEventLoop()
     for told in (plots.ready, station.controller.failed):
         told.connect(waiting.quit)

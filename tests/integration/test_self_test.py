@@ -26,6 +26,7 @@ from inspection.session.store import SessionStore
 from inspection.systems.vlm.model import VlmPredictor
 
 ROOT = Path(inspection.__file__).parent.parent
+TAKE = {step.__name__: step for step in STEPS}
 
 
 def test_a_whole_installation_passes_and_leaves_nothing(tmp_path):
@@ -49,7 +50,7 @@ def test_a_whole_installation_passes_and_leaves_nothing(tmp_path):
 
 
 def test_every_step_has_a_name_in_the_messages():
-    assert {f"self_test_{name}" for name, _ in STEPS} <= set(wordings())
+    assert {f"self_test_{name}" for name in TAKE} <= set(wordings())
 
 
 def test_the_step_that_fails_is_named_and_ends_the_test(tmp_path, capsys, monkeypatch):
@@ -58,8 +59,7 @@ def test_the_step_that_fails_is_named_and_ends_the_test(tmp_path, capsys, monkey
     weights = models / "ct_cnn" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     bench = Bench(tmp_path, ModelFolders((models,)))
-    steps = [step for step in STEPS if step[0] in ("models", "lot")]
-    assert take_steps(steps, bench) == 1
+    assert take_steps([TAKE["models"], TAKE["lot"]], bench) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("FAILED  Bundled models: ")
     assert "weights.safetensors" in line
@@ -68,30 +68,28 @@ def test_the_step_that_fails_is_named_and_ends_the_test(tmp_path, capsys, monkey
 
 def test_without_models_the_self_test_fails(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("STATION_LANGUAGE", "ko")
-    steps = [step for step in STEPS if step[0] == "models"]
-    assert take_steps(steps, Bench(tmp_path, ModelFolders((tmp_path / "none",)))) == 1
+    assert take_steps([TAKE["models"]], Bench(tmp_path, ModelFolders((tmp_path / "none",)))) == 1
     assert capsys.readouterr().out.startswith("실패    내장 모델: ")
 
 
 def test_an_error_nobody_foresaw_is_shown_in_full(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("STATION_LANGUAGE", "en")
 
-    def stumble(bench: Bench) -> None:
+    def libraries(bench: Bench) -> None:
         raise ImportError("no module named abacus")
 
-    assert take_steps([("libraries", stumble)], Bench(tmp_path, ModelFolders((tmp_path,)))) == 1
+    assert take_steps([libraries], Bench(tmp_path, ModelFolders((tmp_path,)))) == 1
     told = capsys.readouterr()
     assert "ImportError: no module named abacus" in told.out
     assert "Traceback" in told.err
 
 
 def test_a_session_that_lacks_a_battery_is_not_accepted(tmp_path):
-    take = dict(STEPS)
     bench = Bench(tmp_path, ModelFolders((tmp_path / "none",)))
-    take["lot"](bench)
-    take["inspection"](bench)
+    TAKE["lot"](bench)
+    TAKE["inspection"](bench)
     with pytest.raises(InspectionError, match="not inspected"):
-        take["session"](bench)
+        TAKE["session"](bench)
 
 
 def test_a_windowed_program_without_streams_reports_wrong_use_all_the_same(tmp_path, monkeypatch):
@@ -114,10 +112,9 @@ def with_demos(tmp_path_factory) -> ModelFolders:
 
 
 def test_a_bundled_vlm_and_vlg_are_tried_as_well(tmp_path, with_demos):
-    take = dict(STEPS)
     bench = Bench(tmp_path, with_demos)
     for name in ("models", "lot", "inspection", "session"):
-        take[name](bench)
+        TAKE[name](bench)
     with SessionStore.open(bench.session(), read_only=True) as store:
         assert {model.slot for model in store.record.models} == {"ct_cnn", "rgb_ae", "vlm", "vlg"}
         result = store.load_battery(store.record.batteries[0].battery_id)
@@ -129,17 +126,16 @@ def test_an_altered_vlg_fails_the_self_test(tmp_path, with_demos):
     models = shutil.copytree(with_demos.install, tmp_path / "models")
     flip_byte(models / "vlg" / "model.safetensors")
     with pytest.raises(InspectionError, match=r"model\.safetensors"):
-        dict(STEPS)["models"](Bench(tmp_path, ModelFolders((models,))))
+        TAKE["models"](Bench(tmp_path, ModelFolders((models,))))
 
 
 def test_a_system_that_does_not_answer_fails_the_self_test(tmp_path, with_demos, monkeypatch):
-    take = dict(STEPS)
     bench = Bench(tmp_path, with_demos)
     monkeypatch.setattr(VlmPredictor, "answer", refuse)
-    take["lot"](bench)
-    take["inspection"](bench)
+    TAKE["lot"](bench)
+    TAKE["inspection"](bench)
     with pytest.raises(InspectionError, match="vlm: "):
-        take["session"](bench)
+        TAKE["session"](bench)
 
 
 def refuse(*_arguments: object, **_more: object) -> None:

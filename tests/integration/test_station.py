@@ -213,7 +213,7 @@ def test_a_system_without_a_model_says_so_and_holds_nothing_up(lot, tmp_path, ca
 
 
 def test_without_models_nothing_is_called_normal(lot, tmp_path, capsys):
-    none = ("--models", str(tmp_path / "none"))
+    none = ("--models", str(tmp_path))
     code, session = inspect_json(capsys, lot, tmp_path, *none, systems="ensemble,vlm,vlg")
     assert code == 1
     assert {row["kind"] for row in session["batteries"]} == {"not_inspected"}

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import inspection
+
+ROOT = Path(inspection.__file__).parent.parent
 LINKS = {
     "libqxcb": ["libxcb.so.1", "libc.so.6"],
     "libqgtk3": ["libgtk-3.so.0"],
@@ -79,3 +84,31 @@ def test_of_qts_translations_the_korean_one_goes_in(contents):
     folder = "PySide6/Qt/translations"
     entries = [(f"{folder}/{name}.qm", "", "DATA") for name in ("qtbase_ko", "qtbase_de", "qt_ko")]
     assert [name for name, _, _ in chosen.files(entries)] == [f"{folder}/qtbase_ko.qm"]
+
+
+def test_nothing_tells_where_the_program_was_built(contents):
+    chosen = contents.Contents(lambda path: [], cpu_only=False)
+    names = [f"battery_station-0.1.0.dist-info/{name}" for name in ("METADATA", "direct_url.json")]
+    assert kept_files(chosen, names) == names[:1]
+
+
+def test_the_trainers_configurations_stay_with_the_trainer(contents):
+    chosen = contents.Contents(lambda path: [], cpu_only=False)
+    names = [path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml")]
+    assert {name for name in kept_files(chosen, names) if "/messages/" not in name} == {
+        f"configs/{name}.yaml" for name in ("classes", "inspector", "lot", "models", "vlg", "vlm")
+    }
+
+
+def test_of_torchs_tests_only_what_torch_itself_imports_goes_in(contents):
+    chosen = contents.Contents(lambda path: [], cpu_only=False)
+    used = ["torch.testing", "torch.testing._internal", "torch.testing._internal.common_dtype"]
+    names = [*used, "torch.testing._internal.common_utils", "torch.testing._internal.opinfo.core"]
+    entries = [(name, f"{name}.py", "PYMODULE") for name in names]
+    assert [name for name, _, _ in chosen.modules(entries)] == used
+    files = ["torch/testing/_internal/common_dtype.py", "torch/testing/_internal/common_nn.py"]
+    assert kept_files(chosen, files) == files[:1]
+
+
+def kept_files(chosen, names: list[str]) -> list[str]:
+    return [name for name, _, _ in chosen.files([(name, name, "DATA") for name in names])]

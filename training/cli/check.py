@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inspection.commands import JsonOption, LanguageOption
+from training.cli.options import SplitOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -17,15 +20,12 @@ LEAKAGE = 1
 
 
 def check(
-    lots: Annotated[list[Path], typer.Argument(help="Lots; with --split all of its lots.")],
-    split: Annotated[
-        Path | None, typer.Option("--split", help="Folder of a split to be checked for leakage.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="CSV with a row per finding.")] = None,
-    pixels: Annotated[
-        bool, typer.Option("--pixels/--no-pixels", help="Decode the images to find copies.")
-    ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    lots: list[Path],
+    split: SplitOption = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE")] = None,
+    pixels: bool = True,
+    as_json: JsonOption = False,
+    language: LanguageOption = None,
 ) -> int:
     """Find leakage (exit 1) and labels that contradict themselves."""
     from rich.console import Console

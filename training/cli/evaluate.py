@@ -8,44 +8,33 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from inspection.commands import DeviceOption, JsonOption
+from training.cli.options import (
+    ConfigOption,
+    DataOption,
+    NormalOption,
+    OutFolderOption,
+    PartOption,
+    SplitOption,
+)
+
 if TYPE_CHECKING:
     from inspection.messages import Language
 
 
 def evaluate(
-    models: Annotated[Path, typer.Argument(help="Folder of model folders (ct_cnn, rgb_ae).")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Labelled lot, never trained on; repeatable."),
-    ] = None,
-    split: Annotated[
-        Path | None, typer.Option("--split", help="Split whose part is used instead.")
-    ] = None,
-    part: Annotated[str, typer.Option("--part", help="Part of the split.")] = "test",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for evaluation.html, evaluation.json and pictures."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="[default: configs/evaluation.yaml]")
-    ] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option("--policy", help="Fusion policy. [default: MODELS/inspector.yaml, if any]"),
-    ] = None,
-    language: Annotated[
-        Literal["en", "ko"], typer.Option("--language", help="Of the report.")
-    ] = "en",
-    masks: Annotated[
-        Literal["same-stem"] | None,
-        typer.Option("--masks", help="Plain folder: each defective image has a mask NAME.png."),
-    ] = None,
-    normal: Annotated[
-        str | None,
-        typer.Option("--normal", help="Plain folder: its subfolder of normal images."),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    models: Path,
+    data: DataOption = None,
+    split: SplitOption = None,
+    part: PartOption = "test",
+    out: OutFolderOption = None,
+    config: ConfigOption = None,
+    policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE")] = None,
+    language: Annotated[Literal["en", "ko"], typer.Option("--language")] = "en",
+    masks: Literal["same-stem"] | None = None,
+    normal: NormalOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
 ) -> int:
     """Judge labelled images with every model of a folder, as the station would, and say how well.
 

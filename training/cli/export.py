@@ -7,17 +7,15 @@ from typing import Annotated
 
 import typer
 
+from inspection.commands import LanguageOption
+
 
 def export(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of training runs.")],
-    out: Annotated[Path, typer.Option("--out", help="Models folder: station --models takes it.")],
-    inspector: Annotated[
-        Path | None,
-        typer.Option("--inspector", help="Fusion policy. [default: inspector.yaml of a run]"),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace other models that are there.")
-    ] = False,
+    runs: list[Path],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")],
+    inspector: Annotated[Path | None, typer.Option("--inspector", metavar="FILE")] = None,
+    force: Annotated[bool, typer.Option("--force")] = False,
+    language: LanguageOption = None,
 ) -> int:
     """Install the models of training runs into a models folder."""
     from inspection.console import system_language

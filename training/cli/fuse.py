@@ -7,29 +7,22 @@ from typing import Annotated
 
 import typer
 
+from inspection.commands import DeviceOption, LanguageOption
+from training.cli.options import ConfigOption, DataOption, PartOption, SplitOption
+
 
 def fuse(
-    models: Annotated[Path, typer.Argument(help="Folder of model folders (ct_cnn and rgb_ae).")],
-    out: Annotated[Path, typer.Option("--out", help="inspector.yaml to write.")],
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Labelled validation lot; repeatable.")
-    ] = None,
-    split: Annotated[
-        Path | None, typer.Option("--split", help="Split whose part is used instead.")
-    ] = None,
-    part: Annotated[str, typer.Option("--part", help="Part of the split.")] = "val",
-    methods: Annotated[
-        list[str] | None,
-        typer.Option("--method", help="Only this fusion method; repeatable. [default: config]"),
-    ] = None,
-    max_escape: Annotated[
-        float, typer.Option("--max-escape", min=0.0, max=1.0, help="Escape rate allowed.")
-    ] = 0.0,
-    top: Annotated[int, typer.Option("--top", min=1, help="Rows of the table.")] = 10,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="[default: configs/evaluation.yaml]")
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "cpu",
+    models: Path,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE")],
+    data: DataOption = None,
+    split: SplitOption = None,
+    part: PartOption = "val",
+    methods: Annotated[list[str] | None, typer.Option("--method", metavar="NAME")] = None,
+    max_escape: Annotated[float, typer.Option("--max-escape", min=0.0, max=1.0)] = 0.0,
+    top: Annotated[int, typer.Option("--top", min=1)] = 10,
+    config: ConfigOption = None,
+    device: DeviceOption = "auto",
+    language: LanguageOption = None,
 ) -> int:
     """Search the fusion policy on validation batteries and write it as inspector.yaml.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inspection.commands import LanguageOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -14,13 +16,12 @@ if TYPE_CHECKING:
 
 
 def split(
-    lots: Annotated[list[Path], typer.Argument(help="Labelled lots.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for train.txt, val.txt, test.txt.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
-    train: Annotated[float, typer.Option("--train", help="Share of the batteries.")] = 0.70,
-    val: Annotated[
-        float, typer.Option("--val", help="Share to validate on; the rest is the test.")
-    ] = 0.15,
+    lots: list[Path],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")],
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    train: float = 0.70,
+    val: float = 0.15,
+    language: LanguageOption = None,
 ) -> int:
     """Split lots by battery, stratified by class, into text files that list the images."""
     from rich.console import Console

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Literal
 
 import typer
 
+from inspection.commands import LanguageOption
+from training.cli.options import DataOption, PartOption, SplitOption
+
 
 def threshold(
-    model: Annotated[Path, typer.Argument(help="Model folder of an autoencoder (…/rgb_ae).")],
-    data: Annotated[
-        list[Path] | None, typer.Option("--data", help="Labelled validation lot; repeatable.")
-    ] = None,
-    split: Annotated[
-        Path | None, typer.Option("--split", help="Split whose part is used instead.")
-    ] = None,
-    part: Annotated[str, typer.Option("--part", help="Part of the split.")] = "val",
-    method: Annotated[str, typer.Option(help="mean_std, percentile or f1_max.")] = "mean_std",
-    k: Annotated[float, typer.Option(help="For mean_std.")] = 2.5,
-    percentile: Annotated[float, typer.Option(help="For percentile.")] = 95.0,
+    model: Path,
+    data: DataOption = None,
+    split: SplitOption = None,
+    part: PartOption = "val",
+    method: Literal["mean_std", "percentile", "f1_max"] = "mean_std",
+    k: float = 2.5,
+    percentile: float = 95.0,
+    language: LanguageOption = None,
 ) -> int:
     """Compute an autoencoder's threshold anew and write it into its folder."""
     from training.evaluation.calibrate import set_threshold

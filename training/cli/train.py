@@ -8,43 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inspection.commands import LanguageOption
+from training.cli.options import DataOption, NormalOption, SplitOption
+
 if TYPE_CHECKING:
     from training.loop.config import TrainingFile
     from training.loop.runs import Run
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A file of configs, such as cnn.yaml.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run and its model folder.")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Lot to train on; repeatable. [default: the split's]"),
-    ] = None,
-    split: Annotated[
-        Path | None,
-        typer.Option("--split", help="Folder of trainer split. [default: a split by the seed]"),
-    ] = None,
-    val: Annotated[
-        Path | None, typer.Option("--val", help="Lot to validate on. [default: a part of --data]")
-    ] = None,
-    normal: Annotated[
-        str | None,
-        typer.Option("--normal", help="--data is a plain folder; its folder of normal images."),
-    ] = None,
-    init: Annotated[
-        Path | None,
-        typer.Option("--init", help="Model folder to go on from. [default: random weights]"),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after the last finished epoch of OUT.")
-    ] = False,
-    logging: Annotated[
-        Path | None, typer.Option("--logging", help="What is logged. [default: logging.yaml]")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="training.epochs=3: a key of the configuration; repeatable."),
-    ] = None,
+    config: Path,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER")],
+    data: DataOption = None,
+    split: SplitOption = None,
+    val: Annotated[Path | None, typer.Option("--val", metavar="LOT")] = None,
+    normal: NormalOption = None,
+    init: Annotated[Path | None, typer.Option("--init", metavar="FOLDER")] = None,
+    resume: Annotated[bool, typer.Option("--resume")] = False,
+    logging: Annotated[Path | None, typer.Option("--logging", metavar="FILE")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
+    language: LanguageOption = None,
 ) -> int:
     """Train a model and write its folder under OUT."""
     from inspection.console import INTERRUPTED, system_language
