@@ -26,6 +26,13 @@ MODELS = (
 """Of the several hundred of transformers, those that the VLM and the VLG need."""
 
 UNUSED_FILES = (
+    # Name the folder of the checkout that the program was built from, and when.
+    "*.dist-info/direct_url.json",
+    "*.dist-info/uv_*.json",
+    # The trainer's, which is not in the program.
+    *(f"configs/{name}.yaml" for name in (
+        "autoencoder_*", "cnn", "demo_*", "evaluation", "logging",
+    )),
     # The window has its own Korean; of Qt's own words it shows those of qtbase.
     "PySide6/Qt/translations/*",
     "PySide6/translations/*",
@@ -42,8 +49,18 @@ UNUSED_FILES = (
     "hypothesis-*.dist-info/*",
     "tensorboard-*.dist-info/*",
     "torch/share/*",
-)
+)  # fmt: skip
 USED_FILES = ("*/qtbase_ko.qm",)
+TORCH_TESTS = ("testing/_internal", "fx/passes/tests", "_numpy/testing", "distributed/rpc/_testing")
+"""Folders of torch that hold its own tests."""
+TORCH_TESTS_USED = (
+    "torch/testing/_internal/__init__",
+    # Imported by torch.utils.checkpoint, torch._refs and FSDP.
+    "torch/testing/_internal/common_dtype",
+    "torch/testing/_internal/logging_tensor",
+    "torch/testing/_internal/distributed/__init__",
+    "torch/testing/_internal/distributed/fake_pg",
+)
 UNUSED_LIBRARIES = (
     # Qt's ways to screens without a desktop, to the network and to GTK's theme.
     "PySide6/Qt/plugins/egldeviceintegrations/*",
@@ -100,14 +117,14 @@ class Contents:
 
     def modules(self, entries: Iterable[Entry]) -> list[Entry]:
         """Return the Python modules that go in."""
-        return [entry for entry in entries if not _of_other_model(entry[0].replace(".", "/"))]
+        return [entry for entry in entries if not _of_no_use(entry[0].replace(".", "/"))]
 
     def files(self, entries: Iterable[Entry]) -> list[Entry]:
         """Return the data files that go in."""
         return [
             entry
             for entry in entries
-            if not _of_other_model(_name(entry))
+            if not _of_no_use(_name(entry))
             and (_matches(entry, USED_FILES) or not _matches(entry, UNUSED_FILES))
         ]
 
@@ -136,11 +153,20 @@ def _matches(entry: Entry, patterns: Iterable[str]) -> bool:
     return any(fnmatch(_name(entry), pattern) for pattern in patterns)
 
 
-def _of_other_model(name: str) -> bool:
+def _of_no_use(name: str) -> bool:
+    """Return True for a model of transformers that is not in use, and for torch's own tests.
+
+    Parameters
+    ----------
+    name : a module or a file of the program's folder, with slashes
+    """
     parts = name.split("/")
-    if parts[:2] != ["transformers", "models"] or len(parts) < 3:
+    if parts[:2] == ["transformers", "models"] and len(parts) > 2:
+        return parts[2] not in MODELS and not parts[2].endswith(".py")
+    if not any(name.startswith(f"torch/{folder}/") for folder in TORCH_TESTS):
         return False
-    return parts[2] not in MODELS and not parts[2].endswith(".py")
+    module = name.removesuffix(".py")
+    return module not in TORCH_TESTS_USED and f"{module}/__init__" not in TORCH_TESTS_USED
 
 
 def _without_cuda(entries: list[Entry], linked: Linked) -> list[Entry]:

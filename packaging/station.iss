@@ -6,7 +6,7 @@
 ; they are when the program is upgraded or removed.
 
 #ifndef Version
-  #define Version "0.0.0"
+  #error Name the version: iscc /DVersion=0.1.0 packaging\station.iss
 #endif
 
 [Setup]
@@ -23,6 +23,8 @@ OutputBaseFilename=battery-station-{#Version}-setup
 ArchitecturesAllowed=x64compatible
 ArchitecturesInstallIn64BitMode=x64compatible
 PrivilegesRequired=admin
+; Qt needs Windows 10, version 1809.
+MinVersion=10.0.17763
 ; One setup per user is possible on request: the program never writes into its own folder.
 PrivilegesRequiredOverridesAllowed=dialog
 ; The libraries of the build with CUDA come to several GB.
@@ -30,6 +32,8 @@ DiskSpanning=no
 Compression=lzma2/fast
 SolidCompression=no
 CloseApplications=yes
+; Drawn by the build.
+SetupIconFile=..\build\station.ico
 UninstallDisplayIcon={app}\station-gui.exe
 WizardStyle=modern
 
@@ -51,6 +55,7 @@ Name: "desktopicon"; Description: "{cm:DesktopIcon}"
 [InstallDelete]
 ; What an older version had and this one has not must not be found by the new one.
 Type: filesandordirs; Name: "{app}\_internal"
+Type: filesandordirs; Name: "{app}\THIRD_PARTY_NOTICES*"
 
 [Files]
 Source: "..\dist\station\*"; DestDir: "{app}"; Flags: ignoreversion recursesubdirs createallsubdirs

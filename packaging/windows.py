@@ -54,9 +54,10 @@ def version_text(name: str, text: str) -> str:
 
 
 def windows_icon(source: Path, build: Path) -> str | None:
-    """Draw the icon and return its path; None where it is not Windows."""
+    """Draw the icon, which the setup program has as well; return None where it is not Windows."""
     if sys.platform != "win32":
         return None
+    build.mkdir(exist_ok=True)
     return str(draw_icon(source, build / "station.ico"))
 
 
