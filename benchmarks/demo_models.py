@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inspection.agreement.cells import Cell
-from inspection.agreement.overlap import LocatedImage, localisation_figures
-from inspection.comparison.figures import ComparedImage
+from inspection.agreement.overlap import box_figures, locate
+from inspection.comparison.figures import BOX_IOU, ComparedImage
 from inspection.comparison.session import read_comparison
 from inspection.lot.truth import ImageTruth
 from inspection.results import SystemName
@@ -47,7 +47,8 @@ def print_system(name: SystemName, images: Sequence[ComparedImage]) -> None:
     defects = [(cell, truth) for cell, truth in marked if truth.is_defect]
     normals = [(cell, truth) for cell, truth in marked if not truth.is_defect]
     seconds = [cell.seconds for cell, _ in marked if cell.seconds is not None]
-    boxes = localisation_figures([LocatedImage(cell.boxes, t.polygons) for cell, t in marked])
+    located = [locate(cell.boxes, truth.polygons, BOX_IOU) for cell, truth in marked]
+    boxes = box_figures(located, BOX_IOU)
     false = sum(len(cell.boxes) for cell, _ in normals)
     print(f"{name}: {len(marked)} images, {len(defects)} with a defect")
     print(f"  (the answer 'normal'  {share(marked, lambda _, truth: not truth.is_defect)})")

@@ -33,30 +33,6 @@ Corners = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class LocatedImage:
-    """What a system marked on one image, and what is really there.
-
-    Parameters
-    ----------
-    boxes : predicted
-    polygons : labelled defects; none on a normal image
-    scores : of the boxes, where they do not carry their own; without any the order decides
-    """
-
-    boxes: Sequence[Box]
-    polygons: Sequence[Polygon]
-    scores: Sequence[float] | None = None
-
-    def ranked(self) -> Corners:
-        """Return the predicted boxes, the highest score first."""
-        if self.scores is not None and len(self.scores) != len(self.boxes):
-            raise ValueError(f"{len(self.scores)} scores for {len(self.boxes)} boxes")
-        scores = self.scores or [box.score or 0.0 for box in self.boxes]
-        order = sorted(range(len(self.boxes)), key=lambda index: -scores[index])
-        return corners_of([self.boxes[index] for index in order])
-
-
-@dataclass(frozen=True, slots=True)
 class Located:
     """How one image's boxes match its defects.
 
@@ -73,10 +49,10 @@ class Located:
     best: tuple[float, ...] = field(default=())
 
 
-def locate(image: LocatedImage, iou: float = 0.5) -> Located:
-    """Match an image's boxes to its defects; see the module's conventions."""
-    truth = defect_rectangles(image.polygons)
-    overlaps = overlap(image.ranked(), truth)
+def locate(boxes: Sequence[Box], polygons: Sequence[Polygon], iou: float = 0.5) -> Located:
+    """Match an image's boxes to its labelled defects; see the module's conventions."""
+    truth = defect_rectangles(polygons)
+    overlaps = overlap(corners_of(sorted(boxes, key=lambda box: -(box.score or 0.0))), truth)
     free = np.ones(len(truth), bool)
     matched = 0
     for row in overlaps:
@@ -88,7 +64,7 @@ def locate(image: LocatedImage, iou: float = 0.5) -> Located:
     return Located(matched, len(overlaps), len(truth), tuple(float(value) for value in best))
 
 
-def localisation_figures(images: Sequence[LocatedImage], iou: float = 0.5) -> dict[str, Any]:
+def box_figures(located: Sequence[Located], iou: float) -> dict[str, Any]:
     """Return F1, precision and recall of the boxes, and the mean overlap of the best box.
 
     Returns
@@ -98,11 +74,6 @@ def localisation_figures(images: Sequence[LocatedImage], iou: float = 0.5) -> di
         and ``mean_best_iou`` (over defects, 0 for one without a box). A rate with nothing to
         count is None.
     """
-    return summarise([locate(image, iou) for image in images], iou)
-
-
-def summarise(located: Sequence[Located], iou: float) -> dict[str, Any]:
-    """Return the figures of matched images; see ``localisation_figures``."""
     matched = sum(item.matched for item in located)
     boxes, defects = sum(item.boxes for item in located), sum(item.defects for item in located)
     best = [value for item in located for value in item.best]
@@ -129,7 +100,8 @@ def overlap(boxes: Corners, truth: Corners) -> NDArray[np.float64]:
     left_top = np.maximum(boxes[:, None, :2], truth[None, :, :2])
     right_bottom = np.minimum(boxes[:, None, 2:], truth[None, :, 2:])
     shared = np.clip(right_bottom - left_top, 0.0, None).prod(axis=2)
-    united = _area(boxes)[:, None] + _area(truth)[None, :] - shared
+    areas = [(corners[:, 2:] - corners[:, :2]).prod(axis=1) for corners in (boxes, truth)]
+    united = areas[0][:, None] + areas[1][None, :] - shared
     overlaps = np.divide(shared, united, out=np.zeros_like(shared), where=united > 0)
     return np.asarray(overlaps, np.float64)
 
@@ -147,19 +119,15 @@ def defect_rectangles(polygons: Sequence[Polygon]) -> Corners:
 
 def share_ground(first: Polygon, second: Polygon) -> bool:
     """Return whether two polygons touch, cross, or lie in one another."""
-    a, b = _bounds(first), _bounds(second)
-    if a[0] > b[2] or b[0] > a[2] or a[1] > b[3] or b[1] > a[3]:
+    one, two = _bounds(first), _bounds(second)
+    if one[0] > two[2] or two[0] > one[2] or one[1] > two[3] or two[1] > one[3]:
         return False
-    return _contains(first, second[0]) or _contains(second, first[0]) or _cross(first, second)
-
-
-def _contains(polygon: Polygon, point: NDArray[np.float32]) -> bool:
-    contour = np.ascontiguousarray(polygon, np.float32).reshape(-1, 1, 2)
-    return cv2.pointPolygonTest(contour, (float(point[0]), float(point[1])), False) >= 0
-
-
-def _cross(first: Polygon, second: Polygon) -> bool:
-    """Return whether any edge of one polygon meets any edge of the other."""
+    # One in the other: then any point of it is.
+    for outer, (x, y) in ((first, second[0]), (second, first[0])):
+        contour = np.ascontiguousarray(outer, np.float32).reshape(-1, 1, 2)
+        if cv2.pointPolygonTest(contour, (float(x), float(y)), False) >= 0:
+            return True
+    # Else an edge of one has to meet an edge of the other.
     a, b = first.astype(np.float64)[:, None], second.astype(np.float64)[None, :]
     a_end, b_end = np.roll(a, -1, axis=0), np.roll(b, -1, axis=1)
     sides = [_side(a, a_end, b), _side(a, a_end, b_end), _side(b, b_end, a), _side(b, b_end, a_end)]
@@ -183,7 +151,3 @@ def _side(start: Any, end: Any, point: Any) -> NDArray[np.float64]:
 def _bounds(points: Polygon) -> tuple[float, float, float, float]:
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return left, top, right, bottom
-
-
-def _area(corners: Corners) -> NDArray[np.float64]:
-    return np.asarray((corners[:, 2:] - corners[:, :2]).prod(axis=1), np.float64)

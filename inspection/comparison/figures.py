@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.agreement.battery import PAIRS, Cell, ImageComparison, Pair
-from inspection.agreement.overlap import LocatedImage, locate
+from inspection.agreement.overlap import locate
 from inspection.classes import class_table
 from inspection.comparison.bootstrap import (
     Bools,
@@ -247,7 +247,7 @@ def _box_figures(
     # The boxes of an abstention find nothing, as the abstention itself does not.
     marked_by = [cell.boxes if cell.judgement == "defect" else () for cell in cells]
     located = [
-        locate(LocatedImage(boxes, truth.polygons), BOX_IOU)
+        locate(boxes, truth.polygons, BOX_IOU)
         for boxes, truth in zip(marked_by, truths, strict=True)
     ]
     matched = np.array([item.matched for item in located], float)

@@ -1,37 +1,86 @@
-"""Read a label file: tolerant of what real ones hold, and saying what was odd about each."""
+"""Label files: which image each belongs to, and what it says, however oddly it is written."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inspection.classes import class_table, squeezed
 from inspection.errors import LabelError
-from inspection.lot.filenames import NameParts, parse_stem
-from inspection.lot.polygons import clip_to_frame, draw_polygons, flat_numbers, polygon_area
+from inspection.lot.filenames import SourceName, parse_stem
+from inspection.lot.findings import Findings
+from inspection.lot.folders import Folder
 from inspection.messages import Message
 from inspection.records import BatteryType, DefectPolygon, Form, ImageLabel, Modality
 
 # A real pore is a sliver: a polygon over this share of the ROI is a mislabel.
 LARGEST_POROSITY = 0.25
+Points = list[tuple[float, float]]
 _CONTRADICTIONS = frozenset({"label_normal_with_defects", "label_defective_without_defects"})
 
 
-def read_label(path: Path) -> ImageLabel:
-    """Read and clean a label file; whatever had to be mended is in ``problems``.
+class LabelIndex:
+    """Label files by folder and stem, and those in the published naming by part and stem.
 
-    Raises
-    ------
-    LabelError
-        If the file cannot be read or is not a JSON object.
+    The published set has the same stems under Training and Validation, so a label counts only
+    for images of its own part.
     """
-    return _Reader(_read_json(path), parse_stem(path.stem)).label()
+
+    def __init__(self, folders: Iterable[Folder], findings: Findings) -> None:
+        self._findings = findings
+        # Keyed by tuple of folder names, not by Path: hashing 126,000 paths takes a second.
+        self._by_folder: dict[tuple[str, ...], dict[str, str]] = {}
+        self._by_part: dict[str, dict[str, Folder]] = {}
+        self._unused: dict[tuple[str, ...], set[str]] = {}
+        self._folders = [folder for folder in folders if folder.labels]
+        for folder in self._folders:
+            names = {name[: name.rfind(".")].lower(): name for name in folder.labels}
+            self._by_folder[folder.parts] = names
+            self._unused[folder.parts] = set(folder.labels)
+            by_part = self._by_part.setdefault(folder.part, {})
+            for stem, name in names.items():
+                first = by_part.setdefault(stem, folder)
+                # Freely named labels ("001.json") may share a stem: each counts in its folder.
+                if first is not folder and parse_stem(stem) is not None:
+                    self._unused[folder.parts].discard(name)
+                    findings.add_file(
+                        "lot_label_duplicate", folder.path, name, other=first.path.name
+                    )
+
+    def __bool__(self) -> bool:
+        return bool(self._folders)
+
+    def take(self, folder: Folder, stem: str, *, published_name: bool) -> Path | None:
+        """Return the label of an image and count it as used.
+
+        Parameters
+        ----------
+        folder : the image's folder
+        stem : the image's name without its suffix
+        published_name : whether the stem alone tells the image within its part
+        """
+        key = stem.lower()
+        place: Folder | None = folder
+        name = self._by_folder.get(folder.parts, {}).get(key)
+        if name is None and published_name:
+            place = self._by_part.get(folder.part, {}).get(key)
+            name = self._by_folder[place.parts][key] if place else None
+        if name is None or place is None:
+            return None
+        self._unused[place.parts].discard(name)
+        return place.path / name
+
+    def report_unused(self) -> None:
+        """Report the labels that no image took."""
+        for folder in self._folders:
+            for name in sorted(self._unused[folder.parts]):
+                self._findings.add_file("lot_label_without_image", folder.path, name)
 
 
 def class_of(label: ImageLabel, modality: Modality | None = None) -> str | None:
@@ -52,32 +101,73 @@ def class_of(label: ImageLabel, modality: Modality | None = None) -> str | None:
     modality = modality or label.modality
     if modality is None or any(problem.code in _CONTRADICTIONS for problem in label.problems):
         return None
-    names = {defect.name for defect in label.defects}
-    if not names and not (label.is_normal or label.swelling):
+    kinds = {defect.name for defect in label.defects}
+    if not kinds and not (label.is_normal or label.swelling):
         return None
     table = class_table()
-    if not names:
+    if not kinds:
         return "normal" if modality == "rgb" else table.class_of(None, "ct", label.battery_type)
-    classes = (table.class_of(kind, modality, label.battery_type) for kind in names)
+    classes = (table.class_of(kind, modality, label.battery_type) for kind in kinds)
     return table.gravest({name for name in classes if name})
 
 
-def polygon_mask(
-    label: ImageLabel, size: tuple[int, int], names: Collection[str] | None = None
-) -> NDArray[np.bool_]:
-    """Return the labelled defect pixels.
+def read_label(path: Path) -> ImageLabel:
+    """Read and clean a label file; whatever had to be mended is in ``problems``.
 
-    Parameters
-    ----------
-    label : a cleaned label
-    size : (width, height) of the full image
-    names : only these defects; all by default
-
-    Returns
-    -------
-    (H, W) bool
+    Raises
+    ------
+    LabelError
+        If the file cannot be read or is not a JSON object.
     """
-    return draw_polygons(label.defects, size, names)
+    content, parts = _read_json(path), parse_stem(path.stem)
+    name = parts.source if parts else None
+    info, image = _object(content.get("data_info")), _object(content.get("image_info"))
+    problems = _Problems()
+    width, height = _whole_number(image.get("width")), _whole_number(image.get("height"))
+    size = (width, height) if width and height else None
+    roi = _roi(info.get("roi"), size, problems)
+    claimed, defects = _defects(content.get("defects"), size, problems)
+
+    raw = content.get("swelling")
+    swelling = _truth(raw.get("swelling") if isinstance(raw, dict) else raw) is True
+    is_normal = _truth(image.get("is_normal"))
+    if is_normal is True and claimed:
+        problems.note("label_normal_with_defects")
+    elif is_normal is False and not claimed and not swelling:
+        problems.note("label_defective_without_defects")
+    elif is_normal is None:
+        problems.note("label_is_normal_missing")
+
+    for defect in defects:
+        frame = roi or size
+        share = polygon_area(defect.points) / (frame[0] * frame[1]) if frame else 0.0
+        if defect.name == "porosity" and share > LARGEST_POROSITY:
+            problems.note("label_porosity_large", percent=round(share * 100))
+
+    battery_type = _word(info, "type", ("cell", "module")) or (name and name.battery_type)
+    form = _word(info, "form", ("pouch", "cylindrical")) or (name and name.form)
+    modality = _word(info, "data_type", ("ct", "rgb")) or (name and name.modality)
+    return ImageLabel(
+        battery_number=_battery_number(info.get("battery_ids"), name, problems),
+        battery_type=cast(BatteryType | None, battery_type),
+        form=cast(Form | None, form),
+        roi=roi,
+        is_normal=is_normal,
+        swelling=swelling,
+        defects=defects,
+        size=size,
+        problems=tuple(problems),
+        modality=cast(Modality | None, modality),
+    )
+
+
+class _Problems(list[Message]):
+    """What was odd about a label, each thing once."""
+
+    def note(self, code: str, **params: str | int | float) -> None:
+        message = Message(code=code, params=params)
+        if message not in self:
+            self.append(message)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -94,171 +184,146 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise LabelError("label_empty", name=path.name)
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise LabelError("label_not_json", name=path.name, line=error.lineno) from error
     except (ValueError, RecursionError) as error:
-        # A number of thousands of digits, or brackets nested as deep.
-        raise LabelError("label_not_json", name=path.name, line=1) from error
+        # Beside plain mistakes: a number of thousands of digits, or brackets nested as deep.
+        line = getattr(error, "lineno", 1)
+        raise LabelError("label_not_json", name=path.name, line=line) from error
     if not isinstance(content, dict):
         raise LabelError("label_not_object", name=path.name)
     return content
 
 
-class _Reader:
-    """Turns one parsed file into an :class:`ImageLabel`, noting problems on the way."""
+def _battery_number(raw: object, name: SourceName | None, problems: _Problems) -> int | None:
+    values = raw if isinstance(raw, list) else [raw]
+    numbers = [number for number in map(_whole_number, values) if number is not None]
+    if len(set(numbers)) > 1:
+        problems.note("label_several_batteries", numbers=", ".join(map(str, numbers)))
+    named = name.battery_number if name else None
+    if not numbers:
+        return named
+    if named is not None and named not in numbers:
+        problems.note("label_battery_differs", label=numbers[0], file=named)
+    return named if named in numbers else numbers[0]
 
-    def __init__(self, content: dict[str, Any], name: NameParts | None) -> None:
-        self._name = name.source if name else None
-        self._info = _object(content.get("data_info"))
-        self._image = _object(content.get("image_info"))
-        self._content = content
-        self._problems: list[Message] = []
 
-    def label(self) -> ImageLabel:
-        name = self._name
-        kind, form = self._word("type"), self._word("form")
-        size = self._size()
-        roi = self._roi(size)
-        claimed, defects = self._defects(size)
-        swelling = self._swelling()
-        is_normal = _truth(self._image.get("is_normal"))
-        self._check_consistency(is_normal, claimed, swelling)
-        self._check_porosity(defects, roi or size)
-        return ImageLabel(
-            battery_number=self._battery_number(),
-            battery_type=cast(BatteryType, kind)
-            if kind in {"cell", "module"}
-            else (name.battery_type if name else None),
-            form=cast(Form, form)
-            if form in {"pouch", "cylindrical"}
-            else (name.form if name else None),
-            roi=roi,
-            is_normal=is_normal,
-            swelling=swelling,
-            defects=defects,
-            size=size,
-            problems=tuple(self._problems),
-            modality=self._modality(),
-        )
+def _roi(raw: object, size: tuple[int, int] | None, problems: _Problems) -> tuple[int, int] | None:
+    """Return (width, height) of the region that holds the battery, within the image."""
+    if raw is None:
+        return None
+    values = [_whole_number(value) for value in raw] if isinstance(raw, list) else []
+    if len(values) == 4 and values[:2] == [0, 0]:
+        values = values[2:]
+    shown = json.dumps(raw)[:40]
+    if len(values) != 2 or not all(values):
+        problems.note("label_roi_invalid", roi=shown)
+        return None
+    width, height = values[0] or 0, values[1] or 0
+    if size is not None and (width > size[0] or height > size[1]):
+        problems.note("label_roi_beyond", roi=shown)
+        return min(width, size[0]), min(height, size[1])
+    return width, height
 
-    def _note(self, code: str, **params: str | int | float) -> None:
-        message = Message(code=code, params=params)
-        if message not in self._problems:
-            self._problems.append(message)
 
-    def _word(self, key: str) -> str:
-        value = self._info.get(key)
-        return value.strip().lower() if isinstance(value, str) else ""
+def _defects(
+    raw: object, size: tuple[int, int] | None, problems: _Problems
+) -> tuple[bool, tuple[DefectPolygon, ...]]:
+    """Return whether any defect is listed, and the usable ones."""
+    if raw is not None and not isinstance(raw, list | dict):
+        problems.note("label_defects_invalid")
+    listed = raw if isinstance(raw, list) else [raw] if isinstance(raw, dict) else []
+    kept: list[DefectPolygon] = []
+    for place, item in enumerate(listed, start=1):
+        entry = _object(item)
+        written = entry.get("name")
+        name = written.strip() if isinstance(written, str) else ""
+        kind = class_table().kind_of_label.get(squeezed(name))
+        if kind is None:
+            kind = name or "?"
+            problems.note("label_defect_unknown", defect=kind)
+        if points := _points(entry.get("points"), place, size, problems):
+            kept.append(DefectPolygon(kind, tuple(points)))
+    return bool(listed), tuple(kept)
 
-    def _modality(self) -> Modality | None:
-        word = self._word("data_type")
-        if word in {"ct", "rgb"}:
-            return cast(Modality, word)
-        return self._name.modality if self._name else None
 
-    def _battery_number(self) -> int | None:
-        raw = self._info.get("battery_ids")
-        values = raw if isinstance(raw, list) else [raw]
-        numbers = [number for number in map(_whole_number, values) if number is not None]
-        if len(set(numbers)) > 1:
-            self._note("label_several_batteries", numbers=", ".join(map(str, numbers)))
-        named = self._name.battery_number if self._name else None
-        if not numbers:
-            return named
-        if named is not None and named not in numbers:
-            self._note("label_battery_differs", label=numbers[0], file=named)
-        return named if named in numbers else numbers[0]
+def _points(raw: object, place: int, size: tuple[int, int] | None, problems: _Problems) -> Points:
+    """Return a polygon's points within the image; empty where they are of no use."""
+    numbers = flat_numbers(raw)
+    if numbers is None:
+        problems.note("label_polygon_invalid", place=place)
+        return []
+    if len(numbers) % 2:
+        problems.note("label_polygon_odd", place=place)
+        numbers.pop()
+    points = list(zip(numbers[::2], numbers[1::2], strict=True))
+    if len(points) < 3:
+        problems.note("label_polygon_short", place=place)
+        return []
+    if size is None or all(0 <= x <= size[0] and 0 <= y <= size[1] for x, y in points):
+        return points
+    points = clip_to_frame(points, *size)
+    if len(points) < 3:
+        problems.note("label_polygon_outside", place=place)
+        return []
+    problems.note("label_polygon_clipped", place=place)
+    return points
 
-    def _size(self) -> tuple[int, int] | None:
-        width = _whole_number(self._image.get("width"))
-        height = _whole_number(self._image.get("height"))
-        return (width, height) if width and height else None
 
-    def _roi(self, size: tuple[int, int] | None) -> tuple[int, int] | None:
-        raw = self._info.get("roi")
-        if raw is None:
-            return None
-        values = [_whole_number(value) for value in raw] if isinstance(raw, list) else []
-        if len(values) == 4 and values[:2] == [0, 0]:
-            values = values[2:]
-        if len(values) != 2 or not all(values):
-            self._note("label_roi_invalid", roi=_short(raw))
-            return None
-        width, height = values[0] or 0, values[1] or 0
-        if size is not None and (width > size[0] or height > size[1]):
-            self._note("label_roi_beyond", roi=_short(raw))
-            return min(width, size[0]), min(height, size[1])
-        return width, height
+def flat_numbers(raw: Any) -> list[float] | None:
+    """Return the numbers of ``[x, y, …]``, ``[[x, y], …]`` or ``[{x, y}, …]`` in order.
 
-    def _swelling(self) -> bool:
-        raw = self._content.get("swelling")
-        return _truth(raw.get("swelling") if isinstance(raw, dict) else raw) is True
+    None where anything in it is not a finite number.
+    """
+    if isinstance(raw, dict) and {"x", "y"} <= raw.keys():
+        raw = [raw["x"], raw["y"]]
+    if isinstance(raw, list):
+        pieces = [flat_numbers(item) for item in raw]
+        return None if None in pieces else [n for piece in pieces if piece for n in piece]
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None
+    try:
+        number = float(raw)
+    except OverflowError:
+        return None
+    return [number] if math.isfinite(number) else None
 
-    def _defects(self, size: tuple[int, int] | None) -> tuple[bool, tuple[DefectPolygon, ...]]:
-        """Return whether any defect is listed, and the usable ones."""
-        raw = self._content.get("defects")
-        listed = raw if isinstance(raw, list) else [raw] if isinstance(raw, dict) else []
-        if raw is not None and not isinstance(raw, list | dict):
-            self._note("label_defects_invalid")
-        kept: list[DefectPolygon] = []
-        for place, item in enumerate(listed, start=1):
-            entry = _object(item)
-            name = self._defect_name(entry.get("name"))
-            points = self._points(entry.get("points"), place, size)
-            if points:
-                kept.append(DefectPolygon(name, tuple(points)))
-        return bool(listed), tuple(kept)
 
-    def _defect_name(self, raw: object) -> str:
-        name = raw.strip() if isinstance(raw, str) else ""
-        known = class_table().kind_of_label.get(squeezed(name))
-        if known is None:
-            self._note("label_defect_unknown", defect=name or "?")
-        return known or name or "?"
+def clip_to_frame(points: Points, width: float, height: float) -> Points:
+    """Return the part of a polygon inside ``[0, width] x [0, height]``; empty if none is.
 
-    def _points(
-        self, raw: object, place: int, size: tuple[int, int] | None
-    ) -> list[tuple[float, float]]:
-        numbers = flat_numbers(raw)
-        if numbers is None:
-            self._note("label_polygon_invalid", place=place)
-            return []
-        if len(numbers) % 2:
-            self._note("label_polygon_odd", place=place)
-            numbers.pop()
-        points = list(zip(numbers[::2], numbers[1::2], strict=True))
-        if len(points) < 3:
-            self._note("label_polygon_short", place=place)
-            return []
-        if size is None or all(0 <= x <= size[0] and 0 <= y <= size[1] for x, y in points):
-            return points
-        points = clip_to_frame(points, *size)
-        self._note(
-            "label_polygon_clipped" if len(points) >= 3 else "label_polygon_outside", place=place
-        )
-        return points if len(points) >= 3 else []
+    References
+    ----------
+    Sutherland and Hodgman, Reentrant polygon clipping, CACM 17 (1974).
+    """
+    for axis, bound, sign in ((0, 0.0, 1), (0, width, -1), (1, 0.0, 1), (1, height, -1)):
+        clipped: Points = []
+        for start, end in zip([*points[-1:], *points[:-1]], points, strict=True):
+            start_in = sign * (start[axis] - bound) >= 0
+            end_in = sign * (end[axis] - bound) >= 0
+            if start_in != end_in:
+                share = (bound - start[axis]) / (end[axis] - start[axis])
+                other = start[1 - axis] + share * (end[1 - axis] - start[1 - axis])
+                clipped.append((bound, other) if axis == 0 else (other, bound))
+            if end_in:
+                clipped.append(end)
+        points = clipped
+    return points
 
-    def _check_consistency(self, is_normal: bool | None, claimed: bool, swelling: bool) -> None:
-        if is_normal is True and claimed:
-            self._note("label_normal_with_defects")
-        elif is_normal is False and not claimed and not swelling:
-            self._note("label_defective_without_defects")
-        elif is_normal is None:
-            self._note("label_is_normal_missing")
 
-    def _check_porosity(
-        self, defects: tuple[DefectPolygon, ...], frame: tuple[int, int] | None
-    ) -> None:
-        if frame is None:
-            return
-        for defect in defects:
-            share = polygon_area(defect.points) / (frame[0] * frame[1])
-            if defect.name == "porosity" and share > LARGEST_POROSITY:
-                self._note("label_porosity_large", percent=round(share * 100))
+def polygon_area(points: Iterable[tuple[float, float]]) -> float:
+    """Return the enclosed area in square pixels (shoelace formula)."""
+    array = np.array(list(points), dtype=np.float64)
+    x, y = array[:, 0], array[:, 1]
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _word(info: dict[str, Any], key: str, known: tuple[str, ...]) -> str | None:
+    value = info.get(key)
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return word if word in known else None
 
 
 def _truth(value: object) -> bool | None:
@@ -277,7 +342,3 @@ def _whole_number(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value < 10**9 else None
-
-
-def _short(value: object) -> str:
-    return json.dumps(value)[:40]

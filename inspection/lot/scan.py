@@ -10,23 +10,28 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.errors import LabelError, LotError
 from inspection.lot.config import LotConfig, load_lot_config
-from inspection.lot.filenames import natural_key
+from inspection.lot.filenames import natural_key, source_at_start
 from inspection.lot.findings import Findings
 from inspection.lot.folders import Folder, UnreadableFolder, walk_lot
 from inspection.lot.groups import Source, group_images
-from inspection.lot.label_files import LabelIndex
-from inspection.lot.labels import read_label
-from inspection.lot.losses import lost_by_battery
+from inspection.lot.labels import LabelIndex, read_label
 from inspection.lot.pairing import PAIRS_NAME, Pairing, pair_by_number, pair_by_table
 from inspection.messages import Message
-from inspection.records import Battery, Form, ImageRef, Lot
+from inspection.records import (
+    MODALITIES,
+    Battery,
+    BatteryType,
+    Form,
+    ImageRef,
+    Lot,
+    Modality,
+)
 
 
 def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None = None) -> Lot:
@@ -53,21 +58,12 @@ def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None 
     ConfigError
         If a pattern is wrong.
     """
-    with _garbage_collection_paused():
-        return _scan(Path(root), config or load_lot_config(), pairs)
-
-
-@contextmanager
-def _garbage_collection_paused() -> Iterator[None]:
-    """Hold the cycle collector while hundreds of thousands of small objects are made.
-
-    None of them is in a cycle, yet it would walk all of them again and again: a third of the
-    scan's time.
-    """
+    # Hundreds of thousands of small objects are made, none of them in a cycle, yet the cycle
+    # collector would walk all of them again and again: a third of the scan's time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        return _scan(Path(root), config or load_lot_config(), pairs)
     finally:
         if was_enabled:
             gc.enable()
@@ -75,15 +71,26 @@ def _garbage_collection_paused() -> Iterator[None]:
 
 def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
     findings = Findings()
-    folders = _read_folders(root, findings)
+    folders = list(_readable_folders(root, findings))
     sources = group_images(folders, root.resolve().name, config, findings)
     if not sources:
-        _refuse(root, folders)
-    pairings = _pair(root, sources, pairs, findings)
-    builder = _BatteryBuilder(LabelIndex(folders, findings), findings)
-    batteries = [builder.build(pairing) for pairing in pairings]
-    builder.labels.report_unused()
-    lost = lost_by_battery(root, pairings, findings)
+        if any(folder.images for folder in folders):
+            raise LotError("lot_no_known_names", path=str(root))
+        beside = any(folder.labels or folder.others for folder in folders)
+        raise LotError("lot_no_images" if beside else "lot_empty", path=str(root))
+
+    if pairs is not None and not pairs.is_file():
+        raise LotError("pairs_missing", path=str(pairs))
+    table = pairs or root / PAIRS_NAME
+    # A table that is of no use as a whole has told so, and the numbers pair.
+    pairings = pair_by_table(sources, table, findings) if table.is_file() else None
+    if pairings is None:
+        pairings = pair_by_number(sources, findings)
+
+    labels = LabelIndex(folders, findings)
+    batteries = [_battery(pairing, labels, findings) for pairing in pairings]
+    labels.report_unused()
+    lost = _left_out(root, pairings, findings)
     batteries = [
         dataclasses.replace(battery, lost=lost.get(battery.battery_id, ())) for battery in batteries
     ]
@@ -91,12 +98,11 @@ def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
     return Lot(root, tuple(batteries), findings.collected())
 
 
-def _read_folders(root: Path, findings: Findings) -> list[Folder]:
+def _readable_folders(root: Path, findings: Findings) -> Iterator[Folder]:
     if not root.exists():
         raise LotError("lot_missing", path=str(root))
     if not root.is_dir():
         raise LotError("lot_not_a_folder", path=str(root))
-    folders: list[Folder] = []
     for entry in walk_lot(root):
         if isinstance(entry, UnreadableFolder):
             if entry.path == root:
@@ -104,131 +110,159 @@ def _read_folders(root: Path, findings: Findings) -> list[Folder]:
             params = {"problem": entry.problem}
             findings.add(entry.path, Message(code="lot_folder_unreadable", params=params))
             continue
-        folders.append(entry)
         for name in entry.others:
             findings.add_file("lot_file_type_unknown", entry.path, name)
         for name in entry.empty:
             findings.add_file("lot_file_empty", entry.path, name)
-    return folders
+        yield entry
 
 
-def _refuse(root: Path, folders: list[Folder]) -> None:
-    if any(folder.images for folder in folders):
-        raise LotError("lot_no_known_names", path=str(root))
-    if any(folder.labels or folder.others for folder in folders):
-        raise LotError("lot_no_images", path=str(root))
-    raise LotError("lot_empty", path=str(root))
-
-
-def _pair(
-    root: Path, sources: list[Source], pairs: Path | None, findings: Findings
-) -> list[Pairing]:
-    if pairs is not None and not pairs.is_file():
-        raise LotError("pairs_missing", path=str(pairs))
-    table = pairs or root / PAIRS_NAME
-    if table.is_file():
-        pairings = pair_by_table(sources, table, findings)
-        if pairings is not None:
-            return pairings
-    return pair_by_number(sources, findings)
-
-
-@dataclass(frozen=True, slots=True)
-class _BatteryBuilder:
-    labels: LabelIndex
-    findings: Findings
-
-    def build(self, pairing: Pairing) -> Battery:
-        ct = self._refs(pairing.battery_id, pairing.ct)
-        rgb = self._refs(pairing.battery_id, pairing.rgb)
-        warnings = [*pairing.warnings, *self._missing(pairing)]
-        if ct and rgb:
-            warnings += self._forms_differ(ct, rgb)
-        kind = pairing.ct.battery_type if pairing.ct else None
-        return Battery(
-            pairing.battery_id,
-            pairing.ct.source_id if pairing.ct else None,
-            pairing.rgb.source_id if pairing.rgb else None,
-            ct,
-            rgb,
-            kind or (pairing.rgb.battery_type if pairing.rgb else None),
-            tuple(warnings),
-        )
-
-    def _refs(self, battery_id: str, source: Source | None) -> tuple[ImageRef, ...]:
-        """References of a source's images; of duplicates the first, the others reported."""
-        if source is None:
-            return ()
-        refs: list[ImageRef] = []
-        labelled = bool(self.labels)
-        for image in source.images:
-            label = None
-            if labelled:
-                label = self.labels.take(
-                    image.folder, image.stem, published_name=image.form is not None
-                )
-            number = image.number or 0
-            last = refs[-1] if refs else None
-            if last is not None and (last.axis, last.number) == (image.axis, number):
-                code = "lot_image_duplicate"
-                if _sizes_differ(last.path, image.folder.path / image.name):
-                    code = "lot_image_differs"
-                self.findings.add_file(
-                    code, image.folder.path, image.name, battery_id,
-                    other=f"{last.path.parent.name}/{last.path.name}",
-                )  # fmt: skip
-                continue
-            if labelled and label is None:
-                self.findings.add_file(
-                    "lot_image_unlabelled", image.folder.path, image.name, battery_id
-                )
-            refs.append(
-                ImageRef(
-                    image.folder.path / image.name,
-                    source.modality,
-                    battery_id,
-                    image.axis,
-                    number,
-                    image.battery_type,
-                    image.form,
-                    label,
-                )
-            )
-        return tuple(refs)
-
-    def _missing(self, pairing: Pairing) -> Iterable[Message]:
-        source = pairing.ct or pairing.rgb
-        if source is None or (pairing.ct and pairing.rgb):
-            return
+def _battery(pairing: Pairing, labels: LabelIndex, findings: Findings) -> Battery:
+    ct = _images(pairing.ct, pairing.battery_id, labels, findings) if pairing.ct else ()
+    rgb = _images(pairing.rgb, pairing.battery_id, labels, findings) if pairing.rgb else ()
+    warnings = list(pairing.warnings)
+    present = [source for source in (pairing.ct, pairing.rgb) if source]
+    if len(present) == 1:
         code = "battery_without_rgb" if pairing.ct else "battery_without_ct"
         message = Message(code=code, params={"battery_id": pairing.battery_id})
-        self.findings.add(source.images[0].folder.path, message, pairing.battery_id)
-        yield message
-
-    def _forms_differ(
-        self, ct: tuple[ImageRef, ...], rgb: tuple[ImageRef, ...]
-    ) -> Iterable[Message]:
-        ct_form, rgb_form = self._form(ct), self._form(rgb)
-        if ct_form and rgb_form and ct_form != rgb_form:
-            # One code each way round: the words for the forms differ between languages.
-            pouch_ct = ct_form == "pouch"
-            yield Message(code="pair_pouch_cylindrical" if pouch_ct else "pair_cylindrical_pouch")
-
-    def _form(self, refs: tuple[ImageRef, ...]) -> Form | None:
-        """Return the form by file name, else by the first label."""
-        first = next((ref for ref in refs if ref.label_path is not None), refs[0])
-        if refs[0].form is not None or first.label_path is None:
-            return refs[0].form
-        try:
-            return read_label(first.label_path).form
-        except LabelError as error:
-            self.findings.add(first.label_path, error.message, first.battery_id)
-            return None
+        findings.add(present[0].images[0].folder.path, message, pairing.battery_id)
+        warnings.append(message)
+    forms = [_form(refs, findings) for refs in (ct, rgb)] if ct and rgb else []
+    if all(forms) and len(set(forms)) > 1:
+        # One code each way round: the words for the forms differ between languages.
+        pouch_ct = forms[0] == "pouch"
+        code = "pair_pouch_cylindrical" if pouch_ct else "pair_cylindrical_pouch"
+        warnings.append(Message(code=code))
+    return Battery(
+        pairing.battery_id,
+        pairing.ct.source_id if pairing.ct else None,
+        pairing.rgb.source_id if pairing.rgb else None,
+        ct,
+        rgb,
+        next((source.battery_type for source in present if source.battery_type), None),
+        tuple(warnings),
+    )
 
 
-def _sizes_differ(first: Path, second: Path) -> bool:
+def _images(
+    source: Source, battery_id: str, labels: LabelIndex, findings: Findings
+) -> tuple[ImageRef, ...]:
+    """References of a source's images; of duplicates the first, the others reported."""
+    refs: list[ImageRef] = []
+    labelled = bool(labels)
+    for image in source.images:
+        label = None
+        if labelled:
+            label = labels.take(image.folder, image.stem, published_name=image.form is not None)
+        path, number = image.folder.path / image.name, image.number or 0
+        last = refs[-1] if refs else None
+        if last is not None and (last.axis, last.number) == (image.axis, number):
+            try:
+                same = last.path.stat().st_size == path.stat().st_size
+            except OSError:
+                # What cannot be compared is not called a copy.
+                same = False
+            findings.add_file(
+                "lot_image_duplicate" if same else "lot_image_differs",
+                image.folder.path, image.name, battery_id,
+                other=f"{last.path.parent.name}/{last.path.name}",
+            )  # fmt: skip
+            continue
+        if labelled and label is None:
+            findings.add_file("lot_image_unlabelled", image.folder.path, image.name, battery_id)
+        refs.append(
+            ImageRef(
+                path, source.modality, battery_id, image.axis, number,
+                image.battery_type, image.form, label,
+            )
+        )  # fmt: skip
+    return tuple(refs)
+
+
+def _form(refs: tuple[ImageRef, ...], findings: Findings) -> Form | None:
+    """Return the form by file name, else by the first label."""
+    first = next((ref for ref in refs if ref.label_path is not None), refs[0])
+    if refs[0].form is not None or first.label_path is None:
+        return refs[0].form
     try:
-        return first.stat().st_size != second.stat().st_size
-    except OSError:
-        # What cannot be compared is not called a copy.
-        return True
+        return read_label(first.label_path).form
+    except LabelError as error:
+        findings.add(first.label_path, error.message, first.battery_id)
+        return None
+
+
+def _left_out(
+    root: Path, pairings: Iterable[Pairing], findings: Findings
+) -> dict[str, tuple[Message, ...]]:
+    """Return what was left out of each battery: with any, a battery is never ``normal``.
+
+    A file belongs to the battery whose published name it starts with, else to the one battery
+    that has images in the nearest folder with any. Where several share that folder, nothing
+    tells whose the file is, and it stays a finding of the lot.
+    """
+    owners = _Owners(root, pairings)
+    lost = Findings()
+    for file in findings.files("lot_image_differs"):
+        lost.add_file(file.code, file.folder, file.name, file.battery_id, **file.params)
+    for file in findings.files("lot_name_unknown"):
+        if owner := owners.by_name(file.name) or owners.near(file.folder):
+            lost.add_file("battery_image_left_out", file.folder, file.name, owner)
+    for file in findings.files("lot_file_type_unknown"):
+        owner = owners.by_name(file.name)
+        # A note beside the lot belongs to no battery; what lies among images was meant as one.
+        if owner is None and owners.is_for_images(file.folder):
+            owner = owners.near(file.folder)
+        if owner is not None:
+            lost.add_file(file.code, file.folder, file.name, owner)
+    for finding in findings.of("lot_folder_unreadable"):
+        if owner := owners.near(finding.path):
+            params = {"name": finding.path.name, **finding.reason.params}
+            lost.add(finding.path, Message(code="battery_folder_unreadable", params=params), owner)
+    messages: dict[str, list[Message]] = defaultdict(list)
+    for finding in lost.collected():
+        if finding.battery_id is not None:
+            messages[finding.battery_id].append(finding.reason)
+    return {battery_id: tuple(said) for battery_id, said in messages.items()}
+
+
+class _Owners:
+    """Batteries by the folders and the published names of their images."""
+
+    def __init__(self, root: Path, pairings: Iterable[Pairing]) -> None:
+        self._root = root
+        self._names: dict[tuple[Modality, int, BatteryType], str] = {}
+        # Folders by their path below the lot: with images themselves, and with any below.
+        self._direct: set[tuple[str, ...]] = set()
+        self._below: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for pairing in pairings:
+            for source in (pairing.ct, pairing.rgb):
+                if source is None:
+                    continue
+                if said := source_at_start(source.source_id):
+                    key = (said.modality, said.battery_number, said.battery_type)
+                    self._names[key] = pairing.battery_id
+                for parts in {image.folder.parts for image in source.images}:
+                    self._direct.add(parts)
+                    for depth in range(len(parts) + 1):
+                        self._below[parts[:depth]].add(pairing.battery_id)
+
+    def by_name(self, name: str) -> str | None:
+        """Return the battery whose published name a file's name starts with."""
+        said = source_at_start(name)
+        if said is None:
+            return None
+        return self._names.get((said.modality, said.battery_number, said.battery_type))
+
+    def near(self, folder: Path) -> str | None:
+        """Return the one battery with images in or below the nearest folder that has any."""
+        parts = folder.relative_to(self._root).parts
+        # The lot folder itself always has some below it.
+        while parts not in self._below:
+            parts = parts[:-1]
+        batteries = self._below[parts]
+        return next(iter(batteries)) if len(batteries) == 1 else None
+
+    def is_for_images(self, folder: Path) -> bool:
+        """Return whether what lies in a folder is meant as an image: no note beside the lot."""
+        parts = folder.relative_to(self._root).parts
+        return parts in self._direct or any(part.lower() in MODALITIES for part in parts)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.agreement.overlap import Located, LocatedImage, locate, summarise
+from inspection.agreement.overlap import Located, box_figures, locate
 from inspection.classes import class_table
 from inspection.comparison.bootstrap import ClusterBootstrap, Interval
 from inspection.errors import ConfigError
@@ -119,8 +119,8 @@ def localisation(
     images: Sequence[JudgedImage], resamples: ClusterBootstrap, iou: float
 ) -> dict[str, Any]:
     """Return how the boxes that the station shows lie on the labelled defects."""
-    located = [locate(LocatedImage(image.boxes, image.truth.polygons), iou) for image in images]
-    return summarise(located, iou) | {"f1_interval": as_json(_box_f1(located, resamples))}
+    located = [locate(image.boxes, image.truth.polygons, iou) for image in images]
+    return box_figures(located, iou) | {"f1_interval": as_json(_box_f1(located, resamples))}
 
 
 def as_json(interval: Interval | None) -> dict[str, Any] | None:

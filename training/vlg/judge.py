@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import GroundingDinoForObjectDetection
 
-from inspection.agreement.overlap import Located, LocatedImage, locate
+from inspection.agreement.overlap import Located, locate
 from inspection.records import Rect
 from inspection.systems.vlg.boxes import Raw, detect
 from inspection.systems.vlg.config import VlgConfig, VlgLimits
@@ -127,4 +127,4 @@ class Judge:
             np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
             for x0, y0, x1, y1 in corners
         ]
-        return locate(LocatedImage([d.box for d in detections], polygons))
+        return locate([d.box for d in detections], polygons)

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspection.agreement.overlap import (
-    LocatedImage,
+    box_figures,
     defect_rectangles,
-    localisation_figures,
     locate,
     overlap,
     share_ground,
@@ -62,55 +61,46 @@ def test_an_area_of_nothing_overlaps_nothing():
 def test_each_defect_is_found_once_at_most(predicted, truth, order):
     polygons = [square(*rectangle) for rectangle in truth]
     boxes = [box(*rectangle, score=n / 10) for n, rectangle in enumerate(predicted)]
-    found = locate(LocatedImage(boxes, polygons), iou=0.3)
+    found = locate(boxes, polygons, iou=0.3)
     assert found.matched <= min(found.boxes, found.defects)
     assert found.defects <= len(truth)
     assert found.matched <= sum(value > 0.3 for value in found.best)
     # The scores decide, not the order in which boxes are given.
     order.shuffle(boxes)
-    assert locate(LocatedImage(boxes, polygons), iou=0.3) == found
+    assert locate(boxes, polygons, iou=0.3) == found
 
 
 def test_the_highest_score_takes_the_defect():
     # Both boxes are over 0.5 on the one defect: the surer one counts, the other is a false alarm.
-    image = LocatedImage([box(0, 0, 10, 10, 0.6), box(0, 0, 10, 9, 0.9)], [square(0, 0, 10, 10)])
-    figures = localisation_figures([image])
+    boxes = [box(0, 0, 10, 10, 0.6), box(0, 0, 10, 9, 0.9)]
+    figures = box_figures([locate(boxes, [square(0, 0, 10, 10)])], 0.5)
     assert (figures["precision"], figures["recall"]) == (0.5, 1.0)
     assert figures["f1"] == pytest.approx(2 / 3)
     assert figures["mean_best_iou"] == 1.0
 
 
-def test_scores_beside_the_boxes_go_before_their_own():
-    # Only the box that comes first can have the left defect; the other must take what is left.
-    boxes = [box(0, 0, 12, 10), box(0, 0, 10, 10)]
-    truth = [square(0, 0, 10, 10), square(30, 0, 10, 10)]
-    assert locate(LocatedImage(boxes, truth, scores=[0.1, 0.9])).matched == 1
-    with pytest.raises(ValueError, match="1 scores for 2 boxes"):
-        locate(LocatedImage(boxes, truth, scores=[0.9]))
-
-
 def test_an_overlap_of_exactly_the_threshold_is_not_enough():
     # 10x10 in 10x20: IoU is 0.5.
-    image = LocatedImage([box(0, 0, 10, 10, 1.0)], [square(0, 0, 10, 20)])
-    assert locate(image, 0.5).matched == 0
-    assert locate(image, 0.49).matched == 1
+    boxes, polygons = [box(0, 0, 10, 10, 1.0)], [square(0, 0, 10, 20)]
+    assert locate(boxes, polygons, 0.5).matched == 0
+    assert locate(boxes, polygons, 0.49).matched == 1
 
 
 def test_boxes_on_normal_images_are_false_alarms_and_missed_defects_count():
     images = [
-        LocatedImage([box(0, 0, 5, 5, 0.9)], []),
-        LocatedImage([], [square(0, 0, 9, 9)]),
-        LocatedImage([], []),
-        LocatedImage([box(0, 0, 9, 9, 0.9)], [square(0, 0, 9, 9)]),
+        locate([box(0, 0, 5, 5, 0.9)], []),
+        locate([], [square(0, 0, 9, 9)]),
+        locate([], []),
+        locate([box(0, 0, 9, 9, 0.9)], [square(0, 0, 9, 9)]),
     ]
-    figures = localisation_figures(images)
+    figures = box_figures(images, 0.5)
     assert (figures["images"], figures["defects"], figures["boxes"]) == (4, 2, 2)
     assert (figures["precision"], figures["recall"], figures["f1"]) == (0.5, 0.5, 0.5)
     assert figures["mean_best_iou"] == 0.5
 
 
 def test_nothing_to_count_has_no_figure():
-    figures = localisation_figures([LocatedImage([], [])])
+    figures = box_figures([locate([], [])], 0.5)
     assert figures["f1"] is figures["precision"] is figures["mean_best_iou"] is None
 
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.errors import LabelError
-from inspection.lot.labels import class_of, polygon_mask, read_label
-from inspection.lot.polygons import clip_to_frame, flat_numbers, polygon_area
+from inspection.lot.labels import class_of, clip_to_frame, flat_numbers, polygon_area, read_label
 
 CT_NAME = "CT_cell_pouch_101_x_006.json"
 
@@ -260,15 +259,6 @@ def test_byte_order_mark_is_no_problem(tmp_path):
     assert read_label(path).problems == ()
 
 
-def test_mask_covers_the_polygon_only(read):
-    label = read(**defect([10, 20, 30, 20, 30, 40, 10, 40]))
-    mask = polygon_mask(label, (200, 150))
-    assert mask.shape == (150, 200)
-    assert mask.sum() == 21 * 21
-    assert mask[20:41, 10:31].all()
-    assert not polygon_mask(label, (200, 150), names={"damaged"}).any()
-
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
@@ -295,7 +285,6 @@ def test_no_json_content_breaks_the_reader(tmp_path_factory, points, defects, in
         for polygon in label.defects:
             assert len(polygon.points) >= 3
         class_of(label)
-        polygon_mask(label, (50, 40))
 
 
 coordinates = st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))

@@ -485,7 +485,7 @@ def test_every_finding_about_files_has_both_wordings():
     package = Path(findings.__file__).parent
     sources = "\n".join(path.read_text(encoding="utf-8") for path in package.glob("*.py"))
     bundled = set(re.findall(r'add_file\(\s*"(\w+)"', sources))
-    noted = set(re.findall(r'_note\(\s*"(\w+)"', sources))
+    noted = set(re.findall(r'\.note\(\s*"(\w+)"', sources))
     assert len(bundled) >= 7
     assert len(noted) >= 12
     assert bundled | {f"{code}_many" for code in bundled} | noted <= wordings().keys()
