@@ -73,7 +73,7 @@ class LaneWorker(QObject):
             self._work(job)
         finally:
             if self._system == "ensemble":
-                job.settings.chooser.tell_silent()
+                job.settings.chooser.stop_waiting()
                 job.order.pass_ensemble()
             self.reported.emit(LaneEnded(job, self._system, self._lane is not None))
 

@@ -41,7 +41,7 @@ from inspection.comparison.bootstrap import BootstrapConfig, ClusterBootstrap
 from inspection.images.preprocess import to_model_input
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import resource_path
-from inspection.systems.ensemble.cnn import CtClassifier, build_classifier
+from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from training.classifier.classifier import map_loss
 from training.classifier.config import CnnConfig
 from training.classifier.dataset import DEFECT_INDICES, SliceBatches, read_slices

@@ -32,9 +32,10 @@ from inspection.lot.scan import scan_lot
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.run.driver import inspect_batteries
-from inspection.run.lanes import EnsembleLane, resolve_device
+from inspection.run.lanes import resolve_device
 from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
+from inspection.systems.ensemble.lane import EnsembleLane
 
 MB = 1e6
 SETTLED = 5

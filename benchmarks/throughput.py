@@ -53,11 +53,12 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.records import Battery, ImageRef, Lot
 from inspection.run.driver import inspect_batteries
-from inspection.run.lanes import EnsembleLane, LaneSettings, resolve_device
+from inspection.run.lanes import LaneSettings, resolve_device
 from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cae import CaePredictor
 from inspection.systems.ensemble.cnn import CnnPredictor
+from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.image_choice import ImageChooser
 
 BATCH = 16

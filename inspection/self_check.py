@@ -103,7 +103,7 @@ def import_libraries() -> None:
     import torch
     from torchvision.ops import nms
 
-    from inspection.systems.importing import import_transformers
+    from inspection.systems.pretrained import import_transformers
     from inspection.systems.vlg.original import quieten
 
     nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)

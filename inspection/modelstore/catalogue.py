@@ -10,11 +10,17 @@ from pydantic import Field
 
 from inspection.config import Config, Positive, load_config
 from inspection.errors import BundleError
+from inspection.modelstore.bundle import SLOTS
 from inspection.modelstore.installed import FolderSlot
 from inspection.paths import config_path
 from inspection.results import ModelProvenance, SystemName
 
-_SYSTEMS: dict[str, SystemName] = {"vlm": "vlm", "vlg": "vlg", "bert": "vlg"}
+SYSTEM_SLOTS: dict[SystemName, tuple[str, ...]] = {
+    "ensemble": SLOTS,
+    "vlm": ("vlm",),
+    "vlg": ("vlg", "bert"),
+}
+"""The models that each system judges with."""
 _REPOSITORY = re.compile(r"^\w[\w.-]*/\w[\w.-]*$")
 
 
@@ -77,4 +83,5 @@ def demo_slots(models: Iterable[ModelProvenance]) -> frozenset[str]:
 
 def demo_systems(slots: Iterable[str]) -> frozenset[SystemName]:
     """Return the systems to which some slots belong."""
-    return frozenset(_SYSTEMS.get(slot, "ensemble") for slot in slots)
+    held = set(slots)
+    return frozenset(name for name, own in SYSTEM_SLOTS.items() if held.intersection(own))

@@ -71,6 +71,11 @@ class VlmFolder:
     config: dict[str, Any]
     trained_pixels: tuple[int, int] = ANY_PIXELS
 
+    def not_loaded(self, problem: str) -> BundleError:
+        """Return the error that says why the folder cannot be loaded, in one line."""
+        first = next(iter(problem.strip().splitlines()), "-")[:200]
+        return BundleError("vlm_not_loaded", folder=self.path.name, problem=first)
+
     def bytes_needed(self, width: int, *, max_pixels: int, max_new_tokens: int) -> int:
         """Estimate the memory for weights, attention cache and one pass over an image.
 

@@ -85,7 +85,7 @@ def _work(lane: Lane, run: _Run) -> None:
         _inspect_all(lane, run)
     finally:
         if lane.name == "ensemble":
-            lane.settings.chooser.tell_silent()
+            lane.settings.chooser.stop_waiting()
             run.order.pass_ensemble()
 
 

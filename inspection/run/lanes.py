@@ -9,7 +9,6 @@ from __future__ import annotations
 from inspection.predictions import LaneResult
 from inspection.results import SystemName
 from inspection.systems.ensemble.detectors import import_detectors
-from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.lane import (
     Lane,
     LaneSettings,
@@ -17,16 +16,12 @@ from inspection.systems.lane import (
     load_failure,
     resolve_device,
 )
-from inspection.systems.vlg.lane import VlgLane
-from inspection.systems.vlm.lane import VlmLane
+from inspection.systems.registry import LANES
 
 __all__ = [
-    "EnsembleLane",
     "Lane",
     "LaneResult",
     "LaneSettings",
-    "VlgLane",
-    "VlmLane",
     "build_lane",
     "import_ensemble",
     "inspect_safely",
@@ -37,11 +32,7 @@ __all__ = [
 
 def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
     """Return the lane of a system, not loaded yet."""
-    if system == "ensemble":
-        return EnsembleLane(settings)
-    if system == "vlm":
-        return VlmLane(settings)
-    return VlgLane(settings)
+    return LANES[system](settings)
 
 
 def import_ensemble() -> None:

@@ -55,9 +55,9 @@ class Spoken(Mapping[SystemName, LaneResult]):
     def remind(self, chooser: ImageChooser, battery_id: str) -> None:
         """Tell what was found and chosen earlier, so that new systems see the same images."""
         if self._worst is not None:
-            chooser.tell_worst(battery_id, *self._worst)
+            chooser.set_worst(battery_id, *self._worst)
         for chosen in self._chosen.values():
-            chooser.recall(battery_id, chosen)
+            chooser.set_chosen(battery_id, chosen)
 
     def __getitem__(self, system: SystemName) -> LaneResult:
         # Packed by this very object: nothing from outside is ever unpickled.

@@ -1,6 +1,6 @@
 """What the VLM's and the VLG's lanes share: the walk over a battery's chosen images.
 
-A lane brings a `Looker`, which answers one image. Which images, decoding them, events, cancel,
+A lane brings the model and the answer to one image. Which images, decoding them, events, cancel,
 memory steps and images that fail are the same for both, and are here.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -19,9 +20,10 @@ from inspection.images.preprocess import ImageData, load_content
 from inspection.messages import Message
 from inspection.predictions import ImageAnswered, ImageTaken, LaneResult, PartialAnswer
 from inspection.records import Battery, ImageRef, image_name
-from inspection.results import SystemName, VlgImage, VlmImage
+from inspection.results import ModelProvenance, SystemName, VlgImage, VlmImage
 from inspection.systems.lane import LaneSettings, OnEvent
-from inspection.systems.memory import Ladder
+from inspection.systems.memory import empty_cache
+from inspection.systems.placed_model import Limits, Model, PlacedModel
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ OnText = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class ShownImage:
+class ChosenImage:
     """A chosen image, decoded.
 
     Parameters
@@ -51,96 +53,127 @@ class ShownImage:
         return {**_identity(self.ref, self.name), "width": width, "height": height}
 
 
-@dataclass(frozen=True, slots=True)
-class Looker(Generic[Answer]):
-    """What a lane adds to the walk.
+class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
+    """A lane that answers the images which the run's chooser names, one after another."""
 
-    Parameters
-    ----------
-    system : whose lane it is
-    kind : the record of one image's answer
-    answer : answers one image with a record whose state is ``done``; the walk fills in
-        ``seconds``. May raise an `InspectionError` where the image cannot be judged, and run out
-        of memory, after which it is called again one step down. May return anything once the
-        event is set: it is dropped then. The function is told the text as it grows.
-    ladder : what to give up where memory runs out
-    max_pixels : of an image, as the model takes it at most
-    """
-
-    system: SystemName
+    name: SystemName
     kind: type[Answer]
-    answer: Callable[[ShownImage, threading.Event, OnText], Answer]
-    ladder: Ladder
-    max_pixels: int
+    """The record of one image's answer."""
 
+    def __init__(self, settings: LaneSettings) -> None:
+        self.settings = settings
+        self.placed: PlacedModel[Model, Limits] | None = None
 
-def look(
-    looker: Looker[Answer],
-    battery: Battery,
-    settings: LaneSettings,
-    cancel: threading.Event,
-    on_event: OnEvent,
-) -> tuple[LaneResult, list[Answer]]:
-    """Return a lane's result but for the system's own record, and an answer to each image.
+    @abstractmethod
+    def load(self) -> list[ModelProvenance]:
+        """Load the model onto the GPU where it fits, else the CPU; refuse what fits neither."""
 
-    An image that fails stops no other; it is among the answers as ``failed``, so that nobody
-    takes the rest for the whole. Where every image fails the lane has failed.
-    """
-    chosen = settings.chooser.choose(battery, cancel)
-    # Waiting for the ensemble is not this system's work.
-    started = time.monotonic()
-    answers: list[Answer] = []
-    for ref in settings.chooser.refs(battery, chosen):
+    @abstractmethod
+    def answer(
+        self,
+        placed: PlacedModel[Model, Limits],
+        shown: ChosenImage,
+        cancel: threading.Event,
+        on_text: OnText,
+    ) -> Answer:
+        """Answer one image with a record whose state is ``done``.
+
+        The walk fills in ``seconds``. May raise an `InspectionError` where the image cannot be
+        judged, and run out of memory, after which it is called again one step down. May return
+        anything once ``cancel`` is set: it is dropped then.
+        """
+
+    @abstractmethod
+    def gather(self, result: LaneResult, answers: Sequence[Answer]) -> LaneResult:
+        """Return the lane's result with the answers brought to one."""
+
+    def place(
+        self,
+        model: str,
+        limits: Limits,
+        bytes_on: Callable[[str], int],
+        load: Callable[[str], Model],
+    ) -> PlacedModel[Model, Limits]:
+        """Load a model where it fits; see `PlacedModel`."""
+        try:
+            self.placed = PlacedModel(self.name, model, self.settings, limits, bytes_on, load)
+        except Exception:
+            self.close()
+            raise
+        return self.placed
+
+    def expect(self, battery: Battery | None) -> None:
+        """Prepare nothing: an image is decoded in a fraction of the time it is looked at."""
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
+        """Answer each chosen image, and bring the answers to one.
+
+        An image that fails stops no other; it is among the answers as ``failed``, so that nobody
+        takes the rest for the whole. Where every image fails the lane has failed.
+        """
+        if self.placed is None:
+            raise RuntimeError("load() comes first")
+        chosen = self.settings.chooser.choose(battery, cancel)
+        # Waiting for the ensemble is not this system's work.
+        started = time.monotonic()
+        answers: list[Answer] = []
+        for ref in self.settings.chooser.refs(battery, chosen):
+            if cancel.is_set():
+                break
+            on_event(ImageTaken(ref))
+            answer = self._answer_or_fail(ref, self.placed, cancel, on_event)
+            if cancel.is_set():
+                break  # what was being written is not whole
+            on_event(ImageAnswered(ref, answer))
+            answers.append(answer)
         if cancel.is_set():
-            break
-        on_event(ImageTaken(ref))
-        answer = _answer(looker, ref, image_name(ref, settings.lot_root), cancel, on_event)
-        if cancel.is_set():
-            break  # what was being written is not whole
-        on_event(ImageAnswered(ref, answer))
-        answers.append(answer)
-    if cancel.is_set():
-        return LaneResult(looker.system, "cancelled", Message(code="cancelled_by_operator")), []
-    done = any(answer.state == "done" for answer in answers)
-    result = LaneResult(
-        looker.system,
-        "done" if done else "failed",
-        None if done else _why_none(answers),
-        seconds=time.monotonic() - started,
-        chosen=chosen,
-        memory_steps=tuple(looker.ladder.taken),
-    )
-    return result, answers
+            return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
+        done = any(answer.state == "done" for answer in answers)
+        errors = [a.error for a in answers if a.error] or [Message(code="no_image_to_look_at")]
+        result = LaneResult(
+            self.name,
+            "done" if done else "failed",
+            None if done else errors[0],
+            seconds=time.monotonic() - started,
+            chosen=chosen,
+            memory_steps=tuple(self.placed.ladder.taken),
+        )
+        return self.gather(result, answers) if done else result
 
+    def _answer_or_fail(
+        self,
+        ref: ImageRef,
+        placed: PlacedModel[Model, Limits],
+        cancel: threading.Event,
+        on_event: OnEvent,
+    ) -> Answer:
+        started, name = time.monotonic(), image_name(ref, self.settings.lot_root)
 
-def _why_none(answers: list[Answer]) -> Message:
-    return next((a.error for a in answers if a.error), Message(code="no_image_to_look_at"))
+        def on_text(text: str) -> None:
+            on_event(PartialAnswer(ref, text))
 
+        try:
+            data = load_content(ref.path, modality=ref.modality, max_pixels=placed.max_pixels)
+            shown = ChosenImage(ref, name, data)
+            answer = placed.ladder.run(partial(self.answer, placed, shown, cancel, on_text))
+        except InspectionError as error:
+            message = error.message
+        except Exception as error:
+            # A model may stumble over one image in any way; the image is then not judged, and the
+            # battery cannot read as normal.
+            log.exception("%s failed on image %s", self.name, name)
+            problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            message = Message(code="image_not_judged", params={"name": name, "problem": problem})
+        else:
+            return answer.model_copy(update={"seconds": time.monotonic() - started})
+        seconds = time.monotonic() - started
+        return self.kind(**_identity(ref, name), state="failed", error=message, seconds=seconds)
 
-def _answer(
-    looker: Looker[Answer], ref: ImageRef, name: str, cancel: threading.Event, on_event: OnEvent
-) -> Answer:
-    started = time.monotonic()
-    try:
-        data = load_content(ref.path, modality=ref.modality, max_pixels=looker.max_pixels)
-        shown = ShownImage(ref, name, data)
-        answer = looker.ladder.run(partial(looker.answer, shown, cancel, _teller(ref, on_event)))
-    except InspectionError as error:
-        message = error.message
-    except Exception as error:
-        # A model may stumble over one image in any way; the image is then not judged, and the
-        # battery cannot read as normal.
-        log.exception("%s failed on image %s", looker.system, name)
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
-        message = Message(code="image_not_judged", params={"name": name, "problem": problem})
-    else:
-        return answer.model_copy(update={"seconds": time.monotonic() - started})
-    seconds = time.monotonic() - started
-    return looker.kind(**_identity(ref, name), state="failed", error=message, seconds=seconds)
-
-
-def _teller(ref: ImageRef, on_event: OnEvent) -> OnText:
-    return lambda text: on_event(PartialAnswer(ref, text))
+    def close(self) -> None:
+        """Drop the model, and give its part of the GPU back."""
+        self.placed = None
+        self.settings.gpu.release(self.name)
+        empty_cache()
 
 
 def _identity(ref: ImageRef, name: str) -> dict[str, Any]:

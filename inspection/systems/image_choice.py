@@ -52,19 +52,19 @@ class ImageChooser:
         self._worst: dict[str, tuple[str, ...]] = {}
         self._chosen: dict[str, ChosenImages] = {}
 
-    def tell_worst(self, battery_id: str, slices: Sequence[str], views: Sequence[str]) -> None:
+    def set_worst(self, battery_id: str, slices: Sequence[str], views: Sequence[str]) -> None:
         """Take the ensemble's worst images of a battery, worst first."""
         count = self._sampling.worst_per_modality
         with self._changed:
             self._worst[battery_id] = (*slices[:count], *views[:count])
             self._changed.notify_all()
 
-    def recall(self, battery_id: str, chosen: ChosenImages) -> None:
+    def set_chosen(self, battery_id: str, chosen: ChosenImages) -> None:
         """Keep to the images that were chosen for a battery in an earlier run."""
         with self._changed:
             self._chosen[battery_id] = chosen
 
-    def tell_silent(self) -> None:
+    def stop_waiting(self) -> None:
         """Stop waiting: the ensemble says nothing more."""
         with self._changed:
             self._ensemble_speaks = False
@@ -107,7 +107,10 @@ class ImageChooser:
     def _choose(self, battery: Battery) -> ChosenImages:
         ct = [image_name(ref, self._lot_root) for ref in battery.ct]
         rgb = [image_name(ref, self._lot_root) for ref in battery.rgb]
-        shares = _shares(len(ct), len(rgb), self._sampling.images_per_battery)
+        wanted = self._sampling.images_per_battery
+        # Split evenly, CT first; what one modality lacks goes to the other.
+        of_ct = min(len(ct), max((wanted + 1) // 2, wanted - len(rgb)))
+        shares = of_ct, min(len(rgb), wanted - of_ct)
         if self._seed is not None:
             draw = random.Random(f"{self._seed}/{battery.battery_id}")
             images = [
@@ -123,12 +126,6 @@ class ImageChooser:
             for name in _worst_and_even(names, count, worst)
         ]
         return ChosenImages(method="worst_and_even" if worst else "even", images=images)
-
-
-def _shares(ct: int, rgb: int, wanted: int) -> tuple[int, int]:
-    """Split evenly, CT first; what one modality lacks goes to the other."""
-    first = min(ct, max((wanted + 1) // 2, wanted - rgb))
-    return first, min(rgb, wanted - first)
 
 
 def _worst_and_even(names: Sequence[str], count: int, worst: Iterable[str]) -> list[str]:

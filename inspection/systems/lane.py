@@ -135,7 +135,7 @@ def inspect_safely(
         message = _unforeseen(lane.name, error)
     if lane.name == "ensemble":
         # Nobody need wait for a word that does not come.
-        lane.settings.chooser.tell_worst(battery.battery_id, (), ())
+        lane.settings.chooser.set_worst(battery.battery_id, (), ())
     return LaneResult(lane.name, "failed", message, time.monotonic() - started)
 
 

@@ -39,9 +39,7 @@ class GpuBudget:
     def reserve(self, system: SystemName, needed: int) -> bool:
         """Set memory aside for a system in place of what it had; False where it does not fit."""
         with self._lock:
-            others = {"ensemble": ENSEMBLE_BYTES, **self._reserved}
-            others.pop(system, None)
-            if needed + sum(others.values()) > self._all():
+            if needed > self._free_for(system):
                 return False
             self._reserved[system] = needed
             return True
@@ -54,18 +52,18 @@ class GpuBudget:
     def free_for(self, system: SystemName) -> int:
         """Return how many bytes a system could reserve now."""
         with self._lock:
-            others = {"ensemble": ENSEMBLE_BYTES, **self._reserved}
-            others.pop(system, None)
-            return max(0, self._all() - sum(others.values()))
+            return max(0, self._free_for(system))
 
-    def _all(self) -> int:
+    def _free_for(self, system: SystemName) -> int:
         if self._total is None:
             import torch
 
             free, _ = torch.cuda.mem_get_info()
             # What this process holds already was reserved through this very budget.
             self._total = int((free + torch.cuda.memory_reserved()) * USABLE_SHARE)
-        return self._total
+        others = {"ensemble": ENSEMBLE_BYTES, **self._reserved}
+        others.pop(system, None)
+        return self._total - sum(others.values())
 
 
 def free_ram() -> int:
@@ -107,17 +105,14 @@ class Ladder:
                 if not self._left:
                     raise InspectionError("memory_exhausted") from error
             # Outside the handler: there, the traceback would keep the failed call's tensors.
-            self._step_down()
-
-    def _step_down(self) -> None:
-        message, apply = self._left[0]
-        log.warning("out of memory: %s", message.text())
-        empty_cache()
-        # Refused, it is left to be tried with the next image.
-        apply()
-        empty_cache()
-        self.taken.append(message)
-        del self._left[0]
+            message, apply = self._left[0]
+            log.warning("out of memory: %s", message.text())
+            empty_cache()
+            # Refused, it is left to be tried with the next image.
+            apply()
+            empty_cache()
+            self.taken.append(message)
+            del self._left[0]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

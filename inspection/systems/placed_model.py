@@ -1,4 +1,8 @@
-"""A loaded VLM or VLG with the limits it works under, which steps down where memory runs out."""
+"""A loaded VLM or VLG with the limits it works under, where memory has room for it.
+
+Where it is loaded is decided from the memory it needs, before anything is loaded; where memory
+runs out all the same, it steps down.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, Protocol, Self, TypeVar
 
+from inspection.errors import BundleError
 from inspection.messages import Message
 from inspection.results import SystemName
-from inspection.systems.lane import LaneSettings
-from inspection.systems.memory import Ladder, Step
-from inspection.systems.placement import place_model, require_ram
+from inspection.systems.lane import LaneSettings, resolve_device
+from inspection.systems.memory import Ladder, Step, free_ram
+from inspection.systems.pretrained import import_transformers
 
 
 class PixelLimits(Protocol):
@@ -38,6 +43,8 @@ Model = TypeVar("Model", bound=Movable)
 class PlacedModel(Generic[Model, Limits]):
     """Loads a model where it fits; ``ladder`` gives up pixels, then the GPU.
 
+    The library that loads it is imported then, and not for a model that is refused.
+
     Parameters
     ----------
     system : whose memory it takes
@@ -62,37 +69,51 @@ class PlacedModel(Generic[Model, Limits]):
         bytes_on: Callable[[str], int],
         load: Callable[[str], Model],
     ) -> None:
-        self._system = system
-        self._name = name
-        self._gpu = settings.gpu
+        self._system, self._name, self._gpu = system, name, settings.gpu
         self._bytes_on = bytes_on
         self.limits = limits
-        placement = place_model(system, name, settings, bytes_on)
-        self.device = placement.device
-        loading = Ladder(self._cpu_step(self._leave_gpu), placement.steps)
+        self.max_pixels = limits.max_pixels
+        """Of an image, as the model took it at most before memory ran out."""
+        given_up: list[Message] = []
+        self.device = resolve_device(settings.device)
+        if self.device != "cpu" and not self._gpu.reserve(system, bytes_on(self.device)):
+            sizes = _gigabytes(bytes_on(self.device), self._gpu.free_for(system))
+            given_up.append(Message(code="model_on_cpu", params={"name": name, **sizes}))
+            self.device = "cpu"
+        if self.device == "cpu":
+            self._require_ram()
+        import_transformers()
+        to_cpu = Message(code="memory_step_cpu")
+        leave: list[Step] = [(to_cpu, self._leave_gpu)] if self.device != "cpu" else []
+        loading = Ladder(leave, given_up)
         self.model = loading.run(lambda: load(self.device))
-        self.ladder = Ladder(
-            [*self._pixel_steps(), *self._cpu_step(self._move_to_cpu)], loading.taken
-        )
-
-    def _pixel_steps(self) -> list[Step]:
         steps: list[Step] = []
-        limits = self.limits.fewer_pixels()
-        while limits is not None:
-            words = Message(code="memory_step_pixels", params={"pixels": limits.max_pixels})
-            steps.append((words, partial(setattr, self, "limits", limits)))
-            limits = limits.fewer_pixels()
-        return steps
-
-    def _cpu_step(self, leave: Callable[[], None]) -> list[Step]:
-        return [] if self.device == "cpu" else [(Message(code="memory_step_cpu"), leave)]
+        fewer = limits.fewer_pixels()
+        while fewer is not None:
+            words = Message(code="memory_step_pixels", params={"pixels": fewer.max_pixels})
+            steps.append((words, partial(setattr, self, "limits", fewer)))
+            fewer = fewer.fewer_pixels()
+        if self.device != "cpu":
+            steps.append((to_cpu, self._move_to_cpu))
+        self.ladder = Ladder(steps, loading.taken)
 
     def _leave_gpu(self) -> None:
         # Refused, it stays on the GPU, and so does what is set aside for it.
-        require_ram(self._name, self._bytes_on("cpu"))
+        self._require_ram()
         self._gpu.release(self._system)
         self.device = "cpu"
 
     def _move_to_cpu(self) -> None:
         self._leave_gpu()
         self.model.move_to_cpu()
+
+    def _require_ram(self) -> None:
+        """Refuse what main memory has no room for: it would push the station into swap."""
+        needed, free = self._bytes_on("cpu"), free_ram()
+        if needed > free:
+            raise BundleError("model_does_not_fit", name=self._name, **_gigabytes(needed, free))
+
+
+def _gigabytes(needed: int, available: int) -> dict[str, float]:
+    sizes = {"needed": needed, "available": available}
+    return {key: round(size / (1 << 30), 1) for key, size in sizes.items()}

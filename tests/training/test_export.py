@@ -25,8 +25,8 @@ from inspection.paths import config_path
 from inspection.records import ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble import backends
+from inspection.systems.ensemble.backbones import build_classifier
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
-from inspection.systems.ensemble.cnn import build_classifier
 from training.__main__ import app
 from training.data.transforms import letterbox, normalise
 from training.evaluation.judge import Models

@@ -32,7 +32,7 @@ from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import Bundle
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
 from inspection.systems.ensemble.cae_head import ComparisonHead, block
-from inspection.systems.ensemble.detectors import Detection
+from inspection.systems.ensemble.detectors import ScoredImage
 
 FLIPS = ((0,), (1,), (0, 1))
 """Mirrored along height, along width, along both."""
@@ -310,9 +310,15 @@ class CaePredictor:
         self._display_scale = manifest.display_scale
         if self._display_scale <= self.threshold:
             raise BundleError("ae_display_scale", folder=folder)
+        size = manifest.preprocess.width, manifest.preprocess.height
+        try:
+            self.arch = CaeArchitecture.model_validate(manifest.architecture)
+            model = ConvAutoencoder(self.arch, *size)
+        except ValueError as error:
+            raise _misfit(bundle, error) from error
+        load_weights(model, bundle)
         # Several times quicker on a CPU.
-        self._model = _build(bundle).eval().to(memory_format=torch.channels_last)
-        self.arch: CaeArchitecture = self._model.arch
+        self._model = model.eval().to(memory_format=torch.channels_last)
         self._identity = bundle.sha256
         self.move_to(device)
 
@@ -363,25 +369,13 @@ class CaePredictor:
         shown = to_display(maps, self.threshold, self._display_scale)
         return CaeOutput(scores=scores.cpu().numpy(), maps=shown.cpu().numpy())
 
-    def judge(self, inputs: NDArray[np.float32]) -> list[Detection]:
+    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
         """Judge a batch; a view's score is the reconstruction score."""
         output = self.predict(inputs)
         return [
-            Detection(heat, "defect" if score > self.threshold else "normal", {}, float(score))
+            ScoredImage(heat, "defect" if score > self.threshold else "normal", {}, float(score))
             for score, heat in zip(output.scores, output.maps, strict=True)
         ]
-
-
-def _build(bundle: Bundle) -> ConvAutoencoder:
-    """Return the bundle's network with its weights."""
-    manifest = bundle.manifest
-    try:
-        arch = CaeArchitecture.model_validate(manifest.architecture)
-        model = ConvAutoencoder(arch, manifest.preprocess.width, manifest.preprocess.height)
-    except ValueError as error:
-        raise _misfit(bundle, error) from error
-    load_weights(model, bundle)
-    return model
 
 
 def load_weights(model: ConvAutoencoder, bundle: Bundle, *, grow: bool = False) -> None:

@@ -11,12 +11,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.images.decode_ahead import DecodeAhead, Decoded, Wanted
+from inspection.images.decode_ahead import DecodeAhead, Wanted
 from inspection.images.heatmaps import boxes_in_source, crop_to_content, peak_of
 from inspection.messages import Message
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import ImageRef
-from inspection.systems.ensemble.detectors import Detection, Predictor
+from inspection.systems.ensemble.detectors import Predictor, ScoredImage
 from inspection.systems.memory import Ladder, Step
 
 BATCH = 16
@@ -59,7 +59,12 @@ class ChannelModel:
         if (device or predictor.device) != "cpu":
             to_cpu = [(Message(code="memory_step_cpu"), partial(predictor.move_to, "cpu"))]
         self._loading = Ladder(to_cpu)
-        self._loading.run(partial(self._load, device or predictor.device))
+
+        def load() -> None:
+            if not self._loading.taken:
+                predictor.move_to(device or predictor.device)
+
+        self._loading.run(load)
         sizes = [BATCH >> halvings for halvings in range(1, BATCH.bit_length())]
         halve: list[Step] = [
             (
@@ -85,6 +90,7 @@ class ChannelModel:
         ----------
         then : what will be judged after these, to be decoded meanwhile
         """
+        size = (self._preprocess.width, self._preprocess.height)
         decoded = self._decoding.images(list(self.wanted(images)), then)
         while not cancel.is_set() and (batch := list(islice(decoded, BATCH))):
             yield from (item for item in batch if isinstance(item, FailedPrediction))
@@ -94,8 +100,22 @@ class ChannelModel:
             started = time.monotonic()
             judged = self._judge_all([item.input.array for item in ready])
             share = (time.monotonic() - started) / len(ready)
-            for item, what in zip(ready, judged, strict=True):
-                yield self._prediction(item, what, share)
+            for item, found in zip(ready, judged, strict=True):
+                anomaly_map = crop_to_content(found.heat, item.input.content, size)
+                boxes = boxes_in_source(anomaly_map, item.roi, BOX_THRESHOLD, MIN_BOX_AREA)
+                yield Prediction(
+                    image=item.image,
+                    pred_label=found.pred_label,
+                    probabilities=found.probabilities,
+                    pred_score=found.pred_score,
+                    threshold=self._threshold,
+                    anomaly_map=anomaly_map,
+                    roi=item.roi,
+                    source_size=item.source_size,
+                    pred_boxes=tuple(boxes),
+                    peak=peak_of(anomaly_map, item.roi),
+                    seconds=share + item.seconds,
+                )
         if cancel.is_set():
             self._decoding.forget()
 
@@ -104,14 +124,10 @@ class ChannelModel:
         """What was given up so far for want of memory."""
         return [*self._loading.taken, *self._judging.taken]
 
-    def _load(self, device: str) -> None:
-        if not self._loading.taken:
-            self._predictor.move_to(device)
+    def _judge_all(self, arrays: Sequence[NDArray[np.float32]]) -> list[ScoredImage]:
+        judged: list[ScoredImage] = []
 
-    def _judge_all(self, arrays: Sequence[NDArray[np.float32]]) -> list[Detection]:
-        judged: list[Detection] = []
-
-        def judge_next() -> list[Detection]:
+        def judge_next() -> list[ScoredImage]:
             # Read anew at each try: a step down halves the batch.
             batch = arrays[len(judged) : len(judged) + self._batch]
             return self._predictor.judge(np.stack(batch))
@@ -119,21 +135,3 @@ class ChannelModel:
         while len(judged) < len(arrays):
             judged += self._judging.run(judge_next)
         return judged
-
-    def _prediction(self, item: Decoded, found: Detection, seconds: float) -> Prediction:
-        roi = item.roi
-        size = (self._preprocess.width, self._preprocess.height)
-        anomaly_map = crop_to_content(found.heat, item.input.content, size)
-        return Prediction(
-            image=item.image,
-            pred_label=found.pred_label,
-            probabilities=found.probabilities,
-            pred_score=found.pred_score,
-            threshold=self._threshold,
-            anomaly_map=anomaly_map,
-            roi=roi,
-            source_size=item.source_size,
-            pred_boxes=tuple(boxes_in_source(anomaly_map, roi, BOX_THRESHOLD, MIN_BOX_AREA)),
-            peak=peak_of(anomaly_map, roi),
-            seconds=seconds + item.seconds,
-        )

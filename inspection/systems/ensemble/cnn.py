@@ -18,9 +18,7 @@ from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import MANIFEST_NAME, Bundle
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
-from inspection.systems.ensemble.detectors import Detection
-
-__all__ = ["CamMethod", "CnnOutput", "CnnPredictor", "CtClassifier", "build_classifier", "grad_cam"]
+from inspection.systems.ensemble.detectors import ScoredImage
 
 CamMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam"]
 
@@ -195,7 +193,7 @@ class CnnPredictor:
             maps = (cams / self._display_scale).clamp(0.0, 1.0)
             return CnnOutput(probabilities.cpu().numpy(), maps.contiguous().cpu().numpy())
 
-    def judge(self, inputs: NDArray[np.float32]) -> list[Detection]:
+    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
         """Judge a batch; a slice's score is the summed probability of the defect classes."""
         output = self.predict(inputs)
         found = []
@@ -204,7 +202,7 @@ class CnnPredictor:
             defects = class_table().ct_defects
             score = min(1.0, sum(by_label.get(name, 0.0) for name in defects))
             label = max(by_label, key=by_label.__getitem__)
-            found.append(Detection(heat, label, by_label, score))
+            found.append(ScoredImage(heat, label, by_label, score))
         return found
 
     def anomaly_maps(self, output: CnnOutput) -> NDArray[np.float32]:

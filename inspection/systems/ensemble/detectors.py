@@ -47,7 +47,7 @@ STATION_SLOTS: dict[Modality, Slot] = {"ct": "ct_cnn", "rgb": "rgb_ae"}
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class ScoredImage:
     """What a model says of one image of a batch; ``heat`` is (h, w) over the whole input.
 
     ``heat`` lies on the model's fixed scale, where 0.5 is the edge of a region.
@@ -76,7 +76,7 @@ class Predictor(Protocol):
     def accelerate(self, cache: Path) -> None:
         """Judge with what is fastest on this computer's processor; ``cache`` keeps the finding."""
 
-    def judge(self, inputs: NDArray[np.float32]) -> list[Detection]:
+    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
         """Judge a batch, (N, C, H, W) float32, prepared by ``preprocess``."""
 
 

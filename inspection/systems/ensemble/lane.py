@@ -90,7 +90,7 @@ class EnsembleLane:
             self.settings.inspector,
             lost=battery.lost,
         )
-        self.settings.chooser.tell_worst(battery.battery_id, slices, views)
+        self.settings.chooser.set_worst(battery.battery_id, slices, views)
         if self.settings.evidence_dir is not None:
             kept = keep_evidence(
                 self.settings.evidence_dir,
@@ -100,7 +100,13 @@ class EnsembleLane:
                 self._drawing,
             )
             images = [i.model_copy(update={"evidence": kept.get(i.image, {})}) for i in images]
-            ensemble = ensemble.model_copy(update=_gradcam(images, slices))
+            worst = next((i for i in images if slices and i.image == slices[0]), None)
+            if worst is not None:
+                shown = {
+                    "gradcam_heatmap": worst.evidence.get("heatmap"),
+                    "gradcam_bbox": worst.pred_boxes,
+                }
+                ensemble = ensemble.model_copy(update=shown)
         return LaneResult(
             system=self.name,
             state="done",
@@ -198,11 +204,3 @@ def _provenance(bundle: Bundle, device: str, backends: Sequence[str]) -> ModelPr
         device=f"{device}: {', '.join(dict.fromkeys(backends))}",
         versions={name: version(name) for name in libraries},
     )
-
-
-def _gradcam(images: Sequence[ImageResult], slices: Sequence[str]) -> dict[str, object]:
-    """Return the two Grad-CAM fields of the ensemble's result: those of the worst slice."""
-    worst = next((image for image in images if slices and image.image == slices[0]), None)
-    if worst is None:
-        return {}
-    return {"gradcam_heatmap": worst.evidence.get("heatmap"), "gradcam_bbox": worst.pred_boxes}

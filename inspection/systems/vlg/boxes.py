@@ -110,19 +110,15 @@ def detect(
         for detection in _above_thresholds(raw, defect_types, limits, region)
     ]
     found.sort(key=lambda d: (-d.score, d.box.x, d.box.y, d.phrase))
-    return _without_doubles(found, limits.nms_iou)[: limits.max_boxes]
-
-
-def _without_doubles(found: Sequence[Detection], nms_iou: float) -> list[Detection]:
-    """Leave out what overlaps a surer box of its own defect type; dirt may lie on a dent."""
+    # What overlaps a surer box of its own defect type is left out; dirt may lie on a dent.
     corners = corners_of([detection.box for detection in found])
     overlaps = overlap(corners, corners)
     kept: list[int] = []
     for number, detection in enumerate(found):
         rivals = [k for k in kept if found[k].defect_type == detection.defect_type]
-        if not (overlaps[number, rivals] > nms_iou).any():
+        if not (overlaps[number, rivals] > limits.nms_iou).any():
             kept.append(number)
-    return [found[number] for number in kept]
+    return [found[number] for number in kept][: limits.max_boxes]
 
 
 def _above_thresholds(

@@ -5,19 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from inspection.errors import ModelMissingError
 from inspection.modelstore.installed import InstalledModel, installed_model, provenance
-from inspection.modelstore.vlg_folder import VlgFolder, read_vlg_folder
+from inspection.modelstore.vlg_folder import read_vlg_folder
 from inspection.predictions import LaneResult
-from inspection.records import Battery
 from inspection.results import ModelProvenance, SystemName, VlgImage, VlgResult
-from inspection.systems.chosen_images import Looker, OnText, ShownImage, look
-from inspection.systems.lane import LaneSettings, OnEvent
-from inspection.systems.memory import empty_cache
+from inspection.systems.chosen_images import ChosenImage, ChosenImagesLane, OnText
 from inspection.systems.placed_model import PlacedModel
-from inspection.systems.vlg.config import VlgConfig, load_vlg_config
+from inspection.systems.vlg.config import VlgLimits, load_vlg_config
 from inspection.systems.vlg.model import VlgPredictor
 
 LIBRARIES = {
@@ -27,14 +23,11 @@ LIBRARIES = {
 """Whose versions a session records, by backend."""
 
 
-class VlgLane:
+class VlgLane(ChosenImagesLane[VlgImage, VlgPredictor, VlgLimits]):
     """Looks for defects on the images that the run's chooser names."""
 
     name: SystemName = "vlg"
-
-    def __init__(self, settings: LaneSettings) -> None:
-        self.settings = settings
-        self._finder: _Finder | None = None
+    kind = VlgImage
 
     def load(self) -> list[ModelProvenance]:
         """Load the model onto the GPU where it fits, else the CPU; refuse what fits neither."""
@@ -43,15 +36,22 @@ class VlgLane:
         model = installed_model(path, "vlg")
         folder = read_vlg_folder(path, model.family)
         limits = config.limits.as_trained(*folder.trained_sides)
-        config = config.model_copy(update={"limits": limits})
-        bert = self._text_encoder(model) if folder.backend == "groundingdino" else None
-        bert_path = self._bert_path() if bert is not None else None
-        try:
-            self._finder = _Finder(model.name, folder, bert_path, config, self.settings)
-        except Exception:
-            self.close()
-            raise
-        device, libraries = self._finder.device, LIBRARIES[folder.backend]
+        self._config = config = config.model_copy(update={"limits": limits})
+        needed = folder.bytes_needed(limits.max_pixels)
+        bert_path = self.settings.models.holding("bert") / "bert"
+        bert: InstalledModel | None = None
+        if folder.backend == "groundingdino":
+            try:
+                bert = installed_model(bert_path, "bert")
+            except ModelMissingError as error:
+                raise ModelMissingError("vlg_needs_bert", name=model.name) from error
+        placed = self.place(
+            model.name,
+            limits,
+            lambda _device: needed,
+            lambda device: VlgPredictor(folder, bert_path if bert else None, device),
+        )
+        device, libraries = placed.device, LIBRARIES[folder.backend]
         detector = provenance(
             model,
             limits.recorded(),
@@ -63,86 +63,20 @@ class VlgLane:
             return [detector]
         return [detector, provenance(bert, {}, device=device, libraries=libraries)]
 
-    def _bert_path(self) -> Path:
-        return self.settings.models.holding("bert") / "bert"
-
-    def _text_encoder(self, model: InstalledModel) -> InstalledModel:
-        try:
-            return installed_model(self._bert_path(), "bert")
-        except ModelMissingError as error:
-            raise ModelMissingError("vlg_needs_bert", name=model.name) from error
-
-    def expect(self, battery: Battery | None) -> None:
-        """Prepare nothing: an image is decoded in a fraction of the time it is looked at."""
-
-    def inspect(self, battery: Battery, cancel: threading.Event, on_event: OnEvent) -> LaneResult:
-        """Find boxes on each chosen image, and bring them together."""
-        if self._finder is None:
-            raise RuntimeError("load() comes first")
-        result, images = look(self._finder.looker(), battery, self.settings, cancel, on_event)
-        if result.state != "done":
-            return result
-        return replace(result, vlg=gather(images))
-
-    def close(self) -> None:
-        """Drop the model, and give its part of the GPU back."""
-        self._finder = None
-        self.settings.gpu.release("vlg")
-        empty_cache()
-
-
-class _Finder:
-    """The loaded model, and what it may still spend.
-
-    Parameters
-    ----------
-    name : of the model, for the operator
-    folder, bert : where it and its text encoder are
-    config : what it looks for
-    settings : where it may go
-    """
-
-    def __init__(
+    def answer(
         self,
-        name: str,
-        folder: VlgFolder,
-        bert: Path | None,
-        config: VlgConfig,
-        settings: LaneSettings,
-    ) -> None:
-        self._config = config
-        needed = folder.bytes_needed(config.limits.max_pixels)
-        self._placed = PlacedModel(
-            "vlg",
-            name,
-            settings,
-            config.limits,
-            lambda _device: needed,
-            lambda device: VlgPredictor(folder, bert, device),
-        )
-
-    @property
-    def device(self) -> str:
-        """Where the model is."""
-        return self._placed.device
-
-    def looker(self) -> Looker[VlgImage]:
-        """Return what the walk over images needs."""
-        return Looker(
-            system="vlg",
-            kind=VlgImage,
-            answer=self._answer,
-            ladder=self._placed.ladder,
-            max_pixels=self._config.limits.max_pixels,
-        )
-
-    def _answer(self, shown: ShownImage, cancel: threading.Event, on_text: OnText) -> VlgImage:
+        placed: PlacedModel[VlgPredictor, VlgLimits],
+        shown: ChosenImage,
+        cancel: threading.Event,
+        on_text: OnText,
+    ) -> VlgImage:
+        """Find boxes on an image."""
         modality = shown.ref.modality
-        found = self._placed.model.detect(
+        found = placed.model.detect(
             shown.data,
             self._config.phrases(modality),
             self._config.defect_types(modality, shown.ref.battery_type),
-            self._placed.limits,
+            placed.limits,
             cancel=cancel,
         )
         return VlgImage(
@@ -153,6 +87,10 @@ class _Finder:
             defect_types=[detection.defect_type for detection in found],
             phrases=[detection.phrase for detection in found],
         )
+
+    def gather(self, result: LaneResult, answers: Sequence[VlgImage]) -> LaneResult:
+        """Return the lane's result with the boxes of every image brought together."""
+        return replace(result, vlg=gather(answers))
 
 
 def gather(images: Sequence[VlgImage]) -> VlgResult:

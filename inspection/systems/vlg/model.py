@@ -88,7 +88,17 @@ class VlgPredictor:
     def __init__(self, folder: VlgFolder, bert: Path | None, device: str) -> None:
         self.folder = folder
         self.device = device
-        self.backend = _load(folder, bert, device)
+        self.backend: _Model
+        if folder.backend == "transformers":
+            from inspection.systems.vlg.transformers import TransformersModel
+
+            self.backend = TransformersModel(folder, device)
+        elif bert is None:
+            raise ValueError("the makers' layout needs a text encoder beside it")
+        else:
+            from inspection.systems.vlg.original import OriginalModel
+
+            self.backend = OriginalModel(folder, bert, device)
         self._captions: dict[tuple[str, ...], list[Caption]] = {}
 
     def move_to_cpu(self) -> None:
@@ -190,15 +200,3 @@ def scaled_size(size: tuple[int, int], limits: VlgLimits) -> tuple[int, int]:
     scale = min(limits.short_side / shorter, limits.long_side / longer)
     width, height = (max(1, round(side * scale)) for side in size)
     return width, height
-
-
-def _load(folder: VlgFolder, bert: Path | None, device: str) -> _Model:
-    if folder.backend == "transformers":
-        from inspection.systems.vlg.transformers import TransformersModel
-
-        return TransformersModel(folder, device)
-    if bert is None:
-        raise ValueError("the makers' layout needs a text encoder beside it")
-    from inspection.systems.vlg.original import OriginalModel
-
-    return OriginalModel(folder, bert, device)

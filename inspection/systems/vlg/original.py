@@ -7,12 +7,12 @@ the package's pure torch one, its only one: no compiled extension is needed on a
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspection.errors import BundleError
+from inspection.modelstore.files import read_json
 from inspection.modelstore.vlg_folder import MAX_TOKENS, WIDTH, Architecture, VlgFolder
 from inspection.systems.memory import is_out_of_memory
 
@@ -77,14 +77,23 @@ def build(architecture: Architecture, bert: Path) -> Any:
         If the text encoder's folder cannot be read.
     """
     quieten()
+    from groundingdino.models.GroundingDINO.backbone.backbone import Joiner
+    from groundingdino.models.GroundingDINO.backbone.position_encoding import (
+        PositionEmbeddingSineHW,
+    )
+    from groundingdino.models.GroundingDINO.backbone.swin_transformer import SwinTransformer
     from groundingdino.models.GroundingDINO.bertwarper import BertModelWarper
     from groundingdino.models.GroundingDINO.groundingdino import GroundingDINO
     from groundingdino.models.GroundingDINO.utils import MLP, ContrastiveEmbed
     from torch import nn
 
-    tokenizer, encoder = _tokenizer(bert), _bert(bert)
+    tokenizer, encoder = _text_encoder(bert)
 
-    class Detector(GroundingDINO):  # type: ignore[misc]
+    positions = PositionEmbeddingSineHW(
+        WIDTH // 2, temperatureH=TEMPERATURE, temperatureW=TEMPERATURE, normalize=True
+    )
+
+    class Network(GroundingDINO):  # type: ignore[misc]
         """What the package's constructor would have made, without its way to BERT."""
 
         def __init__(self) -> None:
@@ -97,8 +106,16 @@ def build(architecture: Architecture, bert: Path) -> Any:
             self.specical_tokens = tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]", ".", "?"])
             self.bert = BertModelWarper(bert_model=encoder)
             self.feat_map = nn.Linear(encoder.config.hidden_size, WIDTH)
-            self.backbone = _backbone(architecture)
-            self.input_proj = nn.ModuleList(_projections(self.backbone.num_channels))
+            swin = SwinTransformer(**architecture.swin.model_dump(), out_indices=(1, 2, 3))
+            channels = swin.num_features[1:]
+            self.backbone = Joiner(swin, positions)
+            self.backbone.num_channels = channels
+            # One projection for each of the encoder's maps, and one that makes a coarser map.
+            layers_in = [nn.Conv2d(count, WIDTH, kernel_size=1) for count in channels]
+            layers_in.append(nn.Conv2d(channels[-1], WIDTH, kernel_size=3, stride=2, padding=1))
+            self.input_proj = nn.ModuleList(
+                nn.Sequential(layer, nn.GroupNorm(32, WIDTH)) for layer in layers_in
+            )
             self.transformer = _transformer(architecture)
             self.bbox_embed = nn.ModuleList([MLP(WIDTH, WIDTH, 4, 3)] * layers)
             self.class_embed = nn.ModuleList([ContrastiveEmbed()] * layers)
@@ -107,32 +124,7 @@ def build(architecture: Architecture, bert: Path) -> Any:
             self.transformer.enc_out_bbox_embed = MLP(WIDTH, WIDTH, 4, 3)
             self.transformer.enc_out_class_embed = ContrastiveEmbed()
 
-    return Detector()
-
-
-def _backbone(architecture: Architecture) -> Any:
-    from groundingdino.models.GroundingDINO.backbone.backbone import Joiner
-    from groundingdino.models.GroundingDINO.backbone.position_encoding import (
-        PositionEmbeddingSineHW,
-    )
-    from groundingdino.models.GroundingDINO.backbone.swin_transformer import SwinTransformer
-
-    swin = SwinTransformer(**architecture.swin.model_dump(), out_indices=(1, 2, 3))
-    positions = PositionEmbeddingSineHW(
-        WIDTH // 2, temperatureH=TEMPERATURE, temperatureW=TEMPERATURE, normalize=True
-    )
-    backbone = Joiner(swin, positions)
-    backbone.num_channels = swin.num_features[1:]
-    return backbone
-
-
-def _projections(channels: list[int]) -> list[Any]:
-    """One projection for each of the encoder's maps, and one that makes a coarser map."""
-    from torch import nn
-
-    convolutions = [nn.Conv2d(count, WIDTH, kernel_size=1) for count in channels]
-    convolutions.append(nn.Conv2d(channels[-1], WIDTH, kernel_size=3, stride=2, padding=1))
-    return [nn.Sequential(layer, nn.GroupNorm(32, WIDTH)) for layer in convolutions]
+    return Network()
 
 
 def _transformer(architecture: Architecture) -> Any:
@@ -203,25 +195,20 @@ def _read_weights(folder: VlgFolder) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _tokenizer(bert: Path) -> Any:
-    from transformers import BertTokenizerFast
+def _text_encoder(bert: Path) -> tuple[Any, Any]:
+    """Return BERT's tokenizer, and its network without weights."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
 
     try:
-        return BertTokenizerFast.from_pretrained(bert, local_files_only=True)
+        tokenizer = BertTokenizerFast.from_pretrained(bert, local_files_only=True)
     except Exception as error:
         # The library raises whatever a malformed vocabulary makes it stumble over.
         raise BundleError("bundle_unreadable", folder=bert.name, file="vocab.txt") from error
-
-
-def _bert(bert: Path) -> Any:
-    from transformers import BertConfig, BertModel
-
+    content = read_json(bert, "config.json")
     try:
-        content = json.loads((bert / "config.json").read_text(encoding="utf-8"))
-        return BertModel(BertConfig.from_dict(content))  # type: ignore[no-untyped-call]
-    except FileNotFoundError as error:
-        raise BundleError("bundle_file_missing", folder=bert.name, file="config.json") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        config = BertConfig.from_dict(content)
+        return tokenizer, BertModel(config)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, AttributeError) as error:
         raise BundleError("bundle_unreadable", folder=bert.name, file="config.json") from error
 
 

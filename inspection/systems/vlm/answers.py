@@ -6,7 +6,6 @@ only an answer that plainly says so is ``normal``.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -105,7 +104,12 @@ def read_answer(
     if not text.strip() or len(text) > MAX_CHARACTERS:
         return Answer("review", "unread")
     plain = _FENCE.sub(" ", text)
-    fragments = [f for f in find_json(plain) if _is_statement(f)]
+    # An answer, not a list of numbers or a note in brackets.
+    fragments = [
+        fragment
+        for fragment in find_json(plain)
+        if any(_FIELDS & item.keys() for item in _objects(fragment.value))
+    ]
     if fragments:
         answer = _from_json(plain, fragments, modality, frame, battery_type)
     else:
@@ -115,11 +119,6 @@ def read_answer(
     if not finished and (answer.judgement == "normal" or answer.form == "prose"):
         return replace(answer, judgement="review")
     return answer
-
-
-def _is_statement(fragment: Fragment) -> bool:
-    """Tell an answer from a list of numbers or a note in brackets."""
-    return any(_FIELDS & item.keys() for item in _objects(fragment.value))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
@@ -134,42 +133,29 @@ def _from_json(
     frame: BoxFrame,
     battery_type: BatteryType | None,
 ) -> Answer:
-    said = [
-        _said_in(item, frame, battery_type)
-        for fragment in fragments
-        for item in _objects(fragment.value)
-        if item
-    ]
+    items = [item for fragment in fragments for item in _objects(fragment.value)]
+    said = [_said_in(item, frame, battery_type) for item in items if item]
     answer = _weigh(said, modality, "json")
-    around = claims_of(_TOKEN.sub(" ", _outside(text, fragments)))
-    cut = not all(fragment.complete for fragment in fragments)
-    # The part that was cut off might have named a defect.
-    unsure = cut or around.defect or around.doubt or _contradicts(answer.explanation)
-    unsure = unsure or any(_names_defect(o) for f in fragments for o in _objects(f.value))
-    if answer.judgement == "normal" and unsure:
-        return replace(answer, judgement="review")
-    return answer
-
-
-def _outside(text: str, fragments: Sequence[Fragment]) -> str:
-    parts, position = [], 0
-    for fragment in fragments:
-        parts.append(text[position : fragment.start])
-        position = fragment.end
-    return " ".join([*parts, text[position:]])
-
-
-def _contradicts(explanation: str) -> bool:
-    """Tell whether the explanation of a normal part speaks of a defect outright."""
-    claims = claims_of(explanation)
-    turned = _BUT.search(explanation.lower()) is not None
-    return claims.defect and not claims.doubt and (turned or not claims.normal)
-
-
-def _names_defect(item: dict[str, Any]) -> bool:
-    """Tell whether an answer speaks of a defect where nothing was asked for."""
-    asides = (text for key in item.keys() - _FIELDS for text in texts_in(item[key]))
-    return any(claims_of(text).defect for text in asides)
+    if answer.judgement != "normal":
+        return answer
+    starts = [fragment.start for fragment in fragments]
+    ends = [fragment.end for fragment in fragments]
+    outside = [text[a:b] for a, b in zip([0, *ends], [*starts, len(text)], strict=True)]
+    around = claims_of(_TOKEN.sub(" ", " ".join(outside)))
+    # The explanation of a normal part speaks of a defect outright, or turns round.
+    claims = claims_of(answer.explanation)
+    turned = _BUT.search(answer.explanation.lower()) is not None
+    contradicts = claims.defect and not claims.doubt and (turned or not claims.normal)
+    asides = [t for item in items for key in item.keys() - _FIELDS for t in texts_in(item[key])]
+    unsure = (
+        around.defect
+        or around.doubt
+        or contradicts
+        # The part that was cut off might have named a defect.
+        or not all(fragment.complete for fragment in fragments)
+        or any(claims_of(aside).defect for aside in asides)
+    )
+    return replace(answer, judgement="review") if unsure else answer
 
 
 def _said_in(item: dict[str, Any], frame: BoxFrame, battery_type: BatteryType | None) -> _Said:
@@ -267,7 +253,14 @@ def _weigh(said: Sequence[_Said], modality: Modality, form: Form) -> Answer:
 def _from_prose(
     text: str, modality: Modality, frame: BoxFrame, battery_type: BatteryType | None
 ) -> Answer:
-    boxes = [frame.to_source(_four(found)) for found in _TOKEN_BOX.finditer(text)]
+    boxes: list[Box | None] = []
+    for found in _TOKEN_BOX.finditer(text):
+        try:
+            x1, y1, x2, y2 = map(float, found.groups())
+        except ValueError:  # such as "1.2.3"
+            boxes.append(None)
+        else:
+            boxes.append(frame.to_source((x1, y1, x2, y2)))
     references = [type_of(name, battery_type) for name in _REFERENCE.findall(text)]
     bare = _TOKEN_BOX.sub(" ", _TOKEN.sub(" ", _REFERENCE.sub(" ", text)))
     judgement = claims_of(bare).judgement
@@ -276,6 +269,7 @@ def _from_prose(
     if judgement in (None, "normal") and (boxes or any(references)):
         # Boxes around named defects are a defect; boxes around anything else say nothing.
         judgement = "defect" if judgement is None and boxes and any(references) else "review"
+    stated = _CONFIDENCE.search(bare.lower())
     types = references if any(references) else [type_of(bare, battery_type)]
     said = _Said(
         judgement=judgement,
@@ -283,28 +277,11 @@ def _from_prose(
         unknown_type=False,
         normal_type=False,
         explanation=" ".join(bare.split()),
-        confidence=_stated_confidence(bare),
+        confidence=_confidence(stated.group(1).replace(" ", "")) if stated else None,
         boxes=tuple(dict.fromkeys(box for box in boxes if box is not None)),
         box_claimed=bool(boxes),
     )
     return _weigh([said], modality, "boxes" if boxes else "prose")
-
-
-def _four(found: re.Match[str]) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (_coordinate(digits) for digits in found.groups())
-    return x1, y1, x2, y2
-
-
-def _coordinate(digits: str) -> float:
-    try:
-        return float(digits)
-    except ValueError:  # such as "1.2.3"
-        return math.nan
-
-
-def _stated_confidence(text: str) -> float | None:
-    found = _CONFIDENCE.search(text.lower())
-    return _confidence(found.group(1).replace(" ", "")) if found else None
 
 
 def judge_battery(images: Sequence[VlmImage]) -> VlmResult:

@@ -102,35 +102,28 @@ def _items(value: Any) -> Iterator[Any]:
 
 def _corners(value: Any) -> tuple[float, float, float, float] | None:
     if isinstance(value, dict):
-        return _corners_of_object(value)
+        for key in ("bbox_2d", "bbox", "box"):
+            if isinstance(value.get(key), list):
+                return _corners(value[key])
+        for names in _PARTS:
+            if all(name in value for name in names):
+                return _corners([value[name] for name in names])
+        for names in _SIZED:
+            if all(name in value for name in names):
+                sized = _corners([value[name] for name in names])
+                if sized is not None:
+                    x, y, w, h = sized
+                    return x, y, x + w, y + h
+        return None
     if isinstance(value, list) and len(value) == 2 and all(isinstance(p, list) for p in value):
         value = [*value[0], *value[1]]
     if not isinstance(value, list) or len(value) != 4:
         return None
-    numbers = [_finite(part) for part in value]
-    if any(number is None for number in numbers):
+    # True and False are whole numbers to Python.
+    if not all(
+        isinstance(part, int | float) and not isinstance(part, bool) and math.isfinite(part)
+        for part in value
+    ):
         return None
-    x1, y1, x2, y2 = (number for number in numbers if number is not None)
+    x1, y1, x2, y2 = map(float, value)
     return x1, y1, x2, y2
-
-
-def _corners_of_object(value: dict[str, Any]) -> tuple[float, float, float, float] | None:
-    for key in ("bbox_2d", "bbox", "box"):
-        if isinstance(value.get(key), list):
-            return _corners(value[key])
-    for names in _PARTS:
-        if all(name in value for name in names):
-            return _corners([value[name] for name in names])
-    for names in _SIZED:
-        if all(name in value for name in names):
-            corners = _corners([value[name] for name in names])
-            if corners is not None:
-                x, y, w, h = corners
-                return x, y, x + w, y + h
-    return None
-
-
-def _finite(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None

@@ -34,9 +34,10 @@ def find_json(text: str) -> list[Fragment]:
     found: list[Fragment] = []
     position = 0
     for _ in range(MAX_FRAGMENTS):
-        start = _next_opening(text, position)
-        if start is None:
+        places = [p for p in (text.find("{", position), text.find("[", position)) if p >= 0]
+        if not places:
             break
+        start = min(places)
         fragment = _fragment_at(text, start)
         if fragment is None:
             position = start + 1
@@ -53,11 +54,6 @@ def texts_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list | dict):
         for part in value.values() if isinstance(value, dict) else value:
             yield from texts_in(part)
-
-
-def _next_opening(text: str, position: int) -> int | None:
-    places = [p for p in (text.find("{", position), text.find("[", position)) if p >= 0]
-    return min(places, default=None)
 
 
 def _fragment_at(text: str, start: int) -> Fragment | None:
@@ -94,28 +90,28 @@ def _fragment_at(text: str, start: int) -> Fragment | None:
 
 
 def _loaded(text: str, start: int, end: int, *, complete: bool) -> Fragment | None:
-    for attempt in (text, _TRAILING_COMMA.sub(r"\1", text), _from_python(text)):
+    mended = _TRAILING_COMMA.sub(r"\1", text)
+    attempts = [text, mended]
+    if '"' not in text:
+        # Python's way to write it.
+        quoted = mended.replace("'", '"')
+        attempts.append(
+            re.sub(r"\b(?:None|True|False)\b", lambda m: _PYTHON_WORDS[m.group()], quoted)
+        )
+    for attempt in attempts:
         try:
             value = json.loads(
                 attempt,
                 strict=False,
-                parse_int=_number,
-                parse_float=_number,
-                parse_constant=_nothing,
+                # A thousand digits are no coordinate, and int() refuses them.
+                parse_int=float,
+                parse_float=float,
+                parse_constant=lambda _name: None,
                 object_pairs_hook=_object,
             )
         except ValueError:
             continue
         return Fragment(value, start, end, complete)
-    return None
-
-
-def _number(digits: str) -> float:
-    # A thousand digits are no coordinate, and int() refuses them.
-    return float(digits)
-
-
-def _nothing(name: str) -> None:
     return None
 
 
@@ -126,10 +122,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         known = key.strip().lower()
         made[known] = value if made.get(known, value) == value else None
     return made
-
-
-def _from_python(text: str) -> str:
-    if '"' in text:
-        return text
-    quoted = _TRAILING_COMMA.sub(r"\1", text).replace("'", '"')
-    return re.sub(r"\b(?:None|True|False)\b", lambda m: _PYTHON_WORDS[m.group()], quoted)

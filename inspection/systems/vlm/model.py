@@ -6,7 +6,6 @@ that the same image gets the same answer.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,15 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.errors import BundleError
 from inspection.modelstore.vlm_folder import VlmFolder
-from inspection.systems.memory import is_out_of_memory
+from inspection.systems.pretrained import load_pretrained
 from inspection.systems.vlm.config import VlmLimits
 
 if TYPE_CHECKING:
     import torch
-
-log = logging.getLogger(__name__)
 
 OnText = Callable[[str], None]
 """Given the whole text so far, each time it has grown."""
@@ -70,8 +66,26 @@ class VlmPredictor:
     def __init__(self, folder: VlmFolder, device: str) -> None:
         self.folder = folder
         self.device = device
-        self.processor, self.model = _load(folder, device)
-        self._ends = _end_tokens(self.model, self.processor.tokenizer)
+        import torch
+        from transformers import GenerationConfig
+
+        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+        family = folder.family
+        self.processor, model, _ = load_pretrained(
+            folder.path, family.processor, family.model, dtype, folder.not_loaded
+        )
+        self.model = model.to(device).eval()
+        published = model.generation_config.eos_token_id
+        ends = published if isinstance(published, list) else [published]
+        ends = [*ends, self.processor.tokenizer.eos_token_id]
+        self._ends = frozenset(int(token) for token in ends if token is not None)
+        # Always the likeliest token, where a folder asks for a draw.
+        self.model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=sorted(self._ends),
+            pad_token_id=self.processor.tokenizer.pad_token_id,
+        )
         self._patch = int(self.processor.image_processor.patch_size)
 
     def move_to_cpu(self) -> None:
@@ -174,61 +188,3 @@ class VlmPredictor:
                 return torch.full((1,), stop, dtype=torch.bool, device=input_ids.device)
 
         return StoppingCriteriaList([_Watch()])
-
-
-def _load(folder: VlmFolder, device: str) -> tuple[Any, Any]:
-    """Load processor and model, on ``device`` and ready to write."""
-    import torch
-    import transformers
-
-    # A windowed program has no stderr to draw a bar on.
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    family = folder.family
-    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        processor = getattr(transformers, family.processor).from_pretrained(
-            folder.path, use_fast=True, **local
-        )
-        model, info = getattr(transformers, family.model).from_pretrained(
-            folder.path,
-            use_safetensors=True,
-            dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32,
-            output_loading_info=True,
-            **local,
-        )
-    except Exception as error:
-        # The libraries raise whatever a malformed file makes them stumble over.
-        if is_out_of_memory(error) or isinstance(error, ImportError):
-            raise
-        log.warning("%s cannot be loaded", folder.path, exc_info=error)
-        raise _not_loaded(folder, f"{type(error).__name__}: {error}") from error
-    # What is missing would be filled with random numbers.
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise _not_loaded(folder, f"{len(missing)} weights are missing, such as {missing[0]}")
-    model = model.to(device).eval()
-    model.generation_config = _greedy(model, processor.tokenizer)
-    return processor, model
-
-
-def _not_loaded(folder: VlmFolder, problem: str) -> BundleError:
-    first = problem.strip().splitlines()[0][:200]
-    return BundleError("vlm_not_loaded", folder=folder.path.name, problem=first)
-
-
-def _greedy(model: Any, tokenizer: Any) -> Any:
-    """Return how to write: always the likeliest token, where a folder asks for a draw."""
-    from transformers import GenerationConfig
-
-    return GenerationConfig(  # type: ignore[no-untyped-call]
-        do_sample=False,
-        num_beams=1,
-        eos_token_id=sorted(_end_tokens(model, tokenizer)),
-        pad_token_id=tokenizer.pad_token_id,
-    )
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    published = model.generation_config.eos_token_id
-    ends = published if isinstance(published, list) else [published]
-    return frozenset(int(t) for t in (*ends, tokenizer.eos_token_id) if t is not None)

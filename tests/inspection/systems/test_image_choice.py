@@ -32,7 +32,7 @@ def chooser(count=4, *, worst=1, wait=0.0, speaks=True, seed=None) -> ImageChoos
 
 def test_the_ensembles_worst_come_first_then_evenly_spaced_ones():
     choose = chooser(6)
-    choose.tell_worst("007", ["ct/0090.png", "ct/0091.png"], ["rgb/0003.png"])
+    choose.set_worst("007", ["ct/0090.png", "ct/0091.png"], ["rgb/0003.png"])
     chosen = choose.choose(battery(100, 30), threading.Event())
     assert chosen.method == "worst_and_even"
     assert chosen.images[0] == "ct/0090.png"
@@ -46,13 +46,13 @@ def test_every_lane_of_a_run_sees_the_same_images_whenever_it_asks():
     choose = chooser()
     first = choose.choose(battery(100, 30), threading.Event())
     assert first.method == "even"
-    choose.tell_worst("007", ["ct/0090.png"], ["rgb/0003.png"])
+    choose.set_worst("007", ["ct/0090.png"], ["rgb/0003.png"])
     assert choose.choose(battery(100, 30), threading.Event()) == first
 
 
 def test_the_ensemble_is_waited_for():
     choose = chooser(wait=60.0)
-    teller = threading.Timer(0.05, choose.tell_worst, ("007", ["ct/0004.png"], []))
+    teller = threading.Timer(0.05, choose.set_worst, ("007", ["ct/0004.png"], []))
     teller.start()
     chosen = choose.choose(battery(10, 10), threading.Event())
     teller.join()
@@ -62,7 +62,7 @@ def test_the_ensemble_is_waited_for():
 @pytest.mark.parametrize("how", ["silent", "cancelled", "off"])
 def test_nobody_waits_for_an_ensemble_that_will_not_speak(how):
     choose, cancel = chooser(wait=3600.0, speaks=how != "off"), threading.Event()
-    stop = {"silent": choose.tell_silent, "cancelled": cancel.set, "off": lambda: None}[how]
+    stop = {"silent": choose.stop_waiting, "cancelled": cancel.set, "off": lambda: None}[how]
     teller = threading.Timer(0.05, stop)
     teller.start()
     assert choose.choose(battery(10, 10), cancel).method == "even"
@@ -74,7 +74,7 @@ def test_a_sample_is_seeded_and_ignores_the_ensemble():
     for told in (True, False):
         choose = chooser(6, wait=3600.0, seed=11)
         if told:
-            choose.tell_worst("007", ["ct/0090.png"], ["rgb/0003.png"])
+            choose.set_worst("007", ["ct/0090.png"], ["rgb/0003.png"])
         chosen = choose.choose(battery(100, 30), threading.Event())
         assert (chosen.method, chosen.seed) == ("sample", 11)
         images.append(chosen.images)
@@ -92,7 +92,7 @@ def test_a_sample_is_seeded_and_ignores_the_ensemble():
 def test_the_count_is_kept_and_no_image_comes_twice(ct, rgb, count, worst, seed, told):
     choose = chooser(count, worst=worst, seed=seed)
     if told:
-        choose.tell_worst(
+        choose.set_worst(
             "007", [f"ct/{n:04d}.png" for n in range(min(3, ct))],
             [f"rgb/{n:04d}.png" for n in range(min(3, rgb))],
         )  # fmt: skip

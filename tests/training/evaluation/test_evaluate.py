@@ -24,8 +24,8 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery
 from inspection.run.lanes import LaneSettings, build_lane
 from inspection.synthetic import SyntheticLot, write_lot
+from inspection.systems.ensemble.backbones import build_classifier
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder
-from inspection.systems.ensemble.cnn import build_classifier
 from inspection.systems.image_choice import ImageChooser
 from training.__main__ import app
 from training.data.split_files import PARTS

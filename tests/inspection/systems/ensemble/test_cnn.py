@@ -11,7 +11,8 @@ from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import Bundle, find_bundle, write_bundle
 from inspection.paths import resource_path
-from inspection.systems.ensemble.cnn import CnnPredictor, CtClassifier, build_classifier, grad_cam
+from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
+from inspection.systems.ensemble.cnn import CnnPredictor, grad_cam
 
 ARCHITECTURE = {"backbone": "resnet18", "in_channels": 1, "output_stride": 16}
 SPEC = Preprocess(modality="ct", width=64, height=96, channels=1, mean=(0.5,), std=(0.5,))

@@ -160,7 +160,7 @@ def test_a_missing_text_encoder_is_named(tmp_path, makers, lot):
 
 
 def test_what_fits_no_memory_is_refused_before_it_is_loaded(makers, lot, monkeypatch):
-    monkeypatch.setattr("inspection.systems.placement.free_ram", lambda: 1 << 20)
+    monkeypatch.setattr("inspection.systems.placed_model.free_ram", lambda: 1 << 20)
     monkeypatch.setattr(VlgPredictor, "__init__", lambda *_: pytest.fail("it was loaded"))
     with pytest.raises(BundleError, match="GB of memory"):
         VlgLane(settings(makers, lot.root)).load()
@@ -225,7 +225,7 @@ def test_out_of_memory_fewer_pixels_are_looked_at(makers, lot, monkeypatch):
 
 
 def test_a_gpu_too_small_is_left_for_the_cpu(makers, lot, monkeypatch):
-    monkeypatch.setattr("inspection.systems.placement.resolve_device", lambda _device: "cuda")
+    monkeypatch.setattr("inspection.systems.placed_model.resolve_device", lambda _device: "cuda")
     lane = loaded(makers, lot, device="cuda", gpu=GpuBudget(1 << 30))
     said, _ = inspect(lane, lot.batteries[0])
     assert [step.code for step in said.memory_steps] == ["model_on_cpu"]

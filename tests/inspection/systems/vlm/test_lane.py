@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,11 +22,11 @@ from inspection.records import Battery, ImageRef
 from inspection.results import Box, ChosenImages, VlgImage
 from inspection.run.assemble import assemble, said_before
 from inspection.run.lanes import build_lane
-from inspection.systems import placement
-from inspection.systems.chosen_images import Looker, look
+from inspection.systems import placed_model
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings, inspect_safely, load_failure
 from inspection.systems.memory import ENSEMBLE_BYTES, GpuBudget, Ladder
+from inspection.systems.vlg.lane import VlgLane
 from inspection.systems.vlm import lane as vlm_lane
 from inspection.systems.vlm.config import load_vlm_config
 from inspection.systems.vlm.model import VlmPredictor
@@ -169,25 +170,27 @@ def test_both_languages_are_asked_without_loading_again(lane_on, battery, monkey
 
 def test_the_other_lane_of_the_run_sees_the_same_images(lane_on, battery):
     lane = lane_on()
-    lane.settings.chooser.tell_worst("007", ["ct-1.png"], [])
+    lane.settings.chooser.set_worst("007", ["ct-1.png"], [])
     result = inspect(lane, battery)
     seen = []
 
-    def answer(shown, cancel, on_text):
-        seen.append(shown.name)
-        return VlgImage(**shown.identity(), state="done")
+    class OtherLane(VlgLane):
+        def answer(self, placed, shown, cancel, on_text):
+            seen.append(shown.name)
+            return VlgImage(**shown.identity(), state="done")
 
-    looker = Looker("vlg", VlgImage, answer, Ladder([]), 1000)
-    other, answers = look(looker, battery, lane.settings, threading.Event(), lambda event: None)
-    assert seen == [image.image for image in answers] == result.chosen.images
-    assert other.chosen == result.chosen
+    other = OtherLane(lane.settings)
+    other.placed = SimpleNamespace(ladder=Ladder([]), max_pixels=1000)
+    said = inspect(other, battery)
+    assert seen == [image.image for image in said.vlg.images] == result.chosen.images
+    assert said.chosen == result.chosen
     assert seen[0] == "ct-1.png"
 
 
 def test_an_image_chosen_earlier_that_is_gone_is_not_replaced_by_another(lane_on, battery):
     lane = lane_on()
     chosen = ChosenImages(method="even", images=["ct-0.png", "ct-9.png"])
-    lane.settings.chooser.recall("007", chosen)
+    lane.settings.chooser.set_chosen("007", chosen)
     result = inspect_safely(lane, battery, threading.Event(), lambda event: None)
     assert (result.state, result.message.code) == ("failed", "chosen_image_gone")
     assert result.message.params == {"name": "ct-9.png"}
@@ -335,7 +338,7 @@ class OnTheGpu(VlmPredictor):
 @pytest.fixture
 def gpu(monkeypatch):
     """Pretend a GPU of 8 GB."""
-    monkeypatch.setattr(placement, "resolve_device", lambda device: "cuda")
+    monkeypatch.setattr(placed_model, "resolve_device", lambda device: "cuda")
     monkeypatch.setattr(vlm_lane, "VlmPredictor", OnTheGpu)
     monkeypatch.setattr(OnTheGpu, "room_to_load", True)
     monkeypatch.setattr(OnTheGpu, "room_to_write", True)
@@ -385,7 +388,7 @@ def test_a_model_that_cannot_leave_the_gpu_keeps_its_part_and_tries_again(
     lane = lane_on(gpu=gpu)
     free = gpu.free_for("vlg")
     with monkeypatch.context() as full:
-        full.setattr(placement, "free_ram", lambda: 1 << 20)
+        full.setattr(placed_model, "free_ram", lambda: 1 << 20)
         result = inspect(lane, battery)
     assert (result.state, result.message.code) == ("failed", "model_does_not_fit")
     assert gpu.free_for("vlg") == free
@@ -401,7 +404,7 @@ def test_what_fits_nowhere_is_refused_before_its_weights_are_opened(
     # Loading would stumble over this file first.
     (folder / "tokenizer.json").write_text("{}", "utf-8")
     install(folder)
-    monkeypatch.setattr(placement, "free_ram", lambda: 1 << 20)
+    monkeypatch.setattr(placed_model, "free_ram", lambda: 1 << 20)
     small = GpuBudget(ENSEMBLE_BYTES + 1000)
     lane = build_lane("vlm", settings_for(folder.parent, tmp_path, gpu=small))
     with pytest.raises(BundleError) as caught:
@@ -469,7 +472,7 @@ def test_the_ensemble_alone_never_imports_transformers(tmp_path):
 
 IMPORT_SIDE_BY_SIDE = """
 import threading
-from inspection.systems.importing import import_transformers
+from inspection.systems.pretrained import import_transformers
 
 NAMES = ("Qwen2VLConfig", "GroundingDinoConfig", "BertConfig")
 start, found = threading.Barrier(len(NAMES)), []
