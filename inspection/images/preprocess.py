@@ -21,17 +21,6 @@ from inspection.images.decoding import Decoder, Pixels
 from inspection.lot.labels import read_label
 from inspection.records import ImageRef, Modality, Rect
 
-__all__ = [
-    "ImageData",
-    "ModelInput",
-    "Preprocess",
-    "labelled_roi",
-    "load_content",
-    "load_frame",
-    "load_image",
-    "to_model_input",
-]
-
 # An image is black where at most this share of it (hot pixels) is brighter than the level:
 # 15 is all that 12-bit values stored in 16 bits reach, too little to show a defect.
 BLACK_LEVEL = 15
@@ -226,7 +215,11 @@ def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
     width = min(spec.width, max(1, round(image.roi.w * scale)))
     height = min(spec.height, max(1, round(image.roi.h * scale)))
     left, top = (spec.width - width) // 2, (spec.height - height) // 2
-    pixels = _with_channels(image.pixels, spec.channels)
+    pixels = image.pixels
+    if spec.channels == 1 and pixels.ndim == 3:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    elif spec.channels == 3 and pixels.ndim == 2:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
     shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     if pixels.shape[:2] != (height, width):
@@ -250,14 +243,6 @@ def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
         column = np.ascontiguousarray(table[:, channel])  # (256,)
         np.take(column, pixels[:, :, channel], out=array[channel], mode="clip")
     return ModelInput(array, Rect(left, top, width, height))
-
-
-def _with_channels(pixels: Pixels, channels: int) -> Pixels:
-    if channels == 1 and pixels.ndim == 3:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    if channels == 3 and pixels.ndim == 2:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
-    return pixels
 
 
 def _content_region(decoder: Decoder) -> Rect | None:

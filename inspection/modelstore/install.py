@@ -215,7 +215,12 @@ def install(
                 _copy(model.folder / file, place, copying, cancel)
     for model in models:
         _verify(model, stage / model.slot, origin, checking, cancel)
-    policy = _policy(models)
+    policy: str | None = None
+    for model in models:
+        beside = model.folder.parent / INSPECTOR_NAME
+        if model.slot == POLICY_SLOT and beside.is_file():
+            load_inspector(beside)
+            policy = beside.read_text(encoding="utf-8")
     for model in models:
         sync_folder(stage / model.slot)
         replace_folder(stage / model.slot, target / model.slot)
@@ -264,16 +269,6 @@ def _verify(
             raise BundleError("bundle_file_missing", folder=model.folder.name, file=name)
         if registered.files[name].sha256 != file.sha256:
             raise BundleError("bundle_altered", folder=model.folder.name, file=name)
-
-
-def _policy(models: Sequence[FoundModel]) -> str | None:
-    """Return the fusion policy that lies beside a classifier, checked; None where there is none."""
-    for model in models:
-        path = model.folder.parent / INSPECTOR_NAME
-        if model.slot == POLICY_SLOT and path.is_file():
-            load_inspector(path)
-            return path.read_text(encoding="utf-8")
-    return None
 
 
 def _install_policy(policy: str | None, target: Path) -> None:

@@ -35,7 +35,8 @@ from scipy.ndimage import distance_transform_cdt
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
 from inspection.results import Kind
-from inspection.systems.ensemble.fusion import ChannelEvidence, ct_evidence, decide, rgb_evidence
+from inspection.systems.ensemble.evidence import ChannelEvidence, ct_evidence, rgb_evidence
+from inspection.systems.ensemble.fusion import decide
 from training.evaluation.batteries import DEFECT_KINDS, judged_pairs
 from training.evaluation.config import FusionGrid, Method
 from training.evaluation.judge import JudgedBattery

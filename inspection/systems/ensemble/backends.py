@@ -89,15 +89,30 @@ def fastest_backend(
         PyTorch in single precision, unless another one agrees with it and is faster.
     """
     plain = Backend(PLAIN, part)
-    key = _key(identity, part.method, tuple(example.shape), precise)
-    found = _recall(cache / f"{key}.json")
+    try:
+        other_library = importlib.metadata.version("openvino")
+    except importlib.metadata.PackageNotFoundError:
+        other_library = "-"
+    known_by = [identity, part.method, tuple(example.shape), precise, platform.node(),
+                platform.machine(), os.cpu_count(), torch.__version__, other_library]  # fmt: skip
+    key = hashlib.sha256("\0".join(map(str, known_by)).encode("utf-8")).hexdigest()[:24]
+    kept = cache / f"{key}.json"
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8"))["backend"]
+    except (OSError, ValueError, TypeError, LookupError):
+        found = None
     if found == PLAIN:
         return plain
     other = _trusted(part, plain, example, cache / key, precise=precise)
     if other is None or found == other.name:
         return other or plain
     chosen = _faster(plain, other, example)
-    _remember(cache / f"{key}.json", chosen.name)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        write_atomic(kept, json.dumps({"backend": chosen.name}))
+    except OSError as error:
+        # A cache that cannot be written costs a measurement at the next start.
+        log.warning("cannot remember the backend: %s", error)
     return chosen
 
 
@@ -114,8 +129,14 @@ def _trusted(
         except Exception as error:  # noqa: BLE001 - a library that fails must not stop the line
             log.warning("OpenVINO cannot be used: %s", error)
             continue
-        if _agrees(other, plain, example):
+        x = _noise(2, example)
+        with torch.inference_mode():
+            expected, got = plain.forward(x), other.forward(x)
+        difference = float((got - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
+        # Not a number is no agreement either.
+        if difference <= TOLERANCE:
             return other
+        log.warning("%s differs by %.3f from single precision", other.name, difference)
     return None
 
 
@@ -147,23 +168,17 @@ def _open_vino(part: Part, example: Tensor, stem: Path, *, precise: bool, afresh
         model = core.read_model(path)
         options["CACHE_DIR"] = str(stem.parent / "compiled")
     else:
-        model = _convert(part, example)
+        # The converter takes weights as they lie in memory.
+        plain = copy.deepcopy(part).to(memory_format=torch.contiguous_format)
+        with torch.no_grad(), warnings.catch_warnings():
+            # Tracing warns of sizes that become constants; here they are constants.
+            warnings.simplefilter("ignore")
+            inputs = example.expand(2, *example.shape[1:])
+            model = openvino.convert_model(plain, example_input=inputs)
+        model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
         _save(openvino, model, path)
     compiled = core.compile_model(model, "CPU", options)
     return Backend(f"OpenVINO {precision}", _OpenVino(compiled))
-
-
-def _convert(part: Part, example: Tensor) -> Any:
-    import openvino
-
-    # The converter takes weights as they lie in memory.
-    plain = copy.deepcopy(part).to(memory_format=torch.contiguous_format)
-    with torch.no_grad(), warnings.catch_warnings():
-        # Tracing warns of sizes that become constants; here they are constants.
-        warnings.simplefilter("ignore")
-        model = openvino.convert_model(plain, example_input=example.expand(2, *example.shape[1:]))
-    model.reshape(openvino.PartialShape([-1, *example.shape[1:]]))
-    return model
 
 
 def _save(openvino: Any, model: Any, path: Path) -> None:
@@ -182,18 +197,6 @@ def _save(openvino: Any, model: Any, path: Path) -> None:
     finally:
         part.unlink(missing_ok=True)
         part.with_suffix(".bin").unlink(missing_ok=True)
-
-
-def _agrees(other: Backend, plain: Backend, example: Tensor) -> bool:
-    x = _noise(2, example)
-    with torch.inference_mode():
-        expected, got = plain.forward(x), other.forward(x)
-    difference = float((got - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
-    # Not a number is no agreement either.
-    if difference <= TOLERANCE:
-        return True
-    log.warning("%s differs by %.3f from single precision", other.name, difference)
-    return False
 
 
 def _faster(plain: Backend, other: Backend, example: Tensor) -> Backend:
@@ -215,30 +218,3 @@ def _noise(count: int, example: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(count, *example.shape[1:], generator=generator)
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def _key(identity: str, *details: object) -> str:
-    parts = [identity, *map(str, details), platform.node(), platform.machine(),
-             str(os.cpu_count()), torch.__version__]  # fmt: skip
-    try:
-        parts.append(importlib.metadata.version("openvino"))
-    except importlib.metadata.PackageNotFoundError:
-        parts.append("-")
-    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:24]
-
-
-def _recall(path: Path) -> str | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content.get("backend") if isinstance(content, dict) else None
-
-
-def _remember(path: Path, name: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, json.dumps({"backend": name}))
-    except OSError as error:
-        # A cache that cannot be written costs a measurement at the next start.
-        log.warning("cannot remember the backend: %s", error)

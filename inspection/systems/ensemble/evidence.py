@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from inspection.classes import class_table
 from inspection.config import InspectorConfig
 from inspection.messages import Message, wordings
 from inspection.records import Modality
 from inspection.results import ChannelState, ImageResult, SliceRun
-from inspection.systems.ensemble.stacks import holes, is_judged, judged, score_of, segments
 
+Params = dict[str, str | int | float]
 NAMED_FAILURES = 5
 """Unjudged images that a verdict names one by one; the rest are counted."""
 
@@ -61,8 +62,24 @@ def find_runs(slices: Sequence[ImageResult], threshold: float, min_run: int) -> 
     for segment in segments(slices):
         for above, members in groupby(segment, key=lambda image: score_of(image) > threshold):
             run = list(members)
-            if above and len(run) >= min_run:
-                runs.append(_slice_run(run, min_run))
+            if not above or len(run) < min_run:
+                continue
+            scores = [score_of(image) for image in run]
+            windows = (scores[n : n + min_run] for n in range(len(scores) - min_run + 1))
+            totals = {
+                name: sum(image.probabilities.get(name, 0.0) for image in run)
+                for name in class_table().ct_defects
+            }
+            runs.append(
+                SliceRun(
+                    axis=run[0].axis,
+                    first=run[0].number,
+                    last=run[-1].number,
+                    length=len(run),
+                    defect_type=max(totals, key=totals.__getitem__),
+                    score=min(1.0, max(sum(window) for window in windows) / min_run),
+                )
+            )
     return sorted(runs, key=lambda run: run.score, reverse=True)
 
 
@@ -83,25 +100,56 @@ def ct_evidence(
     failures = _failures("ct", slices, expected)
     runs = find_runs(slices, threshold, min_run)
     if runs:
+        worst = runs[0]
+        where = f"{worst.axis or ''} {worst.first}–{worst.last}".strip()
+        params: Params = {"slices": where, "length": worst.length, "score": worst.score}
+        code = f"fusion_ct_{worst.defect_type}"
+        if code not in wordings():
+            # A class that was added to the table has no sentence of its own: its names are told.
+            code, name = "fusion_ct_run", class_table().rows[worst.defect_type].name
+            params |= {"name_en": name["en"], "name_ko": name["ko"]}
+        said = Message(code=code, params=params)
         return ChannelEvidence(
             state="defect",
-            prob=runs[0].score,
-            score=runs[0].score,
+            prob=worst.score,
+            score=worst.score,
             threshold=threshold,
-            defect_type=runs[0].defect_type,
+            defect_type=worst.defect_type,
             complete=not failures,
-            reasons=(_run_reason(runs[0]), *failures),
+            reasons=(said, *failures),
         )
-    lone = _lone_hits([i for i in judged(slices) if score_of(i) > threshold], min_run)
-    gaps = _gaps(slices, min_run)
-    level = _common_level(segments(slices), min_run)
+    reasons: list[Message] = []
+    if hits := [image for image in judged(slices) if score_of(image) > threshold]:
+        loudest = max(hits, key=score_of)
+        params = {
+            "count": len(hits),
+            "image": _file_name(loudest),
+            "score": score_of(loudest),
+            "min_run": min_run,
+        }
+        reasons.append(Message(code="fusion_ct_lone_hit", params=params))
+    # A run could have been overlooked between or beyond the slices.
+    stretches = segments(slices)
+    longest = max(map(len, stretches))
+    if longest < min_run:
+        params = {"count": longest, "min_run": min_run}
+        reasons.append(Message(code="fusion_ct_short", params=params))
+    if missing := holes(slices):
+        reasons.append(Message(code="fusion_ct_holes", params={"count": missing}))
+    # Where no stretch is long enough for a run, the whole of each stretch has to do.
+    long_enough = [s for s in stretches if len(s) >= min_run] or stretches
+    level = max(
+        min(map(score_of, segment[n : n + min_run]))
+        for segment in long_enough
+        for n in range(max(1, len(segment) - min_run + 1))
+    )
     return ChannelEvidence(
-        state="uncertain" if lone or gaps or failures else "normal",
+        state="uncertain" if reasons or failures else "normal",
         prob=level,
         score=level,
         threshold=threshold,
         complete=not failures,
-        reasons=(*lone, *gaps, *failures),
+        reasons=(*reasons, *failures),
     )
 
 
@@ -123,7 +171,7 @@ def rgb_evidence(
     failures = _failures("rgb", views, expected)
     state: ChannelState = "uncertain" if failures else "normal"
     reasons: list[Message] = []
-    worst: dict[str, str | int | float] = {"image": _file_name(ranked[0]), "threshold": threshold}
+    worst: Params = {"image": _file_name(ranked[0]), "threshold": threshold}
     if score > threshold:
         state = "defect"
         reasons.append(Message(code="fusion_rgb_defect", params={**worst, "score": score}))
@@ -163,78 +211,77 @@ def ae_score_from(score: float, threshold: float) -> float:
     return 1.0 - float(2.0 ** (-score / threshold))
 
 
-# -- slices ------------------------------------------------------------------------------------
+# -- stacks of slices ---------------------------------------------------------------------------
 
 
-def _slice_run(run: Sequence[ImageResult], min_run: int) -> SliceRun:
-    scores = [score_of(image) for image in run]
-    totals = {
-        name: sum(image.probabilities.get(name, 0.0) for image in run)
-        for name in class_table().ct_defects
-    }
-    windows = (scores[n : n + min_run] for n in range(len(scores) - min_run + 1))
-    return SliceRun(
-        axis=run[0].axis,
-        first=run[0].number,
-        last=run[-1].number,
-        length=len(run),
-        defect_type=max(totals, key=totals.__getitem__),
-        score=min(1.0, max(sum(window) for window in windows) / min_run),
-    )
+def judged(images: Iterable[ImageResult]) -> list[ImageResult]:
+    """Images that a model has judged; one without a score counts as failed, whatever it says."""
+    return [image for image in images if is_judged(image)]
 
 
-def _common_level(stretches: Sequence[Sequence[ImageResult]], min_run: int) -> float:
-    """Return the highest level that ``min_run`` neighbours all reach."""
-    # Where no stretch is long enough for a run, the whole of each stretch has to do.
-    long_enough = [s for s in stretches if len(s) >= min_run] or stretches
-    return max(
-        min(map(score_of, segment[n : n + min_run]))
-        for segment in long_enough
-        for n in range(max(1, len(segment) - min_run + 1))
-    )
+def score_of(image: ImageResult) -> float:
+    """Return the score of a judged image, on CT within 0..1."""
+    score = image.pred_score or 0.0
+    # A sum of float32 probabilities may exceed 1 by a rounding error.
+    return min(1.0, score) if image.modality == "ct" else score
+
+
+def is_judged(image: ImageResult) -> bool:
+    """Return whether a model has given the image a score."""
+    known = image.pred_score is not None and image.threshold is not None
+    return image.state == "done" and known
+
+
+def segments(slices: Sequence[ImageResult]) -> list[list[ImageResult]]:
+    """Judged slices in order, split wherever two are not neighbours."""
+    found: list[list[ImageResult]] = []
+    for members in _by_axis(slices):
+        numbers = sorted({image.number for image in members})
+        reach = _step_and_reach(numbers)[1]
+        # Two files may carry one slice number; the worse of them stands for the slice.
+        by_number = {i.number: i for i in sorted(judged(members), key=score_of)}
+        current: list[ImageResult] = []
+        for number in numbers:
+            image = by_number.get(number)
+            if current and (image is None or number - current[-1].number > reach):
+                found.append(current)
+                current = []
+            if image is not None:
+                current.append(image)
+        if current:
+            found.append(current)
+    return found
+
+
+def holes(slices: Sequence[ImageResult]) -> int:
+    """Return how many slices are absent inside the axes, by their numbers.
+
+    A stack that holds every fourth slice has none; a gap of eight in it is one. Slices that
+    are there but could not be judged are no holes.
+    """
+    missing = 0
+    for members in _by_axis(slices):
+        numbers = sorted({image.number for image in members})
+        step, reach = _step_and_reach(numbers)
+        gaps = [b - a for a, b in pairwise(numbers)]
+        missing += sum(max(1, round(gap / step) - 1) for gap in gaps if gap > reach)
+    return missing
+
+
+def _by_axis(slices: Sequence[ImageResult]) -> list[list[ImageResult]]:
+    axes = sorted({image.axis or "" for image in slices})
+    return [[image for image in slices if (image.axis or "") == axis] for axis in axes]
+
+
+def _step_and_reach(numbers: Sequence[int]) -> tuple[int, int]:
+    """Return the most common and the largest gap between neighbouring slices of one axis."""
+    gaps = Counter(b - a for a, b in pairwise(numbers))
+    step = max(gaps, key=lambda gap: (gaps[gap], -gap)) if gaps else 1
+    # An even sample of a stack has steps of two sizes, one apart, by rounding.
+    return step, step if step == 1 else step + 1
 
 
 # -- reasons -----------------------------------------------------------------------------------
-
-
-def _run_reason(run: SliceRun) -> Message:
-    slices = f"{run.axis or ''} {run.first}–{run.last}".strip()
-    params: dict[str, str | int | float] = {
-        "slices": slices,
-        "length": run.length,
-        "score": run.score,
-    }
-    code = f"fusion_ct_{run.defect_type}"
-    if code not in wordings():
-        # A class that was added to the table has no sentence of its own: its names are told.
-        code, name = "fusion_ct_run", class_table().rows[run.defect_type].name
-        params |= {"name_en": name["en"], "name_ko": name["ko"]}
-    return Message(code=code, params=params)
-
-
-def _lone_hits(hits: Sequence[ImageResult], min_run: int) -> tuple[Message, ...]:
-    if not hits:
-        return ()
-    worst = max(hits, key=score_of)
-    params: dict[str, str | int | float] = {
-        "count": len(hits),
-        "image": _file_name(worst),
-        "score": score_of(worst),
-        "min_run": min_run,
-    }
-    return (Message(code="fusion_ct_lone_hit", params=params),)
-
-
-def _gaps(slices: Sequence[ImageResult], min_run: int) -> tuple[Message, ...]:
-    """Return why a run could have been overlooked between or beyond the slices."""
-    reasons: list[Message] = []
-    longest = max(map(len, segments(slices)))
-    if longest < min_run:
-        short: dict[str, str | int | float] = {"count": longest, "min_run": min_run}
-        reasons.append(Message(code="fusion_ct_short", params=short))
-    if missing := holes(slices):
-        reasons.append(Message(code="fusion_ct_holes", params={"count": missing}))
-    return tuple(reasons)
 
 
 def _absent(
@@ -262,28 +309,25 @@ def _failures(
     """Return why images of a channel were not judged; empty where all were."""
     reasons = _named_failures(images)
     if len(images) < expected:
-        counts: dict[str, str | int | float] = {"count": len(images), "expected": expected}
+        counts: Params = {"count": len(images), "expected": expected}
         reasons = (Message(code=f"fusion_{modality}_incomplete", params=counts), *reasons)
     return reasons
 
 
 def _named_failures(images: Sequence[ImageResult]) -> tuple[Message, ...]:
     failed = [image for image in images if not is_judged(image)]
-    reasons = [message for image in failed[:NAMED_FAILURES] for message in _failure(image)]
+    reasons: list[Message] = []
+    for image in failed[:NAMED_FAILURES]:
+        name, error = _file_name(image), [image.error] if image.error is not None else []
+        said = [str(value) for message in error for value in message.params.values()]
+        # In front of an error that does not name the file itself.
+        if not any(name.rpartition("/")[2] in value for value in said):
+            reasons.append(Message(code="fusion_image_failed", params={"image": name}))
+        reasons += error
     left = len(failed) - NAMED_FAILURES
     if left > 0:
         reasons.append(Message(code="fusion_more_failures", params={"count": left}))
     return tuple(reasons)
-
-
-def _failure(image: ImageResult) -> list[Message]:
-    """Return the image's own error, with the file's name in front where it does not say it."""
-    name = _file_name(image)
-    error = [image.error] if image.error is not None else []
-    said = [str(value) for message in error for value in message.params.values()]
-    if any(name.rpartition("/")[2] in value for value in said):
-        return error
-    return [Message(code="fusion_image_failed", params={"image": name}), *error]
 
 
 def _file_name(image: ImageResult) -> str:

@@ -10,23 +10,12 @@ from inspection.messages import Message
 from inspection.results import EnsembleResult, ImageResult, Kind, SliceRun, Verdict
 from inspection.systems.ensemble.evidence import (
     ChannelEvidence,
-    ae_score_from,
     ct_evidence,
     find_runs,
+    judged,
     rgb_evidence,
+    score_of,
 )
-from inspection.systems.ensemble.stacks import judged, score_of
-
-__all__ = [
-    "ChannelEvidence",
-    "Judgement",
-    "ae_score_from",
-    "ct_evidence",
-    "decide",
-    "find_runs",
-    "judge_images",
-    "rgb_evidence",
-]
 
 Outcome = Literal["normal", "defect", "uncertain"]
 Method = Literal["weighted_average", "voting", "rule_based"]
@@ -46,7 +35,7 @@ _OVERRULED = {
 }
 
 
-class Judgement(NamedTuple):
+class FusedJudgement(NamedTuple):
     """A battery's verdict with its evidence; the worst images are named, worst first."""
 
     verdict: Verdict
@@ -63,7 +52,7 @@ def judge_images(
     policy: InspectorConfig,
     *,
     lost: Sequence[Message] = (),
-) -> Judgement:
+) -> FusedJudgement:
     """Judge a battery by its images.
 
     Parameters
@@ -83,7 +72,8 @@ def judge_images(
 
     def order(image: ImageResult) -> tuple[bool, float]:
         # What the verdict rests on comes before a louder hit that is alone.
-        return _in_a_run(image, runs), score_of(image)
+        in_a_run = any(r.axis == image.axis and r.first <= image.number <= r.last for r in runs)
+        return in_a_run, score_of(image)
 
     worst_slices = sorted(judged(slices), key=order, reverse=True)[: rules.evidence_slices]
     worst_views = sorted(judged(views), key=score_of, reverse=True)[: rules.evidence_views]
@@ -100,7 +90,7 @@ def judge_images(
         gradcam_bbox=worst_slices[0].pred_boxes if worst_slices else [],
     )
     names = [[image.image for image in worst] for worst in (worst_slices, worst_views)]
-    return Judgement(verdict, ensemble, runs, *names)
+    return FusedJudgement(verdict, ensemble, runs, *names)
 
 
 def decide(
@@ -228,10 +218,6 @@ def _value(number: float | None) -> float:
     if number is None:
         raise ValueError("a channel that was judged needs prob, score and threshold")
     return number
-
-
-def _in_a_run(image: ImageResult, runs: Sequence[SliceRun]) -> bool:
-    return any(r.axis == image.axis and r.first <= image.number <= r.last for r in runs)
 
 
 def _confidence(verdict: Verdict) -> float | None:

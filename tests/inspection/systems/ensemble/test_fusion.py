@@ -14,13 +14,8 @@ from inspection.config import InspectorConfig
 from inspection.messages import Message, wordings
 from inspection.results import ImageResult
 from inspection.systems.ensemble import fusion
-from inspection.systems.ensemble.fusion import (
-    ChannelEvidence,
-    ae_score_from,
-    decide,
-    find_runs,
-    judge_images,
-)
+from inspection.systems.ensemble.evidence import ChannelEvidence, ae_score_from, find_runs
+from inspection.systems.ensemble.fusion import decide, judge_images
 
 METHODS = ("weighted_average", "voting", "rule_based")
 STATES = ("normal", "defect", "uncertain", "missing", "failed")
