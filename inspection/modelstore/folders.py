@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspection.errors import ModelMissingError
-
 
 @dataclass(frozen=True, slots=True)
 class ModelFolders:
@@ -27,16 +25,3 @@ class ModelFolders:
     def holding(self, slot: str) -> Path:
         """Return the first folder that has a model for a slot, else the one to install it in."""
         return next((f for f in self.folders if (f / slot).is_dir()), self.install)
-
-    def find(self, slot: str) -> Path:
-        """Return the folder of a slot's model.
-
-        Raises
-        ------
-        ModelMissingError
-            If none is installed.
-        """
-        folder = self.holding(slot) / slot
-        if not folder.is_dir():
-            raise ModelMissingError("model_not_installed", system=slot)
-        return folder

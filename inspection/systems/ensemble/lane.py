@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from inspection.errors import InspectionError
 from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
@@ -157,22 +158,17 @@ class EnsembleLane:
 
 def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:
     ref = outcome.image
-    name = image_name(ref, lot_root)
+    which: dict[str, Any] = {
+        "image": image_name(ref, lot_root),
+        "modality": ref.modality,
+        "axis": ref.axis,
+        "number": ref.number,
+    }
     if isinstance(outcome, FailedPrediction):
-        return ImageResult(
-            image=name,
-            modality=ref.modality,
-            axis=ref.axis,
-            number=ref.number,
-            state="failed",
-            error=outcome.error.message,
-        )
+        return ImageResult(**which, state="failed", error=outcome.error.message)
     roi = outcome.roi
     return ImageResult(
-        image=name,
-        modality=ref.modality,
-        axis=ref.axis,
-        number=ref.number,
+        **which,
         state="done",
         pred_label=outcome.pred_label,
         probabilities=outcome.probabilities,

@@ -69,13 +69,8 @@ class VlgLimits(Config):
 
     def recorded(self) -> dict[str, float]:
         """Return the numbers that a session records."""
-        return {
-            "box_threshold": self.box_threshold,
-            "text_threshold": self.text_threshold,
-            "nms_iou": self.nms_iou,
-            "max_boxes": float(self.max_boxes),
-            "max_pixels": float(self.max_pixels),
-        }
+        names = ("box_threshold", "text_threshold", "nms_iou", "max_boxes", "max_pixels")
+        return {name: float(getattr(self, name)) for name in names}
 
 
 class Query(Config):
