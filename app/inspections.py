@@ -107,7 +107,7 @@ class Inspections:
             chooser=ImageChooser(
                 inspector.sampling,
                 lot.root,
-                ensemble_speaks="ensemble" in controller.settings.systems,
+                with_ensemble="ensemble" in controller.settings.systems,
                 seed=sample_of(record.config),
             ),
             device=controller.settings.device,

@@ -95,7 +95,7 @@ class Setting:
     def lane_settings(self, evidence: Path) -> LaneSettings:
         """Return settings for one run."""
         policy = find_policy(self.models.holding("ct_cnn"))
-        chooser = ImageChooser(policy.inspector.sampling, self.lot.root, ensemble_speaks=True)
+        chooser = ImageChooser(policy.inspector.sampling, self.lot.root, with_ensemble=True)
         return LaneSettings(
             models=self.models,
             lot_root=self.lot.root,

@@ -84,7 +84,7 @@ def inspect_lot(options: InspectOptions) -> int:
             chooser=ImageChooser(
                 policy.inspector.sampling,
                 lot.root,
-                ensemble_speaks="ensemble" in systems,
+                with_ensemble="ensemble" in systems,
                 seed=sample,
             ),
             device=device,

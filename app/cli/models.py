@@ -36,7 +36,7 @@ from inspection.modelstore.install import (
     import_models,
     remove_model,
 )
-from inspection.modelstore.install import Progress as Step
+from inspection.modelstore.install import InstallProgress as Step
 from inspection.modelstore.listing import (
     ALL_SLOTS,
     SlotState,

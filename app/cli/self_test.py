@@ -158,7 +158,7 @@ def inspection(bench: Bench) -> None:
     ) as store:
         # A slice and a view show that a VLM and a VLG run; a small computer is not to be held up.
         sampling = policy.inspector.sampling.model_copy(update={"images_per_battery": 2})
-        chooser = ImageChooser(sampling, lot.root, ensemble_speaks=True)
+        chooser = ImageChooser(sampling, lot.root, with_ensemble=True)
         settings = LaneSettings(
             models=bench.models,
             lot_root=lot.root,

@@ -16,7 +16,7 @@ from inspection.modelstore.folders import ModelFolders
 
 if TYPE_CHECKING:
     from inspection.modelstore.catalogue import CatalogueEntry
-    from inspection.modelstore.install import Installed, Progress
+    from inspection.modelstore.install import Installed, InstallProgress
     from inspection.modelstore.listing import SlotState
 
 REPORT_SECONDS = 0.1
@@ -33,7 +33,7 @@ class ModelWork(QObject):
     listed = Signal(object)
     """Every slot's SlotState."""
     progressed = Signal(object)
-    """A Progress, in bytes."""
+    """An `InstallProgress`, in bytes."""
     busy_changed = Signal()
     installed = Signal(object)
     verified = Signal(object)
@@ -140,12 +140,12 @@ class ModelWork(QObject):
 class _Throttle:
     """Lets through a few reports a second, and each change of phase."""
 
-    def __init__(self, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, tell: Callable[[InstallProgress], None]) -> None:
         self._tell = tell
         self._phase = ""
         self._told_at = 0.0
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: InstallProgress) -> None:
         now = time.monotonic()
         if progress.phase == self._phase and now - self._told_at < REPORT_SECONDS:
             return
@@ -163,7 +163,11 @@ def _list(models: ModelFolders) -> list[SlotState]:
 
 
 def _import(
-    path: Path, target: Path, *, on_progress: Callable[[Progress], None], cancel: threading.Event
+    path: Path,
+    target: Path,
+    *,
+    on_progress: Callable[[InstallProgress], None],
+    cancel: threading.Event,
 ) -> Installed:
     from inspection.modelstore.install import import_models
 
@@ -174,7 +178,7 @@ def _download(
     entry: CatalogueEntry,
     target: Path,
     *,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[InstallProgress], None],
     cancel: threading.Event,
 ) -> Installed:
     from inspection.modelstore.download import download_model
@@ -186,10 +190,10 @@ def _verify(
     models: ModelFolders,
     state: SlotState,
     *,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[InstallProgress], None],
     cancel: threading.Event,
 ) -> SlotState:
-    from inspection.modelstore.install import Progress
+    from inspection.modelstore.install import InstallProgress
     from inspection.modelstore.listing import verify_slot
 
     done = 0
@@ -197,13 +201,17 @@ def _verify(
     def add(count: int) -> None:
         nonlocal done
         done += count
-        on_progress(Progress("check", done, state.size))
+        on_progress(InstallProgress("check", done, state.size))
 
     return verify_slot(models, state.slot, add, cancel)
 
 
 def _remove(
-    target: Path, slot: str, *, on_progress: Callable[[Progress], None], cancel: threading.Event
+    target: Path,
+    slot: str,
+    *,
+    on_progress: Callable[[InstallProgress], None],
+    cancel: threading.Event,
 ) -> str:
     from inspection.modelstore.install import remove_model
 
@@ -212,7 +220,7 @@ def _remove(
 
 
 def _discard(
-    target: Path, *, on_progress: Callable[[Progress], None], cancel: threading.Event
+    target: Path, *, on_progress: Callable[[InstallProgress], None], cancel: threading.Event
 ) -> int:
     from inspection.modelstore.download import discard_unfinished
 

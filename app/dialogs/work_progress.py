@@ -10,7 +10,7 @@ from app.widgets.panel import Panel, button, column, label, line
 from app.wording import size_text
 
 if TYPE_CHECKING:
-    from inspection.modelstore.install import Progress
+    from inspection.modelstore.install import InstallProgress
 
 STEPS = 1000
 
@@ -43,7 +43,7 @@ class WorkProgress(Panel):
         self.bytes.setText("")
         self.bar.setRange(0, 0)
 
-    def show_progress(self, progress: Progress) -> None:
+    def show_progress(self, progress: InstallProgress) -> None:
         """Show how far it is."""
         # Bytes may pass what an int of the bar holds.
         self.bar.setRange(0, STEPS)

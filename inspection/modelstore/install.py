@@ -37,7 +37,7 @@ SPARE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class InstallProgress:
     """How far an installation is: ``phase`` is ``copy``, ``check`` or ``download``; bytes."""
 
     phase: str
@@ -45,7 +45,7 @@ class Progress:
     total: int
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[InstallProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ByteCount:
     def add(self, count: int) -> None:
         """Count bytes that are done."""
         self.done += count
-        self.tell(Progress(self.phase, self.done, self.total))
+        self.tell(InstallProgress(self.phase, self.done, self.total))
 
 
 def import_models(

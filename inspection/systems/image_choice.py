@@ -31,7 +31,7 @@ class ImageChooser:
     ----------
     sampling : how many, and how long to wait for the ensemble
     lot_root : images are named relative to it
-    ensemble_speaks : True where the ensemble takes part in the run
+    with_ensemble : True where the ensemble takes part in the run
     seed : draw a sample instead, as a labelled comparison needs: a choice by the ensemble's own
         scores would favour it
     """
@@ -41,14 +41,14 @@ class ImageChooser:
         sampling: Sampling,
         lot_root: Path,
         *,
-        ensemble_speaks: bool,
+        with_ensemble: bool,
         seed: int | None = None,
     ) -> None:
         self._sampling = sampling
         self._lot_root = lot_root
         self._seed = seed
         self._changed = threading.Condition()
-        self._ensemble_speaks = ensemble_speaks and seed is None
+        self._with_ensemble = with_ensemble and seed is None
         self._worst: dict[str, tuple[str, ...]] = {}
         self._chosen: dict[str, ChosenImages] = {}
 
@@ -67,7 +67,7 @@ class ImageChooser:
     def stop_waiting(self) -> None:
         """Stop waiting: the ensemble says nothing more."""
         with self._changed:
-            self._ensemble_speaks = False
+            self._with_ensemble = False
             self._changed.notify_all()
 
     def choose(self, battery: Battery, cancel: threading.Event) -> ChosenImages:
@@ -80,7 +80,7 @@ class ImageChooser:
             while (
                 battery.battery_id not in self._chosen
                 and battery.battery_id not in self._worst
-                and self._ensemble_speaks
+                and self._with_ensemble
                 and not cancel.is_set()
                 and time.monotonic() < until
             ):

@@ -142,7 +142,7 @@ class Models:
             ModelFolders((self.folder,)),
             scanned.root,
             self.policy,
-            ImageChooser(self.policy.sampling, scanned.root, ensemble_speaks=True),
+            ImageChooser(self.policy.sampling, scanned.root, with_ensemble=True),
             self.device,
         )
         if self.bundles.keys() & set(FUSED):

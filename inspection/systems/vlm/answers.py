@@ -70,7 +70,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Statement:
     """One statement of an answer before its parts are weighed against each other."""
 
     judgement: Judgement | None
@@ -134,8 +134,8 @@ def _from_json(
     battery_type: BatteryType | None,
 ) -> Answer:
     items = [item for fragment in fragments for item in _objects(fragment.value)]
-    said = [_said_in(item, frame, battery_type) for item in items if item]
-    answer = _weigh(said, modality, "json")
+    statements = [_statement_of(item, frame, battery_type) for item in items if item]
+    answer = _combine(statements, modality, "json")
     if answer.judgement != "normal":
         return answer
     starts = [fragment.start for fragment in fragments]
@@ -158,14 +158,16 @@ def _from_json(
     return replace(answer, judgement="review") if unsure else answer
 
 
-def _said_in(item: dict[str, Any], frame: BoxFrame, battery_type: BatteryType | None) -> _Said:
+def _statement_of(
+    item: dict[str, Any], frame: BoxFrame, battery_type: BatteryType | None
+) -> _Statement:
     judgements = [_judgement(item[key]) for key in _KEYS["judgement"] if key in item]
     names = [name for name in _type_values(item) if name.strip().lower() not in NO_TYPE]
     normal = [name for name in names if is_normal_type(name)]
     found = [type_of(name, battery_type) for name in names if name not in normal]
     boxes, claimed = boxes_of(_first(item, "bboxes"), frame)
     explanation = _first(item, "explanation")
-    return _Said(
+    return _Statement(
         judgement=judgements[0] if len(set(judgements)) == 1 else None,
         types=tuple(dict.fromkeys(name for name in found if name is not None)),
         unknown_type=None in found,
@@ -220,14 +222,14 @@ def _confidence(value: Any) -> float | None:
     return float(share) if 0 <= share <= 1 else None
 
 
-def _weigh(said: Sequence[_Said], modality: Modality, form: Form) -> Answer:
+def _combine(statements: Sequence[_Statement], modality: Modality, form: Form) -> Answer:
     """Bring the statements of an answer together; whatever does not fit makes it ``review``."""
-    judgements = {s.judgement for s in said if s.judgement is not None}
-    types = list(dict.fromkeys(t for s in said for t in s.types))
+    judgements = {s.judgement for s in statements if s.judgement is not None}
+    types = list(dict.fromkeys(t for s in statements for t in s.types))
     foreign = [t for t in types if t not in class_table().defects(modality)]
-    boxes = tuple(dict.fromkeys(box for s in said for box in s.boxes))
-    claimed = bool(types) or any(s.unknown_type or s.box_claimed for s in said)
-    confidences = [s.confidence for s in said if s.confidence is not None]
+    boxes = tuple(dict.fromkeys(box for s in statements for box in s.boxes))
+    claimed = bool(types) or any(s.unknown_type or s.box_claimed for s in statements)
+    confidences = [s.confidence for s in statements if s.confidence is not None]
     judgement: Judgement = "review"
     if foreign or len(judgements) > 1:
         judgement = "review"
@@ -235,7 +237,7 @@ def _weigh(said: Sequence[_Said], modality: Modality, form: Form) -> Answer:
         judgement = judgements.pop()
         if judgement == "normal" and claimed:
             judgement = "review"
-        if judgement == "defect" and any(s.normal_type for s in said):
+        if judgement == "defect" and any(s.normal_type for s in statements):
             judgement = "review"
     elif types and boxes:
         # A list of boxes, each with a kind of defect: the form Qwen3-VL was trained on.
@@ -244,7 +246,7 @@ def _weigh(said: Sequence[_Said], modality: Modality, form: Form) -> Answer:
         judgement=judgement,
         form=form,
         defect_type=types[0] if types and not foreign else None,
-        explanation="\n".join(s.explanation for s in said if s.explanation)[:MAX_EXPLANATION],
+        explanation="\n".join(s.explanation for s in statements if s.explanation)[:MAX_EXPLANATION],
         confidence=confidences[0] if confidences else None,
         boxes=boxes,
     )
@@ -271,7 +273,7 @@ def _from_prose(
         judgement = "defect" if judgement is None and boxes and any(references) else "review"
     stated = _CONFIDENCE.search(bare.lower())
     types = references if any(references) else [type_of(bare, battery_type)]
-    said = _Said(
+    statement = _Statement(
         judgement=judgement,
         types=tuple(dict.fromkeys(t for t in types if t)) if judgement != "normal" else (),
         unknown_type=False,
@@ -281,7 +283,7 @@ def _from_prose(
         boxes=tuple(dict.fromkeys(box for box in boxes if box is not None)),
         box_claimed=bool(boxes),
     )
-    return _weigh([said], modality, "boxes" if boxes else "prose")
+    return _combine([statement], modality, "boxes" if boxes else "prose")
 
 
 def judge_battery(images: Sequence[VlmImage]) -> VlmResult:

@@ -13,7 +13,7 @@ from inspection.errors import InspectionError
 from inspection.modelstore.catalogue import CatalogueEntry, find_entry, load_catalogue
 from inspection.modelstore.download import PARTIAL, discard_unfinished, download_model
 from inspection.modelstore.files import CHUNK
-from inspection.modelstore.install import Progress, staging
+from inspection.modelstore.install import InstallProgress, staging
 from inspection.modelstore.installed import altered_files, installed_model
 from inspection.modelstore.listing import ALL_SLOTS
 
@@ -63,7 +63,7 @@ def is_whole(hub: Hub, target: Path) -> bool:
 
 
 def test_a_model_is_fetched_verified_and_installed(hub, target):
-    seen: list[Progress] = []
+    seen: list[InstallProgress] = []
     assert fetch(hub, target, on_progress=seen.append).slots == ("vlm",)
     assert is_whole(hub, target)
     model = installed_model(target / "vlm", "vlm")
@@ -99,7 +99,7 @@ def test_a_cut_connection_goes_on_where_it_stopped(hub, target):
 def test_a_hub_without_ranges_sends_the_file_again(hub, target):
     hub.cut[WEIGHTS], hub.ranges = 2 * CHUNK, False
     assert refusal(hub, target) == "model_download_broken"
-    seen: list[Progress] = []
+    seen: list[InstallProgress] = []
     fetch(hub, target, on_progress=seen.append)
     assert is_whole(hub, target)
     assert max(progress.done for progress in seen if progress.phase == "download") == seen[0].total
@@ -124,7 +124,7 @@ def test_a_hub_that_sends_more_than_it_tells_is_cut_off(hub, target):
 def test_a_cancelled_download_keeps_what_has_arrived(hub, target):
     cancel = threading.Event()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: InstallProgress) -> None:
         if progress.done > 2 * CHUNK:
             cancel.set()
 
@@ -140,7 +140,7 @@ def test_a_cancelled_download_keeps_what_has_arrived(hub, target):
 def test_cancelled_while_it_is_installed_it_is_not_fetched_again(hub, target):
     cancel = threading.Event()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: InstallProgress) -> None:
         if progress.phase == "check":
             cancel.set()
 

@@ -20,8 +20,8 @@ import inspection
 from inspection.errors import InspectionError
 from inspection.modelstore.install import (
     LOCK_NAME,
+    InstallProgress,
     Origin,
-    Progress,
     import_models,
     remove_model,
     staging,
@@ -362,7 +362,7 @@ def test_a_cancelled_import_leaves_the_old_model_whole(source, target, tmp_path,
     before = contents(target)
     cancel = threading.Event()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: InstallProgress) -> None:
         if progress.phase == phase:
             cancel.set()
 
@@ -436,7 +436,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(source, tmp_path):
 
 
 def test_progress_counts_every_byte_twice(source, target):
-    seen: list[Progress] = []
+    seen: list[InstallProgress] = []
     import_models(source, target, on_progress=seen.append)
     total = sum(len(data) for data in contents(source).values())
     for phase in ("copy", "check"):

@@ -34,7 +34,7 @@ def test_a_library_that_fails_on_loading_fails_every_battery_with_its_reason(lot
     ) as store:  # fmt: skip
         told = []
         policy = load_inspector()
-        chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=True)
+        chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=True)
         settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
         inspect_batteries(
             lot.batteries, [UnloadableLane("ensemble", settings)], store, "cpu",
@@ -61,7 +61,7 @@ class SpeakingLane(UninstalledLane):
 
 def test_what_only_a_system_switched_off_had_left_is_done(lot, tmp_path):
     policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=False)
+    chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
     settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
     said = {"vlm": LaneResult("vlm", "done", vlm=VlmResult(prediction="normal", explanation=""))}
     vlm = SpeakingLane("vlm", settings)
@@ -85,7 +85,7 @@ def test_a_system_that_is_added_later_leaves_the_others_words_and_sees_the_same_
     policy = load_inspector()
 
     def settings():
-        chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=False)
+        chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
         return LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
 
     chosen = ChosenImages(method="sample", seed=5, images=[])
@@ -129,7 +129,7 @@ class BrokenLane(UninstalledLane):
 def test_nobody_waits_for_an_ensemble_that_failed_on_a_battery(lot, tmp_path):
     policy = load_inspector()
     sampling = policy.sampling.model_copy(update={"wait_seconds": 3600.0})
-    chooser = ImageChooser(sampling, lot.root, ensemble_speaks=True)
+    chooser = ImageChooser(sampling, lot.root, with_ensemble=True)
     settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
     cancel, chosen = threading.Event(), []
     vlm = threading.Thread(target=lambda: chosen.append(chooser.choose(lot.batteries[0], cancel)))
@@ -145,7 +145,7 @@ def test_nobody_waits_for_an_ensemble_that_failed_on_a_battery(lot, tmp_path):
 
 def test_the_models_of_one_battery_are_recorded(lot, tmp_path):
     policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, lot.root, ensemble_speaks=False)
+    chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
     settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
     model = ModelProvenance(slot="vlm", name="speaks", sha256="1" * 64)
 

@@ -43,7 +43,7 @@ def test_what_was_chosen_or_found_worst_is_told_to_the_chooser(tmp_path):
     battery = Battery("1", "1", "1", ct=refs)
 
     def choose(spoken):
-        chooser = ImageChooser(load_inspector().sampling, tmp_path, ensemble_speaks=True)
+        chooser = ImageChooser(load_inspector().sampling, tmp_path, with_ensemble=True)
         spoken.remind(chooser, "1")
         return chooser.choose(battery, threading.Event())
 

@@ -27,7 +27,7 @@ def battery(ct: int, rgb: int, name: str = "007") -> Battery:
 
 def chooser(count=4, *, worst=1, wait=0.0, speaks=True, seed=None) -> ImageChooser:
     sampling = Sampling(images_per_battery=count, worst_per_modality=worst, wait_seconds=wait)
-    return ImageChooser(sampling, ROOT, ensemble_speaks=speaks, seed=seed)
+    return ImageChooser(sampling, ROOT, with_ensemble=speaks, seed=seed)
 
 
 def test_the_ensembles_worst_come_first_then_evenly_spaced_ones():

@@ -139,7 +139,7 @@ def test_a_battery_that_cost_memory_says_so_in_its_result(
     policy = load_inspector()
     settings = LaneSettings(
         ModelFolders((resource_path("models"),)), lot.root, policy,
-        ImageChooser(policy.sampling, lot.root, ensemble_speaks=True), "cpu",
+        ImageChooser(policy.sampling, lot.root, with_ensemble=True), "cpu",
     )  # fmt: skip
     classify, calls = CtClassifier.classify, []
 

@@ -139,7 +139,7 @@ def test_figures_are_those_of_the_images(found):
 
 def test_verdicts_are_the_stations(found, models, lot):
     policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, lot, ensemble_speaks=True)
+    chooser = ImageChooser(policy.sampling, lot, with_ensemble=True)
     settings = LaneSettings(ModelFolders((models,)), lot, policy, chooser, "cpu")
     lane = build_lane("ensemble", settings)
     lane.load()

@@ -110,7 +110,7 @@ def test_the_lane_computes_with_what_was_chosen(battery, tmp_path, monkeypatch):
         monkeypatch.setattr(module, "fastest_backend", chosen)
     policy = load_inspector()
     root = battery.ct[0].path.parent
-    chooser = ImageChooser(policy.sampling, root, ensemble_speaks=True)
+    chooser = ImageChooser(policy.sampling, root, with_ensemble=True)
     settings = LaneSettings(ModelFolders((MODELS,)), root, policy, chooser, "cpu")
     lane = EnsembleLane(replace(settings, cache_dir=tmp_path))
     models = lane.load()

@@ -79,7 +79,7 @@ def test_a_detector_of_a_new_family_judges_on_the_line(tmp_path, bundle, monkeyp
     lane = EnsembleLane(
         LaneSettings(
             ModelFolders((tmp_path / "models",)), lot.root, policy,
-            ImageChooser(policy.sampling, lot.root, ensemble_speaks=True), "cpu",
+            ImageChooser(policy.sampling, lot.root, with_ensemble=True), "cpu",
         )
     )  # fmt: skip
     assert [model.name for model in lane.load()] == ["toy"]

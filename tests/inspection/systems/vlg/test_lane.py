@@ -73,7 +73,7 @@ def hugging(tmp_path_factory, makers) -> Path:
 
 def settings(models: Path, lot_root: Path, **others) -> LaneSettings:
     policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, lot_root, ensemble_speaks=False)
+    chooser = ImageChooser(policy.sampling, lot_root, with_ensemble=False)
     return LaneSettings(
         ModelFolders((models,)), lot_root, policy, chooser, **{"device": "cpu", **others}
     )

@@ -97,7 +97,7 @@ def lane_on(models, tmp_path):
 
 def settings_for(folder, root, **more):
     policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, root, ensemble_speaks=False)
+    chooser = ImageChooser(policy.sampling, root, with_ensemble=False)
     return LaneSettings(ModelFolders((folder,)), root, policy, chooser, **{"device": "cpu", **more})
 
 

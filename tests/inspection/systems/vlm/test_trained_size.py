@@ -53,7 +53,7 @@ def rewrite(folder, **changes):
 
 def lane_on(kind, models, root):
     policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, root, ensemble_speaks=False)
+    chooser = ImageChooser(policy.sampling, root, with_ensemble=False)
     return kind(LaneSettings(ModelFolders((models,)), root, policy, chooser, device="cpu"))
 
 
