@@ -27,13 +27,13 @@ from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Language
 from inspection.modelstore.folders import ModelFolders
-from inspection.run.events import BuildLane
+from inspection.run.driver import BuildLane
 from inspection.site import current_site, use_site
 from inspection.systems.site_schema import check_site
 
 if TYPE_CHECKING:
     from inspection.results import SystemName
-    from inspection.run.lanes import Lane, LaneSettings
+    from inspection.systems.lane import Lane, LaneSettings
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,8 @@
-"""What the operator wants becomes jobs, session entries, and what the panels show."""
+"""What the operator wants becomes runs, session entries, and what the panels show."""
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,37 +10,27 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
-from app.inspections import Inspections
-from app.review import BatteryView, Row, battery_of, battery_view
-from app.runner import InspectionRunner
+from app.folders import backend_cache
+from app.review import Row
+from app.run_bridge import RunBridge
 from app.session_writer import SessionWriter
 from app.settings import Settings
+from app.shown_lot import ShownLot
+from app.tasks import TaskPool, Ticket
 from app.wording import languages
-from app.workers import TaskPool, Ticket
 from inspection import __version__
 from inspection.config import Policy, find_policy, policy_of
 from inspection.errors import InspectionError
-from inspection.messages import Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Lot
-from inspection.results import (
-    BatteryResult,
-    BatterySummary,
-    ImageResult,
-    SystemName,
-    SystemState,
-    VlgImage,
-    VlmImage,
-)
-from inspection.run.events import BuildLane
+from inspection.results import BatteryResult, SystemName, SystemState
+from inspection.run.driver import BuildLane
+from inspection.run.plan import Conditions, Plan, plan_again, plan_rest
 from inspection.session.store import FINAL_STATES, SessionListing, SessionStore
-
-log = logging.getLogger(__name__)
-
-KEPT_RESULTS = 6
+from inspection.systems.memory import GpuBudget
 
 
-class Controller(QObject):
+class Controller(ShownLot):
     """The window's one stateful part; panels only show what it tells them.
 
     Parameters
@@ -53,9 +41,6 @@ class Controller(QObject):
     build : makes a lane of a system
     """
 
-    lot_changed = Signal(object, object)
-    row_changed = Signal(object)
-    current_changed = Signal(object)
     session_changed = Signal(object)
     sessions_listed = Signal(object)
     earlier_found = Signal(object, bool)
@@ -75,41 +60,35 @@ class Controller(QObject):
         build: BuildLane,
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
+        writer = SessionWriter(sessions_dir)
+        super().__init__(writer, parent)
+        writer.setParent(self)
         self.settings = settings
         self.policy = policy
         self.models = models
         self.files = TaskPool(2, "files", self)
-        self.runner = InspectionRunner(build, self)
-        self.writer = SessionWriter(sessions_dir, self)
-        self.lot: Lot | None = None
-        self.rows: dict[str, Row] = {}
-        self.current_id: str | None = None
-        self._chosen_by_operator = False
-        self._results: OrderedDict[str, BatteryResult] = OrderedDict()
+        self.runner = RunBridge(build, self)
+        self._gpu = GpuBudget()
         self._scan: Ticket | None = None
         self._shown_run: str | None = None
         self._autostart = False
-        self.decisions = Decisions(self)
-        self.inspections = Inspections(self)
-        self._connect()
-
-    def _connect(self) -> None:
+        self.decisions = Decisions(self, writer, self.with_session, settings.operator)
+        self.decisions.operator_named.connect(self._on_operator)
         self.runner.battery_changed.connect(self._on_result)
-        self.runner.system_changed.connect(self._on_system)
-        self.runner.models_changed.connect(self.writer.set_models)
+        self.runner.system_started.connect(self._on_started)
+        self.runner.models_changed.connect(writer.set_models)
         self.runner.ended.connect(self._on_ended)
-        self.writer.opened.connect(self.session_changed)
-        self.writer.loaded.connect(self._on_loaded)
-        self.writer.listed.connect(self._on_listed)
-        self.writer.failed.connect(self.failed)
+        writer.opened.connect(self.session_changed)
+        writer.listed.connect(self._on_listed)
+        writer.unsaved_changed.connect(self._on_unsaved)
+        writer.failed.connect(self.failed)
 
     def shut_down(self) -> None:
         """Stop the lanes, write what waits, end every thread."""
         running = self.runner.phase != "idle"
         self.runner.shut_down()
-        if running:
-            self.writer.mark("cancelled")
+        if running and self.lot is not None:
+            self.writer.end_run(self.lot, cancelled=True)
         self.writer.shut_down()
         self.files.close(finish=False)
 
@@ -155,7 +134,7 @@ class Controller(QObject):
         self.writer.close()
         self._shown_run = None
         self.session_changed.emit(None)
-        self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
+        self.show_lot(lot)
         self.change(self.settings.with_recent(lot.root))
         self._autostart = autostart
         self.writer.list_sessions()
@@ -175,33 +154,21 @@ class Controller(QObject):
             self.change(self.settings.with_recent(lot.root))
 
     def _show_session(self, lot: Lot) -> None:
-        """Show a session's rows: the lot's batteries, and those that only the session knows."""
         record = self.writer.record
         assert record is not None
         self._shown_run = record.run_id
-        rows = {battery.battery_id: Row(battery) for battery in lot.batteries}
-        for summary in record.batteries:
-            row = rows.get(summary.battery_id) or Row(battery_of(summary, (), lot.root))
-            rows[summary.battery_id] = row.with_summary(summary)
-        self._show_lot(lot, rows)
-
-    def _show_lot(self, lot: Lot, rows: dict[str, Row]) -> None:
-        self.lot, self.rows = lot, rows
-        self._results.clear()
-        self._chosen_by_operator = False
-        self.current_id = None
-        self.lot_changed.emit(lot, list(rows.values()))
-        if rows:
-            self._make_current(next(iter(rows)))
-        else:
-            self.current_changed.emit(None)
+        self.show_lot(lot, record)
 
     def _on_listed(self, listings: list[SessionListing]) -> None:
         self.sessions_listed.emit(listings)
         if self.lot is None or self.writer.record is not None:
             return
-        earlier = next((each for each in listings if _is_of(each, self.lot)), None)
-        unfinished = earlier is not None and _is_unfinished(earlier)
+        root, earlier, unfinished = self.lot.root, None, False
+        for listing in listings:
+            if listing.record is not None and Path(listing.record.lot.path) == root:
+                earlier = listing
+                unfinished = any(r.state not in FINAL_STATES for r in listing.record.batteries)
+                break
         autostart, self._autostart = self._autostart, False
         if autostart and earlier is not None and unfinished:
             self.resume(earlier.folder)
@@ -224,13 +191,11 @@ class Controller(QObject):
 
     def start(self) -> None:
         """Inspect what is still to be inspected; a new session is made where none is open."""
-        if self.lot is not None and self.runner.phase == "idle":
-            self.with_session(self.inspections.start_remaining)
+        self._plan(plan_rest)
 
     def inspect_again(self, battery_id: str) -> None:
         """Inspect one battery once more; the operator's decision stays."""
-        if self.lot is not None and self.runner.phase == "idle":
-            self.with_session(partial(self.inspections.start_again, battery_id))
+        self._plan(partial(plan_again, battery_id=battery_id))
 
     def start_over(self) -> None:
         """Inspect the whole lot in a new session."""
@@ -238,8 +203,41 @@ class Controller(QObject):
         if lot is not None and self._may_leave():
             self.writer.close()
             self._shown_run = None
-            self._show_lot(lot, {b.battery_id: Row(b) for b in lot.batteries})
-            self.with_session(self.inspections.start_remaining)
+            self.show_lot(lot)
+            self.start()
+
+    def _plan(self, plan: Callable[..., Plan]) -> None:
+        """Have a run planned in the session's thread, which reads its batteries; then start it."""
+        lot = self.lot
+        if lot is None or self.runner.phase != "idle":
+            return
+        conditions = Conditions(
+            self.models,
+            self.settings.systems,
+            self.policy,
+            self.settings.device,
+            self._gpu,
+            backend_cache(),
+        )
+
+        def work(store: SessionStore, unsaved: Mapping[str, BatteryResult]) -> Plan:
+            return plan(store, lot=lot, conditions=conditions, unsaved=unsaved)
+
+        self.with_session(partial(self.writer.read, work, partial(self._run, lot)))
+
+    def _run(self, lot: Lot, plan: Plan) -> None:
+        if self.lot is not lot or self.writer.read_only or self.runner.phase != "idle":
+            return
+        if not plan.batteries:
+            self.writer.end_run(lot, cancelled=False)
+            self.nothing_left.emit()
+            return
+        self.writer.begin_run()
+        for battery in plan.batteries:
+            done: dict[SystemName, SystemState]
+            done = dict.fromkeys(plan.earlier.get(battery.battery_id, ()), "done")
+            self.set_row(replace(self.rows[battery.battery_id], state="queued", systems=done))
+        self.runner.start(plan)
 
     def with_session(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` once a session is open; a new one where there is none.
@@ -291,33 +289,21 @@ class Controller(QObject):
             # Told where such a session is to be gone on with; to look at it is no fault.
             return self.policy
 
-    def _on_system(self, battery_id: str, system: SystemName, state: str) -> None:
-        row = self.rows[battery_id].with_system(system, state)
+    def _on_started(self, battery_id: str, system: SystemName) -> None:
+        row = self.rows[battery_id].with_system(system, "running")
         self.set_row(replace(row, state="running"))
 
-    def _on_result(self, result: BatteryResult) -> None:
-        self.set_row(self.rows[result.battery_id].with_result(result), tell_current=False)
-        if result.images or result.battery_id == self.current_id:
-            self._keep(result)
-        if _worth_saving(result):
+    def _on_result(self, result: BatteryResult, worth_saving: bool) -> None:
+        if worth_saving:
             self.writer.save(result)
-        if result.battery_id == self.current_id:
-            self._tell_current()
-        if not self._chosen_by_operator and result.ensemble is not None:
-            # The first verdict comes to the operator, unless one battery was chosen already.
-            self._chosen_by_operator = True
-            self._make_current(result.battery_id)
+        self.show_result(result)
 
     def _on_ended(self, cancelled: bool) -> None:
         if cancelled:
             for battery_id in self.runner.unfinished:
                 self.set_row(self._interrupted(self.rows[battery_id]))
-            self.writer.mark("cancelled")
-        elif left := self._not_inspected():
-            reason = Message(code="batteries_not_inspected", params={"count": left})
-            self.writer.mark("failed", reason.text(languages.current))
-        else:
-            self.writer.mark("completed")
+        if self.lot is not None:
+            self.writer.end_run(self.lot, cancelled=cancelled)
         self.writer.list_sessions()
 
     def _interrupted(self, row: Row) -> Row:
@@ -332,74 +318,15 @@ class Controller(QObject):
         stopped |= {name: "cancelled" for name, state in stopped.items() if state == "running"}
         return replace(row, state="cancelled" if stopped else "queued", systems=stopped)
 
-    def _not_inspected(self) -> int:
-        """Return how many batteries of the session still have to be inspected."""
-        record = self.writer.record
-        chosen = [row.battery_id for row in record.batteries] if record else []
-        return sum(self.rows[name].state not in FINAL_STATES for name in chosen)
-
-    # -- the current battery ---------------------------------------------------------------
-
-    def choose(self, battery_id: str) -> None:
-        """Make a battery the current one, by the operator's will."""
-        self._chosen_by_operator = True
-        self._make_current(battery_id)
-
-    def current_row(self) -> Row | None:
-        """Return the current battery's row."""
-        return self.rows.get(self.current_id) if self.current_id else None
-
-    def _make_current(self, battery_id: str) -> None:
-        if battery_id == self.current_id or battery_id not in self.rows:
-            return
-        self.current_id = battery_id
-        self._tell_current()
-        if battery_id not in self._results and self.rows[battery_id].kind is not None:
-            self.writer.load(battery_id)
-
-    def _on_loaded(self, battery_id: str, result: BatteryResult | None) -> None:
-        row = self.rows.get(battery_id)
-        if result is None or row is None:
-            return
-        if not row.battery.ct and not row.battery.rgb and self.lot is not None:
-            summary = BatterySummary(
-                battery_id=battery_id,
-                ct_id=result.ct_id,
-                rgb_id=result.rgb_id,
-                state=result.state,
-                kind=result.verdict.kind,
-            )
-            row = replace(row, battery=battery_of(summary, _looked_at(result), self.lot.root))
-        self._keep(result)
-        self.set_row(replace(row, systems=dict(result.systems)))
-
-    def _keep(self, result: BatteryResult) -> None:
-        self._results[result.battery_id] = result
-        self._results.move_to_end(result.battery_id)
-        while len(self._results) > KEPT_RESULTS:
-            oldest = next(name for name in self._results if name != self.current_id)
-            del self._results[oldest]
-
-    def set_row(self, row: Row, *, tell_current: bool = True) -> None:
-        """Show a battery's new state everywhere."""
-        self.rows[row.battery_id] = row
-        self.row_changed.emit(row)
-        if tell_current and row.battery_id == self.current_id:
-            self._tell_current()
-
-    def _tell_current(self) -> None:
-        self.current_changed.emit(self.current_view())
-
-    def current_view(self) -> BatteryView | None:
-        """Return the current battery as the panels show it."""
-        if self.current_id is None or self.lot is None:
-            return None
-        return battery_view(
-            self.rows[self.current_id],
-            self._results.get(self.current_id),
-            self.lot.root,
-            self.writer.folder,
-        )
+    def _on_unsaved(self, error: InspectionError | None) -> None:
+        waiting = set(self.writer.unsaved) if error is not None else set()
+        for row in list(self.rows.values()):
+            unsaved = row.battery_id in waiting and row.decision is not None
+            if row.unsaved != unsaved:
+                self.set_row(replace(row, unsaved=unsaved))
+        if error is not None and self.runner.phase == "running":
+            # What cannot be saved is kept in memory: nothing more is to be heaped on it.
+            self.runner.set_paused(True)
 
     # -- settings --------------------------------------------------------------------------
 
@@ -409,34 +336,12 @@ class Controller(QObject):
             self.settings = settings
             self.settings_changed.emit(settings)
 
+    def _on_operator(self, name: str) -> None:
+        self.change(self.settings.model_copy(update={"operator": name}))
+
 
 def _scan(root: Path) -> Lot:
     # Imported in the thread that scans: it brings numpy, which the first paint can do without.
     from inspection.lot.scan import scan_lot
 
     return scan_lot(root)
-
-
-def _is_of(listing: SessionListing, lot: Lot) -> bool:
-    return listing.record is not None and Path(listing.record.lot.path) == lot.root
-
-
-def _is_unfinished(listing: SessionListing) -> bool:
-    record = listing.record
-    return record is not None and any(row.state not in FINAL_STATES for row in record.batteries)
-
-
-def _looked_at(result: BatteryResult) -> list[ImageResult | VlmImage | VlgImage]:
-    """Return a word on each image that any system looked at."""
-    said: list[ImageResult | VlmImage | VlgImage] = [
-        *result.images,
-        *(result.vlm.images if result.vlm else ()),
-        *(result.vlg.images if result.vlg else ()),
-    ]
-    return list({image.image: image for image in reversed(said)}.values())[::-1]
-
-
-def _worth_saving(result: BatteryResult) -> bool:
-    """A missing system answers for the whole lot at once; that waits for a real result."""
-    spoken = any(state in ("done", "failed") for state in result.systems.values())
-    return spoken or result.state not in ("queued", "running")

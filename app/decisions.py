@@ -6,57 +6,68 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from inspection.errors import InspectionError
+from app.session_writer import SessionWriter
+from app.shown_lot import ShownLot
 from inspection.results import BatterySummary, Decision, Kind
-
-if TYPE_CHECKING:
-    from app.controller import Controller
 
 
 class Decisions(QObject):
-    """Takes decisions on the controller's current battery."""
+    """Takes decisions on the current battery of the lot that is shown.
+
+    Parameters
+    ----------
+    shown : the lot
+    writer : writes them down
+    with_session : goes on with something once a session is open
+    operator : who decides; empty where that is not known yet
+    """
 
     operator_needed = Signal()
-    unsaved_changed = Signal(object)
-    """The error that keeps things from being saved, or None once all is saved."""
+    operator_named = Signal(str)
 
-    def __init__(self, controller: Controller) -> None:
-        super().__init__(controller)
-        self._controller = controller
+    def __init__(
+        self,
+        shown: ShownLot,
+        writer: SessionWriter,
+        with_session: Callable[[Callable[[], None]], None],
+        operator: str,
+    ) -> None:
+        super().__init__(shown)
+        self._shown = shown
+        self._writer = writer
+        self._with_session = with_session
+        self._operator = operator
         self._waiting: Callable[[], None] | None = None
-        controller.writer.decided.connect(self._on_decided)
-        controller.writer.unsaved_changed.connect(self._on_unsaved)
+        writer.decided.connect(self._on_decided)
 
     def accept(self) -> None:
         """Accept the station's verdict on the current battery."""
-        row = self._controller.current_row()
+        row = self._shown.current_row()
         if self.may_accept and row is not None and row.kind is not None:
-            self._decide(partial(self._record, row.battery_id, "accept", row.kind))
+            self._decide(
+                partial(self._record, row.battery_id, {"action": "accept", "kind": row.kind})
+            )
 
     def override(self, kind: Kind, reason: str, comment: str) -> None:
         """Put the operator's word over the station's; a reason is required."""
-        row = self._controller.current_row()
+        row = self._shown.current_row()
         if row is not None and reason.strip():
-            self._decide(
-                partial(
-                    self._record, row.battery_id, "override", kind, reason.strip(), comment.strip()
-                )
-            )
+            word = {"kind": kind, "reason": reason.strip(), "comment": comment.strip()}
+            self._decide(partial(self._record, row.battery_id, {"action": "override", **word}))
 
     def undo(self) -> None:
         """Withdraw the decision on the current battery."""
-        row = self._controller.current_row()
+        row = self._shown.current_row()
         if row is not None and row.decision is not None:
             self._decide(partial(self._withdraw, row.battery_id))
 
     def set_operator(self, name: str) -> None:
         """Name the operator, then carry out the decision that waited for it."""
-        controller = self._controller
-        controller.change(controller.settings.model_copy(update={"operator": name.strip()}))
+        self._operator = name.strip()
+        self.operator_named.emit(self._operator)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._decide(waiting)
@@ -68,64 +79,38 @@ class Decisions(QObject):
     @property
     def may_accept(self) -> bool:
         """True where there is a verdict that can be accepted."""
-        row = self._controller.current_row()
+        row = self._shown.current_row()
         return self.may_decide and row is not None and row.kind not in (None, "not_inspected")
 
     @property
     def may_decide(self) -> bool:
         """True where a battery is current and its session can be written."""
-        controller = self._controller
-        return controller.current_row() is not None and not controller.writer.read_only
+        return self._shown.current_row() is not None and not self._writer.read_only
 
     @property
     def may_undo(self) -> bool:
         """True where there is a decision to withdraw."""
-        row = self._controller.current_row()
+        row = self._shown.current_row()
         return self.may_decide and row is not None and row.decision is not None
 
     def _decide(self, decision: Callable[[], None]) -> None:
-        if not self._controller.settings.operator:
+        if not self._operator:
             self._waiting = decision
             self.operator_needed.emit()
         elif self.may_decide:
-            self._controller.with_session(decision)
+            self._with_session(decision)
 
-    def _record(
-        self,
-        battery_id: str,
-        action: Literal["accept", "override"],
-        kind: Kind,
-        reason: str = "",
-        comment: str = "",
-    ) -> None:
-        controller = self._controller
-        decision = Decision(
-            action=action,
-            kind=kind,
-            reason=reason,
-            comment=comment,
-            operator=controller.settings.operator,
-            decided_at=datetime.now().astimezone(),
+    def _record(self, battery_id: str, word: dict[str, str]) -> None:
+        decision = Decision.model_validate(
+            {**word, "operator": self._operator, "decided_at": datetime.now().astimezone()}
         )
-        controller.set_row(replace(controller.rows[battery_id], decision=decision))
-        controller.writer.decide(battery_id, decision)
+        self._shown.set_row(replace(self._shown.rows[battery_id], decision=decision))
+        self._writer.decide(battery_id, decision)
 
     def _withdraw(self, battery_id: str) -> None:
-        self._controller.writer.undo(battery_id, self._controller.settings.operator)
+        self._writer.undo(battery_id, self._operator)
 
     def _on_decided(self, summary: BatterySummary) -> None:
-        row = self._controller.rows.get(summary.battery_id)
+        row = self._shown.rows.get(summary.battery_id)
         if row is not None:
-            self._controller.set_row(replace(row, decision=summary.decision, unsaved=False))
-
-    def _on_unsaved(self, error: InspectionError | None) -> None:
-        controller = self._controller
-        waiting = set(controller.writer.unsaved) if error is not None else set()
-        for row in list(controller.rows.values()):
-            unsaved = row.battery_id in waiting and row.decision is not None
-            if row.unsaved != unsaved:
-                controller.set_row(replace(row, unsaved=unsaved))
-        if error is not None and controller.runner.phase == "running":
-            # What cannot be saved is kept in memory: nothing more is to be heaped on it.
-            controller.runner.set_paused(True)
-        self.unsaved_changed.emit(error)
+            self._shown.set_row(replace(row, decision=summary.decision, unsaved=False))

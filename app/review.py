@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from inspection.records import Axis, Battery, ImageRef
 from inspection.results import (
@@ -22,9 +21,7 @@ from inspection.results import (
     VlmImage,
     final_kind,
 )
-
-if TYPE_CHECKING:
-    from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
+from inspection.run.status import LiveAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,32 +164,6 @@ class BatteryView:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveAnswers:
-    """What a VLM or VLG is at on the battery it has in work.
-
-    Parameters
-    ----------
-    image : in work, None between two images
-    text : what was written on it so far
-    answered : the battery's images that it has spoken on
-    """
-
-    battery_id: str
-    image: ImageRef | None = None
-    text: str = ""
-    answered: tuple[VlmImage | VlgImage, ...] = ()
-
-    def after(self, event: ImageTaken | PartialAnswer | ImageAnswered) -> LiveAnswers:
-        """Return how things stand after an event."""
-        from inspection.predictions import ImageAnswered, PartialAnswer
-
-        if isinstance(event, ImageAnswered):
-            return LiveAnswers(self.battery_id, answered=(*self.answered, event.answer))
-        text = event.text if isinstance(event, PartialAnswer) else ""
-        return replace(self, image=event.image, text=text)
-
-
-@dataclass(frozen=True, slots=True)
 class ShownAnswer:
     """An image that a VLM or VLG looked at.
 
@@ -259,7 +230,7 @@ def battery_view(
 
 
 def battery_of(
-    summary: BatterySummary,
+    known: BatterySummary | BatteryResult,
     images: Sequence[ImageResult | VlmImage | VlgImage],
     root: Path,
 ) -> Battery:
@@ -268,7 +239,7 @@ def battery_of(
         ImageRef(
             path=root / image.image,
             modality=image.modality,
-            battery_id=summary.battery_id,
+            battery_id=known.battery_id,
             axis=image.axis,
             number=image.number,
             battery_type=None,
@@ -278,9 +249,9 @@ def battery_of(
         for image in images
     ]
     return Battery(
-        battery_id=summary.battery_id,
-        ct_id=summary.ct_id,
-        rgb_id=summary.rgb_id,
+        battery_id=known.battery_id,
+        ct_id=known.ct_id,
+        rgb_id=known.rgb_id,
         ct=tuple(ref for ref in refs if ref.modality == "ct"),
         rgb=tuple(ref for ref in refs if ref.modality == "rgb"),
     )
@@ -300,47 +271,3 @@ def axes_of(images: Sequence[ShownImage]) -> tuple[Axis, ...]:
     present = {image.ref.axis for image in images}
     axes: tuple[Axis, ...] = ("x", "y", "z")
     return tuple(axis for axis in axes if axis in present)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come.
-
-    Parameters
-    ----------
-    batteries, total_batteries : batteries every system has spoken on, and all of the job
-    images, total_images : images judged by the ensemble
-    seconds : since the first model was loaded, pauses left out
-    others : share of its batteries that each other system has done
-    """
-
-    batteries: int
-    total_batteries: int
-    images: int
-    total_images: int
-    seconds: float
-    others: tuple[float, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """Images per second."""
-        return self.images / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def share(self) -> float:
-        """Share done by the system that is furthest behind, 0 to 1."""
-        shares = list(self.others)
-        if self.total_images:
-            shares.append(min(1.0, self.images / self.total_images))
-        if shares:
-            return min(shares)
-        return self.batteries / self.total_batteries if self.total_batteries else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Estimate, None before there is anything to estimate from."""
-        if self.total_images and self.images < min(8, self.total_images):
-            return None
-        if self.share <= 0 or self.seconds <= 0:
-            return None
-        return self.seconds * (1 - self.share) / self.share

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from app.workers import TaskPool
+from app.tasks import TaskPool
 from inspection.errors import SessionError
 from inspection.messages import Language
 from inspection.records import Lot
@@ -21,12 +20,11 @@ from inspection.results import (
     Decision,
     ModelProvenance,
     SessionRecord,
-    SessionStatus,
 )
-from inspection.run.events import Said
+from inspection.run.plan import end_session
 from inspection.session.store import SessionStore, list_sessions
 
-log = logging.getLogger(__name__)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +50,8 @@ class SessionWriter(QObject):
     """The error that keeps things from being saved, or None once all is saved."""
     failed = Signal(object)
 
-    def __init__(self, sessions_dir: Path, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, sessions_dir: Path) -> None:
+        super().__init__()
         self.sessions_dir = sessions_dir
         self._pool = TaskPool(1, "session", self)
         self._store: SessionStore | None = None
@@ -62,6 +60,7 @@ class SessionWriter(QObject):
         self._unsaved_results: dict[str, BatteryResult] = {}
         self._unsaved_decisions: dict[str, Decision | None] = {}
         self._refused: set[str] = set()
+        self._end: Callable[[], None] | None = None
         self._operator = ""
 
     # -- opening ---------------------------------------------------------------------------
@@ -135,7 +134,7 @@ class SessionWriter(QObject):
         self._opening = None
         if self._store is not None:
             self._pool.submit(self._store.close, _ignore, self.failed.emit)
-        self._store = None
+        self._store = self._end = None
         self._unsaved_results.clear()
         self._unsaved_decisions.clear()
         self._refused.clear()
@@ -182,12 +181,6 @@ class SessionWriter(QObject):
         """True while the disk refuses what has to be saved; closing the session would lose it."""
         return self._held_up and bool(self.unsaved)
 
-    def remaining(self, lot: Lot) -> list[str]:
-        """Return the batteries that still have to be inspected."""
-        if self._store is None:
-            return [battery.battery_id for battery in lot.batteries]
-        return self._store.remaining(lot)
-
     def load(self, battery_id: str) -> None:
         """Read a battery's full result; `loaded` brings it, None where there is none."""
         store = self._store
@@ -201,47 +194,56 @@ class SessionWriter(QObject):
             self.failed.emit,
         )
 
-    def recall(self, then: Callable[[Said], None]) -> None:
-        """Read what systems have said of the session's batteries, and go on with ``then``.
+    def read(
+        self,
+        work: Callable[[SessionStore, Mapping[str, BatteryResult]], Read],
+        then: Callable[[Read], None],
+    ) -> None:
+        """Read the session in its own thread, after what waits to be written.
 
-        Not called where the session is closed in the meantime.
+        Parameters
+        ----------
+        work : given the session, and the results that the disk has refused
+        then : called with what it returns, unless the session was closed in the meantime
         """
         store = self._store
-        if store is not None:
-            waiting = dict(self._unsaved_results)
-            self._pool.submit(
-                partial(_said_in, store, waiting),
-                partial(self._on_recalled, store, then),
-                self.failed.emit,
-            )
+        if store is None:
+            return
 
-    def _on_recalled(self, store: SessionStore, then: Callable[[Said], None], said: Said) -> None:
-        if store is self._store:
-            then(said)
+        def go_on(found: Read) -> None:
+            if store is self._store:
+                then(found)
+
+        waiting = dict(self._unsaved_results)
+        self._pool.submit(partial(work, store, waiting), go_on, self.failed.emit)
 
     def save(self, result: BatteryResult) -> None:
         """Save a battery's result."""
-        store = self._store
-        if store is None or store.read_only:
-            return
-        self._unsaved_results[result.battery_id] = result
-        self._pool.submit(
-            partial(store.save_battery, result),
-            partial(self._on_saved, result),
-            self._on_refused,
-        )
+        if self._store is not None and not self._store.read_only:
+            self._unsaved_results[result.battery_id] = result
+            self._write(partial(self._store.save_battery, result), partial(self._on_saved, result))
 
-    def mark(self, status: SessionStatus, error: str | None = None) -> None:
-        """Set the session's status."""
-        store = self._store
-        if store is not None and not store.read_only:
-            self._pool.submit(partial(store.mark, status, error), _ignore, self._on_refused)
+    def begin_run(self) -> None:
+        """Mark the session as being inspected."""
+        if self._store is not None:
+            self._write(partial(self._store.mark, "processing"))
 
-    def set_models(self, models: list[ModelProvenance], device: str) -> None:
+    def end_run(self, lot: Lot, *, cancelled: bool) -> None:
+        """Set the status that the session has after a run."""
+        if self._store is not None:
+            self._end = partial(end_session, self._store, lot, cancelled=cancelled)
+            self._write(self._end)
+
+    def set_models(self, models: Sequence[ModelProvenance], device: str) -> None:
         """Record which models judge."""
-        store = self._store
-        if store is not None and not store.read_only:
-            self._pool.submit(partial(store.set_models, models, device), _ignore, self._on_refused)
+        if self._store is not None:
+            self._write(partial(self._store.set_models, models, device))
+
+    def _write(
+        self, work: Callable[[], object], done: Callable[[object], None] | None = None
+    ) -> None:
+        if not self.read_only:
+            self._pool.submit(work, done or _ignore, self._on_refused)
 
     # -- decisions -------------------------------------------------------------------------
 
@@ -264,6 +266,9 @@ class SessionWriter(QObject):
         """Write again whatever the disk refused."""
         for result in tuple(self._unsaved_results.values()):
             self.save(result)
+        if self._end is not None:
+            # It was set while results were missing, or not at all.
+            self._write(self._end)
         for battery_id, decision in tuple(self._unsaved_decisions.items()):
             self._write_decision(battery_id, decision)
 
@@ -335,28 +340,6 @@ def _open(folder: Path) -> SessionStore:
         if error.message.code != "session_locked":
             raise
     return SessionStore.open(folder, read_only=True)
-
-
-def _said_in(store: SessionStore, waiting: dict[str, BatteryResult]) -> Said:
-    # Imported in the session's thread, as what it brings is not needed to paint the window.
-    from inspection.run.assemble import said_before
-    from inspection.run.said import Spoken
-
-    said = {}
-    for row in store.record.batteries:
-        result = waiting.get(row.battery_id) or _readable(store, row.battery_id)
-        if result is not None:
-            said[row.battery_id] = Spoken(said_before(result))
-    return said
-
-
-def _readable(store: SessionStore, battery_id: str) -> BatteryResult | None:
-    try:
-        return store.load_battery(battery_id)
-    except SessionError as error:
-        # Its file is damaged: the battery is inspected as if nothing had been said of it.
-        log.warning("%s is inspected again: %s", battery_id, error)
-        return None
 
 
 def _is_disk(error: Exception) -> bool:

@@ -31,11 +31,14 @@ from inspection.config import find_policy
 from inspection.lot.scan import scan_lot
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
-from inspection.run.driver import inspect_batteries
-from inspection.run.lanes import resolve_device
+from inspection.run.driver import inspect_into
+from inspection.run.events import BatteryChanged, RunEvent
+from inspection.run.lanes import build_lane
+from inspection.run.plan import plan_rest
 from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.lane import EnsembleLane
+from inspection.systems.lane import resolve_device
 
 MB = 1e6
 SETTLED = 5
@@ -84,13 +87,14 @@ def headless(setting: Setting, watch: Watch, folder: Path) -> None:
         models=[],
         version=__version__,
     ) as store:
-        inspect_batteries(
-            setting.lot.batteries,
-            [EnsembleLane(setting.lane_settings(store.evidence_dir))],
-            store,
-            setting.device,
-            cancel=threading.Event(),
-            on_battery=watch.battery,
+
+        def follow(event: RunEvent) -> None:
+            if isinstance(event, BatteryChanged):
+                watch.battery(event.result)
+
+        plan = plan_rest(store, setting.lot, setting.conditions)
+        inspect_into(
+            store, setting.lot, plan, build_lane, cancel=threading.Event(), on_event=follow
         )
 
 

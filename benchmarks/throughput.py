@@ -52,14 +52,14 @@ from inspection.modelstore.bundle import find_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.records import Battery, ImageRef, Lot
-from inspection.run.driver import inspect_batteries
-from inspection.run.lanes import LaneSettings, resolve_device
+from inspection.run.driver import inspect_into
+from inspection.run.plan import Conditions, plan_rest
 from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cae import CaePredictor
 from inspection.systems.ensemble.cnn import CnnPredictor
 from inspection.systems.ensemble.lane import EnsembleLane
-from inspection.systems.image_choice import ImageChooser
+from inspection.systems.lane import resolve_device
 
 BATCH = 16
 NAIVE_SIDE = 224
@@ -92,19 +92,11 @@ class Setting:
     work_dir: Path
     cache: Path | None
 
-    def lane_settings(self, evidence: Path) -> LaneSettings:
-        """Return settings for one run."""
+    @property
+    def conditions(self) -> Conditions:
+        """What a run inspects with."""
         policy = find_policy(self.models.holding("ct_cnn"))
-        chooser = ImageChooser(policy.inspector.sampling, self.lot.root, with_ensemble=True)
-        return LaneSettings(
-            models=self.models,
-            lot_root=self.lot.root,
-            inspector=policy.inspector,
-            chooser=chooser,
-            device=self.device,
-            evidence_dir=evidence,
-            cache_dir=self.cache,
-        )
+        return Conditions(self.models, ("ensemble",), policy, self.device, cache_dir=self.cache)
 
 
 def naive_ct(images: Sequence[ImageRef]) -> float:
@@ -180,14 +172,13 @@ def engine(setting: Setting, batteries: Sequence[Battery]) -> float:
             models=[],
             version=__version__,
         ) as store:
-            lane = TimedLane(setting.lane_settings(store.evidence_dir))
-            inspect_batteries(
-                batteries,
-                [lane],
+            inspect_into(
                 store,
-                setting.device,
+                lot,
+                plan_rest(store, lot, setting.conditions),
+                lambda _system, lane: TimedLane(lane),
                 cancel=threading.Event(),
-                on_battery=lambda _result: None,
+                on_event=lambda _event: None,
             )
             return time.perf_counter() - TimedLane.loaded_at
 

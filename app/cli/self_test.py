@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -23,7 +23,6 @@ from inspection.messages import Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.results import SYSTEMS, SystemName
-from inspection.systems.image_choice import ImageChooser
 
 FAILED = 1
 BATTERIES = 2
@@ -138,12 +137,18 @@ def inspection(bench: Bench) -> None:
     from inspection import __version__
     from inspection.config import find_policy
     from inspection.lot.scan import scan_lot
-    from inspection.run.driver import inspect_batteries
-    from inspection.run.lanes import LaneSettings, build_lane, resolve_device
+    from inspection.run.driver import inspect_into
+    from inspection.run.lanes import build_lane
+    from inspection.run.plan import Conditions, plan_rest
     from inspection.session.store import SessionStore
+    from inspection.systems.lane import resolve_device
 
     lot = scan_lot(bench.lot)
     policy = find_policy(bench.models.holding("ct_cnn"))
+    # A slice and a view show that a VLM and a VLG run; a small computer is not to be held up.
+    sampling = policy.inspector.sampling.model_copy(update={"images_per_battery": 2})
+    inspector = policy.inspector.model_copy(update={"sampling": sampling})
+    policy = replace(policy, inspector=inspector)
     device = resolve_device("auto")
     with SessionStore.create(
         bench.sessions,
@@ -156,29 +161,13 @@ def inspection(bench: Bench) -> None:
         models=[],
         version=__version__,
     ) as store:
-        # A slice and a view show that a VLM and a VLG run; a small computer is not to be held up.
-        sampling = policy.inspector.sampling.model_copy(update={"images_per_battery": 2})
-        chooser = ImageChooser(sampling, lot.root, with_ensemble=True)
-        settings = LaneSettings(
-            models=bench.models,
-            lot_root=lot.root,
-            inspector=policy.inspector,
-            chooser=chooser,
-            device=device,
-            evidence_dir=store.evidence_dir,
-            language=store.record.language,
-            # What was found on this computer before is not relied on.
-            cache_dir=bench.folder / "backends",
+        # What was found on this computer before is not relied on.
+        cache = bench.folder / "backends"
+        conditions = Conditions(bench.models, bench.systems(), policy, device, cache_dir=cache)
+        plan = plan_rest(store, lot, conditions)
+        inspect_into(
+            store, lot, plan, build_lane, cancel=threading.Event(), on_event=lambda _event: None
         )
-        inspect_batteries(
-            lot.batteries,
-            [build_lane(system, settings) for system in bench.systems()],
-            store,
-            device,
-            cancel=threading.Event(),
-            on_battery=lambda _result: None,
-        )
-        store.mark("completed")
 
 
 def session(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from app.workers import TaskPool
+from app.tasks import TaskPool
 from inspection.modelstore.folders import ModelFolders
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from app.dialogs.model_card import ModelCardDialog
 from app.dialogs.model_details import ModelDetails
 from app.dialogs.model_work import ModelWork
 from app.dialogs.work_progress import WorkProgress
-from app.runner import InspectionRunner
+from app.run_bridge import RunBridge
 from app.theme import icon, tokens
 from app.widgets.panel import button, label, line, rule
 from app.wording import DASH, error_text, message_text, size_text, slot_text
@@ -51,7 +51,7 @@ class ModelsDialog(DialogFrame):
     crashed = Signal(object)
     """An error without a sentence of its own."""
 
-    def __init__(self, parent: QWidget, work: ModelWork, runner: InspectionRunner) -> None:
+    def __init__(self, parent: QWidget, work: ModelWork, runner: RunBridge) -> None:
         super().__init__(parent, "", width=780)
         self.setWindowTitle(self.tr("Models"))
         self.resize(880, 640)

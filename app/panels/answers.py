@@ -11,8 +11,8 @@ from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from app.panels.missing import MissingModel
-from app.review import BatteryView, LiveAnswers, ShownAnswer, ShownImage, answered_images
-from app.runner import LaneView
+from app.review import BatteryView, ShownAnswer, ShownImage, answered_images
+from app.tasks import TaskPool
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.demo_note import DemoNote
@@ -20,8 +20,8 @@ from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader, load_content_picture
 from app.wording import message_text, state_text
-from app.workers import TaskPool
 from inspection.results import Box, SystemName, VlgImage, VlmImage
+from inspection.run.status import LaneStatus, LiveAnswers
 
 Answer = VlmImage | VlgImage
 
@@ -166,7 +166,7 @@ class AnswersPanel(Panel):
         if concerned or self._at_work:
             self.retranslate()
 
-    def set_lane(self, view: LaneView) -> None:
+    def set_lane(self, view: LaneStatus) -> None:
         """Show the state of the lane, for batteries it has not judged."""
         self.missing.set_lane(view)
 

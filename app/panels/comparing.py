@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from app.review import BatteryView, LiveAnswers
+from app.review import BatteryView
 from inspection.results import (
     BatteryResult,
     SystemName,
@@ -15,6 +15,7 @@ from inspection.results import (
     VlmImage,
     VlmResult,
 )
+from inspection.run.status import LiveAnswers
 
 if TYPE_CHECKING:
     from inspection.agreement.battery import BatteryComparison

@@ -13,7 +13,8 @@ from app.comparison_words import battery_words, detail_words, image_words, overl
 from app.panels.comparing import comparison_of, result_so_far
 from app.panels.comparison_column import ComparisonColumn
 from app.panels.linked_views import LinkedViews
-from app.review import BatteryView, LiveAnswers, ShownImage
+from app.review import BatteryView, ShownImage
+from app.tasks import TaskPool
 from app.theme import icon, tokens
 from app.tones import Tone
 from app.widgets.chip import Chip
@@ -21,9 +22,9 @@ from app.widgets.demo_note import DemoNote
 from app.widgets.panel import Panel, button, column, label, line, rule
 from app.widgets.pictures import Picture, PictureLoader
 from app.wording import not_yet_text
-from app.workers import TaskPool
 from inspection.records import Rect
 from inspection.results import SYSTEMS, SystemName
+from inspection.run.status import LiveAnswers
 
 if TYPE_CHECKING:
     from inspection.agreement.battery import Agreement, BatteryComparison, ImageComparison

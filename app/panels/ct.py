@@ -8,11 +8,11 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout
 
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.review import BatteryView, ShownImage, axes_of
+from app.tasks import TaskPool
 from app.tones import class_tone
 from app.widgets.bars import Bar, Bars
 from app.widgets.panel import button
 from app.wording import class_text, score_text
-from app.workers import TaskPool
 from inspection.classes import class_table
 
 AXES = ("x", "y", "z")

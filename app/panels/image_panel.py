@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.review import BatteryView, ShownImage, first_shown
+from app.tasks import TaskPool
 from app.theme import icon
 from app.widgets.demo_note import DemoNote
 from app.widgets.panel import GAP, Panel, line
@@ -14,7 +15,6 @@ from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader
 from app.widgets.slice_strip import SliceStrip
 from app.wording import class_text, message_text, score_text
-from app.workers import TaskPool
 
 DETAILS_HEIGHT = 118
 NARROWEST = 250

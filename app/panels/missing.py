@@ -6,12 +6,12 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.review import BatteryView
-from app.runner import LaneView, lane_state
 from app.tones import state_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import button, label
 from app.wording import languages, message_text, not_yet_text, state_text
 from inspection.results import SystemName, SystemState
+from inspection.run.status import LaneStatus
 
 
 class MissingModel(QWidget):
@@ -34,10 +34,10 @@ class MissingModel(QWidget):
         self.install.clicked.connect(self.models_wanted)
         layout.addWidget(self.install, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
-        self._lane: LaneView | None = None
+        self._lane: LaneStatus | None = None
         self._shown: tuple[SystemName, BatteryView | None] | None = None
 
-    def set_lane(self, view: LaneView) -> None:
+    def set_lane(self, view: LaneStatus) -> None:
         """Remember the lane's state; it stands for batteries without a word of their own."""
         self._lane = view
         self.show_battery(view.system, self._shown[1] if self._shown else None)
@@ -53,7 +53,7 @@ class MissingModel(QWidget):
             if view.result is not None and state != "queued":
                 message = view.result.system_messages.get(system)
         if self._lane is not None and state == "queued":
-            state = lane_state(self._lane)
+            state = self._lane.unjudged_state
             message = message or self._lane.message
         waiting = state == "queued" and (self._lane is None or self._lane.phase == "idle")
         text = not_yet_text() if waiting else state_text(state)

@@ -9,12 +9,12 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.review import BatteryView, ShownImage
+from app.tasks import TaskPool
 from app.theme import tokens
 from app.tones import image_tone
 from app.widgets.panel import label
 from app.widgets.plots import Plots, dress_plot, new_plot, threshold_line
 from app.wording import not_yet_text, score_text
-from app.workers import TaskPool
 
 PLOT_HEIGHT = DETAILS_HEIGHT - 53
 AXIS_WIDTH = 46

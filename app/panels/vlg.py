@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QWidget
 from app.panels.answers import Answer, AnswersPanel
 from app.panels.box_list import BoxList
 from app.review import BatteryView
+from app.tasks import TaskPool
 from app.tones import Tone
 from app.wording import class_text, score_text
-from app.workers import TaskPool
 from inspection.results import Box, VlgImage
 
 

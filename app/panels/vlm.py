@@ -6,9 +6,9 @@ from PySide6.QtGui import QAction
 
 from app.panels.answers import Answer, AnswersPanel
 from app.review import BatteryView
+from app.tasks import TaskPool
 from app.tones import Tone, judgement_tone
 from app.wording import class_text, judgement_text, score_text
-from app.workers import TaskPool
 from inspection.results import Box, VlmImage
 
 

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from app.review import ShownImage
-from app.workers import TaskPool, Ticket
+from app.tasks import TaskPool, Ticket
 from inspection.errors import ImageError, InspectionError
 from inspection.messages import Message
 from inspection.records import Rect

@@ -10,8 +10,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
+from app.tasks import TaskPool
 from app.theme import tokens
-from app.workers import TaskPool
 
 
 class Plots(QObject):

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
 from app.dialogs.shortcuts import key_text
-from app.runner import RunPhase
+from app.run_bridge import RunPhase
 from app.theme import icon, tokens
 
 # name -> (icon, keys). A letter typed into a text field stays in the field: Qt asks it first.

@@ -8,11 +8,11 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QMainWindow
 
 from app.controller import Controller
-from app.runner import LaneView
 from app.window.banner import Banner, Toast
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
 from inspection.records import Lot
+from inspection.run.status import LaneStatus
 from inspection.session.store import SessionListing
 
 
@@ -33,7 +33,7 @@ class Announcements(QObject):
         controller.lot_changed.connect(self._on_lot)
         controller.session_changed.connect(self._on_session)
         controller.earlier_found.connect(self._on_earlier)
-        controller.decisions.unsaved_changed.connect(self._on_unsaved)
+        controller.writer.unsaved_changed.connect(self._on_unsaved)
         controller.scanning.connect(self._on_scanning)
         controller.nothing_left.connect(self._on_nothing_left)
         controller.failed.connect(self.tell_error)
@@ -84,7 +84,7 @@ class Announcements(QObject):
             "critical",
         )
 
-    def _on_lane(self, view: LaneView) -> None:
+    def _on_lane(self, view: LaneStatus) -> None:
         # The other systems may be missing by choice; without the ensemble nothing is judged.
         if view.system == "ensemble" and view.phase in ("not_installed", "failed"):
             reason = message_text(view.message) if view.message else ""

@@ -14,14 +14,14 @@ from app.panels.scores import ScoresPanel
 from app.panels.verdict import VerdictPanel
 from app.panels.vlg import VlgPanel
 from app.panels.vlm import VlmPanel
-from app.review import BatteryView, LiveAnswers, Row
-from app.runner import LaneView
+from app.review import BatteryView, Row
 from app.widgets.panel import Panel
 from app.widgets.plots import Plots
 from app.window.actions import Actions
 from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.records import Lot
 from inspection.results import ModelProvenance, SessionRecord, SystemName
+from inspection.run.status import LaneStatus, LiveAnswers
 
 
 class PanelSet(QObject):
@@ -163,7 +163,7 @@ class PanelSet(QObject):
         self.comparison.set_demo(systems)
         self.verdict.set_demo(bool(systems))
 
-    def _on_lane(self, view: LaneView) -> None:
+    def _on_lane(self, view: LaneStatus) -> None:
         if view.system == "vlm":
             self.vlm.set_lane(view)
         elif view.system == "vlg":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
-from app.runner import InspectionRunner
+from app.run_bridge import RunBridge
 from app.widgets.panel import Panel, column, label, line
 from app.wording import duration_text
 
@@ -16,7 +16,7 @@ STEPS = 1000
 class RunProgress(Panel):
     """Reads the runner while it runs."""
 
-    def __init__(self, runner: InspectionRunner) -> None:
+    def __init__(self, runner: RunBridge) -> None:
         super().__init__()
         self._runner = runner
         self.setProperty("role", "")

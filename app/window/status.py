@@ -6,13 +6,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QStatusBar, QToolButton
 
-from app.runner import LaneView
 from app.theme import icon
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
 from app.wording import message_text, system_text, translate
 from inspection.results import SYSTEMS, SessionRecord
+from inspection.run.status import LaneStatus
 
 
 class StationStatus(QStatusBar):
@@ -22,7 +22,7 @@ class StationStatus(QStatusBar):
         super().__init__()
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 2, 8, 2)
-        self._lanes = {system: LaneView(system, "idle") for system in SYSTEMS}
+        self._lanes = {system: LaneStatus(system, "idle") for system in SYSTEMS}
         self._record: SessionRecord | None = None
         self._operator = ""
         self.chips: dict[str, Chip] = {}
@@ -39,7 +39,7 @@ class StationStatus(QStatusBar):
         self.retranslate()
         self.restyle()
 
-    def set_lane(self, view: LaneView) -> None:
+    def set_lane(self, view: LaneStatus) -> None:
         """Show a lane's state."""
         self._lanes[view.system] = view
         self.retranslate()
@@ -74,7 +74,7 @@ class StationStatus(QStatusBar):
         self.operator.setIcon(icon("person"))
 
 
-def _phase_text(view: LaneView) -> str:
+def _phase_text(view: LaneStatus) -> str:
     words = {
         "idle": translate("StationStatus", "idle"),
         "loading": translate("StationStatus", "loading model ..."),
@@ -88,7 +88,7 @@ def _phase_text(view: LaneView) -> str:
     return words[view.phase] + device
 
 
-def _tone(view: LaneView) -> Tone:
+def _tone(view: LaneStatus) -> Tone:
     tones: dict[str, Tone] = {
         "loading": "accent",
         "running": "accent",

@@ -1,9 +1,11 @@
-"""Three systems' words on one battery, as one result. Pure."""
+"""What three systems say of one battery, kept small, and as one result. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import pickle
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from inspection.messages import Message
 from inspection.predictions import LaneResult
@@ -12,10 +14,12 @@ from inspection.results import (
     SYSTEMS,
     BatteryResult,
     BatteryState,
+    ChosenImages,
     SystemName,
     SystemState,
     Verdict,
 )
+from inspection.systems.image_choice import ImageChooser
 
 UNFINISHED: frozenset[SystemState] = frozenset({"queued", "running"})
 
@@ -31,77 +35,36 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
     battery : the battery
     outcomes : what each system said; a system that is absent is still queued
     """
-    # Which system spoke first must not show in the file: the same words make the same bytes.
-    outcomes = {name: outcomes[name] for name in SYSTEMS if name in outcomes}
-    ensemble = outcomes.get("ensemble")
-    systems: dict[SystemName, SystemState] = {
-        name: outcomes[name].state if name in outcomes else "queued" for name in SYSTEMS
+    # In one order: which system spoke first must not show in the file.
+    lanes: dict[SystemName, LaneResult] = {
+        name: outcomes[name] if name in outcomes else LaneResult(name, "queued") for name in SYSTEMS
     }
-    messages = {name: lane.message for name, lane in outcomes.items() if lane.message is not None}
-    vlm, vlg = outcomes.get("vlm"), outcomes.get("vlg")
+    systems = {name: lane.state for name, lane in lanes.items()}
+    ensemble = lanes["ensemble"]
+    verdict = ensemble.verdict
+    if verdict is None:
+        reason = ensemble.message or Message(code="not_judged_yet")
+        verdict = Verdict(kind="not_inspected", reasons=[reason])
     return BatteryResult(
         battery_id=battery.battery_id,
         ct_id=battery.ct_id,
         rgb_id=battery.rgb_id,
         state=_battery_state(systems),
         systems=systems,
-        system_messages=messages,
-        verdict=_verdict(ensemble),
-        ensemble=ensemble.ensemble if ensemble else None,
-        vlm=vlm.vlm if vlm else None,
-        vlg=vlg.vlg if vlg else None,
-        chosen={name: said.chosen for name, said in outcomes.items() if said.chosen},
-        memory_steps={
-            name: list(said.memory_steps) for name, said in outcomes.items() if said.memory_steps
-        },
-        system_seconds={
-            name: said.seconds for name, said in outcomes.items() if said.state == "done"
-        },
-        images=list(ensemble.images) if ensemble else [],
-        runs=list(ensemble.runs) if ensemble else [],
-        worst_slices=list(ensemble.worst_slices) if ensemble else [],
-        worst_views=list(ensemble.worst_views) if ensemble else [],
-        seconds=max((lane.seconds for lane in outcomes.values()), default=0.0),
+        system_messages={n: lane.message for n, lane in lanes.items() if lane.message is not None},
+        verdict=verdict,
+        ensemble=ensemble.ensemble,
+        vlm=lanes["vlm"].vlm,
+        vlg=lanes["vlg"].vlg,
+        chosen={n: lane.chosen for n, lane in lanes.items() if lane.chosen},
+        memory_steps={n: list(lane.memory_steps) for n, lane in lanes.items() if lane.memory_steps},
+        system_seconds={n: lane.seconds for n, lane in lanes.items() if lane.state == "done"},
+        images=list(ensemble.images),
+        runs=list(ensemble.runs),
+        worst_slices=list(ensemble.worst_slices),
+        worst_views=list(ensemble.worst_views),
+        seconds=max(lane.seconds for lane in lanes.values()),
     )
-
-
-def said_before(result: BatteryResult) -> dict[SystemName, LaneResult]:
-    """Return what each system has said of a battery, so that a later run need not ask again.
-
-    Only a system that finished the battery counts; one that failed or was off has said nothing.
-    """
-    done = [name for name in SYSTEMS if result.systems.get(name) == "done"]
-    return {name: _said_by(result, name) for name in done}
-
-
-def _said_by(result: BatteryResult, system: SystemName) -> LaneResult:
-    said = LaneResult(
-        system,
-        "done",
-        seconds=result.system_seconds.get(system, 0.0),
-        chosen=result.chosen.get(system),
-        memory_steps=tuple(result.memory_steps.get(system, ())),
-    )
-    if system == "vlm":
-        return replace(said, vlm=result.vlm)
-    if system == "vlg":
-        return replace(said, vlg=result.vlg)
-    return replace(
-        said,
-        verdict=result.verdict,
-        ensemble=result.ensemble,
-        images=tuple(result.images),
-        runs=tuple(result.runs),
-        worst_slices=tuple(result.worst_slices),
-        worst_views=tuple(result.worst_views),
-    )
-
-
-def _verdict(ensemble: LaneResult | None) -> Verdict:
-    if ensemble is not None and ensemble.verdict is not None:
-        return ensemble.verdict
-    reason = ensemble.message if ensemble else None
-    return Verdict(kind="not_inspected", reasons=[reason or Message(code="not_judged_yet")])
 
 
 def _battery_state(systems: Mapping[SystemName, SystemState]) -> BatteryState:
@@ -114,3 +77,92 @@ def _battery_state(systems: Mapping[SystemName, SystemState]) -> BatteryState:
         # Without the ensemble there is no verdict, so a retry must find this battery.
         return "failed"
     return "failed" if "failed" in states else "done"
+
+
+class LaneResults(Mapping[SystemName, LaneResult]):
+    """What the systems have said of one battery; unpacked each time one is asked for.
+
+    A battery's 1,700 image results are some 7 MB of objects, and a fast ensemble is a whole lot
+    ahead of a VLM: packed, they are a hundredth of that.
+
+    Parameters
+    ----------
+    earlier : what was said already
+    """
+
+    def __init__(self, earlier: LaneResults | None = None) -> None:
+        self._packed: dict[SystemName, bytes] = {}
+        self._chosen: dict[SystemName, ChosenImages] = {}
+        self._worst: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        if earlier is not None:
+            self._packed.update(earlier._packed)
+            self._chosen.update(earlier._chosen)
+            self._worst = earlier._worst
+
+    @classmethod
+    def of(cls, result: BatteryResult) -> LaneResults:
+        """Return what was said in an earlier run, so that a later one need not ask again.
+
+        Only a system that finished the battery counts; one that failed or was off has said
+        nothing.
+        """
+        said = cls()
+        for system in SYSTEMS:
+            if result.systems.get(system) != "done":
+                continue
+            own: dict[str, Any] = {system: getattr(result, system)}
+            if system == "ensemble":
+                own["verdict"] = result.verdict
+                for name in ("images", "runs", "worst_slices", "worst_views"):
+                    own[name] = tuple(getattr(result, name))
+            said.add(
+                LaneResult(
+                    system,
+                    "done",
+                    seconds=result.system_seconds.get(system, 0.0),
+                    chosen=result.chosen.get(system),
+                    memory_steps=tuple(result.memory_steps.get(system, ())),
+                    **own,
+                )
+            )
+        return said
+
+    def add(self, result: LaneResult) -> None:
+        """Take what a system says, in place of what it said before."""
+        self._packed[result.system] = zlib.compress(pickle.dumps(result), level=1)
+        if result.chosen is not None:
+            self._chosen[result.system] = result.chosen
+        if result.system == "ensemble" and result.state == "done":
+            self._worst = result.worst_slices, result.worst_views
+
+    def without(self, systems: Collection[SystemName]) -> LaneResults:
+        """Return what the other systems have said."""
+        kept = LaneResults(self)
+        for system in systems:
+            kept._packed.pop(system, None)
+            kept._chosen.pop(system, None)
+        if "ensemble" in systems:
+            kept._worst = None
+        return kept
+
+    def choose_again(self, chooser: ImageChooser, battery_id: str) -> None:
+        """Tell what was found and chosen earlier, so that new systems see the same images."""
+        if self._worst is not None:
+            chooser.set_worst(battery_id, *self._worst)
+        for chosen in self._chosen.values():
+            chooser.set_chosen(battery_id, chosen)
+
+    def __getitem__(self, system: SystemName) -> LaneResult:
+        # Packed by this very object: nothing from outside is ever unpickled.
+        result = pickle.loads(zlib.decompress(self._packed[system]))
+        assert isinstance(result, LaneResult)
+        return result
+
+    def __contains__(self, system: object) -> bool:
+        return system in self._packed
+
+    def __iter__(self) -> Iterator[SystemName]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)

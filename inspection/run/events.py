@@ -1,118 +1,110 @@
-"""What the window asks of a lane, and what a lane's thread tells the window: plain data, no Qt."""
+"""What a run tells whoever drives it, in one stream: plain data, no Qt."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from inspection.messages import Message
-from inspection.records import Battery
-from inspection.results import ModelProvenance, SystemName, SystemState
-
-if TYPE_CHECKING:
-    # The predictions bring numpy, which the first paint can do without.
-    from inspection.predictions import ImageAnswered, ImageTaken, LaneResult, PartialAnswer
-    from inspection.run.lanes import Lane, LaneSettings
-    from inspection.run.loading import LoadingOrder
-    from inspection.run.said import Spoken
-
-BuildLane = Callable[[SystemName, "LaneSettings"], "Lane"]
-Said = Mapping[str, "Spoken"]
-"""What systems have said, by battery."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """Batteries for the lanes to inspect; the same job is handed to every lane.
-
-    Parameters
-    ----------
-    batteries : in the order of work
-    settings : what the lanes need to know
-    build : makes a lane; called in the lane's thread
-    order : in which the lanes load
-    before : what systems said in an earlier run; they are not asked again
-    cancel : set it to stop the lanes at their next image; also marks late reports as stale
-    pause : while set, lanes wait before their next battery
-    """
-
-    batteries: tuple[Battery, ...]
-    settings: LaneSettings
-    build: BuildLane
-    order: LoadingOrder
-    before: Said = field(default_factory=dict)
-    cancel: threading.Event = field(default_factory=threading.Event)
-    pause: threading.Event = field(default_factory=threading.Event)
-
-    def left_for(self, system: SystemName) -> tuple[Battery, ...]:
-        """Return the batteries on which a system has not spoken yet."""
-        return tuple(b for b in self.batteries if system not in self.before.get(b.battery_id, ()))
+from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
+from inspection.results import BatteryResult, ModelProvenance, SystemName, SystemState
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Base of what a lane tells the window."""
+class LaneLoading:
+    """A system's models are being loaded."""
 
-    job: Job
     system: SystemName
 
 
 @dataclass(frozen=True, slots=True)
-class LaneLoading(Report):
-    """The models are being loaded."""
+class LaneReady:
+    """A system's models are loaded; ``device`` is what they run on."""
 
-
-@dataclass(frozen=True, slots=True)
-class LaneReady(Report):
-    """The models are loaded; ``device`` is what they run on."""
-
+    system: SystemName
     models: tuple[ModelProvenance, ...]
     device: str
 
 
 @dataclass(frozen=True, slots=True)
-class LaneUnavailable(Report):
-    """The lane judges nothing in this job."""
+class LaneUnavailable:
+    """A system judges nothing in this run."""
 
+    system: SystemName
     state: SystemState
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
-class BatteryStarted(Report):
-    """The lane has taken up a battery."""
+class BatteryStarted:
+    """A system has taken up a battery."""
 
+    system: SystemName
     battery_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesDone(Report):
-    """How many images of the battery in work were judged since the last report."""
+class ImagesDone:
+    """How many images of the battery in work a system has judged since the last such event."""
 
+    system: SystemName
     battery_id: str
     images: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answering(Report):
+class Answering:
     """A VLM or VLG took up an image, goes on writing, or has spoken on it."""
 
+    system: SystemName
     battery_id: str
     event: ImageTaken | PartialAnswer | ImageAnswered
 
 
 @dataclass(frozen=True, slots=True)
-class BatteryDone(Report):
-    """The lane's word on a battery."""
+class BatteryChanged:
+    """A battery as it stands after a system has spoken on it.
 
-    battery_id: str
-    result: LaneResult
+    Parameters
+    ----------
+    result : what every system has said so far
+    system : the one that has spoken; None where there was nobody left to ask
+    worth_saving : False while all that is new is that a system is missing. Such a system answers
+        for the whole lot at once; its word is saved with the battery's next real result.
+    """
+
+    result: BatteryResult
+    system: SystemName | None
+    worth_saving: bool
+
+    @property
+    def finished(self) -> bool:
+        """True where no system has anything left to say."""
+        return self.result.state not in ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
-class LaneEnded(Report):
-    """The lane has nothing left to do in this job; ``loaded`` where it keeps its models."""
+class LaneEnded:
+    """A system has nothing left to do in this run; ``loaded`` where it keeps its models."""
 
+    system: SystemName
     loaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event of a run; ``cancelled`` where it was stopped."""
+
+    cancelled: bool
+
+
+RunEvent = (
+    LaneLoading
+    | LaneReady
+    | LaneUnavailable
+    | BatteryStarted
+    | ImagesDone
+    | Answering
+    | BatteryChanged
+    | LaneEnded
+    | RunEnded
+)

@@ -1,40 +1,16 @@
-"""The three systems as lanes: a battery in, what the system says of it out.
+"""The lanes of the station's systems.
 
-A lane is built and used in one thread. Nothing heavy is imported before ``load()``, so a window
-can be painted first.
+Importing this brings numpy and OpenCV, which a window's first paint can do without: it is for the
+threads that lanes work in.
 """
 
 from __future__ import annotations
 
-from inspection.predictions import LaneResult
 from inspection.results import SystemName
-from inspection.systems.ensemble.detectors import import_detectors
-from inspection.systems.lane import (
-    Lane,
-    LaneSettings,
-    inspect_safely,
-    load_failure,
-    resolve_device,
-)
+from inspection.systems.lane import Lane, LaneSettings
 from inspection.systems.registry import LANES
-
-__all__ = [
-    "Lane",
-    "LaneResult",
-    "LaneSettings",
-    "build_lane",
-    "import_ensemble",
-    "inspect_safely",
-    "load_failure",
-    "resolve_device",
-]
 
 
 def build_lane(system: SystemName, settings: LaneSettings) -> Lane:
-    """Return the lane of a system, not loaded yet."""
+    """Return the lane of a system, not loaded yet. It belongs to the thread that asks."""
     return LANES[system](settings)
-
-
-def import_ensemble() -> None:
-    """Import what the ensemble's models need: most of the time that the first load takes."""
-    import_detectors()

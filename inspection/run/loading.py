@@ -27,13 +27,13 @@ class LoadingOrder:
     """
 
     def __init__(self, systems: Collection[SystemName]) -> None:
-        self._ensemble_past = threading.Event()
+        self._others_may_load = threading.Event()
         if "ensemble" not in systems:
-            self._ensemble_past.set()
+            self._others_may_load.set()
 
-    def pass_ensemble(self) -> None:
+    def let_others_load(self) -> None:
         """Stop waiting for the ensemble: it is loaded, or will not be."""
-        self._ensemble_past.set()
+        self._others_may_load.set()
 
     def load(self, lane: Lane, cancel: threading.Event) -> list[ModelProvenance] | None:
         """Load a lane's models in its turn; None where ``cancel`` was set before it came.
@@ -44,11 +44,11 @@ class LoadingOrder:
             Whatever the lane raises.
         """
         if lane.name != "ensemble":
-            while not self._ensemble_past.wait(POLL_SECONDS) and not cancel.is_set():
+            while not self._others_may_load.wait(POLL_SECONDS) and not cancel.is_set():
                 pass
         try:
             with _alone:
                 return None if cancel.is_set() else lane.load()
         finally:
             if lane.name == "ensemble":
-                self.pass_ensemble()
+                self.let_others_load()

@@ -25,9 +25,9 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import Battery, ImageRef, Rect
 from inspection.results import ModelProvenance, Peak, SystemName
-from inspection.run.lanes import LaneSettings
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.lane import EnsembleLane
+from inspection.systems.lane import LaneSettings
 
 MAP_SIDE = 32
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QTreeWidget
 
 from app.dialogs.tables import TablesDialog
 from app.panels.history import FOLDER_ROLE
-from app.review import LiveAnswers, Row
+from app.review import Row
 from app.tables.battery_table import Column
 from app.wording import languages
 from inspection.messages import Message
@@ -28,6 +28,7 @@ from inspection.results import (
     VlmImage,
     VlmResult,
 )
+from inspection.run.status import LiveAnswers
 
 WAIT = 30_000
 

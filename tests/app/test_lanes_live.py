@@ -113,10 +113,10 @@ def test_cancelling_in_the_midst_of_an_answer_leaves_the_battery_for_later(
     station = opened(qtbot, stations(build), lot)
     runner = station.controller.runner
     station.controller.start()
-    qtbot.waitUntil(lambda: bool(runner._live.get("vlm")), timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(runner.status.live.get("vlm")), timeout=WAIT)
     with qtbot.waitSignal(runner.ended, timeout=WAIT):
         runner.cancel()
-    assert not runner._live
+    assert not runner.status.live
     assert station.window.vlm.missing.isVisibleTo(station.window.vlm)
     assert all("running" not in r.systems.values() for r in station.controller.rows.values())
     assert station.window.vlm.missing.chip.text == "Cancelled"
@@ -147,7 +147,7 @@ def test_a_window_closed_while_a_vlm_writes_closes_its_lanes(qtbot, stations, lo
     record.gate = threading.Event()
     station = opened(qtbot, stations(build), lot)
     station.controller.start()
-    qtbot.waitUntil(lambda: bool(station.controller.runner._live.get("vlm")), timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(station.controller.runner.status.live.get("vlm")), timeout=WAIT)
     stations.close(station)
     assert record.calls.count(("close", "vlm")) == record.calls.count(("load", "vlm")) == 1
 
@@ -234,7 +234,7 @@ def test_a_run_that_only_fills_in_can_be_cancelled_without_losing_what_was_done(
     systems(station, "ensemble", "vlm")
     runner = station.controller.runner
     station.controller.start()
-    qtbot.waitUntil(lambda: bool(runner._live.get("vlm")), timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(runner.status.live.get("vlm")), timeout=WAIT)
     with qtbot.waitSignal(runner.ended, timeout=WAIT):
         runner.cancel()
     rows = station.controller.rows.values()
@@ -369,7 +369,7 @@ def test_libraries_that_cannot_be_imported_early_keep_nothing_from_working(
     def broken() -> None:
         raise OSError("a library is missing")
 
-    monkeypatch.setattr("inspection.run.lanes.import_ensemble", broken)
+    monkeypatch.setattr("inspection.systems.ensemble.detectors.import_detectors", broken)
     station = opened(qtbot, stations(build), lot)
     station.controller.runner.warm_up()
     started(qtbot, station)

@@ -4,10 +4,10 @@ import pytest
 
 from app.panels.missing import MissingModel
 from app.review import BatteryView, Row
-from app.runner import LaneView
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import BatteryResult, SystemState, Verdict
+from inspection.run.status import LaneStatus
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def view(row: SystemState, code: str | None, said: SystemState = "failed", **par
 
 
 def test_a_system_queued_again_says_nothing_of_the_last_time(missing):
-    missing.set_lane(LaneView("vlg", "loading"))
+    missing.set_lane(LaneStatus("vlg", "loading"))
     missing.show_battery("vlg", view("queued", "model_not_installed", system="VLG"))
     assert missing.chip.text == "Queued"
     assert not missing.reason.text()

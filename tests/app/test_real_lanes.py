@@ -69,10 +69,10 @@ def test_small_models_fill_both_docks_and_stay_loaded(qtbot, stations, lot, buil
     assert shown.explanation == window.vlm.words.text()
     assert len(window.vlg._entries) == len(result.chosen["vlg"].images) == len(result.vlm.images)
 
-    loaded = controller.runner._threads["vlm"]._worker._lane
+    loaded = controller.runner._workers["vlm"]._lane
     with qtbot.waitSignal(controller.runner.ended, timeout=WAIT):
         controller.inspect_again(controller.current_id)
-    assert controller.runner._threads["vlm"]._worker._lane is loaded
+    assert controller.runner._workers["vlm"]._lane is loaded
     again = controller.current_view().result
     assert [i.answer for i in again.vlm.images] == [i.answer for i in result.vlm.images]
     assert again.vlg.bboxes == result.vlg.bboxes

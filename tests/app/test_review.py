@@ -7,8 +7,6 @@ import pytest
 from PySide6.QtCore import QObject, Qt
 
 from app.review import (
-    LiveAnswers,
-    Progress,
     Row,
     answered_images,
     battery_view,
@@ -28,6 +26,7 @@ from inspection.results import (
     VlmImage,
     VlmResult,
 )
+from inspection.run.status import InspectionProgress, LiveAnswers
 
 ROOT = Path("/lots/로트 1")
 
@@ -98,16 +97,16 @@ def test_images_find_their_results_by_their_place_in_the_lot():
 
 
 def test_the_estimate_waits_for_something_to_estimate_from():
-    assert Progress(0, 10, 3, 100, 0.5).seconds_left is None
-    assert Progress(1, 10, 25, 100, 5.0).seconds_left == pytest.approx(15.0)
-    assert Progress(10, 10, 100, 100, 20.0).seconds_left == 0
+    assert InspectionProgress(0, 10, 3, 100, 0.5).seconds_left is None
+    assert InspectionProgress(1, 10, 25, 100, 5.0).seconds_left == pytest.approx(15.0)
+    assert InspectionProgress(10, 10, 100, 100, 20.0).seconds_left == 0
 
 
 def test_a_run_is_as_far_as_the_system_that_is_furthest_behind():
-    progress = Progress(2, 10, 100, 100, 30.0, others=(0.25, 0.5))
+    progress = InspectionProgress(2, 10, 100, 100, 30.0, others=(0.25, 0.5))
     assert progress.share == 0.25
     assert progress.seconds_left == pytest.approx(90.0)
-    assert Progress(0, 10, 0, 0, 5.0, others=(0.0,)).seconds_left is None
+    assert InspectionProgress(0, 10, 0, 0, 5.0, others=(0.0,)).seconds_left is None
 
 
 def test_a_system_at_work_stays_so_while_another_speaks():

@@ -212,7 +212,7 @@ def test_closing_while_running_asks_then_stops_and_the_rest_is_offered(qtbot, st
     opened(qtbot, station, lot)
     station.controller.start()
     qtbot.waitUntil(
-        lambda: station.controller.runner.lanes["ensemble"].phase == "running", timeout=WAIT
+        lambda: station.controller.runner.status.lanes["ensemble"].phase == "running", timeout=WAIT
     )
     station.window.close()
     assert station.window.isVisible()
@@ -237,7 +237,7 @@ def test_cancelling_leaves_the_rest_for_later(qtbot, stations, lot, gated):
     opened(qtbot, station, lot)
     station.controller.start()
     runner = station.controller.runner
-    qtbot.waitUntil(lambda: runner.lanes["ensemble"].phase == "running", timeout=WAIT)
+    qtbot.waitUntil(lambda: runner.status.lanes["ensemble"].phase == "running", timeout=WAIT)
     with qtbot.waitSignal(runner.ended, timeout=WAIT):
         station.window.actions_["cancel"].trigger()
     assert all(row.kind is None for row in station.controller.rows.values())

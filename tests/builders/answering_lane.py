@@ -9,7 +9,7 @@ from inspection.messages import Message
 from inspection.predictions import ImageAnswered, ImageTaken, LaneResult, PartialAnswer
 from inspection.records import Battery, image_name
 from inspection.results import Box, ModelProvenance, SystemName, VlgImage, VlgResult, VlmImage
-from inspection.run.lanes import LaneSettings
+from inspection.systems.lane import LaneSettings
 from inspection.systems.vlm.answers import judge_battery
 
 WORDS = ("A dark pore", " crosses", " the layers.")

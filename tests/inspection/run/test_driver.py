@@ -1,6 +1,7 @@
-"""A headless run answers for every battery, whatever happens to a system."""
+"""A run answers for every battery, whatever happens to a system."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from builders.uninstalled_lane import UninstalledLane
@@ -10,8 +11,10 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import LaneResult
 from inspection.records import Battery, Lot
 from inspection.results import ChosenImages, ModelProvenance, VlgResult, VlmResult
-from inspection.run.assemble import assemble, said_before
-from inspection.run.driver import inspect_batteries
+from inspection.run.assemble import LaneResults, assemble
+from inspection.run.driver import inspect_into
+from inspection.run.events import BatteryChanged
+from inspection.run.plan import Plan
 from inspection.session.store import SessionStore
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings, inspect_safely
@@ -20,30 +23,6 @@ from inspection.systems.lane import LaneSettings, inspect_safely
 class UnloadableLane(UninstalledLane):
     def load(self):
         raise RuntimeError("CUDA driver version is insufficient")
-
-
-@pytest.fixture
-def lot(tmp_path):
-    return Lot(tmp_path, tuple(Battery(f"{n:03d}", None, None) for n in range(3)))
-
-
-def test_a_library_that_fails_on_loading_fails_every_battery_with_its_reason(lot, tmp_path):
-    with SessionStore.create(
-        tmp_path / "sessions", lot=lot, operator="", station="", language="en",
-        config={}, device="cpu", models=[], version="1",
-    ) as store:  # fmt: skip
-        told = []
-        policy = load_inspector()
-        chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=True)
-        settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
-        inspect_batteries(
-            lot.batteries, [UnloadableLane("ensemble", settings)], store, "cpu",
-            cancel=threading.Event(), on_battery=told.append,
-        )  # fmt: skip
-        assert [result.state for result in told] == ["failed"] * 3
-        assert {row.kind for row in store.record.batteries} == {"not_inspected"}
-        assert all("CUDA driver" in row.reasons[0] for row in store.record.batteries)
-        assert store.remaining(lot) == ["000", "001", "002"]
 
 
 class SpeakingLane(UninstalledLane):
@@ -59,57 +38,104 @@ class SpeakingLane(UninstalledLane):
         return LaneResult(self.name, "done", seconds=2.0, chosen=chosen, vlm=vlm)
 
 
-def test_what_only_a_system_switched_off_had_left_is_done(lot, tmp_path):
-    policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
-    settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
-    said = {"vlm": LaneResult("vlm", "done", vlm=VlmResult(prediction="normal", explanation=""))}
-    vlm = SpeakingLane("vlm", settings)
+class BrokenLane(UninstalledLane):
+    def inspect(self, battery, cancel, on_event):
+        raise RuntimeError("the driver is gone")
+
+
+@pytest.fixture
+def lot(tmp_path):
+    return Lot(tmp_path, tuple(Battery(f"{n:03d}", None, None) for n in range(3)))
+
+
+@pytest.fixture
+def store(lot, tmp_path):
     with SessionStore.create(
         tmp_path / "sessions", lot=lot, operator="", station="", language="en",
         config={}, device="cpu", models=[], version="1",
-    ) as store:  # fmt: skip
+    ) as made:  # fmt: skip
+        yield made
+
+
+@pytest.fixture
+def settings(lot):
+    policy = load_inspector()
+    chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
+    return LaneSettings(ModelFolders((lot.root,)), lot.root, policy, chooser, device="cpu")
+
+
+@pytest.fixture
+def inspected(lot, store, settings):
+    """Inspect the lot with some lanes; return what was told of whole batteries."""
+
+    def inspect(*lanes, batteries=None, earlier=None, on_event=lambda event: None):
+        by_name = {lane.name: lane for lane in lanes}
+        for said in (earlier or {}).items():
+            said[1].choose_again(settings.chooser, said[0])
         told = []
-        inspect_batteries(
-            lot.batteries, [vlm], store, "cpu", cancel=threading.Event(), on_battery=told.append,
-            before={battery.battery_id: said for battery in lot.batteries},
-        )  # fmt: skip
-        assert [result.state for result in told] == ["done"] * 3
-        assert store.remaining(lot) == []
+
+        def take(event):
+            on_event(event)
+            if isinstance(event, BatteryChanged) and event.finished:
+                told.append(event.result)
+
+        inspect_into(
+            store,
+            lot,
+            Plan(batteries or lot.batteries, tuple(by_name), settings, earlier or {}),
+            lambda system, _settings: by_name[system],
+            cancel=threading.Event(),
+            on_event=take,
+        )
+        return told
+
+    return inspect
+
+
+def earlier(*results):
+    kept = LaneResults()
+    for result in results:
+        kept.add(result)
+    return kept
+
+
+def test_a_library_that_fails_on_loading_fails_every_battery_with_its_reason(
+    lot, store, settings, inspected
+):
+    told = inspected(UnloadableLane("ensemble", settings))
+    assert [result.state for result in told] == ["failed"] * 3
+    assert {row.kind for row in store.record.batteries} == {"not_inspected"}
+    assert all("CUDA driver" in row.reasons[0] for row in store.record.batteries)
+    assert store.remaining(lot) == ["000", "001", "002"]
+    assert store.record.status == "failed"
+
+
+def test_what_only_a_system_switched_off_had_left_is_done(lot, store, settings, inspected):
+    word = LaneResult("vlm", "done", vlm=VlmResult(prediction="normal", explanation=""))
+    vlm = SpeakingLane("vlm", settings)
+    told = inspected(vlm, earlier={b.battery_id: earlier(word) for b in lot.batteries})
+    assert [result.state for result in told] == ["done"] * 3
+    assert store.remaining(lot) == []
+    assert store.record.status == "completed"
     assert not hasattr(vlm, "asked")
 
 
 def test_a_system_that_is_added_later_leaves_the_others_words_and_sees_the_same_images(
-    lot, tmp_path
+    lot, store, settings, inspected
 ):
-    policy = load_inspector()
-
-    def settings():
-        chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
-        return LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
-
     chosen = ChosenImages(method="sample", seed=5, images=[])
-    earlier = LaneResult("vlg", "done", seconds=1.0, vlg=VlgResult(), chosen=chosen)
-    first = [assemble(battery, {"vlg": earlier}) for battery in lot.batteries[:2]]
-    before = {result.battery_id: said_before(result) for result in first}
-    before["001"]["vlm"] = LaneResult("vlm", "done", vlm=VlmResult(
-        prediction="normal", explanation="")
-    )  # fmt: skip
-    vlm, vlg = SpeakingLane("vlm", settings()), UninstalledLane("vlg", settings())
-    with SessionStore.create(
-        tmp_path / "sessions", lot=lot, operator="", station="", language="en",
-        config={}, device="cpu", models=[], version="1",
-    ) as store:  # fmt: skip
-        inspect_batteries(
-            lot.batteries, [vlm, vlg], store, "cpu",
-            cancel=threading.Event(), on_battery=lambda result: None, before=before,
-        )  # fmt: skip
-        both = store.load_battery("000")
-        assert both.systems == {"ensemble": "off", "vlm": "done", "vlg": "done"}
-        assert both.vlg == VlgResult()
-        assert both.chosen == {"vlm": chosen, "vlg": chosen}
-        assert both.system_seconds == {"vlm": 2.0, "vlg": 1.0}
-        assert store.load_battery("002").systems["vlg"] == "not_installed"
+    word = LaneResult("vlg", "done", seconds=1.0, vlg=VlgResult(), chosen=chosen)
+    first = [assemble(battery, {"vlg": word}) for battery in lot.batteries[:2]]
+    before = {result.battery_id: LaneResults.of(result) for result in first}
+    before["001"].add(LaneResult("vlm", "done", vlm=VlmResult(prediction="normal", explanation="")))
+    vlm, vlg = SpeakingLane("vlm", settings), UninstalledLane("vlg", settings)
+    inspected(vlm, vlg, earlier=before)
+    both = store.load_battery("000")
+    assert both.systems == {"ensemble": "off", "vlm": "done", "vlg": "done"}
+    assert both.vlg == VlgResult()
+    assert both.chosen == {"vlm": chosen, "vlg": chosen}
+    assert both.system_seconds == {"vlm": 2.0, "vlg": 1.0}
+    assert store.load_battery("002").systems["vlg"] == "not_installed"
     assert vlm.asked == ["000", "002"]
 
 
@@ -121,16 +147,10 @@ def test_which_system_spoke_first_does_not_show_in_the_result():
     assert first == second
 
 
-class BrokenLane(UninstalledLane):
-    def inspect(self, battery, cancel, on_event):
-        raise RuntimeError("the driver is gone")
-
-
-def test_nobody_waits_for_an_ensemble_that_failed_on_a_battery(lot, tmp_path):
-    policy = load_inspector()
-    sampling = policy.sampling.model_copy(update={"wait_seconds": 3600.0})
+def test_nobody_waits_for_an_ensemble_that_failed_on_a_battery(lot, settings):
+    sampling = settings.inspector.sampling.model_copy(update={"wait_seconds": 3600.0})
     chooser = ImageChooser(sampling, lot.root, with_ensemble=True)
-    settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
+    settings = replace(settings, chooser=chooser)
     cancel, chosen = threading.Event(), []
     vlm = threading.Thread(target=lambda: chosen.append(chooser.choose(lot.batteries[0], cancel)))
     vlm.start()
@@ -143,23 +163,34 @@ def test_nobody_waits_for_an_ensemble_that_failed_on_a_battery(lot, tmp_path):
     assert chosen[0].method == "even"
 
 
-def test_the_models_of_one_battery_are_recorded(lot, tmp_path):
-    policy = load_inspector()
-    chooser = ImageChooser(policy.sampling, lot.root, with_ensemble=False)
-    settings = LaneSettings(ModelFolders((tmp_path,)), lot.root, policy, chooser)
+def test_the_models_of_one_battery_are_recorded(lot, store, settings, inspected):
     model = ModelProvenance(slot="vlm", name="speaks", sha256="1" * 64)
 
     class LoadedLane(SpeakingLane):
         def load(self):
             return [model]
 
-    with SessionStore.create(
-        tmp_path / "sessions", lot=lot, operator="", station="", language="en",
-        config={}, device="cpu", models=[], version="1",
-    ) as store:  # fmt: skip
-        seen = []
-        inspect_batteries(
-            lot.batteries[:1], [LoadedLane("vlm", settings)], store, "cpu",
-            cancel=threading.Event(), on_battery=lambda _: seen.append(store.record.models),
-        )  # fmt: skip
+    seen = []
+
+    def on_event(event):
+        if isinstance(event, BatteryChanged):
+            seen.append(store.record.models)
+
+    inspected(LoadedLane("vlm", settings), batteries=lot.batteries[:1], on_event=on_event)
     assert seen == [[model]]
+
+
+def test_a_missing_system_rewrites_nothing_that_waits_for_another(lot, store, settings, inspected):
+    """Its word comes for the whole lot at once, long before a slow system's."""
+    word = LaneResult("vlg", "done", vlg=VlgResult())
+    saved = []
+
+    def on_event(event):
+        if isinstance(event, BatteryChanged) and event.worth_saving:
+            saved.append((event.system, event.result.systems))
+
+    lanes = UninstalledLane("ensemble", settings), SpeakingLane("vlm", settings)
+    inspected(*lanes, earlier={b.battery_id: earlier(word) for b in lot.batteries},
+              on_event=on_event)  # fmt: skip
+    assert [system for system, _ in saved] == ["vlm"] * 3
+    assert saved[0][1] == {"ensemble": "not_installed", "vlm": "done", "vlg": "done"}

@@ -54,7 +54,7 @@ def test_the_ensemble_loads_first_and_never_two_at_once(told):
 def test_nothing_waits_for_an_ensemble_that_does_not_load(told, systems):
     order = LoadingOrder(systems)
     if "ensemble" in systems:
-        order.pass_ensemble()
+        order.let_others_load()
     assert order.load(WatchedLane("vlm", told), threading.Event()) == []
 
 

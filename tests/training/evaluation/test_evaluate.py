@@ -22,11 +22,12 @@ from inspection.lot.truth import ImageTruth
 from inspection.modelstore.bundle import ThresholdFile, find_bundle, write_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery
-from inspection.run.lanes import LaneSettings, build_lane
+from inspection.run.lanes import build_lane
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.backbones import build_classifier
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder
 from inspection.systems.image_choice import ImageChooser
+from inspection.systems.lane import LaneSettings
 from training.__main__ import app
 from training.data.split_files import PARTS
 from training.evaluation.config import load_evaluation

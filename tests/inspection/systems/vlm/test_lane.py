@@ -20,7 +20,7 @@ from inspection.modelstore.installed import register_folder
 from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 from inspection.records import Battery, ImageRef
 from inspection.results import Box, ChosenImages, VlgImage
-from inspection.run.assemble import assemble, said_before
+from inspection.run.assemble import LaneResults, assemble
 from inspection.run.lanes import build_lane
 from inspection.systems import placed_model
 from inspection.systems.image_choice import ImageChooser
@@ -124,7 +124,7 @@ def test_every_chosen_image_is_answered_and_a_defect_decides(lane_on, battery):
     assert all(0 < image.seconds <= result.seconds for image in result.vlm.images)
     assert told_in_order(events, [*battery.ct, *battery.rgb])
     # A later run asks nobody again what is on the disk.
-    kept = said_before(assemble(battery, {"vlm": result}))["vlm"]
+    kept = LaneResults.of(assemble(battery, {"vlm": result}))["vlm"]
     assert (kept.vlm, kept.chosen) == (result.vlm, result.chosen)
 
 

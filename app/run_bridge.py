@@ -1,0 +1,178 @@
+"""A run as the window sees it: the run's events become signals in the window's thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from app.lane_thread import LaneThread
+from inspection.results import SYSTEMS, SystemName
+from inspection.run.driver import BuildLane, LaneWorker, Run
+from inspection.run.events import (
+    Answering,
+    BatteryChanged,
+    BatteryStarted,
+    ImagesDone,
+    LaneEnded,
+    LaneReady,
+    RunEnded,
+    RunEvent,
+)
+from inspection.run.plan import Plan
+from inspection.run.status import InspectionProgress, RunStatus
+
+log = logging.getLogger(__name__)
+
+RunPhase = Literal["idle", "running", "paused", "cancelling"]
+
+
+class RunBridge(QObject):
+    """Owns the lanes and their threads for as long as the window lives."""
+
+    battery_changed = Signal(object, bool)
+    """A BatteryResult, each time a system has spoken on the battery; True where worth saving."""
+    system_started = Signal(str, str)
+    """Battery and system that has taken it up."""
+    live_changed = Signal(str, object)
+    """System, and the LiveAnswers it is at; None once it has spoken on the battery."""
+    lane_changed = Signal(object)
+    """A LaneStatus."""
+    models_changed = Signal(object, str)
+    """ModelProvenances of a lane that is ready, and its device."""
+    progress_changed = Signal()
+    ended = Signal(bool)
+    """True where the run was cancelled."""
+    _told = Signal(object)
+    _unloaded = Signal(str)
+
+    def __init__(self, build: BuildLane, parent: QObject) -> None:
+        super().__init__(parent)
+        self.status = RunStatus()
+        self.unfinished: tuple[str, ...] = ()
+        """Batteries of the run that ended last on which not every system has spoken."""
+        self._threads = {name: LaneThread(f"lane-{name}", self) for name in SYSTEMS}
+        self._workers = {name: LaneWorker(name, build) for name in SYSTEMS}
+        self._run: Run | None = None
+        # Told in the lanes' threads; from here on it is the window's.
+        self._told.connect(self._on_event, Qt.ConnectionType.QueuedConnection)
+        self._unloaded.connect(self._on_unloaded, Qt.ConnectionType.QueuedConnection)
+
+    # -- orders ----------------------------------------------------------------------------
+
+    def start(self, plan: Plan) -> None:
+        """Run a plan."""
+        self._run = Run(plan, self._told.emit)
+        self.status.begin(plan)
+        for lane in self.status.lanes.values():
+            self.lane_changed.emit(lane)
+        self._run.start(self._workers, self._do)
+        self.progress_changed.emit()
+
+    def set_paused(self, paused: bool) -> None:
+        """Let the lanes wait before their next battery, or go on."""
+        if self._run is None:
+            return
+        if paused:
+            self._run.pause.set()
+        else:
+            self._run.pause.clear()
+        self.status.hold(paused)
+        self.progress_changed.emit()
+
+    def cancel(self) -> None:
+        """Stop at the next image."""
+        if self._run is not None:
+            self._run.cancel.set()
+            self.progress_changed.emit()
+
+    def unload(self) -> None:
+        """Have every lane let go of its models; the next run loads them again."""
+        for system, thread in self._threads.items():
+            if self._run is None and thread.running:
+                thread.do(self._workers[system].close)
+                thread.do(partial(self._unloaded.emit, system))
+
+    def warm_up(self) -> None:
+        """Import the ensemble's libraries in its thread, while the operator looks for a lot."""
+        self._threads["ensemble"].do(_import_detectors)
+
+    def shut_down(self) -> None:
+        """Cancel and end the threads; waits for the image or model in work."""
+        if self._run is not None:
+            self._run.cancel.set()
+        for system, thread in self._threads.items():
+            thread.finish(self._workers[system].close)
+        for thread in self._threads.values():
+            thread.wait()
+        self._run = None
+        self.progress_changed.emit()
+
+    # -- state -----------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> RunPhase:
+        """What the run is doing."""
+        if self._run is None:
+            return "idle"
+        if self._run.cancel.is_set():
+            return "cancelling"
+        return "paused" if self._run.pause.is_set() else "running"
+
+    @property
+    def progress(self) -> InspectionProgress:
+        """How far the run has come."""
+        return self.status.progress
+
+    # -- events ----------------------------------------------------------------------------
+
+    @Slot(object)
+    def _on_event(self, event: RunEvent) -> None:
+        run, status = self._run, self.status
+        # A closed window hears what its lanes said last; a cancelled lane's words come to nothing.
+        if run is None or (run.cancel.is_set() and isinstance(event, Answering)):
+            return
+        lanes, live = dict(status.lanes), dict(status.live)
+        status.take(event)
+        for system in SYSTEMS:
+            if status.lanes[system] is not lanes[system]:
+                self.lane_changed.emit(status.lanes[system])
+        match event:
+            case LaneReady():
+                self.models_changed.emit(event.models, event.device)
+            case BatteryStarted():
+                self.system_started.emit(event.battery_id, event.system)
+            case BatteryChanged():
+                self.battery_changed.emit(event.result, event.worth_saving)
+            case RunEnded():
+                self._run, self.unfinished = None, run.unfinished
+        for system in SYSTEMS:
+            if status.live.get(system) is not live.get(system):
+                self.live_changed.emit(system, status.live.get(system))
+        if isinstance(event, ImagesDone | BatteryChanged | LaneEnded | RunEnded):
+            self.progress_changed.emit()
+        if isinstance(event, RunEnded):
+            self.ended.emit(event.cancelled)
+
+    @Slot(str)
+    def _on_unloaded(self, system: SystemName) -> None:
+        if self._run is None and self.status.lanes[system].phase != "off":
+            self.status.rest(system, loaded=False)
+            self.lane_changed.emit(self.status.lanes[system])
+
+    def _do(self, system: SystemName, work: Callable[[], None]) -> None:
+        self._threads[system].do(work)
+
+
+def _import_detectors() -> None:
+    try:
+        # Not before: numpy and torch are not needed to paint the window.
+        from inspection.systems.ensemble.detectors import import_detectors
+
+        import_detectors()
+    except Exception:
+        # Told, with the reason, by the first run that needs them.
+        log.exception("the ensemble's libraries cannot be imported")

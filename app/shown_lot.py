@@ -1,0 +1,128 @@
+"""The lot on screen: a row a battery, the current one, and the results at hand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+
+from app.review import BatteryView, Row, battery_of, battery_view
+from app.session_writer import SessionWriter
+from inspection.records import Lot
+from inspection.results import (
+    BatteryResult,
+    ImageResult,
+    SessionRecord,
+    VlgImage,
+    VlmImage,
+)
+
+KEPT_RESULTS = 6
+
+
+class ShownLot(QObject):
+    """What the panels show.
+
+    Parameters
+    ----------
+    writer : reads the results that are not at hand
+    """
+
+    lot_changed = Signal(object, object)
+    row_changed = Signal(object)
+    current_changed = Signal(object)
+
+    def __init__(self, writer: SessionWriter, parent: QObject | None) -> None:
+        super().__init__(parent)
+        self.writer = writer
+        self.lot: Lot | None = None
+        self.rows: dict[str, Row] = {}
+        self.current_id: str | None = None
+        self._chosen_by_operator = False
+        self._results: OrderedDict[str, BatteryResult] = OrderedDict()
+        writer.loaded.connect(self._on_loaded)
+
+    def show_lot(self, lot: Lot, record: SessionRecord | None = None) -> None:
+        """Show the lot's batteries, with what a session says of them and those it alone knows."""
+        rows = {battery.battery_id: Row(battery) for battery in lot.batteries}
+        for summary in record.batteries if record else ():
+            row = rows.get(summary.battery_id) or Row(battery_of(summary, (), lot.root))
+            rows[summary.battery_id] = row.with_summary(summary)
+        self.lot, self.rows = lot, rows
+        self._results.clear()
+        self._chosen_by_operator = False
+        self.current_id = None
+        self.lot_changed.emit(lot, list(rows.values()))
+        if rows:
+            self._make_current(next(iter(rows)))
+        else:
+            self.current_changed.emit(None)
+
+    def show_result(self, result: BatteryResult) -> None:
+        """Show what a run has found."""
+        battery_id = result.battery_id
+        self.set_row(self.rows[battery_id].with_result(result), tell_current=False)
+        if result.images or battery_id == self.current_id:
+            self._keep(result)
+        if battery_id == self.current_id:
+            self.current_changed.emit(self.current_view())
+        if not self._chosen_by_operator and result.ensemble is not None:
+            # The first verdict comes to the operator, unless one battery was chosen already.
+            self._chosen_by_operator = True
+            self._make_current(battery_id)
+
+    def set_row(self, row: Row, *, tell_current: bool = True) -> None:
+        """Show a battery's new state everywhere."""
+        self.rows[row.battery_id] = row
+        self.row_changed.emit(row)
+        if tell_current and row.battery_id == self.current_id:
+            self.current_changed.emit(self.current_view())
+
+    def choose(self, battery_id: str) -> None:
+        """Make a battery the current one, by the operator's will."""
+        self._chosen_by_operator = True
+        self._make_current(battery_id)
+
+    def current_row(self) -> Row | None:
+        """Return the current battery's row."""
+        return self.rows.get(self.current_id) if self.current_id else None
+
+    def current_view(self) -> BatteryView | None:
+        """Return the current battery as the panels show it."""
+        row = self.current_row()
+        if row is None or self.lot is None:
+            return None
+        result = self._results.get(row.battery_id)
+        return battery_view(row, result, self.lot.root, self.writer.folder)
+
+    def _make_current(self, battery_id: str) -> None:
+        if battery_id == self.current_id or battery_id not in self.rows:
+            return
+        self.current_id = battery_id
+        self.current_changed.emit(self.current_view())
+        if battery_id not in self._results and self.rows[battery_id].kind is not None:
+            self.writer.load(battery_id)
+
+    def _on_loaded(self, battery_id: str, result: BatteryResult | None) -> None:
+        row = self.rows.get(battery_id)
+        if result is None or row is None:
+            return
+        if not row.battery.ct and not row.battery.rgb and self.lot is not None:
+            # The lot is gone: what any system looked at stands for its images.
+            said: list[ImageResult | VlmImage | VlgImage] = [
+                *result.images,
+                *(result.vlm.images if result.vlm else ()),
+                *(result.vlg.images if result.vlg else ()),
+            ]
+            images = list({image.image: image for image in reversed(said)}.values())[::-1]
+            row = replace(row, battery=battery_of(result, images, self.lot.root))
+        self._keep(result)
+        self.set_row(replace(row, systems=dict(result.systems)))
+
+    def _keep(self, result: BatteryResult) -> None:
+        self._results[result.battery_id] = result
+        self._results.move_to_end(result.battery_id)
+        while len(self._results) > KEPT_RESULTS:
+            oldest = next(name for name in self._results if name != self.current_id)
+            del self._results[oldest]

@@ -1,0 +1,103 @@
+"""Threads for files; call-backs cross to the window's thread by queued signals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+
+class Ticket:
+    """A task that was handed to a pool; a cancelled one never calls back."""
+
+    def __init__(self, done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        self.done = done
+        self.failed = failed
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Forget the task; it is skipped if it has not begun."""
+        self._cancelled.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """True once `cancel` was called."""
+        return self._cancelled.is_set()
+
+
+class TaskPool(QObject):
+    """Threads for files; the call-backs run in the window's thread.
+
+    Parameters
+    ----------
+    threads : 1 makes a queue that keeps its order, as the session's writer needs
+    name : prefix of the threads' names
+    """
+
+    _finished = Signal(object, object, object)
+
+    def __init__(self, threads: int, name: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._open: set[Ticket] = set()
+        self._closed = False
+        self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    def submit(
+        self,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> Ticket:
+        """Run ``work`` in a thread, then ``done`` with its value or ``failed`` with its error."""
+        ticket = Ticket(done, failed)
+        if self._closed:
+            # A late event of a window that is closing: there is nobody left to call back.
+            ticket.cancel()
+            return ticket
+        self._open.add(ticket)
+        self._executor.submit(self._run, ticket, work)
+        return ticket
+
+    @property
+    def busy(self) -> bool:
+        """True while a task waits, runs, or has not called back yet."""
+        return bool(self._open)
+
+    def close(self, *, finish: bool) -> None:
+        """End the threads.
+
+        Parameters
+        ----------
+        finish : do the waiting tasks first (a session's writes) rather than drop them; none
+            calls back
+        """
+        self._closed = True
+        for ticket in self._open:
+            if not finish:
+                ticket.cancel()
+        self._executor.shutdown(wait=True, cancel_futures=not finish)
+        self._finished.disconnect(self._deliver)
+        self._open.clear()
+
+    def _run(self, ticket: Ticket, work: Callable[[], Any]) -> None:
+        value, problem = None, None
+        if not ticket.cancelled:
+            try:
+                value = work()
+            except Exception as error:  # noqa: BLE001 - handed whole to `failed`, never dropped
+                problem = error
+        self._finished.emit(ticket, value, problem)
+
+    @Slot(object, object, object)
+    def _deliver(self, ticket: Ticket, value: Any, problem: Exception | None) -> None:
+        self._open.discard(ticket)
+        if ticket.cancelled:
+            return
+        if problem is None:
+            ticket.done(value)
+        else:
+            ticket.failed(problem)

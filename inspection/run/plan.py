@@ -1,0 +1,240 @@
+"""What is left to be inspected, by whom and how, and how the session stands afterwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from inspection.config import Policy, policy_of
+from inspection.errors import InspectionError, SessionError
+from inspection.messages import Message
+from inspection.modelstore.folders import ModelFolders
+from inspection.records import Battery, Lot
+from inspection.results import BatteryResult, SessionRecord, SessionStatus, SystemName
+from inspection.run.assemble import LaneResults
+from inspection.session.store import FINAL_STATES, SessionStore
+from inspection.systems.image_choice import ImageChooser, sample_of
+from inspection.systems.lane import LaneSettings
+from inspection.systems.memory import GpuBudget
+
+log = logging.getLogger(__name__)
+
+MODELS_OF: Mapping[SystemName, tuple[str, ...]] = {
+    "ensemble": ("ct_cnn", "rgb_ae"),
+    "vlm": ("vlm",),
+    "vlg": ("vlg",),
+}
+"""The slots of which any one makes a system able to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a station inspects with.
+
+    Parameters
+    ----------
+    models : where the models are
+    systems : those that are switched on
+    policy : for a session that recorded none
+    device : ``auto``, ``cpu`` or ``cuda``
+    gpu : shared by every lane of the process
+    cache_dir : where it is kept what computes fastest on this computer; None computes in PyTorch
+    """
+
+    models: ModelFolders
+    systems: tuple[SystemName, ...]
+    policy: Policy
+    device: str = "auto"
+    gpu: GpuBudget = field(default_factory=GpuBudget)
+    cache_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A run that can be started.
+
+    Parameters
+    ----------
+    batteries : in the order of work
+    systems : those that take part
+    settings : what their lanes need to know
+    earlier : what systems have said of a battery, by battery; they are not asked again, and it is
+        kept
+    """
+
+    batteries: tuple[Battery, ...]
+    systems: tuple[SystemName, ...]
+    settings: LaneSettings
+    earlier: Mapping[str, LaneResults] = field(default_factory=dict)
+
+    def left_for(self, system: SystemName) -> tuple[Battery, ...]:
+        """Return the batteries that a system has not spoken on."""
+        return tuple(b for b in self.batteries if system not in self.earlier.get(b.battery_id, ()))
+
+
+def plan_rest(
+    store: SessionStore,
+    lot: Lot,
+    conditions: Conditions,
+    *,
+    only: Collection[str] | None = None,
+    unsaved: Mapping[str, BatteryResult] = MappingProxyType({}),
+) -> Plan:
+    """Plan what a session lacks; no battery at all where it lacks nothing.
+
+    Parameters
+    ----------
+    store : the session
+    lot : its lot
+    only : ids of batteries; by default all of the session's
+    unsaved : results that the session does not hold yet
+
+    Raises
+    ------
+    InspectionError
+        If no system is switched on, or the session was begun under a policy that this program
+        does not know.
+    """
+    rows = [row.battery_id for row in store.record.batteries]
+    earlier = _earlier_results(store, rows, unsaved)
+    able = {
+        system
+        for system in conditions.systems
+        if any((conditions.models.holding(m) / m).is_dir() for m in MODELS_OF[system])
+    }
+    left = batteries_left(lot, store.record, store.remaining(lot), earlier, able)
+    wanted = [b for b in left if only is None or b.battery_id in only]
+    return _plan(store, lot, conditions, wanted, earlier)
+
+
+def plan_again(
+    store: SessionStore,
+    lot: Lot,
+    conditions: Conditions,
+    battery_id: str,
+    *,
+    unsaved: Mapping[str, BatteryResult] = MappingProxyType({}),
+) -> Plan:
+    """Plan one battery once more; what systems have said that are switched off by now is kept.
+
+    Raises
+    ------
+    InspectionError
+        As `plan_rest` does.
+    """
+    earlier = _earlier_results(store, [battery_id], unsaved)
+    kept = {name: said.without(conditions.systems) for name, said in earlier.items()}
+    wanted = [battery for battery in lot.batteries if battery.battery_id == battery_id]
+    return _plan(store, lot, conditions, wanted, kept)
+
+
+def batteries_left(
+    lot: Lot,
+    record: SessionRecord,
+    remaining: Collection[str],
+    earlier: Mapping[str, Collection[SystemName]],
+    able: Collection[SystemName],
+) -> list[Battery]:
+    """Return the batteries to be inspected, in the lot's order.
+
+    Those are the ones that are not finished, failed ones among them, and those on which a system
+    has not spoken that could. A system without a model could not: on its account nothing that is
+    finished is taken up again.
+
+    Parameters
+    ----------
+    remaining : ids of batteries that are not finished
+    earlier : systems that have spoken, by battery
+    able : systems that are switched on and have a model
+    """
+    finished = {row.battery_id for row in record.batteries}.difference(remaining)
+    return [
+        battery
+        for battery in lot.batteries
+        if battery.battery_id in remaining
+        or (
+            battery.battery_id in finished
+            and set(able).difference(earlier.get(battery.battery_id, ()))
+        )
+    ]
+
+
+def end_session(store: SessionStore, lot: Lot, *, cancelled: bool) -> None:
+    """Set the status that a session has after a run, where it is not set already.
+
+    Parameters
+    ----------
+    lot : the session's lot; batteries that have left it since count as not inspected
+    cancelled : True where the run was stopped
+
+    Raises
+    ------
+    SessionError
+        If the disk refuses.
+    """
+    record = store.record
+    left = {row.battery_id for row in record.batteries if row.state not in FINAL_STATES}
+    left.update(store.remaining(lot))
+    status: SessionStatus = "completed"
+    reason = None
+    if cancelled:
+        status = "cancelled"
+    elif left:
+        status = "failed"
+        message = Message(code="batteries_not_inspected", params={"count": len(left)})
+        reason = message.text(record.language)
+    if (status, reason) != (record.status, record.error_message):
+        store.mark(status, reason)
+
+
+def _plan(
+    store: SessionStore,
+    lot: Lot,
+    conditions: Conditions,
+    batteries: list[Battery],
+    earlier: Mapping[str, LaneResults],
+) -> Plan:
+    if not conditions.systems:
+        raise InspectionError("no_system_chosen")
+    # A session goes on as it was begun: verdicts under two policies cannot be compared.
+    inspector = policy_of(store.record.config, conditions.policy).inspector
+    chooser = ImageChooser(
+        inspector.sampling,
+        lot.root,
+        with_ensemble="ensemble" in conditions.systems,
+        seed=sample_of(store.record.config),
+    )
+    for battery in batteries:
+        if battery.battery_id in earlier:
+            earlier[battery.battery_id].choose_again(chooser, battery.battery_id)
+    settings = LaneSettings(
+        models=conditions.models,
+        lot_root=lot.root,
+        inspector=inspector,
+        chooser=chooser,
+        device=conditions.device,
+        evidence_dir=store.evidence_dir,
+        language=store.record.language,
+        gpu=conditions.gpu,
+        cache_dir=conditions.cache_dir,
+    )
+    return Plan(tuple(batteries), conditions.systems, settings, earlier)
+
+
+def _earlier_results(
+    store: SessionStore, battery_ids: Iterable[str], unsaved: Mapping[str, BatteryResult]
+) -> dict[str, LaneResults]:
+    earlier = {}
+    for battery_id in battery_ids:
+        try:
+            result = unsaved.get(battery_id) or store.load_battery(battery_id)
+        except SessionError as error:
+            # Its file is damaged: the battery is inspected as if nothing had been said of it.
+            log.warning("%s is inspected again: %s", battery_id, error)
+            continue
+        if result is not None:
+            earlier[battery_id] = LaneResults.of(result)
+    return earlier
