@@ -71,7 +71,11 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
 
 def system_language() -> Language:
     """Return what ``--language`` says, else ``ko`` on a Korean system (or STATION_LANGUAGE=ko)."""
-    chosen = _asked_for or os.environ.get("STATION_LANGUAGE") or _locale_name()
+    chosen = _asked_for or os.environ.get("STATION_LANGUAGE")
+    if not chosen:
+        # Not `locale` alone: it knows nothing before somebody sets it.
+        variables = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+        chosen = next(filter(None, variables), locale.getlocale()[0] or "")
     return "ko" if chosen.lower().startswith(("ko", "korean")) else "en"
 
 
@@ -95,27 +99,15 @@ def _wrong_use(error: Any) -> str:
     return f"{sentence} {hint.text(system_language())}"
 
 
-def _locale_name() -> str:
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if os.environ.get(variable):
-            return os.environ[variable]
-    return locale.getlocale()[0] or ""
-
-
 def _fail(name: str, sentence: str) -> int:
     line = " ".join(sentence.split())
-    # A program without a console has no streams on Windows.
-    if sys.stderr is None:
-        _show(name, line)
-    else:
+    if sys.stderr is not None:
         sys.stderr.write(f"{name}: {line}\n")
-    return WRONG_USE
-
-
-def _show(name: str, line: str) -> None:
-    """Tell in a window of the system's, which needs no Qt: Qt may be what is missing."""
-    if sys.platform == "win32":
+    elif sys.platform == "win32":
+        # A program without a console has no streams on Windows. Its own message box needs no Qt,
+        # which may be what is missing.
         import ctypes
 
         icon_of_an_error = 0x10
         ctypes.windll.user32.MessageBoxW(None, line, name, icon_of_an_error)
+    return WRONG_USE

@@ -98,10 +98,22 @@ def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> 
         lines.append(found.text(language))
         typer.echo(lines[-1])
     if bundle is not None:
-        _write_bundle(bundle, "\n".join(lines) + "\n")
-        typer.echo(
-            Message(code="doctor_bundle_written", params={"file": str(bundle)}).text(language)
-        )
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("doctor.txt", "\n".join(lines) + "\n")
+            settings = default_settings_path()
+            if settings.is_file():
+                archive.writestr(settings.name, settings.read_bytes())
+            for log in sorted(logs_folder().glob("*.log*")):
+                archive.writestr(f"logs/{log.name}", log.read_bytes()[-LOG_TAIL:])
+        try:
+            write_atomic(bundle, content.getvalue())
+        except OSError as error:
+            problem = error.strerror or str(error)
+            raise InspectionError(
+                "doctor_bundle_unwritable", file=str(bundle), problem=problem
+            ) from error
+        typer.echo(_label("bundle_written", file=str(bundle)).text(language))
     return 0 if sound else PROBLEM_FOUND
 
 
@@ -193,24 +205,6 @@ def _folder(what: Message, folder: Path) -> Finding:
         problem = Message(code="doctor_folder_read_only")
     value = _label("folder_free", folder=str(folder), size=_gigabytes(free))
     return Finding(what, value, problem)
-
-
-def _write_bundle(path: Path, report: str) -> None:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("doctor.txt", report)
-        settings = default_settings_path()
-        if settings.is_file():
-            archive.writestr(settings.name, settings.read_bytes())
-        for log in sorted(logs_folder().glob("*.log*")):
-            archive.writestr(f"logs/{log.name}", log.read_bytes()[-LOG_TAIL:])
-    try:
-        write_atomic(path, content.getvalue())
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise InspectionError(
-            "doctor_bundle_unwritable", file=str(path), problem=problem
-        ) from error
 
 
 def _gigabytes(count: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QTimer
-from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from app.application import Station, make_application
@@ -76,12 +75,9 @@ def _painted(station: Station, language: Language) -> list[str]:
     """Return the words of the menu bar after the window was painted in a language."""
     station.window.language_chosen.emit(language)
     QApplication.processEvents()
-    if _colours(station.window.grab().toImage()) < COLOURS:
-        raise InspectionError("self_test_window_empty")
-    return [action.text() for action in station.window.menuBar().actions()]
-
-
-def _colours(image: QImage) -> int:
+    image = station.window.grab().toImage()
     across = range(0, image.width(), max(1, image.width() // SAMPLES))
     down = range(0, image.height(), max(1, image.height() // SAMPLES))
-    return len({image.pixel(x, y) for x in across for y in down})
+    if len({image.pixel(x, y) for x in across for y in down}) < COLOURS:
+        raise InspectionError("self_test_window_empty")
+    return [action.text() for action in station.window.menuBar().actions()]
