@@ -251,10 +251,46 @@ def test_headless_commands_import_no_qt():
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
 
 
-def test_the_demo_asks_all_three_systems_of_the_models_in_use(tmp_path, monkeypatch):
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """Return what `station demo` is asked to inspect, while it inspects nothing."""
     asked = []
+    monkeypatch.setenv("STATION_LANGUAGE", "en")
     monkeypatch.setattr("app.cli.demo.prepare_demo_lot", lambda: tmp_path)
     monkeypatch.setattr("app.cli.demo.inspect_lot", lambda options: asked.append(options) or 0)
+    return asked
+
+
+def test_the_demo_asks_all_three_systems_of_the_models_in_use(demo, tmp_path):
     assert station("demo", "--headless") == 0
-    (options,) = asked
+    (options,) = demo
     assert (options.lot, options.systems, options.models) == (tmp_path, "ensemble,vlm,vlg", None)
+
+
+def test_without_a_display_the_demo_says_that_it_goes_on(demo, monkeypatch, capsys):
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert station("demo") == 0
+    assert len(demo) == 1
+    told = capsys.readouterr().err
+    assert told == "station: This machine has no display. Going on without a window.\n"
+
+
+def test_without_a_library_of_qt_the_demo_stops_with_what_to_install(demo, monkeypatch, capsys):
+    def load(path: str) -> None:
+        raise OSError("libxcb-cursor.so.0: cannot open shared object file")
+
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    monkeypatch.setattr("app.platform_check.ctypes.CDLL", load)
+    assert station("demo") == 2
+    assert demo == []
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "libxcb-cursor.so.0" in line
+    assert "apt-get install libegl1 " in line
+    assert "libxcb-cursor0" in line
+
+
+def test_a_models_folder_that_is_not_there_is_refused_before_anything_is_done(lot, capsys):
+    assert station("inspect", lot, "--models", lot / "nowhere") == 2
+    assert "nowhere is no folder" in capsys.readouterr().err
