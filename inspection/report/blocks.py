@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,14 +50,6 @@ class CodedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A name and its value."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class Heading:
     """A title of a chapter (2), a card (3) or a part of one (4).
 
@@ -71,7 +64,7 @@ class Heading:
 
     text: str
     level: Literal[2, 3, 4] = 2
-    labels: tuple[Label, ...] = ()
+    labels: Sequence[Label] = ()
     below: str = ""
     anchor: str = ""
     new_page: bool = False
@@ -84,21 +77,21 @@ class Text:
 
     text: str
     look: Literal["plain", "soft", "note", "warning"] = "plain"
-    labels: tuple[Label, ...] = ()
+    labels: Sequence[Label] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
     """Sentences, one a line."""
 
-    lines: tuple[str, ...]
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
     """Names and values; ``in_line`` sets short ones behind each other on paper."""
 
-    fields: tuple[Field, ...]
+    fields: Sequence[tuple[str, str]]
     label_share: float = 0.4
     in_line: bool = False
 
@@ -117,8 +110,8 @@ class TableColumn:
 class Table:
     """Rows of worded cells; columns without any title have no header."""
 
-    columns: tuple[TableColumn, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: Sequence[TableColumn]
+    rows: Sequence[Sequence[Cell]]
     title: str = ""
     note: str = ""
 
@@ -150,7 +143,7 @@ class Tile:
 class Tiles:
     """Headline numbers side by side."""
 
-    tiles: tuple[Tile, ...]
+    tiles: Sequence[Tile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +151,7 @@ class CaptionedPicture:
     """A picture, or several views of one thing; ``note`` says why where there is no image."""
 
     caption: str
-    images: tuple[CodedImage, ...]
+    images: Sequence[CodedImage]
     note: str = ""
 
 
@@ -166,7 +159,7 @@ class CaptionedPicture:
 class Pictures:
     """Pictures side by side."""
 
-    pictures: tuple[CaptionedPicture, ...]
+    pictures: Sequence[CaptionedPicture]
     title: str = ""
 
 
@@ -174,29 +167,29 @@ class Pictures:
 class Signatures:
     """Places to sign, one for each name."""
 
-    names: tuple[str, ...]
+    names: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Blocks in columns; ``shares`` of the width, equal ones where there are none."""
 
-    columns: tuple[tuple[Block, ...], ...]
-    shares: tuple[float, ...] = ()
+    columns: Sequence[Sequence[Block]]
+    shares: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """Blocks that belong together."""
 
-    blocks: tuple[Block, ...]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True, slots=True)
 class Cards:
     """Cards that fill two columns of a screen; one after the other on paper."""
 
-    cards: tuple[Card, ...]
+    cards: Sequence[Card]
 
 
 Block = (
@@ -229,5 +222,5 @@ class Document:
     kicker: str
     title: str
     subject: str
-    blocks: tuple[Block, ...]
+    blocks: Sequence[Block]
     footer: str

@@ -6,20 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from inspection.agreement.battery import Agreement, BatteryComparison, Cell, ImageComparison
 from inspection.comparison.session import SessionComparison, SourceImages
-from inspection.report.blocks import (
-    Block,
-    Bullets,
-    CaptionedPicture,
-    Card,
-    Columns,
-    Field,
-    Fields,
-    Heading,
-    Label,
-    Pictures,
-    Text,
-    Tone,
-)
+from inspection.report import blocks
+from inspection.report.blocks import Label, Tone
 from inspection.report.comparison_tables import (
     agreement_table,
     figures_tables,
@@ -35,13 +23,21 @@ SECTIONS_SHOWN = 60
 """Batteries shown in columns, those in conflict first; the data files have all."""
 BATTERIES_PICTURED, IMAGES_PICTURED = 20, 2
 """Bounds the file: batteries with pictures, and images of each."""
-_TONES: dict[Agreement, Tone] = {"agree": "success", "conflict": "critical", "open": "neutral"}
-_JUDGEMENT_TONES: dict[str, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
+_TONES: dict[Agreement, Tone] = {
+    "agree": "success",
+    "conflict": "critical",
+    "open": "neutral",
+}
+_JUDGEMENT_TONES: dict[str, Tone] = {
+    "normal": "success",
+    "defect": "critical",
+    "review": "review",
+}
 
 
 def comparison_chapter(
     entries: Sequence[Entry], compared: SessionComparison, sources: SourceImages, words: Words
-) -> Iterator[Block]:
+) -> Iterator[blocks.Block]:
     """Yield the systems side by side: over the session, then battery by battery.
 
     Parameters
@@ -51,11 +47,11 @@ def comparison_chapter(
     sources : the lot's images
     words : the language
     """
-    yield Heading(words("comparison"), anchor="comparison", new_page=True)
-    figures: list[Block] = [*figures_tables([compared], words), agreement_table(compared, words)]
-    remarks = tuple(remark.text(words.language) for remark in compared.remarks)
-    yield Card((*([Bullets(remarks)] if remarks else []), *figures))
-    yield Heading(words("comparison_sections"))
+    yield blocks.Heading(words("comparison"), anchor="comparison", new_page=True)
+    remarks = [remark.text(words.language) for remark in compared.remarks]
+    tables = [*figures_tables([compared], words), agreement_table(compared, words)]
+    yield blocks.Card([*([blocks.Bullets(remarks)] if remarks else []), *tables])
+    yield blocks.Heading(words("comparison_sections"))
     found = []
     for entry in entries:
         battery, result = entry.comparison, entry.result
@@ -70,10 +66,10 @@ def comparison_chapter(
         pictured = sources if place < BATTERIES_PICTURED else None
         yield _battery(battery, result, compared.systems, pictured, words)
     if not found:
-        yield Text(words("comparison_sections_none"), "soft")
+        yield blocks.Text(words("comparison_sections_none"), "soft")
     elif len(found) > SECTIONS_SHOWN:
         more = len(found) - SECTIONS_SHOWN
-        yield Text(words("comparison_sections_more", count=more), "soft")
+        yield blocks.Text(words("comparison_sections_more", count=more), "soft")
 
 
 def _battery(
@@ -82,27 +78,27 @@ def _battery(
     systems: Sequence[SystemName],
     sources: SourceImages | None,
     words: Words,
-) -> Card:
+) -> blocks.Card:
     """Return a battery with a column a system, and its images below; no sources, no pictures."""
     label = Label(words(f"comparison_is_{battery.judgement}"), _TONES[battery.judgement])
     if battery.conflict:
         label = Label(words("comparison_is_conflict"), _TONES["conflict"])
     title = f"{words('comparison')}: {battery.battery_id}"
-    blocks: list[Block] = [Heading(title, 3, (label,), room=50)]
-    fields = []
+    card: list[blocks.Block] = [blocks.Heading(title, 3, [label], room=50)]
+    facts = []
     chosen = next(iter(result.chosen.values()), None)
     if chosen is not None:
-        how = words(f"comparison_chosen_{chosen.method}")
         seed = f" ({chosen.seed})" if chosen.seed is not None else ""
-        fields.append(Field(words("comparison_chosen"), how + seed))
+        facts.append(
+            (words("comparison_chosen"), words(f"comparison_chosen_{chosen.method}") + seed)
+        )
     for name, steps in result.memory_steps.items():
         title = words("comparison_memory_steps", system=words(f"system_{name}"))
-        fields.append(Field(title, " ".join(step.text(words.language) for step in steps)))
+        facts.append((title, " ".join(step.text(words.language) for step in steps)))
     if battery.defect_type == "conflict":
-        fields.append(Field(words("defect_type"), words("comparison_types_conflict")))
-    if fields:
-        blocks.append(Fields(tuple(fields), 0.28))
-    blocks.append(Columns(tuple(tuple(_said(battery.cells[n], words)) for n in systems)))
+        facts.append((words("defect_type"), words("comparison_types_conflict")))
+    card += [blocks.Fields(facts, 0.28)] if facts else []
+    card.append(blocks.Columns([list(_said(battery.cells[name], words)) for name in systems]))
 
     # The images that tell most have pictures: in conflict with boxes, then either, then none.
     boxes = {i.image: any(cell.boxes for cell in i.cells.values()) for i in battery.images}
@@ -110,13 +106,13 @@ def _battery(
     marked.sort(key=lambda image: -(image.conflict + boxes[image.image]))
     pictured = [image.image for image in marked[:IMAGES_PICTURED]]
     if sources is None:
-        blocks.append(Text(words("comparison_pictures_left_out"), "soft"))
+        card.append(blocks.Text(words("comparison_pictures_left_out"), "soft"))
     elif pictured and not sources.refs:
-        blocks.append(Text(words("comparison_no_source"), "soft"))
+        card.append(blocks.Text(words("comparison_no_source"), "soft"))
     for image in battery.images:
         drawn = sources if image.image in pictured and sources and sources.refs else None
-        blocks += _image(image, systems, drawn, words)
-    return Card(tuple(blocks))
+        card += _image(image, systems, drawn, words)
+    return blocks.Card(card)
 
 
 def _image(
@@ -124,43 +120,36 @@ def _image(
     systems: Sequence[SystemName],
     sources: SourceImages | None,
     words: Words,
-) -> Iterator[Block]:
+) -> Iterator[blocks.Block]:
     """Yield an image with a column a system, and pictures where the lot's images are given."""
     label = Label(words(f"comparison_is_{image.judgement}"), _TONES[image.judgement])
     if image.judgement != "conflict" and image.defect_type == "conflict":
         label = Label(words("comparison_types_conflict"), "critical")
-    if image.modality == "ct":
-        title = words("ct_image", axis=image.axis or "", number=image.number)
-    else:
-        title = words("rgb_image", number=image.number)
     overlaps = " · ".join(
         f"{words('comparison_iou')} {number(found.best, 2)} ({pair_words(pair, words)})"
         for pair, found in image.overlaps.items()
     )
     room = 60 if sources else 20
-    yield Heading(f"{title} · {image.image}", 4, (label,), overlaps, room=room)
+    title = f"{words.image(image.modality, image.axis, image.number)} · {image.image}"
+    yield blocks.Heading(title, 4, [label], overlaps, room=room)
     cells = [image.cells[name] for name in systems]
     if sources is not None:
         ref = sources.refs.get(image.image)
         drawn = drawn_pictures(ref, [cell.boxes for cell in cells]) if ref else None
-        missing = words("picture_missing", name=image.image)
-        images = [(picture,) for picture in drawn] if drawn else [()] * len(cells)
-        yield Columns(
-            tuple(
-                (Pictures((CaptionedPicture("", shown, "" if shown else missing),)),)
-                for shown in images
-            )
-        )
-    yield Columns(tuple(tuple(_said(cell, words)) for cell in cells))
+        missing = blocks.CaptionedPicture("", [], words("picture_missing", name=image.image))
+        pictures = [blocks.CaptionedPicture("", [picture]) for picture in drawn or []]
+        columns = [[blocks.Pictures([one])] for one in pictures or [missing] * len(cells)]
+        yield blocks.Columns(columns)
+    yield blocks.Columns([list(_said(cell, words)) for cell in cells])
 
 
-def _said(cell: Cell, words: Words) -> Iterator[Block]:
+def _said(cell: Cell, words: Words) -> Iterator[blocks.Block]:
     """Yield what one system says; its explanation is text as a model wrote it."""
     if cell.judgement is None:
         label = Label(words(f"comparison_cell_{cell.state}"), "warning")
     else:
         label = Label(judgement_words(cell.judgement, words), _JUDGEMENT_TONES[cell.judgement])
-    yield Text(words(f"system_{cell.system}"), labels=(label,))
+    yield blocks.Text(words(f"system_{cell.system}"), labels=[label])
     facts = []
     if cell.defect_type is not None:
         facts.append(words.defect(cell.defect_type))
@@ -171,8 +160,8 @@ def _said(cell: Cell, words: Words) -> Iterator[Block]:
     if cell.seconds is not None and cell.state == "done":
         facts.append(words("seconds", seconds=number(cell.seconds, 2)))
     if facts:
-        yield Text(" · ".join(facts), "soft")
+        yield blocks.Text(" · ".join(facts), "soft")
     if cell.reason is not None:
-        yield Text(cell.reason.text(words.language), "soft")
+        yield blocks.Text(cell.reason.text(words.language), "soft")
     if cell.explanation:
-        yield Text(cell.explanation)
+        yield blocks.Text(cell.explanation)

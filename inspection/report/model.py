@@ -25,7 +25,7 @@ from inspection.results import (
     SessionRecord,
     final_kind,
 )
-from inspection.session.audit import scan_audit
+from inspection.session.audit import AuditScan, scan_audit
 from inspection.session.files import AUDIT_NAME
 from inspection.session.store import SessionStore
 
@@ -122,38 +122,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """Batteries counted by kind, before and after the operator, and by decision."""
-
-    station: Counter[Kind]
-    final: Counter[Kind]
-    accepted: int
-    overridden: int
-    undecided: int
-
-    @property
-    def defects(self) -> int:
-        """Batteries whose final kind is a defect."""
-        return sum(self.final[kind] for kind in DEFECT_KINDS)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditState:
-    """How far the decision log can be trusted.
-
-    Parameters
-    ----------
-    entries : lines that fit the chain
-    broken_line : first line that does not, or None
-    unconfirmed : batteries whose decision is not in the log
-    """
-
-    entries: int
-    broken_line: int | None
-    unconfirmed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SessionReport:
     """A session as a report sees it.
 
@@ -161,7 +129,8 @@ class SessionReport:
     ----------
     folder, session : where it is, and its record
     entries : the reported batteries in the session's order
-    audit : state of the decision log
+    audit : what its decision log holds, as far as the log's chain is whole
+    unlogged : batteries whose decision is not in the log
     problems : what else was found wrong with the session's files
     comparison : the systems over these batteries; None where the VLM and the VLG took no part
     sources : the lot's images, for the pictures of the comparison
@@ -170,22 +139,32 @@ class SessionReport:
     folder: Path
     session: SessionRecord
     entries: tuple[Entry, ...]
-    audit: AuditState
+    audit: AuditScan
+    unlogged: tuple[str, ...]
     problems: tuple[Message, ...]
     comparison: SessionComparison | None
     sources: SourceImages
 
     @property
-    def totals(self) -> Totals:
-        """Count the batteries of the report."""
-        decided = Counter(e.decision.action for e in self.entries if e.decision is not None)
-        return Totals(
-            station=Counter(e.station_kind for e in self.entries),
-            final=Counter(e.final_kind for e in self.entries),
-            accepted=decided["accept"],
-            overridden=decided["override"],
-            undecided=len(self.entries) - decided.total(),
-        )
+    def station(self) -> Counter[Kind]:
+        """Batteries by the station's verdict."""
+        return Counter(entry.station_kind for entry in self.entries)
+
+    @property
+    def final(self) -> Counter[Kind]:
+        """Batteries by their last word, the operator's over the station's."""
+        return Counter(entry.final_kind for entry in self.entries)
+
+    @property
+    def defects(self) -> int:
+        """Batteries whose last word is a defect."""
+        return sum(self.final[kind] for kind in DEFECT_KINDS)
+
+    @property
+    def decided(self) -> dict[str, int]:
+        """Batteries by what the operator did, ``none`` included."""
+        found = Counter(e.decision.action if e.decision else "none" for e in self.entries)
+        return {action: found[action] for action in ("accept", "override", "none")}
 
 
 def read_report(
@@ -227,14 +206,13 @@ def read_report(
     if any(battery.compared for battery in compared):
         sources = source_images(store.record.lot)
         comparison = compare_session(store.record, compared, sources)
-    # The store compared the decisions with the log; whether the log itself is whole is read here.
-    log = scan_audit(store.folder / AUDIT_NAME)
-    unlogged = [str(p.params["battery"]) for p in store.problems if p.code == _UNLOGGED]
     return SessionReport(
         folder=store.folder,
         session=store.record,
         entries=tuple(entries),
-        audit=AuditState(len(log.entries), log.broken_line, tuple(unlogged)),
+        audit=scan_audit(store.folder / AUDIT_NAME),
+        # The store compared the decisions with the log.
+        unlogged=tuple(str(p.params["battery"]) for p in store.problems if p.code == _UNLOGGED),
         problems=tuple(problem for problem in store.problems if problem.code != _UNLOGGED),
         comparison=comparison,
         sources=sources,

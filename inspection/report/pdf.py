@@ -25,28 +25,7 @@ from reportlab.platypus import (
 from reportlab.platypus import Table as Grid
 
 from inspection.messages import Message
-from inspection.report.blocks import (
-    Block,
-    Bullets,
-    CaptionedPicture,
-    Card,
-    Cards,
-    Cell,
-    Columns,
-    Document,
-    Fields,
-    Heading,
-    Label,
-    Link,
-    Part,
-    Pictures,
-    Signatures,
-    Soft,
-    Table,
-    TableColumn,
-    Text,
-    Tiles,
-)
+from inspection.report import blocks
 from inspection.report.pdf_text import (
     BAND,
     BODY,
@@ -107,7 +86,7 @@ Flowable = Any
 """reportlab has no types."""
 
 
-def pdf_file(document: Document) -> bytes:
+def pdf_file(document: blocks.Document) -> bytes:
     """Return the report as a PDF."""
     load_fonts()
     buffer = io.BytesIO()
@@ -144,7 +123,7 @@ class _CountingCanvas(Canvas):  # type: ignore[misc]
         super().save()
 
 
-def _draw_footer(canvas: Canvas, template: Any, *, document: Document) -> None:
+def _draw_footer(canvas: Canvas, template: Any, *, document: blocks.Document) -> None:
     canvas.saveState()
     bottom = 10 * mm
     canvas.setStrokeColor(LINE)
@@ -198,18 +177,18 @@ class _Rows(Grid):  # type: ignore[misc]
 # -- blocks --------------------------------------------------------------------------------------
 
 
-def _all(blocks: Sequence[Block], width: float) -> list[Flowable]:
-    return [flowable for block in blocks for flowable in _drawn(block, width)]
+def _all(content: Sequence[blocks.Block], width: float) -> list[Flowable]:
+    return [flowable for block in content for flowable in _drawn(block, width)]
 
 
 @singledispatch
-def _drawn(block: Block, width: float) -> list[Flowable]:
+def _drawn(block: blocks.Block, width: float) -> list[Flowable]:
     """Return a block ``width`` points wide; a narrow one stands in a cell, where no page ends."""
     raise NotImplementedError(type(block).__name__)
 
 
-@_drawn.register(Heading)
-def _(block: Heading, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Heading)
+def _(block: blocks.Heading, width: float) -> list[Flowable]:
     found: list[Flowable] = []
     if block.new_page:
         found.append(PageBreak())
@@ -226,8 +205,8 @@ def _(block: Heading, width: float) -> list[Flowable]:
     return found
 
 
-@_drawn.register(Text)
-def _(block: Text, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Text)
+def _(block: blocks.Text, width: float) -> list[Flowable]:
     if block.look in ("plain", "soft"):
         style = SMALL if block.look == "soft" else BODY if width == WIDTH else CELL
         return [Paragraph(with_labels(block.text, block.labels), style)]
@@ -252,28 +231,28 @@ def _(block: Text, width: float) -> list[Flowable]:
     ]
 
 
-@_drawn.register(Bullets)
-def _(block: Bullets, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Bullets)
+def _(block: blocks.Bullets, width: float) -> list[Flowable]:
     return [Paragraph(markup(line), BULLET, bulletText="•") for line in block.lines]
 
 
-@_drawn.register(Fields)
-def _(block: Fields, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Fields)
+def _(block: blocks.Fields, width: float) -> list[Flowable]:
     if block.in_line:
         soft = "#" + SOFT.hexval()[2:]
         named = (
-            f'<font color="{soft}">{markup(field.label)}</font>&nbsp; {markup(field.value)}'
-            for field in block.fields
+            f'<font color="{soft}">{markup(label)}</font>&nbsp; {markup(value)}'
+            for label, value in block.fields
         )
         return [Paragraph("&nbsp;&nbsp;&nbsp; ".join(named), BODY)]
-    rows = [[paragraph(field.label, SMALL), paragraph(field.value)] for field in block.fields]
+    rows = [[paragraph(label, SMALL), paragraph(value)] for label, value in block.fields]
     widths = [width * block.label_share, width * (1 - block.label_share)]
     # A value may be longer than a page.
     return [Grid(rows, colWidths=widths, hAlign="LEFT", splitInRow=1, style=_FLUSH)]
 
 
-@_drawn.register(Table)
-def _(block: Table, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Table)
+def _(block: blocks.Table, width: float) -> list[Flowable]:
     columns = block.columns
     equal = [column for column in columns if not column.share]
     rest = (1 - sum(column.share for column in columns)) / max(1, len(equal))
@@ -296,15 +275,15 @@ def _(block: Table, width: float) -> list[Flowable]:
     return [*found, *([paragraph(block.note, SMALL)] if block.note else [])]
 
 
-def _cell(cell: Cell, column: TableColumn) -> list[Flowable]:
+def _cell(cell: blocks.Cell, column: blocks.TableColumn) -> list[Flowable]:
     plain = SMALL if column.small else CELL_RIGHT if column.right else CELL
 
-    def drawn(part: Part) -> Flowable:
-        if isinstance(part, Label):
+    def drawn(part: blocks.Part) -> Flowable:
+        if isinstance(part, blocks.Label):
             return Paragraph(with_labels("", (part,)), CELL)
-        if isinstance(part, Soft):
+        if isinstance(part, blocks.Soft):
             return paragraph(part.text, FINE if column.small else SMALL)
-        if isinstance(part, Link):
+        if isinstance(part, blocks.Link):
             text = markup(part.text, bold=True)
             if part.anchor:
                 text = f'<a href="#{part.anchor}" color="{TONES["review"][0]}">{text}</a>'
@@ -314,8 +293,8 @@ def _cell(cell: Cell, column: TableColumn) -> list[Flowable]:
     return [drawn(part) for part in (cell if isinstance(cell, tuple) else (cell,))]
 
 
-@_drawn.register(Tiles)
-def _(block: Tiles, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Tiles)
+def _(block: blocks.Tiles, width: float) -> list[Flowable]:
     cells = []
     style: list[tuple[Any, ...]] = [
         ("LEFTPADDING", (0, 0), (-1, -1), 8),
@@ -333,8 +312,8 @@ def _(block: Tiles, width: float) -> list[Flowable]:
     return [Grid([cells], colWidths=widths, style=style, spaceBefore=4, spaceAfter=2)]
 
 
-@_drawn.register(Pictures)
-def _(block: Pictures, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Pictures)
+def _(block: blocks.Pictures, width: float) -> list[Flowable]:
     widest = min((WIDTH - _PICTURES_A_ROW * _GAP) / _PICTURES_A_ROW, width)
     found = [paragraph(block.title)] if block.title else []
     for first in range(0, len(block.pictures), _PICTURES_A_ROW):
@@ -345,7 +324,7 @@ def _(block: Pictures, width: float) -> list[Flowable]:
     return [KeepTogether(found)] if width == WIDTH else found
 
 
-def _picture(picture: CaptionedPicture, widest: float) -> tuple[float, list[Flowable]]:
+def _picture(picture: blocks.CaptionedPicture, widest: float) -> tuple[float, list[Flowable]]:
     """Return a picture's width in points, and it with its caption, or why there is none."""
     if not picture.images:
         text = ": ".join(part for part in (picture.caption, picture.note) if part)
@@ -361,8 +340,8 @@ def _picture(picture: CaptionedPicture, widest: float) -> tuple[float, list[Flow
     return max(28 * mm, *(image.width for image in drawn)), [*drawn, *caption]
 
 
-@_drawn.register(Signatures)
-def _(block: Signatures, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Signatures)
+def _(block: blocks.Signatures, width: float) -> list[Flowable]:
     places = len(block.names)
     inner = (width - _GAP * (places - 1)) / places
     cells: list[Flowable] = []
@@ -374,19 +353,19 @@ def _(block: Signatures, width: float) -> list[Flowable]:
     return [Spacer(0, 15 * mm), Grid([cells[:-1]], colWidths=widths[:-1], style=style)]
 
 
-@_drawn.register(Columns)
-def _(block: Columns, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Columns)
+def _(block: blocks.Columns, width: float) -> list[Flowable]:
     count = len(block.columns)
     shares = block.shares or [1 / count] * count
     room = width - _GAP * (count - 1)
     cells: list[Flowable] = []
     widths: list[float] = []
-    for blocks, share in zip(block.columns, shares, strict=True):
-        cells += [_all(blocks, room * share), ""]
+    for content, share in zip(block.columns, shares, strict=True):
+        cells += [_all(content, room * share), ""]
         widths += [room * share, _GAP]
     style = [*_FLUSH, ("RIGHTPADDING", (0, 0), (-1, -1), 0)]
     # The space above a heading is lost at the top of a cell.
-    above = HEADING.spaceBefore if isinstance(block.columns[0][0], Heading) else 0
+    above = HEADING.spaceBefore if isinstance(block.columns[0][0], blocks.Heading) else 0
     return [
         Grid(
             [cells[:-1]],
@@ -399,12 +378,12 @@ def _(block: Columns, width: float) -> list[Flowable]:
     ]
 
 
-@_drawn.register(Card)
-def _(block: Card, width: float) -> list[Flowable]:
-    named = isinstance(block.blocks[0], Heading)
+@_drawn.register(blocks.Card)
+def _(block: blocks.Card, width: float) -> list[Flowable]:
+    named = isinstance(block.blocks[0], blocks.Heading)
     return [*_all(block.blocks, width), *([Spacer(0, 6 * mm)] if named else [])]
 
 
-@_drawn.register(Cards)
-def _(block: Cards, width: float) -> list[Flowable]:
+@_drawn.register(blocks.Cards)
+def _(block: blocks.Cards, width: float) -> list[Flowable]:
     return _all(block.cards, width)

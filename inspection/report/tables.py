@@ -137,8 +137,8 @@ def _mean_confidence(report: SessionReport) -> float | None:
 SUMMARY_COLUMNS: tuple[ReportColumn[SessionReport], ...] = (
     ReportColumn("job_id", lambda r, w: r.session.run_id),
     ReportColumn("total_images", lambda r, w: sum(entry.image_count for entry in r.entries)),
-    ReportColumn("defect_count", lambda r, w: r.totals.defects),
-    ReportColumn("normal_count", lambda r, w: r.totals.final["normal"]),
+    ReportColumn("defect_count", lambda r, w: r.defects),
+    ReportColumn("normal_count", lambda r, w: r.final["normal"]),
     ReportColumn("avg_confidence", lambda r, w: _mean_confidence(r)),
     ReportColumn("processing_time", lambda r, w: sum(e.summary.seconds for e in r.entries)),
 )

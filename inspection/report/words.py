@@ -8,6 +8,7 @@ from datetime import datetime
 
 from inspection.classes import DefectClass, class_table
 from inspection.messages import Language, Message, wordings
+from inspection.records import Modality
 from inspection.report.blocks import Label, Tone
 from inspection.results import Kind
 
@@ -49,6 +50,12 @@ class Words:
             return NONE
         row = self.classes.get(name)
         return row.name[self.language] if row else name
+
+    def image(self, modality: Modality, axis: str | None, number: int) -> str:
+        """Return which slice or view an image is."""
+        if modality == "ct":
+            return self("ct_image", axis=axis or "", number=number)
+        return self("rgb_image", number=number)
 
     def kind(self, kind: Kind, defect_type: str | None = None) -> Label:
         """Return a verdict, coloured by the severity of its defect type.

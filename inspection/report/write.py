@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Literal, get_args
@@ -125,10 +126,8 @@ def make_folder(out: Path) -> None:
     ReportError
         If it cannot be made.
     """
-    try:
+    with _written_to(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(out, error) from error
 
 
 def write_file(path: Path, content: bytes) -> Path:
@@ -139,13 +138,15 @@ def write_file(path: Path, content: bytes) -> Path:
     ReportError
         If it cannot be written.
     """
-    try:
+    with _written_to(path.parent):
         write_atomic(path, content)
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
     return path
 
 
-def _unwritable(folder: Path, error: OSError) -> ReportError:
-    problem = error.strerror or type(error).__name__
-    return ReportError("report_unwritable", folder=str(folder), problem=problem)
+@contextmanager
+def _written_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        raise ReportError("report_unwritable", folder=str(folder), problem=problem) from error

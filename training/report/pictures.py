@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,12 +16,12 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from inspection.classes import class_table
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.judge import JudgedImage
 
 DPI = 160
 INK, SOFT, GRID = "#1b2430", "#5a6675", "#d9dee5"
 NORMAL, DEFECT, LINE = "#3b7dd8", "#c8402f", "#1b2430"
 BINS = 40
+Corner = Literal["lower left", "lower right"]
 
 
 def draw_pictures(evaluation: Evaluation) -> dict[str, bytes]:
@@ -36,20 +36,44 @@ def draw_pictures(evaluation: Evaluation) -> dict[str, bytes]:
         if slot == "ct_cnn":
             pictures[f"{slot}_confusion"] = _confusion(figures["confusion"]["rows"])
             pictures[f"{slot}_reliability"] = _reliability(figures["calibration"])
-        pictures |= {f"{slot}_{name}": png for name, png in _of_scores(images, slot).items()}
+        scores = np.array([image.score for image in images], np.float64)
+        truth = np.array([image.truth.is_defect for image in images], bool)
+        threshold = images[0].threshold
+        unit = "defect probability" if slot == "ct_cnn" else "anomaly score"
+        pictures[f"{slot}_scores"] = _histogram(scores, truth, threshold, unit)
+        if not truth.any() or truth.all():
+            continue
+
+        # Two curves over every threshold, each with the point of the one in use.
+        called, mark = scores > threshold, f"threshold {threshold:.3g}"
+        found = float(np.mean(called[truth]))
+        alarms, hits, _ = roc_curve(truth, scores)
+        figure, axes = _figure("ROC")
+        axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
+        axes.plot(alarms, hits, color=NORMAL, linewidth=2)
+        axes.plot(np.mean(called[~truth]), found, "o", color=DEFECT, markersize=6, label=mark)
+        labels = "false alarms among normal images", "found among defective images"
+        pictures[f"{slot}_roc"] = _curve_png(figure, axes, labels, "lower right")
+
+        precision, recall, _ = precision_recall_curve(truth, scores)
+        figure, axes = _figure("Precision and recall")
+        axes.step(recall, precision, where="post", color=NORMAL, linewidth=2)
+        axes.axhline(float(truth.mean()), color=GRID, linewidth=1, label="guessing")
+        if called.any():
+            right = float(np.mean(truth[called]))
+            axes.plot(found, right, "o", color=DEFECT, markersize=6, label=mark)
+        labels = "recall", "precision"
+        pictures[f"{slot}_precision_recall"] = _curve_png(figure, axes, labels, "lower left")
     return pictures
 
 
-def _of_scores(images: Sequence[JudgedImage], slot: str) -> dict[str, bytes]:
-    scores = np.array([image.score for image in images], np.float64)
-    truth = np.array([image.truth.is_defect for image in images], bool)
-    threshold = images[0].threshold
-    unit = "defect probability" if slot == "ct_cnn" else "anomaly score"
-    pictures = {"scores": _histogram(scores, truth, threshold, unit)}
-    if truth.any() and not truth.all():
-        pictures["roc"] = _roc(scores, truth, threshold)
-        pictures["precision_recall"] = _precision_recall(scores, truth, threshold)
-    return pictures
+def _curve_png(figure: Figure, axes: Axes, labels: tuple[str, str], legend: Corner) -> bytes:
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(loc=legend, frameon=False, fontsize=8)
+    return _png(figure)
 
 
 def _confusion(rows: Sequence[Sequence[int]]) -> bytes:
@@ -67,41 +91,6 @@ def _confusion(rows: Sequence[Sequence[int]]) -> bytes:
     axes.set_xlabel("predicted")
     axes.set_ylabel("labelled")
     axes.grid(visible=False)
-    return _png(figure)
-
-
-def _roc(scores: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float) -> bytes:
-    alarms, hits, _ = roc_curve(truth, scores)
-    figure, axes = _figure("ROC")
-    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
-    axes.plot(alarms, hits, color=NORMAL, linewidth=2)
-    called = scores > threshold
-    at = float(np.mean(called[~truth])), float(np.mean(called[truth]))
-    axes.plot(*at, "o", color=DEFECT, markersize=6, label=f"threshold {threshold:.3g}")
-    axes.set_xlabel("false alarms among normal images")
-    axes.set_ylabel("found among defective images")
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
-    return _png(figure)
-
-
-def _precision_recall(
-    scores: NDArray[np.float64], truth: NDArray[np.bool_], threshold: float
-) -> bytes:
-    precision, recall, _ = precision_recall_curve(truth, scores)
-    figure, axes = _figure("Precision and recall")
-    axes.step(recall, precision, where="post", color=NORMAL, linewidth=2)
-    axes.axhline(float(truth.mean()), color=GRID, linewidth=1, label="guessing")
-    called = scores > threshold
-    if called.any():
-        at = float(np.mean(called[truth])), float(np.mean(truth[called]))
-        axes.plot(*at, "o", color=DEFECT, markersize=6, label=f"threshold {threshold:.3g}")
-    axes.set_xlabel("recall")
-    axes.set_ylabel("precision")
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
-    axes.legend(loc="lower left", frameon=False, fontsize=8)
     return _png(figure)
 
 

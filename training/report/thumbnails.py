@@ -58,27 +58,24 @@ class WorstBatteries:
         """Look at one battery as it is judged."""
         if not (escaped(row) or overkilled(row)):
             return
-        order = _order(row)
+        fused = row.verdict.fused_score if row.verdict else None
+        sort = 0 if escaped(row) else 2 if kind_of(row) == "review" else 1
+        order = sort, (fused or 0.0) * (-1 if sort else 1), row.key
         full = len(self._kept) >= self.config.batteries_shown
         if full and (not self._kept or order > self._kept[-1][0]):
             return
-        entry = Misjudged(row, self._thumbnails(row, predictions))
-        insort(self._kept, (order, entry), key=lambda kept: kept[0])
+        thumbnails = (
+            draw_thumbnail(image, predictions[image.ref.path], self.config.picture_side)
+            for image in telling_images(row)[: self.config.pictures_per_battery]
+            if image.ref.path in predictions
+        )
+        insort(self._kept, (order, Misjudged(row, tuple(thumbnails))), key=lambda kept: kept[0])
         del self._kept[self.config.batteries_shown :]
 
     @property
     def batteries(self) -> list[Misjudged]:
         """The worst first."""
         return [entry for _, entry in self._kept]
-
-    def _thumbnails(self, row: JudgedBattery, predictions: Predictions) -> tuple[Thumbnail, ...]:
-        images = telling_images(row)[: self.config.pictures_per_battery]
-        side = self.config.picture_side
-        return tuple(
-            draw_thumbnail(image, predictions[image.ref.path], side)
-            for image in images
-            if image.ref.path in predictions
-        )
 
 
 def telling_images(row: JudgedBattery) -> list[JudgedImage]:
@@ -126,10 +123,3 @@ def outline(
     lines = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
     cv2.drawContours(drawn, lines, -1, LABEL_COLOUR, 1, cv2.LINE_AA)
     return drawn
-
-
-def _order(row: JudgedBattery) -> tuple[int, float, str]:
-    fused = row.verdict.fused_score if row.verdict and row.verdict.fused_score is not None else 0.0
-    if escaped(row):
-        return 0, fused, row.key
-    return (2 if kind_of(row) == "review" else 1), -fused, row.key

@@ -1,4 +1,4 @@
-"""Wording of the evaluation report, and the tables that its parts are set in."""
+"""Wording of the evaluation report, and the card that its tables are set in."""
 
 from __future__ import annotations
 
@@ -30,10 +30,24 @@ def interval(found: Mapping[str, Any] | None, as_percent: bool = False) -> str:
 
 
 def table_card(
-    title: str, head: Sequence[str], rows: Sequence[tuple[Cell, ...]], align: str, note: str = ""
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    words: Words,
+    *,
+    left: Sequence[str] = (),
+    note: str = "",
 ) -> Card:
-    """Return a table under its title; ``align`` has ``l`` or ``r`` for each column."""
-    columns = tuple(
-        TableColumn(name, right=side == "r") for name, side in zip(head, align, strict=True)
-    )
-    return Card((Heading(title, 4), Table(columns, tuple(rows), note=note)))
+    """Return a table under its title.
+
+    Parameters
+    ----------
+    title : above it
+    head : the words of its columns
+    rows : worded cells
+    words : the language
+    left : columns of text beside the first; the others are figures and set right
+    note : below it
+    """
+    columns = [TableColumn(words(k), right=k not in (head[0], *left)) for k in head]
+    return Card([Heading(title, 4), Table(columns, rows, note=note)])
