@@ -82,8 +82,10 @@ class ClusterBootstrap:
         if not trials.any():
             return None
         if hits.sum() in (0, trials.sum()):
-            batteries = len(np.unique(self._owner[trials]))
-            return _exact(batteries if hits.any() else 0, batteries, self._confidence)
+            # Of none or all the beta quantiles of [3] are powers: no statistics package is needed.
+            bound = ((1 - self._confidence) / 2) ** (1 / len(np.unique(self._owner[trials])))
+            low, high = (bound, 1.0) if hits.any() else (0.0, 1 - bound)
+            return Interval(low, high, "clopper_pearson")
         return self.ratio(hits.astype(float), trials.astype(float))
 
     def f1(self, called: Bools, truth: Bools) -> Interval | None:
@@ -195,12 +197,3 @@ def _divide(part: Floats, whole: Floats) -> Floats:
     """Return part / whole, NaN where there is nothing to divide by."""
     out = np.full(np.shape(part), np.nan)
     return np.asarray(np.divide(part, whole, out=out, where=whole > 0), np.float64)
-
-
-def _exact(hits: int, trials: int, confidence: float) -> Interval:
-    """Return the exact binomial interval of none or all of some trials.
-
-    There the beta quantiles of [3] are powers, so that no statistics package is needed.
-    """
-    bound = ((1 - confidence) / 2) ** (1 / trials)
-    return Interval(bound if hits else 0.0, 1.0 if hits else 1 - bound, "clopper_pearson")

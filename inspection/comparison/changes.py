@@ -11,7 +11,6 @@ from inspection.messages import Message
 from inspection.results import (
     SYSTEMS,
     BatteryResult,
-    BatterySummary,
     Judgement,
     Kind,
     ModelProvenance,
@@ -97,51 +96,40 @@ def compare_sessions(before: SessionStore, after: SessionStore) -> SessionChange
     """Return what changed between two sessions, both opened for reading."""
     old, new = before.record, after.record
     other_lot = bool(old.lot.path and new.lot.path) and old.lot.path != new.lot.path
-    rows = _rows(old, new) if not other_lot else []
-    names = [row.battery_id for row, _ in rows]
-    old_ids, new_ids = ([row.battery_id for row in record.batteries] for record in (old, new))
+    earlier, later = ({row.battery_id: row for row in r.batteries} for r in (old, new))
+    rows = [] if other_lot else [(row, later[i]) for i, row in earlier.items() if i in later]
+    verdicts, decisions = [], []
+    for one, other in rows:
+        name = one.battery_id
+        kinds, types = (one.kind, other.kind), (one.defect_type, other.defect_type)
+        if (one.kind, one.defect_type) != (other.kind, other.defect_type):
+            verdicts.append(VerdictChange(name, *kinds, *types))
+        decided = [
+            None if row.decision is None or row.decision.action == "undo" else row.decision.kind
+            for row in (one, other)
+        ]
+        if decided[0] != decided[1]:
+            decisions.append(VerdictChange(name, *decided))
+    olds, news = dict(_flat(old.config)), dict(_flat(new.config))
+    settings = (
+        SettingChange(name, olds.get(name), news.get(name))
+        for name in dict.fromkeys([*olds, *news])
+        if olds.get(name) != news.get(name)
+    )
     return SessionChanges(
         before=old,
         after=new,
         problem=Message(code="comparison_other_lot") if other_lot else None,
         batteries=len(rows),
-        only_before=() if other_lot else tuple(i for i in old_ids if i not in set(names)),
-        only_after=() if other_lot else tuple(i for i in new_ids if i not in set(names)),
-        verdicts=tuple(_verdicts(rows)),
-        decisions=tuple(_decisions(rows)),
+        only_before=() if other_lot else tuple(i for i in earlier if i not in later),
+        only_after=() if other_lot else tuple(i for i in later if i not in earlier),
+        verdicts=tuple(verdicts),
+        decisions=tuple(decisions),
         models_before=_only(old.models, new.models),
         models_after=_only(new.models, old.models),
-        settings=tuple(_settings(old.config, new.config)),
-        systems=tuple(_systems(before, after, names)),
+        settings=tuple(settings),
+        systems=tuple(_systems(before, after, [row.battery_id for row, _ in rows])),
     )
-
-
-Rows = Sequence[tuple[BatterySummary, BatterySummary]]
-
-
-def _rows(old: SessionRecord, new: SessionRecord) -> list[tuple[BatterySummary, BatterySummary]]:
-    later = {row.battery_id: row for row in new.batteries}
-    return [(row, later[row.battery_id]) for row in old.batteries if row.battery_id in later]
-
-
-def _verdicts(rows: Rows) -> Iterator[VerdictChange]:
-    for old, new in rows:
-        if (old.kind, old.defect_type) != (new.kind, new.defect_type):
-            yield VerdictChange(
-                old.battery_id, old.kind, new.kind, old.defect_type, new.defect_type
-            )
-
-
-def _decisions(rows: Rows) -> Iterator[VerdictChange]:
-    for old, new in rows:
-        kinds = _decided(old), _decided(new)
-        if kinds[0] != kinds[1]:
-            yield VerdictChange(old.battery_id, *kinds)
-
-
-def _decided(row: BatterySummary) -> Kind | None:
-    decision = row.decision
-    return None if decision is None or decision.action == "undo" else decision.kind
 
 
 def _only(
@@ -149,13 +137,6 @@ def _only(
 ) -> tuple[ModelProvenance, ...]:
     known = {(model.slot, model.sha256) for model in others}
     return tuple(model for model in models if (model.slot, model.sha256) not in known)
-
-
-def _settings(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[SettingChange]:
-    before, after = dict(_flat(old)), dict(_flat(new))
-    for name in dict.fromkeys([*before, *after]):
-        if before.get(name) != after.get(name):
-            yield SettingChange(name, before.get(name), after.get(name))
 
 
 def _flat(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -174,38 +155,22 @@ def _systems(
     images = dict.fromkeys(SYSTEMS, 0)
     changes: dict[SystemName, list[JudgementChange]] = {name: [] for name in SYSTEMS}
     for battery_id in names:
-        old, new = _load(before, battery_id), _load(after, battery_id)
+        try:
+            old, new = before.load_battery(battery_id), after.load_battery(battery_id)
+        except SessionError:
+            # The comparison of that session by itself counts it as unreadable.
+            continue
         if old is None or new is None:
             continue
-        for change, same in _judgements(battery_id, old, new):
-            images[change.system] += 1
-            if not same:
-                changes[change.system].append(change)
+        cells, later = _cells(old), _cells(new)
+        for system, image in (key for key in cells if key in later):
+            was, now = cells[system, image].judgement, later[system, image].judgement
+            images[system] += 1
+            if was != now:
+                changes[system].append(JudgementChange(system, battery_id, image, was, now))
     for name in SYSTEMS:
         if images[name]:
             yield SystemChanges(name, images[name], tuple(changes[name]))
-
-
-def _load(store: SessionStore, battery_id: str) -> BatteryResult | None:
-    try:
-        return store.load_battery(battery_id)
-    except SessionError:
-        # The comparison of that session by itself counts it as unreadable.
-        return None
-
-
-def _judgements(
-    battery_id: str, old: BatteryResult, new: BatteryResult
-) -> Iterator[tuple[JudgementChange, bool]]:
-    """Yield every judgement that both sessions hold, and whether it stayed."""
-    before, after = _cells(old), _cells(new)
-    for key, cell in before.items():
-        later = after.get(key)
-        if later is None:
-            continue
-        system, image = key
-        change = JudgementChange(system, battery_id, image, cell.judgement, later.judgement)
-        yield change, cell.judgement == later.judgement
 
 
 def _cells(result: BatteryResult) -> dict[tuple[SystemName, str], Cell]:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.agreement.battery import PAIRS, Cell, ImageComparison, Pair
+from inspection.agreement.battery import PAIRS, ImageComparison, Pair
 from inspection.agreement.overlap import locate
 from inspection.classes import class_table
 from inspection.comparison.bootstrap import (
@@ -110,16 +110,16 @@ class PairFigures:
 
     Parameters
     ----------
-    pair : who
+    systems : which two
     decided, agreed : images that both called normal or defect, and alike
     abstained : images on which one of them abstained; they count as neither
     agreement : ``agreed`` of ``decided``
     typed, types_agreed : images on which both named a defect type, and the same
     located : images on which both have boxes
-    overlap : mean overlap of their matched boxes over these images
+    box_overlap : mean overlap of their matched boxes over these images
     """
 
-    pair: Pair
+    systems: Pair
     decided: int
     agreed: int
     abstained: int
@@ -127,7 +127,7 @@ class PairFigures:
     typed: int
     types_agreed: int
     located: int
-    overlap: Figure
+    box_overlap: Figure
 
 
 def system_figures(images: Sequence[ComparedImage], system: SystemName) -> SystemFigures:
@@ -136,13 +136,19 @@ def system_figures(images: Sequence[ComparedImage], system: SystemName) -> Syste
     cells = [image.comparison.cells[system] for image in images]
     truths = [image.truth for image in known if image.truth is not None]
     figures = _labelled_figures(known, truths, system) if known else {}
+    draws = _Draws(images)
+    decided = np.array([cell.decided for cell in cells], bool)
+    done = np.array([cell.state == "done" for cell in cells], float)
+    seconds = np.array([cell.seconds or 0.0 for cell in cells], float) * done
+    figures["review_rate"] = draws.rate(~decided, np.ones(len(cells), bool))
+    figures["seconds"] = draws.ratio(seconds, done)
     return SystemFigures(
         system=system,
         images=len(images),
-        decided=sum(cell.decided for cell in cells),
+        decided=int(decided.sum()),
         labelled=len(known),
         defects=sum(truth.is_defect for truth in truths),
-        figures=figures | _plain_figures(_Draws(images), cells),
+        figures=figures,
     )
 
 
@@ -158,7 +164,7 @@ def pair_figures(images: Sequence[ComparedImage], pair: Pair) -> PairFigures:
     means = np.array([found.mean if found else 0.0 for found in overlaps], float)
     draws = _Draws(images)
     return PairFigures(
-        pair=pair,
+        systems=pair,
         decided=int(decided.sum()),
         agreed=int((alike & decided).sum()),
         abstained=int((~decided).sum()),
@@ -166,7 +172,7 @@ def pair_figures(images: Sequence[ComparedImage], pair: Pair) -> PairFigures:
         typed=len(typed),
         types_agreed=sum(a == b for a, b in typed),
         located=int(located.sum()),
-        overlap=draws.ratio(means, located),
+        box_overlap=draws.ratio(means, located),
     )
 
 
@@ -207,16 +213,6 @@ class _Draws:
         return _figure(value, self._resamples.macro_f1(labels, called, classes, range(1, classes)))
 
 
-def _plain_figures(draws: _Draws, cells: Sequence[Cell]) -> dict[FigureName, Figure]:
-    decided = np.array([cell.decided for cell in cells], bool)
-    done = np.array([cell.state == "done" for cell in cells], float)
-    seconds = np.array([cell.seconds or 0.0 for cell in cells], float) * done
-    return {
-        "review_rate": draws.rate(~decided, np.ones(len(cells), bool)),
-        "seconds": draws.ratio(seconds, done),
-    }
-
-
 def _labelled_figures(
     images: Sequence[ComparedImage], truths: Sequence[ImageTruth], system: SystemName
 ) -> dict[FigureName, Figure]:
@@ -224,26 +220,9 @@ def _labelled_figures(
     is_defect = np.array([truth.is_defect for truth in truths], bool)
     called = np.array([cell.judgement == "defect" for cell in cells], bool)
     passed = np.array([cell.judgement == "normal" for cell in cells], bool)
-    everything = np.ones(len(cells), bool)
-    draws = _Draws(images)
     labels = np.array([_type_index(t.name if t.is_defect else None) for t in truths], np.int64)
     types = np.array([_type_index(cell.defect_type) for cell in cells], np.int64)
     hits = (called & is_defect).astype(float)
-    return {
-        "f1": draws.ratio(2 * hits, called.astype(float) + is_defect),
-        "precision": draws.rate(is_defect, called),
-        "recall": draws.rate(called, is_defect),
-        "accuracy": draws.rate((called & is_defect) | (passed & ~is_defect), everything),
-        "macro_f1": draws.macro_f1(labels, types),
-        **_box_figures(draws, cells, truths),
-        "escape_rate": draws.rate(passed, is_defect),
-        "overkill_rate": draws.rate(called, ~is_defect),
-    }
-
-
-def _box_figures(
-    draws: _Draws, cells: Sequence[Cell], truths: Sequence[ImageTruth]
-) -> dict[FigureName, Figure]:
     # The boxes of an abstention find nothing, as the abstention itself does not.
     marked_by = [cell.boxes if cell.judgement == "defect" else () for cell in cells]
     located = [
@@ -254,7 +233,19 @@ def _box_figures(
     marked = np.array([item.boxes + item.defects for item in located], float)
     best = np.array([sum(item.best) for item in located], float)
     defects = np.array([item.defects for item in located], float)
-    return {"mean_iou": draws.ratio(best, defects), "box_f1": draws.ratio(2 * matched, marked)}
+    draws = _Draws(images)
+    right = (called & is_defect) | (passed & ~is_defect)
+    return {
+        "f1": draws.ratio(2 * hits, called.astype(float) + is_defect),
+        "precision": draws.rate(is_defect, called),
+        "recall": draws.rate(called, is_defect),
+        "accuracy": draws.rate(right, np.ones(len(cells), bool)),
+        "macro_f1": draws.macro_f1(labels, types),
+        "mean_iou": draws.ratio(best, defects),
+        "box_f1": draws.ratio(2 * matched, marked),
+        "escape_rate": draws.rate(passed, is_defect),
+        "overkill_rate": draws.rate(called, ~is_defect),
+    }
 
 
 def _type_index(name: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,12 +112,16 @@ def compare_session(
         for image in battery.images
         if all(image.cells[name].state != "missing" for name in systems)
     ]
-    truths = {image.image: _truth(image.image, sources) for _, image in asked}
+    truths = {
+        image.image: read_truth(sources.refs[image.image])
+        for _, image in asked
+        if image.image in sources.refs
+    }
+    # A label that contradicts itself has no name, and is of no use for figures.
+    usable = {name: truth for name, truth in truths.items() if truth.name is not None}
     images = tuple(
-        ComparedImage(battery_id, image, _usable(truths[image.image]))
-        for battery_id, image in asked
+        ComparedImage(battery_id, image, usable.get(image.image)) for battery_id, image in asked
     )
-    left_out = sum(len(battery.images) for battery in batteries) - len(images)
     return SessionComparison(
         session=session,
         batteries=tuple(b for b in batteries if any(_took_part(b, name) for name in systems)),
@@ -125,16 +129,57 @@ def compare_session(
         images=images,
         figures=tuple(system_figures(images, name) for name in systems),
         pairs=tuple(pair_figures(images, pair) for pair in pairs_of(systems)),
-        remarks=(
-            *_choice_remarks(batteries, systems),
-            *_label_remarks(images, truths, sources),
-            *_type_remarks(images, systems),
-            *_counted("comparison_left_out", left_out),
-            *_few(images),
-            *_demo_remarks(session, systems),
-            *remarks,
-        ),
+        remarks=(*_remarks(session, batteries, systems, images, truths, sources), *remarks),
     )
+
+
+def _remarks(
+    session: SessionRecord,
+    batteries: Sequence[BatteryComparison],
+    systems: Sequence[SystemName],
+    images: Sequence[ComparedImage],
+    truths: Mapping[str, ImageTruth],
+    sources: SourceImages,
+) -> Iterator[Message]:
+    """Yield what a reader of the figures has to know; ``truths`` are of every image asked about."""
+    # How fair the choice of images is.
+    if len(systems) == 1:
+        yield Message(code="comparison_one_system")
+    elif systems and any(battery.favours_ensemble for battery in batteries):
+        yield Message(code="comparison_favours_ensemble")
+    elif systems and any(battery.method == "even" for battery in batteries):
+        yield Message(code="comparison_not_drawn")
+
+    # What the labels are good for.
+    known = [image.truth for image in images if image.truth is not None]
+    if not images:
+        yield Message(code="comparison_nothing")
+    elif sources.problem is not None:
+        yield sources.problem
+    else:
+        inconsistent = sum(truth.labelled and truth.name is None for truth in truths.values())
+        if known:
+            yield Message(code="comparison_abstentions")
+            yield Message(code="comparison_rectangles")
+        yield from _counted("comparison_inconsistent", inconsistent)
+        if known:
+            unlabelled = len(images) - len(known) - inconsistent
+            yield from _counted("comparison_unlabelled", unlabelled)
+        else:
+            yield Message(code="comparison_no_labels")
+
+    # Why the ensemble's F1 over defect types is low on external defects.
+    external = class_table().rgb_defects
+    if "ensemble" in systems and any(truth.name in external for truth in known):
+        yield Message(code="comparison_no_external_types")
+    left_out = sum(len(battery.images) for battery in batteries) - len(images)
+    yield from _counted("comparison_left_out", left_out)
+    if 0 < len({image.battery for image in images}) < FEWEST_BATTERIES:
+        yield Message(code="comparison_few_batteries", params={"fewest": FEWEST_BATTERIES})
+    demo = [m for m in session.models if m.demo and demo_systems({m.slot}) & set(systems)]
+    if demo:
+        names = ", ".join(dict.fromkeys(model.name for model in demo))
+        yield Message(code="comparison_demo_models", params={"models": names})
 
 
 def _batteries(
@@ -159,75 +204,6 @@ def _batteries(
 
 def _took_part(battery: BatteryComparison, name: SystemName) -> bool:
     return battery.cells[name].state != "missing"
-
-
-def _truth(name: str, sources: SourceImages) -> ImageTruth:
-    ref = sources.refs.get(name)
-    return read_truth(ref) if ref is not None else ImageTruth()
-
-
-def _usable(truth: ImageTruth) -> ImageTruth | None:
-    """Return a truth that figures can be made of; a label that contradicts itself is none."""
-    return truth if truth.name is not None else None
-
-
-def _choice_remarks(
-    batteries: Sequence[BatteryComparison], systems: Sequence[SystemName]
-) -> list[Message]:
-    if len(systems) < 2:
-        return [Message(code="comparison_one_system")] if systems else []
-    if any(battery.favours_ensemble for battery in batteries):
-        return [Message(code="comparison_favours_ensemble")]
-    if any(battery.method == "even" for battery in batteries):
-        return [Message(code="comparison_not_drawn")]
-    return []
-
-
-def _label_remarks(
-    images: Sequence[ComparedImage], truths: Mapping[str, ImageTruth], sources: SourceImages
-) -> list[Message]:
-    if not images:
-        return [Message(code="comparison_nothing")]
-    if sources.problem is not None:
-        return [sources.problem]
-    usable = sum(image.truth is not None for image in images)
-    inconsistent = sum(t.labelled and t.name is None for t in truths.values())
-    counted = _counted("comparison_inconsistent", inconsistent)
-    if not usable:
-        return [*counted, Message(code="comparison_no_labels")]
-    unlabelled = _counted("comparison_unlabelled", len(images) - usable - inconsistent)
-    return [
-        Message(code="comparison_abstentions"),
-        Message(code="comparison_rectangles"),
-        *counted,
-        *unlabelled,
-    ]
-
-
-def _type_remarks(images: Sequence[ComparedImage], systems: Sequence[SystemName]) -> list[Message]:
-    """Return why the ensemble's F1 over defect types is low on external defects."""
-    types = class_table().rgb_defects
-    external = any(i.truth is not None and i.truth.name in types for i in images)
-    untyped = external and "ensemble" in systems
-    return [Message(code="comparison_no_external_types")] if untyped else []
-
-
-def _few(images: Sequence[ComparedImage]) -> list[Message]:
-    batteries = len({image.battery for image in images})
-    if 0 < batteries < FEWEST_BATTERIES:
-        params: dict[str, str | int | float] = {"fewest": FEWEST_BATTERIES}
-        return [Message(code="comparison_few_batteries", params=params)]
-    return []
-
-
-def _demo_remarks(session: SessionRecord, systems: Sequence[SystemName]) -> list[Message]:
-    names = [
-        model.name
-        for model in session.models
-        if model.demo and demo_systems({model.slot}) & set(systems)
-    ]
-    params: dict[str, str | int | float] = {"models": ", ".join(dict.fromkeys(names))}
-    return [Message(code="comparison_demo_models", params=params)] if names else []
 
 
 def _counted(code: str, count: int) -> list[Message]:

@@ -148,9 +148,9 @@ def _figure_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
             plain = name in PLAIN_FIGURES
             yield row(found.system, name, figure, found.images if plain else found.labelled)
     for pair in compared.pairs:
-        of = "-".join(pair.pair)
+        of = "-".join(pair.systems)
         yield row(of, "agreement", pair.agreement, pair.decided)
-        yield row(of, "box_overlap", pair.overlap, pair.located)
+        yield row(of, "box_overlap", pair.box_overlap, pair.located)
 
 
 def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
@@ -170,20 +170,7 @@ def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
             }
             for found in compared.figures
         },
-        "pairs": [
-            {
-                "systems": list(pair.pair),
-                "decided": pair.decided,
-                "agreed": pair.agreed,
-                "abstained": pair.abstained,
-                "agreement": asdict(pair.agreement),
-                "typed": pair.typed,
-                "types_agreed": pair.types_agreed,
-                "located": pair.located,
-                "box_overlap": asdict(pair.overlap),
-            }
-            for pair in compared.pairs
-        ],
+        "pairs": [asdict(pair) for pair in compared.pairs],
         "batteries": [_battery(battery, labels, language) for battery in compared.batteries],
     }
 

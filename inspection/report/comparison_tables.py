@@ -66,12 +66,12 @@ def agreement_table(compared: SessionComparison, words: Words) -> Table:
     names = ("pair", "agreed", "agreement", "abstained", "types_agreed", "overlap")
     rows = [
         (
-            pair_words(found.pair, words),
+            pair_words(found.systems, words),
             f"{found.agreed} / {found.decided}",
             figure_words(found.agreement, percent=True),
             str(found.abstained),
             f"{found.types_agreed} / {found.typed}",
-            figure_words(found.overlap),
+            figure_words(found.box_overlap),
         )
         for found in compared.pairs
     ]
