@@ -109,7 +109,7 @@ class Station(QObject):
             settings,
             models,
             sessions_dir,
-            find_policy(models.holding("ct_cnn")),
+            find_policy(models.with_policy),
             build or _build_lane,
             self,
         )

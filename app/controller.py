@@ -274,7 +274,7 @@ class Controller(ShownLot):
         """Models were installed or removed: let go of the old ones; a policy comes with them."""
         self.unload_models()
         try:
-            self.policy = find_policy(self.models.holding("ct_cnn"))
+            self.policy = find_policy(self.models.with_policy)
         except InspectionError as error:
             self.failed.emit(error)
         self.policy_changed.emit()

@@ -75,7 +75,7 @@ class Watch:
 
 def headless(setting: Setting, watch: Watch, folder: Path) -> None:
     """Inspect the lot without a window."""
-    policy = find_policy(setting.models.holding("ct_cnn"))
+    policy = find_policy(setting.models.with_policy)
     with SessionStore.create(
         folder,
         lot=setting.lot,

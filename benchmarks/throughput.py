@@ -95,7 +95,7 @@ class Setting:
     @property
     def conditions(self) -> Conditions:
         """What a run inspects with."""
-        policy = find_policy(self.models.holding("ct_cnn"))
+        policy = find_policy(self.models.with_policy)
         return Conditions(self.models, ("ensemble",), policy, self.device, cache_dir=self.cache)
 
 
@@ -160,7 +160,7 @@ def engine(setting: Setting, batteries: Sequence[Battery]) -> float:
     """The product without a window, from the models loaded to the last battery saved."""
     lot = replace(setting.lot, batteries=tuple(batteries))
     with tempfile.TemporaryDirectory(dir=setting.work_dir) as folder:
-        policy = find_policy(setting.models.holding("ct_cnn"))
+        policy = find_policy(setting.models.with_policy)
         with SessionStore.create(
             Path(folder),
             lot=lot,

@@ -71,7 +71,7 @@ def inspect_lot(options: InspectOptions) -> int:
         models,
         systems,
         # The policy was found for the classifier's thresholds, so it lies beside that.
-        find_policy(models.holding("ct_cnn")),
+        find_policy(models.with_policy),
         resolve_device(options.device),
         cache_dir=backend_cache(),
     )

@@ -144,7 +144,7 @@ def inspection(bench: Bench) -> None:
     from inspection.systems.lane import resolve_device
 
     lot = scan_lot(bench.lot)
-    policy = find_policy(bench.models.holding("ct_cnn"))
+    policy = find_policy(bench.models.with_policy)
     # A slice and a view show that a VLM and a VLG run; a small computer is not to be held up.
     sampling = policy.inspector.sampling.model_copy(update={"images_per_battery": 2})
     inspector = policy.inspector.model_copy(update={"sampling": sampling})

@@ -155,8 +155,13 @@ def load_image(
     return ImageData(pixels, region, decoder.size)
 
 
-def load_frame(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
-    """Decode an image whole.
+def load_content(
+    path: Path, *, modality: Modality, max_pixels: int, whole: bool = False
+) -> ImageData:
+    """Decode an image for those that read a picture as a person does.
+
+    A CT image is cut to its content: the battery covers a twentieth of a canvas of 4000 x 4000,
+    and seen whole a pore would be less than a pixel. An RGB image is taken whole.
 
     Parameters
     ----------
@@ -164,6 +169,7 @@ def load_frame(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
     modality : CT is decoded to grey, RGB to colour
     max_pixels : what is needed. A JPEG is decoded at the smallest scale that still has as many;
         other files at full size.
+    whole : take a CT image whole too
 
     Raises
     ------
@@ -171,30 +177,8 @@ def load_frame(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
         If the file cannot be read, is damaged, too large or black.
     """
     decoder = Decoder(path, modality)
-    return _at_scale(decoder, Rect(0, 0, *decoder.size), max_pixels, path)
-
-
-def load_content(path: Path, *, modality: Modality, max_pixels: int) -> ImageData:
-    """Decode an image for the models that read a picture as a person does.
-
-    A CT image is cut to its content: the battery covers a twentieth of a canvas of 4000 x 4000,
-    and seen whole a pore would be less than a pixel. An RGB image is taken whole.
-
-    Parameters
-    ----------
-    path, modality, max_pixels : as for `load_frame`
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be read, is damaged, too large or black.
-    """
-    decoder = Decoder(path, modality)
-    region = _content_region(decoder) if modality == "ct" else None
-    return _at_scale(decoder, region or Rect(0, 0, *decoder.size), max_pixels, path)
-
-
-def _at_scale(decoder: Decoder, region: Rect, max_pixels: int, path: Path) -> ImageData:
+    region = _content_region(decoder) if modality == "ct" and not whole else None
+    region = region or Rect(0, 0, *decoder.size)
     scale = min(1.0, math.sqrt(max_pixels / (region.w * region.h)))
     pixels = _crop(decoder.decode(scale), region, decoder.size)
     _refuse_black(pixels, path)
@@ -254,31 +238,10 @@ def _content_region(decoder: Decoder) -> Rect | None:
     if factor > 1:
         size = (reduced.shape[1] // factor, reduced.shape[0] // factor)
         reduced = np.asarray(cv2.resize(reduced, size, interpolation=cv2.INTER_AREA), np.uint8)
-    box = find_content_box(reduced)
-    if box is None:
-        return None
-    to_x, to_y = source_size[0] / reduced.shape[1], source_size[1] / reduced.shape[0]
-    left, top = math.floor(box.x * to_x), math.floor(box.y * to_y)
-    right = min(source_size[0], math.ceil((box.x + box.w) * to_x))
-    bottom = min(source_size[1], math.ceil((box.y + box.h) * to_y))
-    return Rect(left, top, right - left, bottom - top)
-
-
-def find_content_box(grey: NDArray[np.uint8]) -> Rect | None:
-    """Return the box around everything that stands out of the black, or None.
-
-    Parameters
-    ----------
-    grey : (h, w) uint8, the whole frame, reduced by area so that noise is averaged
-
-    Returns
-    -------
-    Rect or None
-        In pixels of ``grey``, with a margin of two; None where nothing stands out.
-    """
-    background = float(np.percentile(grey, 10))
+    # Reduced by area, noise is averaged, and what is lit stands out of the black.
+    background = float(np.percentile(reduced, 10))
     threshold = min(max(background + _CONTENT_STEP, _LOWEST_THRESHOLD), _HIGHEST_THRESHOLD)
-    lit = (grey > threshold).astype(np.uint8)
+    lit = (reduced > threshold).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(lit, connectivity=8)
     regions = stats[1:]  # the first is the background
     if not len(regions):
@@ -287,12 +250,17 @@ def find_content_box(grey: NDArray[np.uint8]) -> Rect | None:
     kept = regions[areas >= max(4, _SMALLEST_SHARE * areas.max())]
     if not len(kept):
         return None
-    height, width = grey.shape
-    left = max(0, int(kept[:, cv2.CC_STAT_LEFT].min()) - _CONTENT_MARGIN)
-    top = max(0, int(kept[:, cv2.CC_STAT_TOP].min()) - _CONTENT_MARGIN)
-    right = int((kept[:, cv2.CC_STAT_LEFT] + kept[:, cv2.CC_STAT_WIDTH]).max()) + _CONTENT_MARGIN
-    bottom = int((kept[:, cv2.CC_STAT_TOP] + kept[:, cv2.CC_STAT_HEIGHT]).max()) + _CONTENT_MARGIN
-    return Rect(left, top, min(width, right) - left, min(height, bottom) - top)
+    firsts = kept[:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
+    ends = firsts + kept[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    height, width = reduced.shape
+    left, top = (max(0, int(first) - _CONTENT_MARGIN) for first in firsts.min(axis=0))
+    right, bottom = (int(end) + _CONTENT_MARGIN for end in ends.max(axis=0))
+    right, bottom = min(width, right), min(height, bottom)
+    to_x, to_y = source_size[0] / width, source_size[1] / height
+    left, top = math.floor(left * to_x), math.floor(top * to_y)
+    right = min(source_size[0], math.ceil(right * to_x))
+    bottom = min(source_size[1], math.ceil(bottom * to_y))
+    return Rect(left, top, right - left, bottom - top)
 
 
 def _needed_scale(region: Rect, fit: tuple[int, int] | None) -> float:

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 Slot = Literal["ct_cnn", "rgb_ae", "ct_ae"]
 SLOTS: tuple[Slot, ...] = get_args(Slot)
-POLICY_SLOT: Slot = "ct_cnn"
-"""The fusion policy lies beside this model: it was found for its scores."""
-SLOTS_WITH_THRESHOLD: frozenset[str] = frozenset({"rgb_ae", "ct_ae"})
 MANIFEST_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 
@@ -107,7 +104,8 @@ class BundleManifest(Document):
     def _complete(self) -> Self:
         if WEIGHTS_NAME not in self.files:
             raise ValueError(f"{WEIGHTS_NAME} is not listed in files")
-        if self.slot in SLOTS_WITH_THRESHOLD and self.threshold_file is None:
+        # Classes have probabilities, which the fusion policy has a threshold for.
+        if not self.labels and self.threshold_file is None:
             raise ValueError("threshold_file is required for an autoencoder")
         if self.threshold_file is not None and self.threshold_file not in self.files:
             raise ValueError(f"{self.threshold_file} is not listed in files")

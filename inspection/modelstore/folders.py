@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+POLICY_SLOT = "ct_cnn"
+"""The fusion policy lies beside this model and leaves with it: it was found for its scores."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolders:
@@ -21,6 +24,11 @@ class ModelFolders:
     def install(self) -> Path:
         """The folder that new models go to."""
         return self.folders[0]
+
+    @property
+    def with_policy(self) -> Path:
+        """The folder whose fusion policy counts, where it has one."""
+        return self.holding(POLICY_SLOT)
 
     def holding(self, slot: str) -> Path:
         """Return the first folder that has a model for a slot, else the one to install it in."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inspection.errors import ImageError
 from inspection.images.evidence import draw_boxes
-from inspection.images.preprocess import load_frame, load_image
+from inspection.images.preprocess import load_content, load_image
 from inspection.records import ImageRef
 from inspection.report.blocks import CodedImage
 from inspection.results import Box
@@ -75,7 +75,9 @@ def drawn_pictures(ref: ImageRef, boxes: Sequence[Sequence[Box]]) -> list[CodedI
             for box in several
         )
         if not inside:
-            image = load_frame(ref.path, modality=ref.modality, max_pixels=LONGEST_SIDE**2)
+            image = load_content(
+                ref.path, modality=ref.modality, max_pixels=LONGEST_SIDE**2, whole=True
+            )
             roi = image.roi
     except ImageError:
         return None
