@@ -186,11 +186,11 @@ def test_without_batteries_enough_there_is_no_interval(tmp_path, lot):
 def test_pairs_count_abstentions_apart(tmp_path, lot):
     found = compared(tmp_path, lot, results(mixed))
     ensemble_vlm = found.pairs[0]
-    assert ensemble_vlm.pair == ("ensemble", "vlm")
+    assert ensemble_vlm.systems == ("ensemble", "vlm")
     assert (ensemble_vlm.decided, ensemble_vlm.agreed, ensemble_vlm.abstained) == (10, 8, 6)
     assert ensemble_vlm.agreement.value == pytest.approx(0.8)
     assert (ensemble_vlm.typed, ensemble_vlm.types_agreed) == (5, 5)
-    assert (ensemble_vlm.located, ensemble_vlm.overlap.value) == (5, 1.0)
+    assert (ensemble_vlm.located, ensemble_vlm.box_overlap.value) == (5, 1.0)
     # Batteries 3 and 4 have overkills; the VLG, which sees nothing, contradicts every defect.
     assert len(found.conflicts) == BATTERIES
 
