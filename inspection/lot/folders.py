@@ -55,9 +55,11 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
+                    name = entry.name
                     if entry.is_dir():
-                        if _is_kept(entry.name) and _is_new(entry, seen):
-                            subfolders.append(entry.name)
+                        kept = name[0] not in ".~" and name.lower() not in _IGNORED
+                        if kept and _is_new(entry, seen):
+                            subfolders.append(name)
                     else:
                         _sort_in(folder, entry)
         except OSError as error:
@@ -88,26 +90,18 @@ def _sort_in(folder: Folder, entry: os.DirEntry[str]) -> None:
     suffix = name[name.rfind(".") + 1 :].lower()
     if suffix in IMAGE_SUFFIXES:
         folder.images.append(name)
-        if _is_empty(entry):
-            folder.empty.append(name)
+        try:
+            if entry.stat().st_size == 0:
+                folder.empty.append(name)
+        except OSError:
+            # A dangling link: opening it will give the reason.
+            return
     elif name.lower() in _KNOWN or name.lower() in _IGNORED:
         return
     elif suffix == "json":
         folder.labels.append(name)
     else:
         folder.others.append(name)
-
-
-def _is_empty(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.stat().st_size == 0
-    except OSError:
-        # A dangling link: opening it will give the reason.
-        return False
-
-
-def _is_kept(name: str) -> bool:
-    return name[0] not in ".~" and name.lower() not in _IGNORED
 
 
 def _is_new(entry: os.DirEntry[str], seen: set[str]) -> bool:

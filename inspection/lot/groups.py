@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
-from inspection.lot.config import LotConfig, SitePattern
+from inspection.lot.config import LotConfig
 from inspection.lot.filenames import (
     AXES,
     NameParts,
@@ -21,9 +20,7 @@ from inspection.lot.filenames import (
 )
 from inspection.lot.findings import Findings
 from inspection.lot.folders import PART_NAME, Folder
-from inspection.records import Axis, BatteryType, Form, Modality
-
-_MODALITY_FOLDERS: dict[str, Modality] = {"ct": "ct", "rgb": "rgb"}
+from inspection.records import MODALITIES, Axis, BatteryType, Form, Modality
 
 
 class FoundImage(NamedTuple):
@@ -70,6 +67,10 @@ class _PlainPlace(NamedTuple):
     axis: Axis | None
 
 
+Named = list[tuple[str, NameParts | None]]
+"""Names in a folder, with what they say in the published naming."""
+
+
 def group_images(
     folders: Iterable[Folder], root_name: str, config: LotConfig, findings: Findings
 ) -> list[Source]:
@@ -81,18 +82,18 @@ def group_images(
     """
     grouper = _Grouper(root_name, config, findings)
     rest = [(folder, grouper.take_by_pattern(folder)) for folder in folders]
-    parsed = [
+    parsed: list[tuple[Folder, Named]] = [
         (folder, [(name, parse_stem(name[: name.rfind(".")])) for name in names])
         for folder, names in rest
         if names
     ]
     by_folder = _batteries_by_folder(parsed)
-    for folder, names in parsed:
+    for folder, named in parsed:
         place = _plain_place(folder)
         if place is not None and place.battery in by_folder:
-            grouper.take_by_folder(folder, place, names)
+            grouper.take_by_folder(folder, place, named)
         else:
-            grouper.take_by_name(folder, names)
+            grouper.take_by_name(folder, named)
     for source in grouper.sources.values():
         _number_and_sort(source)
     return list(grouper.sources.values())
@@ -113,41 +114,34 @@ class _Grouper:
         above = "".join(f"{part}/" for part in folder.parts)
         for name in folder.images:
             for pattern in self._patterns:
-                if (match := pattern.compiled.fullmatch(above + name)) is not None and (
-                    self._take_match(folder, name, pattern, match)
-                ):
-                    break
+                match = pattern.compiled.fullmatch(above + name)
+                modality = pattern.modality_of(match) if match else None
+                if match is None or modality is None or not match["battery"]:
+                    continue
+                groups = match.groupdict()
+                axis = (groups.get("axis") or "").lower()
+                kind = (groups.get("type") or "").lower()
+                number = groups.get("number") or ""
+                image = FoundImage(
+                    folder,
+                    name,
+                    axis=cast(Axis, axis) if axis in AXES else None,
+                    number=int(number) if number.isascii() and number.isdigit() else None,
+                    battery_type=cast(BatteryType, kind) if kind in {"cell", "module"} else None,
+                    form=None,
+                )
+                pairing_id = battery_id_of(match["battery"])
+                key = ("site", modality, pairing_id, image.battery_type)
+                self._add(key, modality, match["battery"], pairing_id, [image])
+                break
             else:
                 left.append(name)
         return left
 
-    def _take_match(
-        self, folder: Folder, name: str, pattern: SitePattern, match: re.Match[str]
-    ) -> bool:
-        groups = match.groupdict()
-        modality = pattern.modality_of(match)
-        if modality is None or not groups["battery"]:
-            return False
-        axis = (groups.get("axis") or "").lower()
-        kind = (groups.get("type") or "").lower()
-        number = groups.get("number") or ""
-        image = FoundImage(
-            folder,
-            name,
-            axis=cast(Axis, axis) if axis in AXES else None,
-            number=int(number) if number.isascii() and number.isdigit() else None,
-            battery_type=cast(BatteryType, kind) if kind in {"cell", "module"} else None,
-            form=None,
-        )
-        pairing_id = battery_id_of(groups["battery"])
-        key = ("site", modality, pairing_id, image.battery_type)
-        self._add(key, modality, groups["battery"], pairing_id, image)
-        return True
-
-    def take_by_name(self, folder: Folder, names: list[tuple[str, NameParts | None]]) -> None:
+    def take_by_name(self, folder: Folder, named: Named) -> None:
         """Take the files in the published naming; report the others."""
         by_name: dict[SourceName, list[FoundImage]] = defaultdict(list)
-        for name, parts in names:
+        for name, parts in named:
             if parts is None:
                 self._findings.add_file("lot_name_unknown", folder.path, name)
             else:
@@ -155,21 +149,20 @@ class _Grouper:
         for said, images in by_name.items():
             key = ("name", said.modality, said.battery_number, said.battery_type)
             pairing_id = battery_id_of(str(said.battery_number))
-            self._source(key, said.modality, said.text, pairing_id, images[0]).images += images
+            self._add(key, said.modality, said.text, pairing_id, images)
 
-    def take_by_folder(
-        self, folder: Folder, place: _PlainPlace, names: list[tuple[str, NameParts | None]]
-    ) -> None:
+    def take_by_folder(self, folder: Folder, place: _PlainPlace, named: Named) -> None:
         """Take all files of a ``ct`` or ``rgb`` folder for the battery above it."""
         where = tuple(part for part in place.battery if not PART_NAME.fullmatch(part))
         source_id = where[-1] if where else self._root_name
+        images = [
+            _named_image(folder, name, parts)
+            if parts is not None
+            else FoundImage(folder, name, place.axis, None, None, None)
+            for name, parts in named
+        ]
         key = ("folder", place.modality, where)
-        for name, parts in names:
-            if parts is not None:
-                image = _named_image(folder, name, parts)
-            else:
-                image = FoundImage(folder, name, place.axis, None, None, None)
-            self._add(key, place.modality, source_id, "/".join(where) or source_id, image)
+        self._add(key, place.modality, source_id, "/".join(where) or source_id, images)
 
     def _add(
         self,
@@ -177,27 +170,17 @@ class _Grouper:
         modality: Modality,
         source_id: str,
         pairing_id: str,
-        image: FoundImage,
+        images: list[FoundImage],
     ) -> None:
-        source = self._source(key, modality, source_id, pairing_id, image)
-        source.battery_type = source.battery_type or image.battery_type
-        source.form = source.form or image.form
-        source.images.append(image)
-
-    def _source(
-        self,
-        key: tuple[object, ...],
-        modality: Modality,
-        source_id: str,
-        pairing_id: str,
-        first: FoundImage,
-    ) -> Source:
         source = self.sources.get(key)
         if source is None:
-            source = self.sources[key] = Source(
-                modality, source_id, pairing_id, str(key[0]), first.battery_type, first.form
-            )
-        return source
+            source = Source(modality, source_id, pairing_id, str(key[0]), None, None)
+            self.sources[key] = source
+        source.battery_type = source.battery_type or next(
+            (image.battery_type for image in images if image.battery_type), None
+        )
+        source.form = source.form or next((image.form for image in images if image.form), None)
+        source.images += images
 
 
 def _named_image(folder: Folder, name: str, parts: NameParts) -> FoundImage:
@@ -207,38 +190,35 @@ def _named_image(folder: Folder, name: str, parts: NameParts) -> FoundImage:
 
 def _plain_place(folder: Folder) -> _PlainPlace | None:
     for index in reversed(range(len(folder.parts))):
-        modality = _MODALITY_FOLDERS.get(folder.parts[index].lower())
-        if modality is not None:
+        word = folder.parts[index].lower()
+        if word in MODALITIES:
             below = [part.lower() for part in folder.parts[index + 1 :]]
             axis = next((part for part in below if part in AXES), None)
-            return _PlainPlace(folder.parts[:index], modality, cast(Axis, axis))
+            return _PlainPlace(folder.parts[:index], word, cast(Axis, axis))
     return None
 
 
-def _batteries_by_folder(
-    parsed: list[tuple[Folder, list[tuple[str, NameParts | None]]]],
-) -> set[tuple[str, ...]]:
+def _batteries_by_folder(parsed: list[tuple[Folder, Named]]) -> set[tuple[str, ...]]:
     """Return the battery folders of the plain layout, as paths below the lot."""
-    tallies: dict[tuple[str, ...], dict[Modality, list[NameParts | None]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for folder, names in parsed:
+    found: dict[tuple[str, ...], dict[Modality, list[NameParts | None]]] = {}
+    for folder, named in parsed:
         place = _plain_place(folder)
         if place is not None:
-            tallies[place.battery][place.modality].extend(parts for _, parts in names)
-    return {place for place, tally in tallies.items() if _is_one_battery(tally)}
+            files = found.setdefault(place.battery, {}).setdefault(place.modality, [])
+            files.extend(parts for _, parts in named)
+    return {place for place, by_modality in found.items() if _is_one(by_modality.values())}
 
 
-def _is_one_battery(tally: dict[Modality, list[NameParts | None]]) -> bool:
+def _is_one(folders: Iterable[list[NameParts | None]]) -> bool:
+    """Return whether the files of a folder's modalities are one battery, whatever they say."""
     numbers: set[int] = set()
     freely_named = False
-    for names in tally.values():
-        named = [parts for parts in names if parts is not None]
-        batteries = {(said.battery_number, said.battery_type) for said, _, _ in named}
-        if len(batteries) > 1:
+    for files in folders:
+        named = [parts.source for parts in files if parts is not None]
+        if len({(said.battery_number, said.battery_type) for said in named}) > 1:
             return False
-        numbers |= {number for number, _ in batteries}
-        freely_named |= len(named) * 2 <= len(names)
+        numbers |= {said.battery_number for said in named[:1]}
+        freely_named |= len(named) * 2 <= len(files)
     return freely_named or len(numbers) > 1
 
 
@@ -246,27 +226,21 @@ def _number_and_sort(source: Source) -> None:
     """Give freely named images axis and number, then sort by axis, number and path."""
     unplaced = any(image.number is None for image in source.images)
     if unplaced or (source.modality == "ct" and any(i.axis is None for i in source.images)):
-        source.images = _numbered(source)
+        by_axis: dict[Axis | None, list[FoundImage]] = defaultdict(list)
+        for image in source.images:
+            axis: Axis | None = None
+            if source.modality == "ct":
+                # A slice without a recognisable axis counts as z, the stacking direction.
+                axis = image.axis or (axis_in(image.stem) if image.number is None else None) or "z"
+            by_axis[axis].append(image._replace(axis=axis))
+        source.images = []
+        for images in by_axis.values():
+            if any(image.number is None for image in images):
+                images.sort(key=lambda image: (image.folder.parts, natural_key(image.name)))
+                numbers = numbers_of([image.stem for image in images])
+                for place, number in enumerate(numbers):
+                    images[place] = images[place]._replace(number=number)
+            source.images += images
     source.images.sort(
         key=lambda image: (image.axis or "", image.number, image.folder.parts, image.name)
     )
-
-
-def _numbered(source: Source) -> list[FoundImage]:
-    by_axis: dict[Axis | None, list[FoundImage]] = defaultdict(list)
-    for image in source.images:
-        axis: Axis | None = None
-        if source.modality == "ct":
-            # A slice without a recognisable axis counts as z, the stacking direction.
-            axis = image.axis or (axis_in(image.stem) if image.number is None else None) or "z"
-        by_axis[axis].append(image._replace(axis=axis))
-    numbered: list[FoundImage] = []
-    for images in by_axis.values():
-        if any(image.number is None for image in images):
-            images.sort(key=lambda image: (image.folder.parts, natural_key(image.name)))
-            numbers = numbers_of([image.stem for image in images])
-            images = [
-                image._replace(number=number) for image, number in zip(images, numbers, strict=True)
-            ]
-        numbered += images
-    return numbered

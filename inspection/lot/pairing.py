@@ -43,57 +43,44 @@ def pair_by_number(sources: list[Source], findings: Findings) -> list[Pairing]:
     sharing: dict[tuple[str, str], list[Source]] = defaultdict(list)
     for source in sources:
         sharing[source.family, source.pairing_id].append(source)
-    names = _battery_names(list(sharing))
+    # A folder's own name where it is the only one of that name, else its path.
+    own_names = Counter(key[1].rpartition("/")[2].casefold() for key in sharing)
+    taken: set[str] = set()
     pairings: list[Pairing] = []
     for key, group in sharing.items():
-        name = names[key]
+        name = key[1].rpartition("/")[2]
+        if own_names[name.casefold()] > 1:
+            name = key[1].replace("/", "_")
+        name = _free_name(name, taken)
         ct = [source for source in group if source.modality == "ct"]
         rgb = [source for source in group if source.modality == "rgb"]
         if len(ct) <= 1 and len(rgb) <= 1:
             pairings.append(Pairing(name, next(iter(ct), None), next(iter(rgb), None)))
-        else:
-            pairings += _split_ambiguous(name, ct, rgb, findings)
+            continue
+        ids = ", ".join(source.source_id for source in (*ct, *rgb))
+        warning = Message(code="lot_number_ambiguous", params={"number": name, "ids": ids})
+        for source in (*ct, *rgb):
+            suffix = f"-{source.battery_type or 'other'}"
+            if source.modality == "rgb":
+                suffix = f"-rgb{suffix}" if len(rgb) > 1 else "-rgb"
+            pairings.append(_alone(f"{name}{suffix}", source, warning, findings))
     return pairings
 
 
-def _battery_names(keys: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return a battery id for every (family, pairing id), no two alike.
-
-    A folder's own name where it is the only one of that name, else its path.
-    """
-    short = {key: key[1].rsplit("/", 1)[-1] for key in keys}
-    often = Counter(name.casefold() for name in short.values())
-    names: dict[tuple[str, str], str] = {}
-    taken: set[str] = set()
-    for key in keys:
-        name = short[key]
-        if often[name.casefold()] > 1:
-            name = key[1].replace("/", "_")
-        candidate, count = name, 2
-        # File systems of line PCs do not tell B01 from b01, and a result is stored by this name.
-        while candidate.casefold() in taken:
-            candidate, count = f"{name}-{count}", count + 1
-        taken.add(candidate.casefold())
-        names[key] = candidate
-    return names
+def _free_name(name: str, taken: set[str]) -> str:
+    """Return a battery id that is not taken yet, and take it."""
+    free, count = name, 2
+    # File systems of line PCs do not tell B01 from b01, and a result is stored by this name.
+    while free.casefold() in taken:
+        free, count = f"{name}-{count}", count + 1
+    taken.add(free.casefold())
+    return free
 
 
-def _split_ambiguous(
-    name: str, ct: list[Source], rgb: list[Source], findings: Findings
-) -> list[Pairing]:
-    ids = ", ".join(source.source_id for source in (*ct, *rgb))
-    warning = Message(code="lot_number_ambiguous", params={"number": name, "ids": ids})
-    pairings = [
-        Pairing(f"{name}-{source.battery_type or 'other'}", source, None, (warning,))
-        for source in ct
-    ]
-    for source in rgb:
-        suffix = f"-{source.battery_type or 'other'}" if len(rgb) > 1 else ""
-        pairings.append(Pairing(f"{name}-rgb{suffix}", None, source, (warning,)))
-    for pairing, source in zip(pairings, (*ct, *rgb), strict=True):
-        folder = source.images[0].folder.path
-        findings.add(folder, warning, pairing.battery_id)
-    return pairings
+def _alone(battery_id: str, source: Source, warning: Message, findings: Findings) -> Pairing:
+    findings.add(source.images[0].folder.path, warning, battery_id)
+    ct, rgb = (source, None) if source.modality == "ct" else (None, source)
+    return Pairing(battery_id, ct, rgb, (warning,))
 
 
 def pair_by_table(sources: list[Source], path: Path, findings: Findings) -> list[Pairing] | None:
@@ -120,66 +107,46 @@ def pair_by_table(sources: list[Source], path: Path, findings: Findings) -> list
     names: set[str] = set()
     used: set[int] = set()
     for row in rows:
-        found_ct = _find(row.ct_id, "ct_id", row, ct, used, path, findings)
-        found_rgb = _find(row.rgb_id, "rgb_id", row, rgb, used, path, findings)
+        found: list[Source | None] = []
+        for column, wanted, known in (("ct_id", row.ct_id, ct), ("rgb_id", row.rgb_id, rgb)):
+            source = known.get(wanted.casefold()) or known.get(battery_id_of(wanted).casefold())
+            params: dict[str, str | int | float] = {
+                "line": row.line,
+                "column": column,
+                "id": wanted,
+            }
+            if wanted and source is None:
+                findings.add(path, Message(code="pairs_unknown_id", params=params))
+            elif wanted and id(source) in used:
+                findings.add(path, Message(code="pairs_duplicate", params=params))
+                source = None
+            found.append(source if wanted else None)
         battery_id = battery_id_of(row.battery_id)
         if battery_id.casefold() in names:
             params = {"line": row.line, "column": "battery_id", "id": row.battery_id}
             findings.add(path, Message(code="pairs_duplicate", params=params))
-        elif found_ct is not None or found_rgb is not None:
+        elif any(found):
             names.add(battery_id.casefold())
-            used |= {id(source) for source in (found_ct, found_rgb) if source is not None}
-            pairings.append(Pairing(battery_id, found_ct, found_rgb))
-    return pairings + _unlisted([s for s in sources if id(s) not in used], names, findings)
-
-
-def _unlisted(sources: list[Source], names: set[str], findings: Findings) -> list[Pairing]:
-    pairings: list[Pairing] = []
+            used |= {id(source) for source in found if source is not None}
+            pairings.append(Pairing(battery_id, found[0], found[1]))
     for source in sources:
-        name = base = battery_id_of(source.source_id)
-        count = 2
-        while name.casefold() in names:
-            name, count = f"{base}-{count}", count + 1
-        names.add(name.casefold())
-        warning = Message(code="pairs_not_listed", params={"id": source.source_id})
-        findings.add(source.images[0].folder.path, warning, name)
-        ct, rgb = (source, None) if source.modality == "ct" else (None, source)
-        pairings.append(Pairing(name, ct, rgb, (warning,)))
+        if id(source) not in used:
+            name = _free_name(battery_id_of(source.source_id), names)
+            warning = Message(code="pairs_not_listed", params={"id": source.source_id})
+            pairings.append(_alone(name, source, warning, findings))
     return pairings
-
-
-def _find(
-    wanted: str,
-    column: str,
-    row: _Row,
-    known: dict[str, Source],
-    used: set[int],
-    path: Path,
-    findings: Findings,
-) -> Source | None:
-    if not wanted:
-        return None
-    params = {"line": row.line, "column": column, "id": wanted}
-    source = known.get(wanted.casefold()) or known.get(battery_id_of(wanted).casefold())
-    if source is None:
-        findings.add(path, Message(code="pairs_unknown_id", params=params))
-    elif id(source) in used:
-        findings.add(path, Message(code="pairs_duplicate", params=params))
-        return None
-    return source
 
 
 def _by_alias(sources: list[Source]) -> dict[str, Source]:
     """Return sources by their own id, and by number or folder where only one has it."""
-    pairing_ids = Counter(source.pairing_id.casefold() for source in sources)
-    source_ids = Counter(source.source_id.casefold() for source in sources)
     known: dict[str, Source] = {}
-    for source in sources:
-        if pairing_ids[source.pairing_id.casefold()] == 1:
-            known[source.pairing_id.casefold()] = source
-    for source in sources:
-        if source_ids[source.source_id.casefold()] == 1:
-            known[source.source_id.casefold()] = source
+    # A source's own id goes before a number that reads the same.
+    for key in ("pairing_id", "source_id"):
+        names = [str(getattr(source, key)).casefold() for source in sources]
+        often = Counter(names)
+        known |= {
+            name: source for name, source in zip(names, sources, strict=True) if often[name] == 1
+        }
     return known
 
 
