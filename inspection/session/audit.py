@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from inspection.atomic import sync_folder
-from inspection.results import Kind, Record
+from inspection.results import Decision, Kind, Record
 
 GENESIS = "0" * 64
 """Stands for the hash of the line before the first."""
@@ -52,29 +52,29 @@ class AuditScan:
     torn: bytes
 
 
-def verify_audit(path: Path) -> int | None:
-    """Return the first line (1-based) that was altered, removed or torn; None where all fit.
-
-    A log cut off at a line end verifies: the chain cannot know of later lines. A session's
-    decisions are compared with the log for that reason when it is opened.
-    """
-    scan = scan_audit(path)
-    if scan.broken_line is None and scan.torn:
-        return len(scan.entries) + 1
-    return scan.broken_line
-
-
 def scan_audit(path: Path) -> AuditScan:
-    """Read a log and check its chain; a log that does not exist yet is an empty one."""
+    """Read a log and check its chain; a log that does not exist yet is an empty one.
+
+    A log cut off at a line end fits: the chain cannot know of later lines. A session's decisions
+    are compared with the log for that reason when it is opened.
+    """
     if not path.exists():
         return AuditScan((), None, b"")
     *lines, torn = path.read_bytes().split(b"\n")
     entries: list[AuditEntry] = []
+    previous = GENESIS
     for number, line in enumerate(lines, start=1):
-        entry = _chained(line, entries[-1] if entries else None)
-        if entry is None:
+        try:
+            content = json.loads(line)
+            entry = AuditEntry.model_validate_json(line)
+        except (ValueError, ValidationError):
+            return AuditScan(tuple(entries), number, torn)
+        claimed = content.pop("hash")
+        fits = entry.sequence == len(entries) + 1 and entry.previous == previous
+        if not fits or claimed != _digest(content):
             return AuditScan(tuple(entries), number, torn)
         entries.append(entry)
+        previous = entry.hash
     return AuditScan(tuple(entries), None, torn)
 
 
@@ -92,22 +92,25 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.scan = scan_audit(path)
-        self._sequence, self._hash = self._tail()
+        self._sequence, self._hash = len(self.scan.entries), GENESIS
+        if self.scan.broken_line is not None:
+            # A broken log stays as it is, and says so for ever; new lines chain to whatever its
+            # last line is, so that at least they can be checked.
+            lines = path.read_bytes().split(b"\n")[:-1]
+            self._sequence, self._hash = len(lines), hashlib.sha256(lines[-1]).hexdigest()
+        elif self.scan.entries:
+            self._hash = self.scan.entries[-1].hash
         if self.scan.torn:
-            self._set_torn_aside()
+            with path.with_suffix(".torn").open("ab") as file:
+                file.write(self.scan.torn + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with path.open("rb+") as log:
+                log.truncate(log.seek(-len(self.scan.torn), os.SEEK_END))
+                log.flush()
+                os.fsync(log.fileno())
 
-    def append(
-        self,
-        *,
-        at: datetime,
-        operator: str,
-        battery_id: str,
-        action: Literal["accept", "override", "undo"],
-        kind_before: Kind,
-        kind_after: Kind,
-        reason: str = "",
-        comment: str = "",
-    ) -> AuditEntry:
+    def append(self, battery_id: str, kind_before: Kind, decision: Decision) -> AuditEntry:
         """Write one decision and return once it is on the disk.
 
         Raises
@@ -118,14 +121,14 @@ class AuditLog:
         entry = AuditEntry(
             sequence=self._sequence + 1,
             previous=self._hash,
-            at=at,
-            operator=operator,
+            at=decision.decided_at,
+            operator=decision.operator,
             battery_id=battery_id,
-            action=action,
+            action=decision.action,
             kind_before=kind_before,
-            kind_after=kind_after,
-            reason=reason,
-            comment=comment,
+            kind_after=decision.kind,
+            reason=decision.reason,
+            comment=decision.comment,
             hash="",
         )
         content = entry.model_dump(mode="json", exclude={"hash"})
@@ -148,38 +151,6 @@ class AuditLog:
                 raise
         if size == 0:
             sync_folder(self.path.parent)
-
-    def _tail(self) -> tuple[int, str]:
-        if self.scan.broken_line is None:
-            last = self.scan.entries[-1] if self.scan.entries else None
-            return (last.sequence, last.hash) if last else (0, GENESIS)
-        # A broken log stays as it is, and says so for ever; new lines chain to whatever its
-        # last line is, so that at least they can be checked.
-        lines = self.path.read_bytes().split(b"\n")[:-1]
-        return len(lines), hashlib.sha256(lines[-1]).hexdigest()
-
-    def _set_torn_aside(self) -> None:
-        with self.path.with_suffix(".torn").open("ab") as file:
-            file.write(self.scan.torn + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with self.path.open("rb+") as log:
-            log.truncate(log.seek(-len(self.scan.torn), os.SEEK_END))
-            log.flush()
-            os.fsync(log.fileno())
-
-
-def _chained(line: bytes, before: AuditEntry | None) -> AuditEntry | None:
-    """Return the entry of a line that fits after ``before``, or None where it does not."""
-    try:
-        content = json.loads(line)
-        entry = AuditEntry.model_validate_json(line)
-    except (ValueError, ValidationError):
-        return None
-    claimed = content.pop("hash")
-    sequence, previous = (before.sequence, before.hash) if before else (0, GENESIS)
-    fits = entry.sequence == sequence + 1 and entry.previous == previous
-    return entry if fits and claimed == _digest(content) else None
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -1,24 +1,28 @@
-"""What a session folder holds on the disk: names, reading, migration."""
+"""What a session folder holds on the disk: how it begins, names, reading, migration."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from inspection.atomic import battery_file_name, hashed_file_name
+from inspection.atomic import battery_file_name, hashed_file_name, sync_folder
 from inspection.errors import SessionError
-from inspection.messages import Message
+from inspection.messages import Language, Message
+from inspection.records import Battery, Lot
 from inspection.results import (
     SCHEMA_VERSION,
     BatteryResult,
     BatterySummary,
     Decision,
+    LotRecord,
     SessionRecord,
 )
 
@@ -119,6 +123,53 @@ def summarise(
         conflict=in_conflict(result),
         seconds=result.seconds,
         decision=decision,
+    )
+
+
+def claim_folder(root: Path, started: datetime) -> Path:
+    """Make a folder that no other program has; mkdir is what decides."""
+    root.mkdir(parents=True, exist_ok=True)
+    name = started.strftime(RUN_ID_FORMAT)
+    for suffix in itertools.chain([""], (f"_{n:02d}" for n in itertools.count(2))):
+        folder = root / f"{name}{suffix}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        (folder / BATTERIES_NAME).mkdir()
+        (folder / EVIDENCE_NAME).mkdir()
+        sync_folder(root)
+        return folder
+    raise AssertionError("the counter has no end")
+
+
+def queued_row(battery: Battery) -> BatterySummary:
+    """Return the row of a battery that waits for its inspection."""
+    return BatterySummary(
+        battery_id=battery.battery_id,
+        ct_id=battery.ct_id,
+        rgb_id=battery.rgb_id,
+        state="queued",
+        kind="not_inspected",
+    )
+
+
+def lot_record(lot: Lot, language: Language) -> LotRecord:
+    """Return what a session keeps of its lot; every finding names its file."""
+    findings = []
+    for finding in lot.findings:
+        reason = finding.reason.text(language)
+        if finding.path.name not in reason:
+            inside = finding.path.is_relative_to(lot.root)
+            path = finding.path.relative_to(lot.root) if inside else finding.path
+            reason = f"{path.as_posix()}: {reason}"
+        findings.append(reason)
+    return LotRecord(
+        path=str(lot.root),
+        name=lot.root.name,
+        batteries=len(lot.batteries),
+        pairs=len(lot.pairs),
+        findings=findings,
     )
 
 

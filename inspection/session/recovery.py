@@ -17,7 +17,7 @@ from inspection.results import (
     LotRecord,
     SessionRecord,
 )
-from inspection.session.audit import AuditEntry, AuditScan, scan_audit
+from inspection.session.audit import AuditEntry, scan_audit
 from inspection.session.files import (
     AUDIT_NAME,
     BATTERIES_NAME,
@@ -63,7 +63,11 @@ def recover(folder: Path) -> Recovery:
     except SessionUnreadableError:
         record, problems = _rebuilt(folder)
     scan = scan_audit(folder / AUDIT_NAME)
-    problems += _log_problems(scan)
+    if scan.broken_line is not None:
+        line: dict[str, str | int | float] = {"line": scan.broken_line}
+        problems.append(Message(code="session_audit_broken", params=line))
+    if scan.torn:
+        problems.append(Message(code="session_audit_torn"))
     if scan.broken_line is None or stored is None:
         rows, unlogged = _replayed(record.batteries, scan.entries)
         record = record.model_copy(update={"batteries": rows})
@@ -77,12 +81,16 @@ def _rebuilt(folder: Path) -> tuple[SessionRecord, list[Message]]:
     Lot, operator, station, configuration and models stood in ``session.json`` alone.
     """
     results, problems = _read_batteries(folder)
+    try:
+        created_at = datetime.strptime(folder.name[:15], RUN_ID_FORMAT).astimezone()
+    except ValueError:
+        created_at = datetime.fromtimestamp(folder.stat().st_mtime).astimezone()
     lost = Message(code="session_rebuilt", params={"count": len(results)})
     images = sum(len(result.images) for result in results)
     record = SessionRecord(
         run_id=folder.name,
         status="failed",
-        created_at=_created_at(folder),
+        created_at=created_at,
         updated_at=datetime.now().astimezone(),
         total_images=images,
         processed_images=images,
@@ -133,7 +141,17 @@ def _replayed(
     """
     logged: dict[str, list[Decision | None]] = {}
     for entry in entries:
-        logged.setdefault(entry.battery_id, []).append(_decision_of(entry))
+        decided = None
+        if entry.action != "undo":
+            decided = Decision(
+                action=entry.action,
+                kind=entry.kind_after,
+                reason=entry.reason,
+                comment=entry.comment,
+                operator=entry.operator,
+                decided_at=entry.at,
+            )
+        logged.setdefault(entry.battery_id, []).append(decided)
     known = {row.battery_id for row in rows}
     uninspected = [
         BatterySummary(battery_id=battery_id, state="queued", kind="not_inspected")
@@ -153,30 +171,6 @@ def _replayed(
     return replayed, problems
 
 
-def _decision_of(entry: AuditEntry) -> Decision | None:
-    """Return the decision that a line records; None where it withdraws one."""
-    if entry.action == "undo":
-        return None
-    return Decision(
-        action=entry.action,
-        kind=entry.kind_after,
-        reason=entry.reason,
-        comment=entry.comment,
-        operator=entry.operator,
-        decided_at=entry.at,
-    )
-
-
-def _log_problems(scan: AuditScan) -> list[Message]:
-    problems = []
-    if scan.broken_line is not None:
-        params: dict[str, str | int | float] = {"line": scan.broken_line}
-        problems.append(Message(code="session_audit_broken", params=params))
-    if scan.torn:
-        problems.append(Message(code="session_audit_torn"))
-    return problems
-
-
 def _read_batteries(
     folder: Path, not_before: int | None = None
 ) -> tuple[list[BatteryResult], list[Message]]:
@@ -193,10 +187,3 @@ def _read_batteries(
     # Ids that are their own file names first: each then gets back the name that it has.
     results.sort(key=lambda r: (battery_file_name(r.battery_id) != r.battery_id, r.battery_id))
     return results, problems
-
-
-def _created_at(folder: Path) -> datetime:
-    try:
-        return datetime.strptime(folder.name[:15], RUN_ID_FORMAT).astimezone()
-    except ValueError:
-        return datetime.fromtimestamp(folder.stat().st_mtime).astimezone()

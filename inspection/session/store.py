@@ -36,16 +36,18 @@ from inspection.session.files import (
     EVIDENCE_NAME,
     SESSION_NAME,
     SessionListing,
+    claim_folder,
     disk_error,
     file_names,
     is_session,
     list_sessions,
     lock_session,
+    lot_record,
+    queued_row,
     read_battery,
     summarise,
 )
 from inspection.session.recovery import recover
-from inspection.session.start import claim_folder, lot_record, queued_row
 
 __all__ = ["SessionListing", "SessionStore", "list_sessions"]
 
@@ -163,7 +165,15 @@ class SessionStore:
             found = recover(folder)
             store = cls(folder, found.record, lock, found.problems)
             if lock is not None:
-                store._mend(rebuilt=found.rebuilt, changed=found.changed)
+                for part in (folder, folder / BATTERIES_NAME, store.evidence_dir):
+                    part.mkdir(exist_ok=True)
+                    remove_leftovers(part)
+                if found.rebuilt and (folder / SESSION_NAME).exists():
+                    # Of no use, but kept: it may hold what only a person can still read.
+                    taken = len(list(folder.glob("session.broken*.json")))
+                    (folder / SESSION_NAME).rename(folder / f"session.broken{taken + 1}.json")
+                if found.changed:
+                    store._update()
         except BaseException as error:
             if lock is not None:
                 lock.release()
@@ -218,7 +228,15 @@ class SessionStore:
         with self._mutex:
             self._writer()
             row = self._row(result.battery_id)
-            before = self._images_before(result)
+            # How many of its images ``processed_images`` counts already.
+            before = self._image_counts.get(result.battery_id)
+            if before is None:
+                try:
+                    earlier = self.load_battery(result.battery_id)
+                except SessionError:
+                    # Its file is damaged, which is why it is inspected again: as many as now.
+                    earlier = result
+                before = len(earlier.images) if earlier else 0
             summary = summarise(result, self._record.language, row.decision if row else None)
             if row is None:
                 self._names = file_names([*self._names, result.battery_id])
@@ -320,33 +338,13 @@ class SessionStore:
     def _log(self, row: BatterySummary, decision: Decision) -> None:
         audit = self._writer()
         with self._disk():
-            audit.append(
-                at=decision.decided_at,
-                operator=decision.operator,
-                battery_id=row.battery_id,
-                action=decision.action,
-                kind_before=row.decision.kind if row.decision else row.kind,
-                kind_after=decision.kind,
-                reason=decision.reason,
-                comment=decision.comment,
-            )
+            audit.append(row.battery_id, row.decision.kind if row.decision else row.kind, decision)
 
     def _decided(self, row: BatterySummary, decision: Decision | None) -> BatterySummary:
         row = row.model_copy(update={"decision": decision})
         self._set_row(row)
         self._update()
         return row
-
-    def _mend(self, *, rebuilt: bool, changed: bool) -> None:
-        """Write what was recovered; a ``session.json`` of no use is kept under another name."""
-        for folder in (self.folder, self.folder / BATTERIES_NAME, self.evidence_dir):
-            folder.mkdir(exist_ok=True)
-            remove_leftovers(folder)
-        if rebuilt and (self.folder / SESSION_NAME).exists():
-            taken = len(list(self.folder.glob("session.broken*.json")))
-            (self.folder / SESSION_NAME).rename(self.folder / f"session.broken{taken + 1}.json")
-        if changed:
-            self._update()
 
     def _writer(self) -> AuditLog:
         if self._audit is None:
@@ -379,18 +377,6 @@ class SessionStore:
         if row is None:
             raise SessionError("session_battery_unknown", battery=battery_id)
         return row
-
-    def _images_before(self, result: BatteryResult) -> int:
-        """Return how many images of a battery ``processed_images`` counts already."""
-        count = self._image_counts.get(result.battery_id)
-        if count is not None:
-            return count
-        try:
-            before = self.load_battery(result.battery_id)
-        except SessionError:
-            # Its file is damaged, which is why it is inspected again: as many images as now.
-            before = result
-        return len(before.images) if before else 0
 
     def _battery_path(self, battery_id: str) -> Path:
         return self.folder / BATTERIES_NAME / f"{self._names[battery_id]}.json"

@@ -7,25 +7,31 @@ from datetime import UTC, datetime
 
 import pytest
 
-from inspection.session.audit import AuditLog, scan_audit, verify_audit
+from inspection.results import Decision
+from inspection.session.audit import AuditLog, scan_audit
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
+def verify_audit(path):
+    """Return the first line (1-based) that was altered, removed or torn; None where all fit."""
+    scan = scan_audit(path)
+    if scan.broken_line is None and scan.torn:
+        return len(scan.entries) + 1
+    return scan.broken_line
+
+
 def append(log, battery="044", **changes):
-    return log.append(
-        **{
-            "at": AT,
-            "operator": "김검사",
-            "battery_id": battery,
-            "action": "override",
-            "kind_before": "review",
-            "kind_after": "normal",
-            "reason": "먼지",
-            "comment": 'dust, not "porosity"\nsecond line',
-            **changes,
-        }
-    )
+    values = {
+        "action": "override",
+        "kind": "normal",
+        "reason": "먼지",
+        "comment": 'dust, not "porosity"\nsecond line',
+        "operator": "김검사",
+        "decided_at": AT,
+        **changes,
+    }
+    return log.append(battery, "review", Decision(**values))
 
 
 @pytest.fixture
