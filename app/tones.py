@@ -14,6 +14,16 @@ _SEVERITIES: dict[str, Tone] = {
     "WARNING": "warning",
     "CRITICAL": "critical",
 }
+_SAID: dict[str, Tone] = {
+    "normal": "success",
+    "defect": "critical",
+    "review": "review",
+    "uncertain": "review",
+    "composite_defect": "critical",
+    "done": "success",
+    "failed": "critical",
+    "running": "accent",
+}
 
 
 def class_tone(name: str | None) -> Tone:
@@ -22,41 +32,16 @@ def class_tone(name: str | None) -> Tone:
     return _SEVERITIES[row.severity] if row else "neutral"
 
 
+def said_tone(said: Judgement | ChannelState | SystemState) -> Tone:
+    """Return the tone of what a system or a channel says of a battery, or of its state there."""
+    return _SAID.get(said, "neutral")
+
+
 def kind_tone(kind: Kind, defect_type: str | None = None) -> Tone:
     """Return the tone of a verdict; a defect of unknown type takes the graver one."""
-    if kind == "normal":
-        return "success"
-    if kind == "review":
-        return "review"
-    if kind == "not_inspected":
-        return "neutral"
-    if kind == "composite_defect":
-        return "critical"
-    row = class_row(defect_type)
-    return "warning" if row is not None and row.severity == "WARNING" else "critical"
-
-
-def judgement_tone(judgement: Judgement) -> Tone:
-    """Return the tone of a system's judgement."""
-    tones: dict[Judgement, Tone] = {"normal": "success", "defect": "critical", "review": "review"}
-    return tones[judgement]
-
-
-def state_tone(state: SystemState) -> Tone:
-    """Return the tone of a system's state."""
-    tones: dict[str, Tone] = {"done": "success", "failed": "critical", "running": "accent"}
-    return tones.get(state, "neutral")
-
-
-def channel_tone(state: ChannelState) -> Tone:
-    """Return the tone of a channel's word."""
-    tones: dict[str, Tone] = {
-        "normal": "success",
-        "defect": "critical",
-        "uncertain": "review",
-        "failed": "critical",
-    }
-    return tones.get(state, "neutral")
+    if kind in ("internal_defect", "external_defect"):
+        return "warning" if class_tone(defect_type) == "warning" else "critical"
+    return _SAID.get(kind, "neutral")
 
 
 def image_tone(result: ImageResult | None) -> Tone:

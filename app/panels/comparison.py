@@ -9,9 +9,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton
 
-from app.comparison_words import battery_words, detail_words, image_words, overlap_words
 from app.panels.comparing import comparison_of, result_so_far
 from app.panels.comparison_column import ComparisonColumn
+from app.panels.comparison_words import battery_words, detail_words, image_words, overlap_words
 from app.panels.linked_views import LinkedViews
 from app.review import BatteryView, ShownImage
 from app.tasks import TaskPool

@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPlainTextEdit
 
-from app.tones import class_tone, judgement_tone, state_tone
+from app.tones import class_tone, said_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
@@ -108,15 +108,15 @@ class ComparisonColumn(Panel):
         self.seconds.setText("")
         self.type.show_state("", "neutral")
         if cell is None:
-            self.chip.show_state(state_text(self._state), state_tone(self._state))
+            self.chip.show_state(state_text(self._state), said_tone(self._state))
             self.words.setPlainText("")
             return
         if cell.judgement is not None:
-            self.chip.show_state(judgement_text(cell.judgement), judgement_tone(cell.judgement))
+            self.chip.show_state(judgement_text(cell.judgement), said_tone(cell.judgement))
         else:
             state = "failed" if cell.state == "failed" else self._state
             text = self.tr("Not looked at") if state == "done" else state_text(state)
-            tone = "neutral" if state == "done" else state_tone(state)
+            tone = "neutral" if state == "done" else said_tone(state)
             self.chip.show_state(text, tone)
         if cell.defect_type is not None:
             self.type.show_state(class_text(cell.defect_type), class_tone(cell.defect_type))

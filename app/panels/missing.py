@@ -6,7 +6,7 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.review import BatteryView
-from app.tones import state_tone
+from app.tones import said_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import button, label
 from app.wording import languages, message_text, not_yet_text, state_text
@@ -57,7 +57,7 @@ class MissingModel(QWidget):
             message = message or self._lane.message
         waiting = state == "queued" and (self._lane is None or self._lane.phase == "idle")
         text = not_yet_text() if waiting else state_text(state)
-        self.chip.show_state(text, state_tone(state))
+        self.chip.show_state(text, said_tone(state))
         # That the model itself is not installed is what the chip says.
         told = message is not None and message.code != "model_not_installed"
         reason = message_text(message) if message is not None and told else ""

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLay
 
 from app.review import BatteryView, Row
 from app.theme import icon, tokens
-from app.tones import channel_tone, kind_tone, state_tone
+from app.tones import kind_tone, said_tone
 from app.widgets.bars import Bar, Bars
 from app.widgets.chip import Chip
 from app.widgets.demo_note import DemoNote
@@ -232,14 +232,14 @@ class VerdictPanel(Panel):
                 Bar(
                     f"CT · {ct}",
                     row.cnn_prob if row else None,
-                    channel_tone(verdict.ct_state) if verdict else "neutral",
+                    said_tone(verdict.ct_state) if verdict else "neutral",
                     score_text(row.cnn_prob if row else None),
                     mark=self._marks[1],
                 ),
                 Bar(
                     f"RGB · {rgb}",
                     row.ae_score if row else None,
-                    channel_tone(verdict.rgb_state) if verdict else "neutral",
+                    said_tone(verdict.rgb_state) if verdict else "neutral",
                     score_text(row.ae_score if row else None),
                     mark=self._marks[2],
                 ),
@@ -251,7 +251,7 @@ class VerdictPanel(Panel):
         for system in SYSTEMS:
             self._system_names[system].setText(system_text(system))
             state: SystemState = row.systems.get(system, "queued") if row else "queued"
-            text, tone = state_text(state), state_tone(state)
+            text, tone = state_text(state), said_tone(state)
             if row is None or (not row.systems and row.kind is None and row.state == "queued"):
                 text = ""
             if system == "ensemble" and row is not None and row.kind and state == "done":
@@ -259,10 +259,10 @@ class VerdictPanel(Panel):
             elif system == "vlm" and result is not None and result.vlm is not None:
                 found = result.vlm.prediction
                 text = kind_text("review") if found == "review" else channel_text(found)
-                tone = "review" if found == "review" else channel_tone(found)
+                tone = "review" if found == "review" else said_tone(found)
             elif system == "vlg" and result is not None and result.vlg is not None:
                 found = "defect" if result.vlg.bboxes else "normal"
-                text, tone = channel_text(found), channel_tone(found)
+                text, tone = channel_text(found), said_tone(found)
             self._systems[system].show_state(text, tone)
 
     def _word_grounds(self, row: Row | None) -> None:

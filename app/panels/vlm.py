@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction
 from app.panels.answers import Answer, AnswersPanel
 from app.review import BatteryView
 from app.tasks import TaskPool
-from app.tones import Tone, judgement_tone
+from app.tones import Tone, said_tone
 from app.wording import class_text, judgement_text, score_text
 from inspection.results import Box, VlmImage
 
@@ -28,7 +28,7 @@ class VlmPanel(AnswersPanel):
         """Return the judgement of the image."""
         assert isinstance(answer, VlmImage)
         judgement = answer.prediction or "review"
-        return judgement_text(judgement), judgement_tone(judgement)
+        return judgement_text(judgement), said_tone(judgement)
 
     def facts_of(self, answer: Answer) -> list[str]:
         """Return defect type and confidence, and the judgement of the battery where it differs."""

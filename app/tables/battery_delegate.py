@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from app.review import Row
 from app.tables.battery_table import ROW_ROLE, Column
 from app.theme import icon, tokens
-from app.tones import kind_tone, state_tone
+from app.tones import kind_tone, said_tone
 from app.widgets.chip import MARK, draw_chip, draw_mark
 from app.wording import kind_text
 from inspection.results import SYSTEMS
@@ -67,7 +67,7 @@ class BatteryDelegate(QStyledItemDelegate):
         known = row.systems or {"ensemble": row.state}
         for place, system in enumerate(SYSTEMS):
             state = known.get(system, "queued")
-            tone = state_tone(state)
+            tone = said_tone(state)
             spot = QRectF(area.left() + place * (DOT + 5), area.center().y() - DOT / 2, DOT, DOT)
             draw_mark(painter, spot, tone, tokens().tone(tone))
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-
-from app.wording import DASH, class_text, judgement_text, score_text, system_text
-from inspection.results import BatteryResult, ImageResult, SystemName
+from app.wording import DASH, class_text, judgement_text, score_text, system_text, translate
+from inspection.results import BatteryResult, SystemName
 
 if TYPE_CHECKING:
     from inspection.agreement.battery import BatteryComparison, ImageComparison
 
 CLASSES_SHOWN = 3
-translate = QCoreApplication.translate
 
 
 def image_words(image: ImageComparison) -> str:
@@ -48,21 +45,19 @@ def overlap_words(image: ImageComparison | None) -> str:
 
 def detail_words(result: BatteryResult, system: SystemName, image: str) -> tuple[str, ...]:
     """Return what only one system gives of an image: probabilities, a score, or phrases."""
-    if system == "ensemble":
-        found = next((one for one in result.images if one.image == image), None)
-        return _scores(found) if found else ()
-    boxes = result.vlg.images if system == "vlg" and result.vlg else ()
-    for one in boxes:
-        if one.image == image:
-            rows = zip(one.phrases, one.defect_types, one.scores, strict=True)
-            return tuple(
-                f"{score_text(score, 2)}  {class_text(kind)} ({phrase})"
-                for phrase, kind, score in rows
+    if system == "vlg" and result.vlg is not None:
+        boxes = next((one for one in result.vlg.images if one.image == image), None)
+        if boxes is None:
+            return ()
+        return tuple(
+            f"{score_text(score, 2)}  {class_text(kind)} ({phrase})"
+            for phrase, kind, score in zip(
+                boxes.phrases, boxes.defect_types, boxes.scores, strict=True
             )
-    return ()
-
-
-def _scores(found: ImageResult) -> tuple[str, ...]:
+        )
+    found = next((one for one in result.images if one.image == image), None)
+    if system != "ensemble" or found is None:
+        return ()
     if found.probabilities:
         ranked = sorted(found.probabilities.items(), key=lambda item: -item[1])
         return tuple(
@@ -71,8 +66,5 @@ def _scores(found: ImageResult) -> tuple[str, ...]:
     if found.pred_score is None:
         return ()
     text = translate("ComparisonWords", "Score {score} · threshold {threshold}")
-    return (
-        text.format(
-            score=score_text(found.pred_score, 4), threshold=score_text(found.threshold, 4)
-        ),
-    )
+    score, threshold = score_text(found.pred_score, 4), score_text(found.threshold, 4)
+    return (text.format(score=score, threshold=threshold),)
