@@ -25,34 +25,8 @@ from reportlab.platypus import (
 from reportlab.platypus import Table as Grid
 
 from inspection.messages import Message
-from inspection.report import blocks
-from inspection.report.pdf_text import (
-    BAND,
-    BODY,
-    BULLET,
-    CARD_HEADING,
-    CELL,
-    CELL_RIGHT,
-    FIGURE,
-    FINE,
-    HEADER_CELL,
-    HEADER_RIGHT,
-    HEADING,
-    KICKER,
-    LINE,
-    REGULAR,
-    SMALL,
-    SOFT,
-    STRONG,
-    SUBHEADING,
-    TITLE,
-    TONES,
-    load_fonts,
-    markup,
-    paragraph,
-    printable,
-    with_labels,
-)
+from inspection.report import blocks, pdf_text
+from inspection.report.pdf_text import load_fonts, markup, paragraph, printable, with_labels
 
 WIDTH = 178 * mm
 """Of the text on an A4 page."""
@@ -66,22 +40,16 @@ _ROOM = {2: 30, 3: 50, 4: 14}
 """Millimetres that a heading of a level wants on its page, where it does not say so itself."""
 _TOTAL_PAGES = "total-pages"
 
-_FLUSH = [
-    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ("LEFTPADDING", (0, 0), (-1, -1), 0),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 3),
-    ("TOPPADDING", (0, 0), (-1, -1), 0.5),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 0.5),
-]
-_RULED = [
-    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
-    ("LEFTPADDING", (0, 0), (-1, -1), 4),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
-    ("TOPPADDING", (0, 0), (-1, -1), 2),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
-]
 
+def _padded(left: float, right: float, top: float, bottom: float) -> list[tuple[Any, ...]]:
+    """Return the style of cells by the points around what they hold."""
+    sides = {"LEFT": left, "RIGHT": right, "TOP": top, "BOTTOM": bottom}
+    paddings = [(f"{side}PADDING", (0, 0), (-1, -1), room) for side, room in sides.items()]
+    return [("VALIGN", (0, 0), (-1, -1), "TOP"), *paddings]
+
+
+_FLUSH = _padded(0, 3, 0.5, 0.5)
+_RULED = [*_padded(4, 4, 2, 3), ("LINEBELOW", (0, 0), (-1, -1), 0.4, pdf_text.LINE)]
 Flowable = Any
 """reportlab has no types."""
 
@@ -102,7 +70,7 @@ def pdf_file(document: blocks.Document) -> bytes:
         subject=document.subject,
         lang=document.language,
     )
-    story = [paragraph(document.kicker, KICKER), paragraph(document.title, TITLE)]
+    story = [paragraph(document.kicker, pdf_text.KICKER), paragraph(document.title, pdf_text.TITLE)]
     story += _all(document.blocks, WIDTH)
     footer = partial(_draw_footer, document=document)
     template.build(story, onFirstPage=footer, onLaterPages=footer, canvasmaker=_CountingCanvas)
@@ -116,8 +84,8 @@ class _CountingCanvas(Canvas):  # type: ignore[misc]
         """Define the form that every footer refers to, then write the file."""
         total = self.getPageNumber() - 1
         self.beginForm(_TOTAL_PAGES)
-        self.setFont(REGULAR, 7.2)
-        self.setFillColor(SOFT)
+        self.setFont(pdf_text.REGULAR, 7.2)
+        self.setFillColor(pdf_text.SOFT)
         self.drawString(0, 0, str(total))
         self.endForm()
         super().save()
@@ -126,14 +94,14 @@ class _CountingCanvas(Canvas):  # type: ignore[misc]
 def _draw_footer(canvas: Canvas, template: Any, *, document: blocks.Document) -> None:
     canvas.saveState()
     bottom = 10 * mm
-    canvas.setStrokeColor(LINE)
+    canvas.setStrokeColor(pdf_text.LINE)
     canvas.setLineWidth(0.5)
     canvas.line(MARGIN, bottom + 11, A4[0] - MARGIN, bottom + 11)
-    canvas.setFont(REGULAR, 7.2)
-    canvas.setFillColor(SOFT)
+    canvas.setFont(pdf_text.REGULAR, 7.2)
+    canvas.setFillColor(pdf_text.SOFT)
     left = printable(f"{document.title} · {document.subject} · {document.footer}")
     line = left = left.replace("\n", " ")
-    while canvas.stringWidth(line, REGULAR, 7.2) > 140 * mm:
+    while canvas.stringWidth(line, pdf_text.REGULAR, 7.2) > 140 * mm:
         left = left[:-1]
         line = left + "…"
     canvas.drawString(MARGIN, bottom, line)
@@ -194,35 +162,36 @@ def _(block: blocks.Heading, width: float) -> list[Flowable]:
         found.append(PageBreak())
     elif width == WIDTH:
         found.append(CondPageBreak((block.room or _ROOM[block.level]) * mm))
-    style = {2: HEADING, 3: CARD_HEADING, 4: SUBHEADING}[block.level]
+    style = {2: pdf_text.HEADING, 3: pdf_text.CARD_HEADING, 4: pdf_text.SUBHEADING}[block.level]
     anchor = f'<a name="{block.anchor}"/>' if block.anchor else ""
     text = with_labels(block.text, block.labels, bold=True, size=11.5 if block.level == 3 else 0)
     found.append(Paragraph(anchor + text, style))
     if block.below:
-        found.append(paragraph(block.below, SMALL))
+        found.append(paragraph(block.below, pdf_text.SMALL))
     if block.level == 3:
-        found.append(HRFlowable("100%", thickness=0.6, color=LINE, spaceBefore=2, spaceAfter=4))
+        rule = HRFlowable("100%", 0.6, color=pdf_text.LINE, spaceBefore=2, spaceAfter=4)
+        found.append(rule)
     return found
 
 
 @_drawn.register(blocks.Text)
 def _(block: blocks.Text, width: float) -> list[Flowable]:
     if block.look in ("plain", "soft"):
-        style = SMALL if block.look == "soft" else BODY if width == WIDTH else CELL
+        style = pdf_text.BODY if width == WIDTH else pdf_text.CELL
+        style = pdf_text.SMALL if block.look == "soft" else style
         return [Paragraph(with_labels(block.text, block.labels), style)]
-    warns = block.look == "warning"
-    ink, ground = (HexColor(c) for c in TONES["warning"]) if warns else (SOFT, BAND)
-    style = STRONG.clone("warning", textColor=ink) if warns else BODY
+    line, ink, ground, style = 2, pdf_text.SOFT, pdf_text.BAND, pdf_text.BODY
+    if block.look == "warning":
+        line, (ink, ground) = 3, (HexColor(colour) for colour in pdf_text.TONES["warning"])
+        style = pdf_text.STRONG.clone("warning", textColor=ink)
     return [
         Grid(
             [[paragraph(block.text, style)]],
             colWidths=[width],
             style=[
+                *_padded(9, 6, 3, 5),
                 ("BACKGROUND", (0, 0), (-1, -1), ground),
-                ("LINEBEFORE", (0, 0), (0, -1), 3 if warns else 2, ink),
-                ("LEFTPADDING", (0, 0), (-1, -1), 9),
-                ("TOPPADDING", (0, 0), (-1, -1), 3),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 5),
+                ("LINEBEFORE", (0, 0), (0, -1), line, ink),
             ],
             spaceBefore=5,
             spaceAfter=5,
@@ -233,19 +202,19 @@ def _(block: blocks.Text, width: float) -> list[Flowable]:
 
 @_drawn.register(blocks.Bullets)
 def _(block: blocks.Bullets, width: float) -> list[Flowable]:
-    return [Paragraph(markup(line), BULLET, bulletText="•") for line in block.lines]
+    return [Paragraph(markup(line), pdf_text.BULLET, bulletText="•") for line in block.lines]
 
 
 @_drawn.register(blocks.Fields)
 def _(block: blocks.Fields, width: float) -> list[Flowable]:
     if block.in_line:
-        soft = "#" + SOFT.hexval()[2:]
+        soft = "#" + pdf_text.SOFT.hexval()[2:]
         named = (
             f'<font color="{soft}">{markup(label)}</font>&nbsp; {markup(value)}'
             for label, value in block.fields
         )
-        return [Paragraph("&nbsp;&nbsp;&nbsp; ".join(named), BODY)]
-    rows = [[paragraph(label, SMALL), paragraph(value)] for label, value in block.fields]
+        return [Paragraph("&nbsp;&nbsp;&nbsp; ".join(named), pdf_text.BODY)]
+    rows = [[paragraph(label, pdf_text.SMALL), paragraph(value)] for label, value in block.fields]
     widths = [width * block.label_share, width * (1 - block.label_share)]
     # A value may be longer than a page.
     return [Grid(rows, colWidths=widths, hAlign="LEFT", splitInRow=1, style=_FLUSH)]
@@ -263,31 +232,30 @@ def _(block: blocks.Table, width: float) -> list[Flowable]:
     style = list(_RULED)
     titled = any(column.title for column in columns)
     if titled:
-        rows.insert(
-            0, [paragraph(c.title, HEADER_RIGHT if c.right else HEADER_CELL) for c in columns]
-        )
-        style.append(("BACKGROUND", (0, 0), (-1, 0), BAND))
-    found = [paragraph(block.title, SUBHEADING)] if block.title else []
+        styles = {False: pdf_text.HEADER_CELL, True: pdf_text.HEADER_RIGHT}
+        rows.insert(0, [paragraph(column.title, styles[column.right]) for column in columns])
+        style.append(("BACKGROUND", (0, 0), (-1, 0), pdf_text.BAND))
+    found = [paragraph(block.title, pdf_text.SUBHEADING)] if block.title else []
     if block.rows:
         widths = [width * (column.share or rest) for column in columns]
-        repeated = 1 if titled else 0
-        found.append(Grid(rows, colWidths=widths, style=style, repeatRows=repeated))
-    return [*found, *([paragraph(block.note, SMALL)] if block.note else [])]
+        found.append(_Rows(rows, colWidths=widths, style=style, repeatRows=int(titled)))
+    return [*found, *([paragraph(block.note, pdf_text.SMALL)] if block.note else [])]
 
 
 def _cell(cell: blocks.Cell, column: blocks.TableColumn) -> list[Flowable]:
-    plain = SMALL if column.small else CELL_RIGHT if column.right else CELL
+    plain = pdf_text.CELL_RIGHT if column.right else pdf_text.CELL
+    plain = pdf_text.SMALL if column.small else plain
 
     def drawn(part: blocks.Part) -> Flowable:
         if isinstance(part, blocks.Label):
-            return Paragraph(with_labels("", (part,)), CELL)
+            return Paragraph(with_labels("", (part,)), pdf_text.CELL)
         if isinstance(part, blocks.Soft):
-            return paragraph(part.text, FINE if column.small else SMALL)
+            return paragraph(part.text, pdf_text.FINE if column.small else pdf_text.SMALL)
         if isinstance(part, blocks.Link):
             text = markup(part.text, bold=True)
             if part.anchor:
-                text = f'<a href="#{part.anchor}" color="{TONES["review"][0]}">{text}</a>'
-            return Paragraph(text, STRONG)
+                text = f'<a href="#{part.anchor}" color="{pdf_text.TONES["review"][0]}">{text}</a>'
+            return Paragraph(text, pdf_text.STRONG)
         return paragraph(part, plain)
 
     return [drawn(part) for part in (cell if isinstance(cell, tuple) else (cell,))]
@@ -296,17 +264,12 @@ def _cell(cell: blocks.Cell, column: blocks.TableColumn) -> list[Flowable]:
 @_drawn.register(blocks.Tiles)
 def _(block: blocks.Tiles, width: float) -> list[Flowable]:
     cells = []
-    style: list[tuple[Any, ...]] = [
-        ("LEFTPADDING", (0, 0), (-1, -1), 8),
-        ("TOPPADDING", (0, 0), (-1, -1), 3),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
-        ("INNERGRID", (0, 0), (-1, -1), 5, white),
-    ]
+    style = [*_padded(8, 6, 3, 6), ("INNERGRID", (0, 0), (-1, -1), 5, white)]
     for column, tile in enumerate(block.tiles):
-        ink, ground = TONES[tile.tone]
+        ink, ground = pdf_text.TONES[tile.tone]
         style.append(("BACKGROUND", (column, 0), (column, 0), HexColor(ground)))
-        value = Paragraph(f'<font color="{ink}">{markup(tile.value)}</font>', FIGURE)
-        name = Paragraph(f'<font color="{ink}">{markup(tile.label)}</font>', SMALL)
+        value = Paragraph(f'<font color="{ink}">{markup(tile.value)}</font>', pdf_text.FIGURE)
+        name = Paragraph(f'<font color="{ink}">{markup(tile.label)}</font>', pdf_text.SMALL)
         cells.append([value, name])
     widths = [width / len(cells)] * len(cells)
     return [Grid([cells], colWidths=widths, style=style, spaceBefore=4, spaceAfter=2)]
@@ -328,14 +291,17 @@ def _picture(picture: blocks.CaptionedPicture, widest: float) -> tuple[float, li
     """Return a picture's width in points, and it with its caption, or why there is none."""
     if not picture.images:
         text = ": ".join(part for part in (picture.caption, picture.note) if part)
-        style = [("BOX", (0, 0), (-1, -1), 0.6, SOFT), ("BACKGROUND", (0, 0), (-1, -1), BAND)]
-        note = Grid([[paragraph(text, SMALL)]], colWidths=[widest], hAlign="LEFT", style=style)
-        return widest, [note]
+        cells = [[paragraph(text, pdf_text.SMALL)]]
+        style = [
+            ("BOX", (0, 0), (-1, -1), 0.6, pdf_text.SOFT),
+            ("BACKGROUND", (0, 0), (-1, -1), pdf_text.BAND),
+        ]
+        return widest, [Grid(cells, colWidths=[widest], hAlign="LEFT", style=style)]
     drawn = []
     for image in picture.images:
         scale = min(widest / image.width, _PICTURE_HEIGHT / image.height)
         drawn.append(_JpegFlowable(image.data, image.width * scale, image.height * scale))
-    caption = [paragraph(picture.caption, SMALL)] if picture.caption else []
+    caption = [paragraph(picture.caption, pdf_text.SMALL)] if picture.caption else []
     # A narrow picture's caption needs room of its own.
     return max(28 * mm, *(image.width for image in drawn)), [*drawn, *caption]
 
@@ -345,10 +311,10 @@ def _(block: blocks.Signatures, width: float) -> list[Flowable]:
     places = len(block.names)
     inner = (width - _GAP * (places - 1)) / places
     cells: list[Flowable] = []
-    style: list[tuple[Any, ...]] = list(_FLUSH)
+    style = list(_FLUSH)
     for place, name in enumerate(block.names):
-        cells += [paragraph(name, SMALL), ""]
-        style.append(("LINEABOVE", (2 * place, 0), (2 * place, 0), 0.6, SOFT))
+        cells += [paragraph(name, pdf_text.SMALL), ""]
+        style.append(("LINEABOVE", (2 * place, 0), (2 * place, 0), 0.6, pdf_text.SOFT))
     widths = [inner, _GAP] * places
     return [Spacer(0, 15 * mm), Grid([cells[:-1]], colWidths=widths[:-1], style=style)]
 
@@ -365,7 +331,7 @@ def _(block: blocks.Columns, width: float) -> list[Flowable]:
         widths += [room * share, _GAP]
     style = [*_FLUSH, ("RIGHTPADDING", (0, 0), (-1, -1), 0)]
     # The space above a heading is lost at the top of a cell.
-    above = HEADING.spaceBefore if isinstance(block.columns[0][0], blocks.Heading) else 0
+    above = pdf_text.HEADING.spaceBefore if isinstance(block.columns[0][0], blocks.Heading) else 0
     return [
         Grid(
             [cells[:-1]],
