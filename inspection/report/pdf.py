@@ -223,8 +223,8 @@ def _(block: blocks.Fields, width: float) -> list[Flowable]:
 @_drawn.register(blocks.Table)
 def _(block: blocks.Table, width: float) -> list[Flowable]:
     columns = block.columns
-    equal = [column for column in columns if not column.share]
-    rest = (1 - sum(column.share for column in columns)) / max(1, len(equal))
+    given = sum(column.share for column in columns)
+    rest = (1 - given) / max(1, sum(not column.share for column in columns))
     rows = [
         [_cell(cell, column) for cell, column in zip(row, columns, strict=True)]
         for row in block.rows
@@ -237,7 +237,8 @@ def _(block: blocks.Table, width: float) -> list[Flowable]:
         style.append(("BACKGROUND", (0, 0), (-1, 0), pdf_text.BAND))
     found = [paragraph(block.title, pdf_text.SUBHEADING)] if block.title else []
     if block.rows:
-        widths = [width * (column.share or rest) for column in columns]
+        # A column more may want a share that is not there any more: all get a little less.
+        widths = [width * (column.share or rest) / max(1.0, given) for column in columns]
         found.append(_Rows(rows, colWidths=widths, style=style, repeatRows=int(titled)))
     return [*found, *([paragraph(block.note, pdf_text.SMALL)] if block.note else [])]
 
