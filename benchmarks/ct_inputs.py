@@ -15,9 +15,10 @@ from inspection.images.decoding import Decoder
 from inspection.images.preprocess import ImageData, Preprocess, load_image
 from inspection.records import Rect
 from inspection.synthetic import SyntheticLot, write_lot
-from training.classifier.dataset import DEFECT_INDICES, Slice, read_slices, to_input
+from training.classifier.dataset import Slice, read_slices, to_input
 from training.data.image_cache import PreparedImage
 from training.data.transforms import Polygon, letterbox
+from training.evaluation.metrics import DEFECT_INDICES
 
 STRIDE = 16
 CANVAS = 4000

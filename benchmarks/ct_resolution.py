@@ -38,18 +38,19 @@ from torch.nn import functional
 
 from inspection.classes import class_table
 from inspection.comparison.bootstrap import BootstrapConfig, ClusterBootstrap
+from inspection.images.heatmaps import crop_to_content, peak_of
 from inspection.images.preprocess import to_model_input
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import resource_path
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from training.classifier.classifier import map_loss
 from training.classifier.config import CnnConfig
-from training.classifier.dataset import DEFECT_INDICES, SliceBatches, read_slices
+from training.classifier.dataset import SliceBatches, read_slices
 from training.data.transforms import normalise
 from training.evaluation.metrics import (
+    DEFECT_INDICES,
     calibrate_temperature,
     classification_figures,
-    peak_in_source,
     points_at_defect,
     reliability,
 )
@@ -183,7 +184,7 @@ def judge(
             heat = cams[0, item.label].float().clamp(min=0).numpy()
             heat = heat / max(float(heat.max()), 1e-6)
             size = (spec.width, spec.height)
-            peak = peak_in_source(heat, cache.contents[index], size, cache.rois[index])
+            peak = peak_of(crop_to_content(heat, cache.contents[index], size), cache.rois[index])
             hits.append(points_at_defect(peak, item.polygons))
     return np.stack(rows), hits
 

@@ -29,9 +29,9 @@ from inspection.systems.ensemble.cae import CaePredictor
 from training.autoencoder.autoencoder import train_autoencoder
 from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.folders import group_alike, hold_out, read_folder
+from training.autoencoder.plain_folder import images_without_masks, summarise
 from training.autoencoder.views import split_by_battery
 from training.config import read_training_config
-from training.evaluation.plain_folder import images_without_masks, summarise
 from training.loop.runs import Run
 
 VALIDATION_SHARE = 0.2

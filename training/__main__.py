@@ -15,7 +15,7 @@ from training.cli.fuse import fuse
 from training.cli.split import split
 from training.cli.threshold import threshold
 from training.cli.train import train
-from training.loop.progress import StderrHandler
+from training.progress import StderrHandler
 
 app = new_program()
 

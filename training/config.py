@@ -1,22 +1,70 @@
-"""Reads a training configuration: its ``model`` names the schema, unknown keys are refused."""
+"""The kinds of models that are trained, and their configurations: unknown keys are refused."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
 
 from inspection.errors import ConfigError
 from inspection.site import read_yaml
-from training.classifier.config import CnnConfig
 from training.loop.config import TrainingFile
+
+if TYPE_CHECKING:
+    from inspection.modelstore.bundle import Bundle
+    from training.loop.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of model.
+
+    Parameters
+    ----------
+    schema : ``module:class`` of its configuration
+    train : ``module:function`` that takes such a configuration and a run, and returns the bundle
+    plain_folder : whether it can learn from a plain folder of normal images
+    """
+
+    schema: str
+    train: str
+    plain_folder: bool = False
+
+
+KINDS = {
+    "cnn": Kind(
+        "training.classifier.config:CnnConfig", "training.classifier.classifier:train_classifier"
+    ),
+    "autoencoder": Kind(
+        "training.autoencoder.config:AutoencoderConfig",
+        "training.autoencoder.autoencoder:train_autoencoder",
+        plain_folder=True,
+    ),
+}
+"""By the ``model`` of a configuration. Imported only when one is wanted: torch takes seconds."""
+
+
+def train_model(config: TrainingFile, run: Run) -> Bundle:
+    """Train what a configuration is for and return the bundle of the best epoch.
+
+    Raises
+    ------
+    InspectionError
+        If data, first weights or a checkpoint cannot be used.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM.
+    """
+    bundle: Bundle = _named(KINDS[config.model].train)(config, run)
+    return bundle
 
 
 def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingFile:
-    """Return the configuration of the model that the file's ``model`` names.
+    """Return the configuration of the kind of model that the file's ``model`` names.
 
     Parameters
     ----------
@@ -33,10 +81,10 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingF
         raise ConfigError("config_unreadable", name=path.name)
     for override in overrides:
         _apply(content, override)
-    schema = _schema(content.get("model"))
-    if schema is None:
-        problem = "must be cnn, autoencoder, vlm or vlg"
+    if content.get("model") not in KINDS:
+        problem = f"must be {' or '.join(KINDS)}"
         raise ConfigError("config_invalid", name=path.name, field="model", problem=problem)
+    schema: type[TrainingFile] = _named(KINDS[content["model"]].schema)
     try:
         return schema.model_validate(content)
     except ValidationError as error:
@@ -47,26 +95,13 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingF
         ) from error
 
 
-def _schema(model: object) -> type[TrainingFile] | None:
-    """Return the schema of a kind of model; the others' modules are not imported."""
-    if model == "cnn":
-        return CnnConfig
-    if model == "autoencoder":
-        from training.autoencoder.config import AutoencoderConfig
-
-        return AutoencoderConfig
-    if model == "vlm":
-        from training.vlm.config import DemoVlmConfig
-
-        return DemoVlmConfig
-    if model == "vlg":
-        from training.vlg.config import DemoVlgConfig
-
-        return DemoVlgConfig
-    return None
+def _named(code: str) -> Any:
+    module, name = code.split(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
+    """Set a key of a file's content as ``key.of.section=value`` says."""
     key, separator, text = override.partition("=")
     parts = key.strip().split(".")
     if not separator or not all(parts):

@@ -16,8 +16,7 @@ from training.autoencoder.config import AutoencoderConfig
 from training.classifier.config import CnnConfig
 from training.classifier.pretrained import load_pretrained
 from training.config import read_training_config
-from training.loop.config import save_config
-from training.loop.logging_config import load_logging
+from training.loop.config import load_logging, save_config
 
 BACKBONES = {"resnet18": resnet18, "resnet50": resnet50, "convnext_tiny": convnext_tiny}
 

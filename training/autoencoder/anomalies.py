@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.autoencoder.config import AnomalyConfig, Kind, Region
+from training.autoencoder.config import AnomalyConfig, Kind
 from training.autoencoder.paints import (
     Image,
     brighten,
@@ -114,14 +114,21 @@ def add_anomaly(
     mask : (H, W) uint8, 1 where the image was changed; all zero where no attempt was visible
     """
     result = image.copy()
-    where = object_of(image, config.region)
-    rim = _rim(where)
+    where = foreground(image) if config.region == "object" else frame(image)
+    # The outermost part, unless the object is too small to have one.
+    rim = where - cv2.erode(where, np.ones((2 * RIM + 1,) * 2), borderValue=0)
+    has_rim = bool(rim[::4, ::4].any())  # points are drawn from every fourth pixel
+    kinds, weights = list(config.kinds), np.array(list(config.kinds.values()))
     mask = np.zeros(image.shape[:2], np.uint8)
     for _ in range(int(rng.integers(1, 5))):
         for _attempt in range(4):
-            near = rim if rim is not None and rng.random() < config.rim else where
-            view = _window(near, rng)
-            shape, paint = _recipe(config, rng)
+            near = rim if has_rim and rng.random() < config.rim else where
+            # Painting a part is quick: a window around a random point of the object.
+            x, y = centre(near, rng)
+            top, left = max(0, y - WINDOW[0] // 2), max(0, x - WINDOW[1] // 2)
+            view = slice(top, top + WINDOW[0]), slice(left, left + WINDOW[1])
+            recipes = RECIPES[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
+            shape, paint = recipes[int(rng.integers(len(recipes)))]
             before = result[view]
             painted, alpha = paint(before, shape(near[view], rng), where[view], foreign[view], rng)
             change = np.abs(painted.astype(np.int16) - before).mean(axis=2)
@@ -131,43 +138,13 @@ def add_anomaly(
                 result[view] = painted
                 mask[view] |= changed.astype(np.uint8)
                 break
-    if _is_grey(image):
+    red, green, blue = cv2.split(image)
+    if np.array_equal(red, green) and np.array_equal(green, blue):
         # Coloured marks would be found by their colour alone.
         grey = cv2.cvtColor(result, cv2.COLOR_RGB2GRAY)
         result = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
-    return result, cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-
-
-def _recipe(config: AnomalyConfig, rng: np.random.Generator) -> Recipe:
-    kinds = list(config.kinds)
-    weights = np.array([config.kinds[kind] for kind in kinds])
-    recipes = RECIPES[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
-    return recipes[int(rng.integers(len(recipes)))]
-
-
-def _is_grey(image: Image) -> bool:
-    red, green, blue = cv2.split(image)
-    return np.array_equal(red, green) and np.array_equal(green, blue)
-
-
-def _window(where: Alpha, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Return a window around a random point of the object: painting a part is quick."""
-    x, y = centre(where, rng)
-    top, left = max(0, y - WINDOW[0] // 2), max(0, x - WINDOW[1] // 2)
-    return slice(top, top + WINDOW[0]), slice(left, left + WINDOW[1])
-
-
-def _rim(where: Alpha) -> Alpha | None:
-    """Return the object's outermost part; None where it is too small to have one."""
-    inside = cv2.erode(where, np.ones((2 * RIM + 1,) * 2), borderValue=0)
-    rim = where - inside
-    # Points are drawn from every fourth pixel.
-    return rim if rim[::4, ::4].any() else None
-
-
-def object_of(image: Image, region: Region) -> Alpha:
-    """Return (H, W) float32, 1 where marks may be painted."""
-    return foreground(image) if region == "object" else frame(image)
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    return result, np.asarray(closed, np.uint8)
 
 
 def frame(image: Image) -> Alpha:

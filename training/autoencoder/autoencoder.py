@@ -22,12 +22,12 @@ from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.folders import hold_out, read_folder, write_held_out
 from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate
 from training.autoencoder.pictures import draw_reconstructions
+from training.autoencoder.thresholds import compute_threshold, f1_max_threshold
 from training.autoencoder.views import Batch, View, read_lots, split_by_battery, training_batches
 from training.data.image_cache import ImageCache, open_cache
-from training.evaluation.thresholds import compute_threshold, f1_max_threshold
 from training.loop.checkpoints import identity_of
+from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes
-from training.loop.logging_config import LoggingConfig
 from training.loop.loop import Judged, fit
 from training.loop.runs import Run, begin_run, digest_of
 
@@ -131,7 +131,7 @@ def _sides(config: AutoencoderConfig, run: Run) -> Sides:
 class AutoencoderTask:
     """What the loop needs to know of an autoencoder; see `training.loop.loop.Task`."""
 
-    columns = (
+    columns: tuple[str, ...] = (
         "epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall", "val_auroc",
     )  # fmt: skip
 
@@ -145,10 +145,12 @@ class AutoencoderTask:
         origin: Mapping[str, Any],
         processes: Processes,
     ) -> None:
-        self.config, self.settings = config, config.training
+        self.config = config
+        self.settings: LoopConfig = config.training
         self.run_name, self.epochs = config.run_name, config.training.epochs
-        self.model = model
-        self.criterion = AutoencoderLoss(model, config)
+        self.model: nn.Module = model
+        self.criterion: nn.Module = AutoencoderLoss(model, config)
+        self._network = model
         self._sides, self._images, self._out, self._origin = sides, images, out, origin
         self._part = slice(processes.rank, None, processes.size)
         count = len(sides.train) * config.training.repeats
@@ -161,7 +163,7 @@ class AutoencoderTask:
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch."""
-        count = len(self._sides.train) * self.settings.repeats
+        count = len(self._sides.train) * self.config.training.repeats
         return max(1, count // self.settings.batch_size)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -175,7 +177,7 @@ class AutoencoderTask:
 
     def judge(self) -> Judged:
         """Judge the held-out normal images, each without and with a painted anomaly."""
-        found = validate(self.model, self._sides.held, self.config, self._images)
+        found = validate(self._network, self._sides.held, self.config, self._images)
         called = found.scores > f1_max_threshold(found.scores, found.labels.astype(bool))
         figures = {
             "val_loss": found.loss,
@@ -184,17 +186,21 @@ class AutoencoderTask:
             "val_recall": float(recall_score(found.labels, called)),
             "val_auroc": found.auroc,
         }
-        by_loss = self.settings.best_by == "val_loss"
+        by_loss = self.config.training.best_by == "val_loss"
         rank = (-found.loss,) if by_loss else (found.auroc, -found.loss)
         return Judged(found.loss, rank, figures, found)
 
     def save(self, judged: Judged, rows: Sequence[dict[str, float]]) -> None:
         """Write the bundle, with the threshold that fits its stored weights."""
-        model, config = _as_stored(self.model), self.config
+        config, model = self.config, copy.deepcopy(self._network).eval()
+        # Matrices rounded to half as the bundle does: the threshold must fit what is stored.
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.ndim >= 2:
+                    parameter.copy_(parameter.half().float())
         scores = score_views(model, self._sides.judged, config, self._images)
         is_defect = np.array([view.is_defect for view in self._sides.judged], bool)
-        rule = config.threshold
-        threshold = compute_threshold(rule, scores, is_defect, self._sides.source)
+        threshold = compute_threshold(config.threshold, scores, is_defect, self._sides.source)
         log.info("threshold %.4g (%s)", threshold.threshold, threshold.method)
         slot = slot_of(config)
         write_bundle(
@@ -230,7 +236,7 @@ class AutoencoderTask:
         if epoch % config.reconstructions_every == 0:
             shown = self._sides.held[: config.reconstructions]
             scale = display_scale(self.config.architecture, float(np.median(found.painted)))
-            picture = draw_reconstructions(self.model, shown, self.config, self._images, scale)
+            picture = draw_reconstructions(self._network, shown, self.config, self._images, scale)
             writer.add_image("val/reconstructions", picture, epoch, dataformats="HWC")
 
 
@@ -245,16 +251,6 @@ class AutoencoderLoss(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss of a batch."""
         return compute_loss(self.model, batch, self._config)
-
-
-def _as_stored(model: ConvAutoencoder) -> ConvAutoencoder:
-    """Return a copy with matrices rounded to half as the bundle does: the threshold must fit it."""
-    stored = copy.deepcopy(model).eval()
-    with torch.no_grad():
-        for parameter in stored.parameters():
-            if parameter.ndim >= 2:
-                parameter.copy_(parameter.half().float())
-    return stored
 
 
 def slot_of(config: AutoencoderConfig) -> Slot:

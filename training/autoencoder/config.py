@@ -10,8 +10,8 @@ from inspection.config import Config, Fraction, Positive
 from inspection.images.preprocess import Preprocess
 from inspection.records import Modality
 from inspection.systems.ensemble.cae import CaeArchitecture
+from training.autoencoder.thresholds import ThresholdConfig
 from training.data.image_cache import CacheConfig
-from training.evaluation.thresholds import ThresholdConfig
 from training.loop.config import LoopConfig, TrainingFile
 
 Kind = Literal["texture", "stain", "mark", "hollow", "raised"]
@@ -51,9 +51,6 @@ class AnomalyConfig(Config):
     kinds : how often each kind is painted, in relation to the others: ``texture`` (moved, bent or
         foreign), ``stain`` (tinted or shaded), ``mark`` (a contrasting colour), ``hollow``
         (cracks and holes, darker than the surroundings), ``raised`` (lighter lines and grains)
-    distractors : share of the images that get soft shadows and faint lines, which are normal
-    borders : share of the images that get dark wedges at sides and corners, as where a part does
-        not quite fill its picture; normal too
     """
 
     share: Fraction = 0.5
@@ -63,8 +60,6 @@ class AnomalyConfig(Config):
     kinds: dict[Kind, Positive] = Field(
         default={"texture": 2, "stain": 3, "mark": 2, "hollow": 2, "raised": 3}, min_length=1
     )
-    distractors: Fraction = 0.0
-    borders: Fraction = 0.0
 
 
 class FolderConfig(Config):

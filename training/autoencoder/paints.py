@@ -22,7 +22,7 @@ def mix(image: Image, paint: NDArray[np.float32], alpha: Alpha) -> Image:
     """Return the image with the paint over it, as opaque as ``alpha`` says."""
     a = alpha[..., None]
     mixed = image * (1.0 - a) + np.clip(paint, 0, 255) * a
-    return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(mixed), 0, 255), np.uint8)
 
 
 def opacity(rng: np.random.Generator) -> float:

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from inspection.images.preprocess import Preprocess
 from inspection.systems.ensemble.cae import ConvAutoencoder
 from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.views import View, validation_batches
@@ -38,6 +37,7 @@ def draw_reconstructions(
     (N H, 3 W, 3) uint8
     """
     device = next(model.parameters()).device
+    mean, std = (np.asarray(v, np.float32) for v in (config.preprocess.mean, config.preprocess.std))
     rows = []
     for batch in validation_batches(views, config, images):
         inputs = batch.painted.to(device, memory_format=torch.channels_last)
@@ -45,13 +45,10 @@ def draw_reconstructions(
         made = functional.interpolate(model.reconstruct(inputs).float(), size, mode="bilinear")
         heat = model.raw_map(inputs).float().unsqueeze(1) / scale
         heat = functional.interpolate(heat, size, mode="nearest").clamp(0, 1)
-        shown = [_denormalised(part.cpu().numpy(), config.preprocess) for part in (inputs, made)]
+        shown = []
+        for part in (inputs, made):
+            values = part.cpu().numpy().transpose(0, 2, 3, 1) * std + mean
+            shown.append(np.clip(np.round(values * 255), 0, 255).astype(np.uint8))
         white = np.repeat(heat.cpu().numpy().transpose(0, 2, 3, 1) * 255, 3, axis=3)
         rows += list(np.concatenate([*shown, white.astype(np.uint8)], axis=2))  # (H, 3 W, 3)
     return np.concatenate(rows)
-
-
-def _denormalised(inputs: NDArray[np.float32], spec: Preprocess) -> NDArray[np.uint8]:
-    """Return (B, H, W, 3) uint8 from (B, C, H, W) model inputs."""
-    values = inputs.transpose(0, 2, 3, 1) * np.float32(spec.std) + np.float32(spec.mean)
-    return np.clip(np.round(values * 255), 0, 255).astype(np.uint8)

@@ -25,7 +25,7 @@ def centre(where: Alpha, rng: np.random.Generator) -> tuple[int, int]:
 def soften(mask: Alpha, rng: np.random.Generator, most: float = 2.5) -> Alpha:
     """Return the mask out of focus, by up to ``most`` pixels."""
     sigma = float(rng.uniform(0.0, most))
-    return mask if sigma < 0.4 else cv2.GaussianBlur(mask, (0, 0), sigma)
+    return mask if sigma < 0.4 else np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
 
 
 def bumps(h: int, w: int, cells: float, rng: np.random.Generator) -> Alpha:
@@ -116,7 +116,7 @@ def smear(where: Alpha, rng: np.random.Generator) -> Alpha:
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
     smeared = cv2.filter2D(spot, -1, kernel / kernel.sum())
     peak = float(smeared.max())
-    return smeared / peak if peak > 0 else smeared
+    return np.asarray(smeared / peak if peak > 0 else smeared, np.float32)
 
 
 def fissure(where: Alpha, rng: np.random.Generator) -> Alpha:

@@ -15,13 +15,12 @@ from torch import Tensor
 from inspection.images.preprocess import Preprocess
 from inspection.lot.labels import class_of, read_label
 from inspection.records import ImageRef, Modality
-from training.autoencoder.anomalies import add_anomaly, frame, object_of
-from training.autoencoder.config import AnomalyConfig, AutoencoderConfig, NormalAugmentation
-from training.autoencoder.distractors import add_distractors, show_border
+from training.autoencoder.anomalies import add_anomaly
+from training.autoencoder.config import AutoencoderConfig, NormalAugmentation
 from training.data.image_cache import ImageCache
 from training.data.labelled import scan_lots
+from training.data.prefetch import prefetch
 from training.data.transforms import Pixels, Polygon, normalise
-from training.loop.prefetch import prefetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,6 @@ class View:
     def is_defect(self) -> bool:
         """True where a defect is labelled."""
         return bool(self.defects)
-
-
-def read_views(lot: Path, modality: Modality = "rgb") -> list[View]:
-    """Return the labelled images of a lot; see `read_lots`."""
-    return read_lots([lot], modality)
 
 
 def read_lots(lots: Sequence[Path], modality: Modality) -> list[View]:
@@ -114,15 +108,6 @@ def augment(image: Pixels, config: NormalAugmentation, rng: np.random.Generator)
     gains = gain * (1 + rng.uniform(-config.colour, config.colour, size=3))
     levels = np.clip(np.round(np.arange(256)[:, None] * gains), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(moved, levels[None]), np.uint8)
-
-
-def distract(image: Pixels, config: AnomalyConfig, rng: np.random.Generator) -> Pixels:
-    """Return a normal image, of the configured share with marks that are normal too."""
-    if rng.random() < config.distractors:
-        image = add_distractors(image, object_of(image, config.region), rng)
-    if rng.random() < config.borders:
-        image = show_border(image, frame(image), rng)
-    return image
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +186,8 @@ def _batches(
         pixels = load_pixels(views[index % len(views)].ref, config.preprocess, images)
         if train:
             pixels = augment(pixels, config.augmentation, rng)
-            pixels = distract(pixels, config.anomalies, rng)
+            # Two draws that options long gone had: a seed paints what it painted before.
+            rng.random(2)
         return pixels, rng
 
     def prepare(picks: NDArray[np.int64]) -> Batch:

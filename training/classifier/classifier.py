@@ -17,25 +17,24 @@ from torch.nn import functional
 
 from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.modelstore.bundle import Bundle, load_bundle, write_bundle
+from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from training.classifier.config import CnnConfig, Localisation
 from training.classifier.dataset import (
-    DEFECT_INDICES,
     Batch,
     Slice,
     SliceBatches,
     SliceImages,
     read_slices,
+    split_batteries,
 )
 from training.classifier.pretrained import load_pretrained
 from training.classifier.validation import Validation, validate
 from training.data.image_cache import open_cache
-from training.data.splits import split_batteries
-from training.evaluation.metrics import calibrate_temperature
+from training.evaluation.metrics import DEFECT_INDICES, calibrate_temperature
 from training.loop.checkpoints import identity_of
+from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes, sum_over_processes
-from training.loop.logging_config import LoggingConfig
 from training.loop.loop import Judged, fit
 from training.loop.precision import autocast, choose_dtype
 from training.loop.run_log import draw_confusion
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SLOT = "ct_cnn"
+SLOT: Slot = "ct_cnn"
 MAP_LOSS_SCALE = 10.0
 """Brings a mean over mostly cold cells to the size of the cross-entropy."""
 
@@ -68,16 +67,25 @@ def train_classifier(config: CnnConfig, run: Run) -> Bundle:
         After Ctrl-C or SIGTERM.
     """
     start = None if run.init is None else load_bundle(run.init, SLOT)
-    if start is not None and config.training.pretrained is not None:
+    first_weights = config.training.pretrained
+    if start is not None and first_weights is not None:
         raise ConfigError("pretrained_and_init")
     with begin_run(config, run) as processes:
-        model = _model(config, start).to(processes.device)
-        train, val = _sides(config, run)
+        architecture = config.architecture.model_dump()
+        model = build_classifier(architecture)
+        if start is not None:
+            if start.manifest.architecture != architecture:
+                raise ConfigError("init_architecture", folder=start.folder.name)
+            model.load_state_dict(start.load_tensors())
+        elif first_weights is not None:
+            load_pretrained(model, config.architecture.backbone, first_weights)
+        model.to(processes.device).to(memory_format=torch.channels_last)
+        train, val = read_sides(config, run)
         cache = open_cache(config.cache)
         log.info("%s: %d slices, %d to validate", config.run_name, len(train), len(val))
         task = ClassifierTask(
             config,
-            model.to(memory_format=torch.channels_last),
+            model,
             SliceImages(train, config, cache),
             SliceImages(val, config, cache),
             run.out,
@@ -90,8 +98,14 @@ def train_classifier(config: CnnConfig, run: Run) -> Bundle:
     return load_bundle(run.out / SLOT, SLOT)
 
 
-def _sides(config: CnnConfig, run: Run) -> tuple[list[Slice], list[Slice]]:
-    """Return (training, validation) slices."""
+def read_sides(config: CnnConfig, run: Run) -> tuple[list[Slice], list[Slice]]:
+    """Return (training, validation) slices.
+
+    Raises
+    ------
+    ConfigError
+        If there are too few batteries, or one of the two is less than a batch.
+    """
     slices = read_slices(run.lots)
     if run.split is not None:
         wanted = run.split.paths("train", "ct"), run.split.paths("val", "ct")
@@ -111,7 +125,9 @@ def _sides(config: CnnConfig, run: Run) -> tuple[list[Slice], list[Slice]]:
 class ClassifierTask:
     """What the loop needs to know of a classifier; see `training.loop.loop.Task`."""
 
-    columns = ("epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall")
+    columns: tuple[str, ...] = (
+        "epoch", "train_loss", "val_loss", "val_f1", "val_accuracy", "val_recall",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -123,11 +139,13 @@ class ClassifierTask:
         origin: Mapping[str, Any],
         processes: Processes,
     ) -> None:
-        self.config, self.settings, self.origin = config, config.training, origin
+        self.config, self.origin = config, origin
+        self.settings: LoopConfig = config.training
         self.run_name = config.run_name
         self.epochs = config.warmup.epochs + config.training.epochs
-        self.model = model
-        self.criterion = ClassifierLoss(model, config, train.labels)
+        self.model: nn.Module = model
+        self.criterion: nn.Module = ClassifierLoss(model, config, train.labels)
+        self._classifier = model
         self._batches = SliceBatches(train, config, processes)
         self._val, self._out, self._processes = val, out, processes
         self._dtype = choose_dtype(config.training.precision, processes.device)
@@ -138,10 +156,11 @@ class ClassifierTask:
         Its weights must grow far larger than the rest before one hot cell moves the mean.
         """
         body = [p for name, p in self.model.named_parameters() if not name.startswith("fc.")]
-        rate = self.settings.learning_rate
+        head, training = list(self._classifier.fc.parameters()), self.config.training
+        rate = training.learning_rate
         return [
             {"params": body, "lr": rate},
-            {"params": list(self.model.fc.parameters()), "lr": rate * self.settings.head_lr_factor},
+            {"params": head, "lr": rate * training.head_lr_factor},
         ]
 
     def batch_count(self, epoch: int) -> int:
@@ -161,8 +180,8 @@ class ClassifierTask:
     def judge(self) -> Judged:
         """Judge the validation slices."""
         context = autocast(self._processes.device, self._dtype)
-        found = validate(self.model, self._val, self.config, context, self._processes)
-        by_f1 = self.settings.best_by == "val_f1"
+        found = validate(self._classifier, self._val, self.config, context, self._processes)
+        by_f1 = self.config.training.best_by == "val_f1"
         figures = {
             "val_loss": found.loss,
             "val_f1": found.f1,
@@ -177,7 +196,7 @@ class ClassifierTask:
         found: Validation = judged.details
         write_bundle(
             self._out / SLOT,
-            slot="ct_cnn",
+            slot=SLOT,
             name=self.config.name,
             architecture=self.config.architecture.model_dump(),
             labels=list(class_table().ct),
@@ -227,7 +246,12 @@ class ClassifierLoss(nn.Module):
         super().__init__()
         self.model = model
         self._config = config
-        self._weights = _class_weights(labels, config.training.class_weights)
+        counts = np.bincount(labels, minlength=len(class_table().ct)).astype(np.float64)
+        power = -config.training.class_weights
+        weights = np.where(counts > 0, np.maximum(counts, 1) ** power, 0.0)
+        # Mean 1 over images, so that the loss keeps its scale.
+        weights *= counts.sum() / (weights * counts).sum()
+        self._weights = torch.from_numpy(weights).float()
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss of this process's part of a batch, whose mean is the batch's loss."""
@@ -264,29 +288,3 @@ def map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
     maps = cams[:, list(DEFECT_INDICES)] / config.peak  # (B, 3, h, w)
     weights = 1.0 + config.positive_weight * heat
     return config.weight * MAP_LOSS_SCALE * (weights * (maps - heat) ** 2).mean()
-
-
-def _class_weights(labels: NDArray[np.int64], power: float) -> Tensor:
-    counts = np.bincount(labels, minlength=len(class_table().ct)).astype(np.float64)
-    weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
-    # Mean 1 over images, so that the loss keeps its scale.
-    return torch.from_numpy(weights * counts.sum() / (weights * counts).sum()).float()
-
-
-def _model(config: CnnConfig, start: Bundle | None) -> CtClassifier:
-    """Return the network with random weights, a file's, or those of a bundle.
-
-    Raises
-    ------
-    ConfigError
-        If the bundle or the file is of another network.
-    """
-    architecture = config.architecture.model_dump()
-    model = build_classifier(architecture)
-    if start is not None:
-        if start.manifest.architecture != architecture:
-            raise ConfigError("init_architecture", folder=start.folder.name)
-        model.load_state_dict(start.load_tensors())
-    elif config.training.pretrained is not None:
-        load_pretrained(model, config.architecture.backbone, config.training.pretrained)
-    return model

@@ -11,7 +11,7 @@ from inspection.config import Config, Fraction, Positive
 from inspection.images.preprocess import Preprocess
 from inspection.systems.ensemble.backbones import Backbone
 from training.data.image_cache import CacheConfig
-from training.data.shares import Split
+from training.data.splits import Split
 from training.data.transforms import Augmentation
 from training.loop.config import LoopConfig, TrainingFile
 
@@ -104,6 +104,12 @@ class CnnConfig(TrainingFile):
         if self.architecture.in_channels != self.preprocess.channels:
             raise ValueError("architecture.in_channels and preprocess.channels differ")
         return self
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Sizes of the batches of whole slices and, with a warm-up, of crops."""
+        warm = (self.warmup.batch_size,) if self.warmup.epochs else ()
+        return (self.training.batch_size, *warm)
 
     @property
     def run_name(self) -> str:

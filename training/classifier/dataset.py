@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.classes import class_table
+from inspection.errors import ConfigError
 from inspection.lot.labels import class_of, read_label
 from inspection.records import ImageRef, Rect
 from training.classifier.config import CnnConfig
 from training.data.image_cache import ImageCache, PreparedImage
 from training.data.labelled import scan_lots
+from training.data.prefetch import prefetch
+from training.data.split_files import PARTS
+from training.data.splits import Split, deal
 from training.data.transforms import (
     Polygon,
     Transform,
@@ -23,10 +27,9 @@ from training.data.transforms import (
     heat_target,
     normalise,
 )
+from training.evaluation.metrics import DEFECT_INDICES
 from training.loop.distributed import Processes
-from training.loop.prefetch import prefetch
 
-DEFECT_INDICES = tuple(class_table().ct.index(name) for name in class_table().ct_defects)
 MIN_CROP_PIXELS = 8
 """A crop that shows less of a defect than this counts as normal."""
 
@@ -77,6 +80,26 @@ def read_slices(lots: Sequence[Path]) -> list[Slice]:
             owner = f"{item.name}/{ref.battery_type}/{item.battery.ct_id}"
             slices.append(Slice(ref, owner, class_table().ct.index(name), label.roi, polygons))
     return slices
+
+
+def split_batteries(
+    slices: Sequence[Slice], split: Split, seed: int
+) -> tuple[list[Slice], list[Slice], list[Slice]]:
+    """Return (train, val, test) slices; no battery is in two of them.
+
+    Raises
+    ------
+    ConfigError
+        If there are too few batteries to train and to validate on.
+    """
+    classes: dict[str, set[str]] = {}
+    for item in slices:
+        classes.setdefault(item.battery, set()).add(class_table().ct[item.label])
+    dealt = deal([classes], split, seed)
+    train, val, test = ([s for s in slices if dealt[s.battery] == part] for part in PARTS)
+    if not train or (split.val > 0 and not val):
+        raise ConfigError("too_few_batteries", found=len(classes))
+    return train, val, test
 
 
 class SliceImages:
@@ -136,10 +159,6 @@ class Batch:
     shares: int
 
 
-_Row = tuple[NDArray[np.float32], int, NDArray[np.float32]]
-_Prepare = Callable[[int, np.random.Generator], _Row]
-
-
 class SliceBatches:
     """Shuffled, augmented batches; the same for the same configuration and epoch.
 
@@ -162,12 +181,12 @@ class SliceBatches:
     def whole(self, epoch: int) -> Iterator[Batch]:
         """Yield every slice once."""
         order = self._rng(epoch).permutation(len(self._images))
-        return self._batches(order, self._config.training.batch_size, epoch, self._whole)
+        return self._batches(order, self._config.training.batch_size, epoch, crop=False)
 
     def crops(self, epoch: int) -> Iterator[Batch]:
         """Yield crops, the configured share of them around a defect."""
         warmup, rng, labels = self._config.warmup, self._rng(epoch), self._images.labels
-        count = max(warmup.batch_size, round(warmup.crops_per_image * len(labels)))
+        count = self._crops
         defects = np.flatnonzero(np.isin(labels, DEFECT_INDICES))
         picks = rng.integers(len(labels), size=count)
         if len(defects):
@@ -176,7 +195,7 @@ class SliceBatches:
             chosen = rng.random(count) < warmup.defect_share
             for index in np.flatnonzero(chosen):
                 picks[index] = rng.choice(np.flatnonzero(labels == rng.choice(classes)))
-        return self._batches(picks, warmup.batch_size, epoch, self._crop)
+        return self._batches(picks, warmup.batch_size, epoch, crop=True)
 
     @property
     def whole_count(self) -> int:
@@ -186,24 +205,24 @@ class SliceBatches:
     @property
     def crop_count(self) -> int:
         """Batches in an epoch of crops."""
+        return self._crops // self._config.warmup.batch_size
+
+    @property
+    def _crops(self) -> int:
         warmup = self._config.warmup
-        count = max(warmup.batch_size, round(warmup.crops_per_image * len(self._images)))
-        return count // warmup.batch_size
+        return max(warmup.batch_size, round(warmup.crops_per_image * len(self._images)))
 
     def _rng(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self._config.training.seed, epoch])
 
     def _batches(
-        self, picks: NDArray[np.int64], size: int, epoch: int, prepare: _Prepare
+        self, picks: NDArray[np.int64], size: int, epoch: int, *, crop: bool
     ) -> Iterator[Batch]:
         def build(start: int) -> Batch:
-            rows = [
-                prepare(
-                    int(picks[place]),
-                    np.random.default_rng([self._config.training.seed, epoch, place]),
-                )
-                for place in self._processes.share(range(start, start + size))
-            ]
+            rows = []
+            for place in self._processes.share(range(start, start + size)):
+                rng = np.random.default_rng([self._config.training.seed, epoch, place])
+                rows.append(self._row(int(picks[place]), rng, crop=crop))
             inputs, labels, heat = zip(*rows, strict=True)
             shares = self._processes.size
             return Batch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat), shares)
@@ -212,37 +231,35 @@ class SliceBatches:
         starts = range(0, len(picks) - size + 1, size)
         return prefetch(build, starts, self._config.training.workers)
 
-    def _whole(self, index: int, rng: np.random.Generator) -> _Row:
+    def _row(
+        self, index: int, rng: np.random.Generator, *, crop: bool
+    ) -> tuple[NDArray[np.float32], int, NDArray[np.float32]]:
+        """Return an augmented slice or a part of it: input, label and wanted heat."""
         image, polygons = self._images.read(index)
         pixels, polygons = self._transform(image.pixels, polygons, rng)
-        return self._row(pixels, polygons, self._images.slices[index].label)
-
-    def _crop(self, index: int, rng: np.random.Generator) -> _Row:
-        image, polygons = self._images.read(index)
-        pixels, polygons = self._transform(image.pixels, polygons, rng)
-        side = self._config.warmup.crop
-        left, top = _crop_corner(pixels, polygons, side, rng)
-        part = pixels[top : top + side, left : left + side]
-        moved = [polygon - np.float32((left, top)) for polygon in polygons]
         label = self._images.slices[index].label
-        if label in DEFECT_INDICES and draw_mask(moved, (side, side)).sum() < MIN_CROP_PIXELS:
-            table = class_table()
-            battery_type = table.rows[table.ct[label]].battery_type
-            normal = table.class_of(None, "ct", battery_type)
-            label, moved = table.ct.index(normal or table.ct[label]), []
-        return self._row(part, moved, label)
-
-    def _row(self, pixels: NDArray[np.uint8], polygons: Sequence[Polygon], label: int) -> _Row:
-        size = (pixels.shape[1], pixels.shape[0])
+        if crop:
+            side = self._config.warmup.crop
+            left, top = crop_corner(pixels, polygons, side, rng)
+            pixels = pixels[top : top + side, left : left + side]
+            polygons = [polygon - np.array((left, top), np.float32) for polygon in polygons]
+            lost = draw_mask(polygons, (side, side)).sum() < MIN_CROP_PIXELS
+            if label in DEFECT_INDICES and lost:
+                table = class_table()
+                battery_type = table.rows[table.ct[label]].battery_type
+                normal = table.class_of(None, "ct", battery_type)
+                label, polygons = table.ct.index(normal or table.ct[label]), []
+        height, width = pixels.shape[:2]
         stride = self._config.architecture.output_stride
-        heat = np.zeros((len(DEFECT_INDICES), size[1] // stride, size[0] // stride), np.float32)
+        heat = np.zeros((len(DEFECT_INDICES), height // stride, width // stride), np.float32)
         if label in DEFECT_INDICES:
             sigma = self._config.localisation.sigma
-            heat[DEFECT_INDICES.index(label)] = heat_target(polygons, size, stride, sigma)
+            wanted = heat_target(polygons, (width, height), stride, sigma)
+            heat[DEFECT_INDICES.index(label)] = wanted
         return normalise(pixels, self._config.preprocess), label, heat
 
 
-def _crop_corner(
+def crop_corner(
     pixels: NDArray[np.uint8], polygons: Sequence[Polygon], side: int, rng: np.random.Generator
 ) -> tuple[int, int]:
     """Return (left, top) of a crop: a random point of a defect somewhere in it, if there is one."""
@@ -252,6 +269,5 @@ def _crop_corner(
         x, y = polygon[int(rng.integers(len(polygon)))]
         left, top = np.round((x, y) - rng.uniform(0.1, 0.9, size=2) * side)
     else:
-        left, top = rng.integers(width), rng.integers(height)
-        left, top = left - side // 2, top - side // 2
+        left, top = rng.integers(width) - side // 2, rng.integers(height) - side // 2
     return int(np.clip(left, 0, width - side)), int(np.clip(top, 0, height - side))

@@ -50,45 +50,37 @@ def load_pretrained(model: CtClassifier, backbone: str, file: Path) -> None:
     """
     if not file.is_file():
         raise ConfigError("pretrained_missing", file=str(file))
+    renamed = _RENAMED["resnet" if backbone.startswith("resnet") else backbone]
+    state: dict[str, Tensor] = {}
     try:
         if file.suffix == ".safetensors":
             found = load_file(file)
         else:
             found = torch.load(file, map_location="cpu", weights_only=True)
-        tensors = {_renamed(name, backbone): tensor for name, tensor in found.items()}
-    except (OSError, RuntimeError, ValueError, AttributeError, EOFError) as error:
+        for name, tensor in found.items():
+            old = next((old for old in renamed if name.startswith(old)), "")
+            state[renamed.get(old, "") + name.removeprefix(old)] = tensor
+    except (
+        OSError, RuntimeError, ValueError, AttributeError, EOFError, pickle.PickleError,
+        SafetensorError,
+    ) as error:  # fmt: skip
         raise _misfit(file, str(error)) from error
-    except (pickle.PickleError, SafetensorError) as error:
-        raise _misfit(file, str(error)) from error
-    state = {name: t for name, t in tensors.items() if not name.startswith(_HEADS)}
-    own = model.state_dict()
-    wanted = [name for name in own if not name.startswith(_HEADS)]
-    missing = [name for name in wanted if name not in state]
-    if missing:
-        raise _misfit(file, f"{missing[0]} is missing")
-    for name in wanted:
-        state[name] = _with_channels(state[name], own[name])
-        if state[name].shape != own[name].shape:
-            shapes = f"{tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(_HEADS)}
+    own = {name: t for name, t in model.state_dict().items() if not name.startswith(_HEADS)}
+    for name, wanted in own.items():
+        if name not in state:
+            raise _misfit(file, f"{name} is missing")
+        tensor = state[name]
+        grey = wanted.ndim == 4 and tensor.ndim == 4 and wanted.shape[1] == 1
+        if grey and tensor.shape[1] == 3 and tensor.shape[2:] == wanted.shape[2:]:
+            state[name] = tensor = tensor.sum(dim=1, keepdim=True)
+        if tensor.shape != wanted.shape:
+            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted.shape)}"
             raise _misfit(file, f"{name} is {shapes}")
-    surplus = sorted(set(state) - set(wanted))
+    surplus = sorted(state.keys() - own.keys())
     if surplus:
         raise _misfit(file, f"{surplus[0]} is not known to {backbone}")
     model.load_state_dict(state, strict=False)
-
-
-def _renamed(name: str, backbone: str) -> str:
-    for old, new in _RENAMED["resnet" if backbone.startswith("resnet") else backbone].items():
-        if name.startswith(old):
-            return new + name.removeprefix(old)
-    return name
-
-
-def _with_channels(tensor: Tensor, wanted: Tensor) -> Tensor:
-    is_stem = wanted.ndim == 4 and wanted.shape[1] == 1 and tensor.ndim == 4
-    if is_stem and tensor.shape[1] == 3 and tensor.shape[2:] == wanted.shape[2:]:
-        return tensor.sum(dim=1, keepdim=True)
-    return tensor
 
 
 def _misfit(file: Path, problem: str) -> ConfigError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -11,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from inspection.images.heatmaps import crop_to_content, peak_of
 from inspection.records import Rect
 from inspection.systems.ensemble.backbones import CtClassifier
-from training.classifier.config import CnnConfig, Localisation
-from training.classifier.dataset import DEFECT_INDICES, SliceImages
+from training.classifier.config import CnnConfig
+from training.classifier.dataset import SliceImages
+from training.data.prefetch import prefetch
 from training.data.transforms import normalise
-from training.evaluation.metrics import macro_f1, macro_recall, peak_in_source, points_at_defect
+from training.evaluation.metrics import DEFECT_INDICES, macro_f1, macro_recall, points_at_defect
 from training.loop.distributed import Processes
-from training.loop.prefetch import prefetch
 
 EVALUATION_BATCH = 32
 
@@ -87,7 +87,20 @@ def validate(
     rows = processes.gather(rows, len(images))
     logits, labels = np.stack([row[0] for row in rows]), images.labels
     predicted = logits.argmax(axis=1)
-    hits, peaks = _localisation(rows, predicted, images, config)
+    # Of each defect that was found: whether its map points at it, and its raw heat.
+    size = (config.preprocess.width, config.preprocess.height)
+    hits: list[bool] = []
+    peaks: list[float] = []
+    for item, guess, (_, maps, (content, roi)) in zip(images.slices, predicted, rows, strict=True):
+        if item.label not in DEFECT_INDICES or guess != item.label or not item.polygons:
+            continue
+        heat = maps[DEFECT_INDICES.index(item.label)]
+        hottest = float(heat.max())
+        if hottest > 0:
+            shown = np.clip(heat / hottest, 0.0, 1.0)
+            peak = peak_of(crop_to_content(shown, content, size), roi)
+            peaks.append(hottest)
+        hits.append(hottest > 0 and points_at_defect(peak, item.polygons))
     loss = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     return Validation(
         logits=logits,
@@ -96,38 +109,6 @@ def validate(
         accuracy=float((predicted == labels).mean()),
         recall=macro_recall(labels, predicted),
         cam_hit=float(np.mean(hits)) if hits else 0.0,
-        display_scale=_display_scale(peaks, config.localisation),
+        # Nine of ten defects peak below it, so few saturate.
+        display_scale=float(np.percentile(peaks, 90)) if peaks else config.localisation.peak,
     )
-
-
-def _localisation(
-    rows: Sequence[_Row],
-    predicted: NDArray[np.int64],
-    images: SliceImages,
-    config: CnnConfig,
-) -> tuple[list[bool], list[float]]:
-    """Return, per correctly found defect, whether its map points at it, and its raw heat."""
-    size = (config.preprocess.width, config.preprocess.height)
-    hits: list[bool] = []
-    peaks: list[float] = []
-    for index, item in enumerate(images.slices):
-        if item.label not in DEFECT_INDICES or predicted[index] != item.label:
-            continue
-        if not item.polygons:
-            continue
-        _, maps, (content, roi) = rows[index]
-        heat = maps[DEFECT_INDICES.index(item.label)]
-        hottest = float(heat.max())
-        if hottest > 0:
-            shown = np.clip(heat / hottest, 0.0, 1.0)
-            peak = peak_in_source(shown, content, size, roi)
-            hits.append(points_at_defect(peak, item.polygons))
-            peaks.append(hottest)
-        else:
-            hits.append(False)
-    return hits, peaks
-
-
-def _display_scale(peaks: list[float], localisation: Localisation) -> float:
-    """Return the raw heat shown as 1.0: nine of ten defects peak below it, so few saturate."""
-    return float(np.percentile(peaks, 90)) if peaks else localisation.peak

@@ -94,7 +94,7 @@ def _plain_folder(
 ) -> tuple[dict[str, Any], list[str]]:
     from inspection.atomic import write_atomic
     from inspection.errors import ConfigError
-    from training.evaluation.plain_folder import evaluate_folder
+    from training.autoencoder.plain_folder import evaluate_folder
     from training.evaluation.text import flat
 
     if len(data) != 1:

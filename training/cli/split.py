@@ -29,9 +29,9 @@ def split(
     from inspection.console import system_language
     from inspection.errors import ConfigError
     from inspection.messages import Message
-    from training.data.shares import Split
     from training.data.split_lots import split_lots
-    from training.loop.progress import progress_bar
+    from training.data.splits import Split
+    from training.progress import progress_bar
 
     if not (0 < train <= 1 and 0 <= val <= 1 and train + val <= 1 + 1e-9):
         raise ConfigError("split_shares", train=train, val=val)

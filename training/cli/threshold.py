@@ -22,7 +22,7 @@ def threshold(
     language: LanguageOption = None,
 ) -> int:
     """Compute an autoencoder's threshold anew and write it into its folder."""
-    from training.evaluation.calibrate import set_threshold
+    from training.autoencoder.calibrate import set_threshold
     from training.evaluation.evaluate import select_data
 
     rule = {"method": method, "k": k, "percentile": percentile}

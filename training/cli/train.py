@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from inspection.commands import LanguageOption
 from training.cli.options import DataOption, NormalOption, SplitOption
-
-if TYPE_CHECKING:
-    from training.loop.config import TrainingFile
-    from training.loop.runs import Run
 
 
 def train(
@@ -33,14 +29,14 @@ def train(
     from inspection.console import INTERRUPTED, system_language
     from inspection.errors import ConfigError
     from inspection.messages import Message
-    from training.config import read_training_config
+    from training.config import KINDS, read_training_config, train_model
     from training.data.split_files import read_split
+    from training.loop.config import load_logging
     from training.loop.interruption import TrainingInterrupted
-    from training.loop.logging_config import load_logging
     from training.loop.runs import Run
 
     settings = read_training_config(config, overrides or [])
-    if normal is not None and (split is not None or settings.model != "autoencoder"):
+    if normal is not None and (split is not None or not KINDS[settings.model].plain_folder):
         raise ConfigError("normal_misplaced")
     run = Run(
         out=out,
@@ -55,7 +51,7 @@ def train(
     # Of several processes under torchrun, one speaks.
     speaks = os.environ.get("RANK", "0") == "0"
     try:
-        folder = _train(settings, run)
+        folder = train_model(settings, run).folder
     except TrainingInterrupted as stopped:
         message = Message(code="training_interrupted", params={"epochs": stopped.epochs})
         if speaks:
@@ -64,30 +60,3 @@ def train(
     if speaks:
         typer.echo(str(folder))
     return 0
-
-
-def _train(settings: TrainingFile, run: Run) -> Path:
-    """Train what the configuration is for, and return the model folder."""
-    from training.autoencoder.config import AutoencoderConfig
-    from training.classifier.config import CnnConfig
-    from training.vlg.config import DemoVlgConfig
-    from training.vlm.config import DemoVlmConfig
-
-    # The libraries that one kind needs are imported for it alone.
-    if isinstance(settings, CnnConfig):
-        from training.classifier.classifier import train_classifier
-
-        return train_classifier(settings, run).folder
-    if isinstance(settings, AutoencoderConfig):
-        from training.autoencoder.autoencoder import train_autoencoder
-
-        return train_autoencoder(settings, run).folder
-    if isinstance(settings, DemoVlmConfig):
-        from training.vlm.task import train_vlm
-
-        return train_vlm(settings, run)
-    if isinstance(settings, DemoVlgConfig):
-        from training.vlg.task import train_vlg
-
-        return train_vlg(settings, run)
-    raise TypeError(type(settings).__name__)

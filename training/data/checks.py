@@ -26,7 +26,7 @@ from training.data.duplicates import (
 from training.data.findings import SEVERITIES, Finding, Severity
 from training.data.labelled import LabelledImage, LabelledLots, read_labels, scan_lots
 from training.data.split_files import PARTS, read_split
-from training.loop.progress import progress_bar
+from training.progress import progress_bar
 
 # Mended on reading, or true and merely worth knowing.
 _NOTES = frozenset(

@@ -12,9 +12,8 @@ from inspection.console import system_language
 from inspection.errors import ConfigError
 from inspection.messages import Message
 from training.data.labelled import LabelledImage, LabelledLots, Progress, read_labels, scan_lots
-from training.data.shares import Split
 from training.data.split_files import PARTS, Part, SplitRow, write_split
-from training.data.splits import deal
+from training.data.splits import Split, deal
 
 LEFT_OUT_NAME = "left_out.txt"
 _LOST_IMAGES = (

@@ -5,19 +5,33 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
+from pydantic import model_validator
 
-from inspection.classes import class_table
-from inspection.errors import ConfigError
-from training.data.shares import Split
+from inspection.config import Config, Fraction
 from training.data.split_files import PARTS, Part
 
-if TYPE_CHECKING:
-    from training.classifier.dataset import Slice
-
 _ROUNDING = 1e-9
+
+
+class Split(Config):
+    """Shares of batteries; a battery is never on two sides."""
+
+    train: Fraction = 0.70
+    val: Fraction = 0.15
+    test: Fraction = 0.15
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
+            raise ValueError("train, val and test must sum to 1")
+        return self
+
+    def share(self, part: Part) -> float:
+        """Return a part's share."""
+        return {"train": self.train, "val": self.val, "test": self.test}[part]
 
 
 def part_sizes(count: int, split: Split) -> dict[Part, int]:
@@ -32,7 +46,7 @@ def part_sizes(count: int, split: Split) -> dict[Part, int]:
     held = count - train
     val = math.floor(held * split.val / held_share + _ROUNDING) if held_share > _ROUNDING else 0
     sizes: dict[Part, int] = {"train": train, "val": val, "test": held - val}
-    served = [part for part in PARTS if _share(split, part) > _ROUNDING][:count]
+    served = [part for part in PARTS if split.share(part) > _ROUNDING][:count]
     for part in served:
         if sizes[part] == 0:
             donors = [p for p in PARTS if sizes[p] > (1 if p in served else 0)]
@@ -83,8 +97,8 @@ def deal(
                 # How far each part is behind in this class.
                 behind = {
                     part: (
-                        dealt[part][label] == 0 and _share(split, part) > 0,
-                        expected[label] * _share(split, part) - dealt[part][label],
+                        dealt[part][label] == 0 and split.share(part) > 0,
+                        expected[label] * split.share(part) - dealt[part][label],
                         room[part],
                     )
                     for part in PARTS
@@ -95,27 +109,3 @@ def deal(
                 room[part] -= 1
                 dealt[part].update(set(group[name]))
     return parts
-
-
-def split_batteries(
-    slices: Sequence[Slice], split: Split, seed: int
-) -> tuple[list[Slice], list[Slice], list[Slice]]:
-    """Return (train, val, test) slices; no battery is in two of them.
-
-    Raises
-    ------
-    ConfigError
-        If there are too few batteries to train and to validate on.
-    """
-    classes: dict[str, set[str]] = {}
-    for item in slices:
-        classes.setdefault(item.battery, set()).add(class_table().ct[item.label])
-    dealt = deal([classes], split, seed)
-    train, val, test = ([s for s in slices if dealt[s.battery] == part] for part in PARTS)
-    if not train or (split.val > 0 and not val):
-        raise ConfigError("too_few_batteries", found=len(classes))
-    return train, val, test
-
-
-def _share(split: Split, part: Part) -> float:
-    return {"train": split.train, "val": split.val, "test": split.test}[part]

@@ -102,7 +102,7 @@ def _rotate(
             return pixels, polygons
     # OpenCV puts pixel centres on whole numbers, half a pixel off the polygons' convention.
     centred = matrix.copy()
-    centred[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    centred[:, 2] = matrix[:, 2] + matrix[:, :2] @ (0.5, 0.5) - 0.5
     image = cv2.warpAffine(
         pixels, centred, (width, height), flags=cv2.INTER_LINEAR, borderMode=border
     )

@@ -53,6 +53,10 @@ def battery_figures(judged: Sequence[JudgedBattery], config: BootstrapConfig) ->
     overkills = [row for row in rows if overkilled(row)]
     named = [row for row in rows if kind_of(row) in DEFECT_KINDS]
     right = [row for row in named if row.truth != "normal"]
+    resamples = ClusterBootstrap([row.key for row in rows], config)
+    is_defect = np.array([row.truth != "normal" for row in rows], bool)
+    passed = np.array([kind_of(row) == "normal" for row in rows], bool)
+    called = np.array([kind_of(row) in DEFECT_KINDS for row in rows], bool)
     return {
         "batteries": len(rows),
         "without_truth": sum(row.battery.paired and row.truth is None for row in judged),
@@ -71,18 +75,10 @@ def battery_figures(judged: Sequence[JudgedBattery], config: BootstrapConfig) ->
             name: dict(Counter(kind_of(row) for row in rows if row.truth == name))
             for name in ("normal", "internal", "external", "both")
         },
-        "intervals": _intervals(rows, config),
-    }
-
-
-def _intervals(rows: Sequence[JudgedBattery], config: BootstrapConfig) -> dict[str, Any]:
-    resamples = ClusterBootstrap([row.key for row in rows], config)
-    defective = np.array([row.truth != "normal" for row in rows], bool)
-    passed = np.array([kind_of(row) == "normal" for row in rows], bool)
-    named = np.array([kind_of(row) in DEFECT_KINDS for row in rows], bool)
-    return {
-        "escape_rate": as_json(resamples.rate(passed, defective)),
-        "overkill_rate": as_json(resamples.rate(~passed, ~defective)),
-        "false_defect_rate": as_json(resamples.rate(named, ~defective)),
-        "f1": as_json(resamples.f1(named, defective)),
+        "intervals": {
+            "escape_rate": as_json(resamples.rate(passed, is_defect)),
+            "overkill_rate": as_json(resamples.rate(~passed, ~is_defect)),
+            "false_defect_rate": as_json(resamples.rate(called, ~is_defect)),
+            "f1": as_json(resamples.f1(called, is_defect)),
+        },
     }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.agreement.overlap import Located, box_figures, locate
+from inspection.agreement.overlap import box_figures, locate
 from inspection.classes import class_table
 from inspection.comparison.bootstrap import ClusterBootstrap, Interval
 from inspection.errors import ConfigError
@@ -24,14 +24,6 @@ from training.evaluation.metrics import (
     ranking_figures,
     reliability,
 )
-
-
-def probabilities_of(images: Sequence[JudgedImage]) -> NDArray[np.float64]:
-    """Return (N, 5) class probabilities."""
-    names = class_table().ct
-    # A model that was trained before a class was added gives it no probability.
-    rows = [[image.probabilities.get(name, 0.0) for name in names] for image in images]
-    return np.array(rows, np.float64).reshape(-1, len(names))
 
 
 def ct_figures(
@@ -50,10 +42,14 @@ def ct_figures(
     """
     table = class_table()
     types = [table.rows[name].battery_type for name in table.ct]
+    table = class_table()
+    types = [table.rows[name].battery_type for name in table.ct]
     known = [image for image in images if image.truth.name in table.ct and not image.error]
     if not known:
         raise ConfigError("no_labelled_slices", lot=lot)
-    probabilities = probabilities_of(known)
+    # A model that was trained before a class was added gives it no probability.
+    rows = [[image.probabilities.get(name, 0.0) for name in table.ct] for image in known]
+    probabilities = np.array(rows, np.float64)  # (N, 5)
     labels = np.array([table.ct.index(i.truth.name or "") for i in known], np.int64)
     predicted = probabilities.argmax(axis=1)
     scores = np.array([image.score for image in known], np.float64)
@@ -66,6 +62,9 @@ def ct_figures(
         if image.truth.is_defect and label == guess and image.peak_hit is not None
     ]
     classes = resamples.class_f1(labels, predicted, len(table.ct))
+    temperature, bins = bundle.manifest.temperature, config.calibration.bins
+    raw = before_temperature(probabilities, temperature)
+    before, after = (reliability(p, labels, bins) for p in (raw, probabilities))
     return {
         "model": bundle.manifest.name,
         "sha256": bundle.sha256,
@@ -83,7 +82,14 @@ def ct_figures(
         "cam_hit_rate": float(np.mean(hits)) if hits else None,
         "cam_images": len(hits),
         "classes_absent": [n for i, n in enumerate(table.ct) if not (labels == i).any()],
-        "calibration": _calibration(probabilities, labels, bundle.manifest.temperature, config),
+        "calibration": {
+            "temperature": temperature,
+            "bins": bins,
+            "ece_before": before.ece,
+            "ece_after": after.ece,
+            "before": asdict(before),
+            "after": asdict(after),
+        },
         "localisation": localisation(known, resamples, config.localisation.iou),
         "intervals": {
             "macro_f1": as_json(resamples.macro_f1(labels, predicted, len(table.ct))),
@@ -120,18 +126,15 @@ def localisation(
 ) -> dict[str, Any]:
     """Return how the boxes that the station shows lie on the labelled defects."""
     located = [locate(image.boxes, image.truth.polygons, iou) for image in images]
-    return box_figures(located, iou) | {"f1_interval": as_json(_box_f1(located, resamples))}
+    matched = np.array([item.matched for item in located], np.float64)
+    marked = np.array([item.boxes + item.defects for item in located], np.float64)
+    f1 = resamples.ratio(2 * matched, marked)
+    return box_figures(located, iou) | {"f1_interval": as_json(f1)}
 
 
 def as_json(interval: Interval | None) -> dict[str, Any] | None:
     """Return an interval as plain data."""
     return None if interval is None else asdict(interval)
-
-
-def _box_f1(located: Sequence[Located], resamples: ClusterBootstrap) -> Interval | None:
-    matched = np.array([item.matched for item in located], np.float64)
-    marked = np.array([item.boxes + item.defects for item in located], np.float64)
-    return resamples.ratio(2 * matched, marked)
 
 
 def _macro_f1_per(
@@ -141,23 +144,4 @@ def _macro_f1_per(
     return {
         name: macro_f1(labels[names == name], predicted[names == name])
         for name in sorted(set(groups))
-    }
-
-
-def _calibration(
-    probabilities: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    temperature: float,
-    config: EvaluationConfig,
-) -> dict[str, Any]:
-    bins = config.calibration.bins
-    raw = before_temperature(probabilities, temperature)
-    before, after = reliability(raw, labels, bins), reliability(probabilities, labels, bins)
-    return {
-        "temperature": temperature,
-        "bins": bins,
-        "ece_before": before.ece,
-        "ece_after": after.ece,
-        "before": asdict(before),
-        "after": asdict(after),
     }

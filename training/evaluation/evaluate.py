@@ -17,7 +17,7 @@ from training.evaluation.config import EvaluationConfig, load_evaluation
 from training.evaluation.ct import ct_figures
 from training.evaluation.judge import FUSED, JudgedBattery, JudgedImage, Keep, Models, Predictions
 from training.evaluation.rgb import view_figures
-from training.loop.progress import progress_bar
+from training.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +89,6 @@ def select_data(lots: Sequence[Path], split: Path | None, part: str) -> Data:
     return Data(folders, lambda ref: ref.path in wanted, (part, files.id))
 
 
-def evaluate_models(models_dir: Path, lot: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return the figures of every model in a folder on a whole lot; see ``evaluate``."""
-    return evaluate(models_dir, Data((lot,)), device=device).figures
-
-
 def evaluate(
     models_dir: Path,
     data: Data,
@@ -122,16 +117,40 @@ def evaluate(
     settings, rules = config or load_evaluation(), policy or find_policy(models_dir).inspector
     models = Models(models_dir, rules, device)
     judged = _judge(models, data, on_battery)
+    of_models: dict[str, Any] = {}
+    for slot, bundle in models.bundles.items():
+        images = [image for row in judged for image in row.slots.get(slot, ())]
+        if not any(image.truth.name and not image.error for image in images):
+            log.warning("%s: no labelled image in %s", slot, data.name)
+        elif bundle.manifest.labels:
+            of_models[slot] = ct_figures(bundle, images, settings, data.name)
+        else:
+            # A battery's views count with the worst of them, its slices each for itself.
+            of_views = bundle.manifest.preprocess.modality == "rgb"
+            top_k = rules.aggregation.top_k_views if of_views else 1
+            of_models[slot] = view_figures(bundle, images, settings, top_k, data.name)
+    if not of_models:
+        raise ConfigError("no_labelled_slices", lot=data.name)
     figures: dict[str, Any] = {
         "lot": ", ".join(lot.resolve().name for lot in data.lots),
         "part": data.part[0] if data.part else None,
         "split": data.part[1] if data.part else None,
-        "models": _model_figures(models, judged, settings, data.name),
+        "models": of_models,
     }
     if models.fused and judged_pairs(judged):
         figures["batteries"] = battery_figures(judged, settings.bootstrap)
     figures["policy"] = rules.model_dump(mode="json")
-    figures["provenance"] = {slot: _provenance(b) for slot, b in models.bundles.items()}
+    figures["provenance"] = {
+        slot: {
+            "name": bundle.manifest.name,
+            "sha256": bundle.sha256,
+            "created_at": bundle.manifest.created_at,
+            "demo": bundle.manifest.demo,
+            "trained_on": bundle.manifest.training.get("data"),
+            "run": bundle.manifest.training.get("run") or bundle.manifest.training.get("run_name"),
+        }
+        for slot, bundle in models.bundles.items()
+    }
     figures["evaluation"] = settings.model_dump(mode="json", exclude={"fusion"})
     return Evaluation(figures, tuple(judged), models.bundles, rules, data)
 
@@ -162,34 +181,3 @@ def _judge(models: Models, data: Data, on_battery: OnBattery | None) -> list[Jud
                 judged.append(battery)
                 advance(done, total)
     return judged
-
-
-def _model_figures(
-    models: Models, judged: Sequence[JudgedBattery], config: EvaluationConfig, lot: str
-) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
-    for slot, bundle in models.bundles.items():
-        images = [image for row in judged for image in row.slots.get(slot, ())]
-        if not any(image.truth.name and not image.error for image in images):
-            log.warning("%s: no labelled image in %s", slot, lot)
-            continue
-        if slot == "ct_cnn":
-            figures[slot] = ct_figures(bundle, images, config, lot)
-        else:
-            top_k = models.policy.aggregation.top_k_views if slot == "rgb_ae" else 1
-            figures[slot] = view_figures(bundle, images, config, top_k, lot)
-    if not figures:
-        raise ConfigError("no_labelled_slices", lot=lot)
-    return figures
-
-
-def _provenance(bundle: Bundle) -> dict[str, Any]:
-    manifest = bundle.manifest
-    return {
-        "name": manifest.name,
-        "sha256": bundle.sha256,
-        "created_at": manifest.created_at,
-        "demo": manifest.demo,
-        "trained_on": manifest.training.get("data"),
-        "run": manifest.training.get("run") or manifest.training.get("run_name"),
-    }

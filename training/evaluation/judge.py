@@ -19,7 +19,7 @@ from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
 from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle
 from inspection.modelstore.folders import ModelFolders
-from inspection.predictions import FailedPrediction, Prediction
+from inspection.predictions import FailedPrediction, LaneEvent, Prediction
 from inspection.records import MODALITIES, Battery, ImageRef, Modality
 from inspection.results import Box, ImageResult, Peak, Verdict
 from inspection.systems.ensemble.channel import ChannelModel
@@ -136,8 +136,7 @@ class Models:
         LotError
             If the folder is not a lot.
         """
-        scanned = scan_lot(lot)
-        visibility, lane = _Visibility.read(lot), None
+        scanned, visibility = scan_lot(lot), _Visibility.read(lot)
         settings = LaneSettings(
             ModelFolders((self.folder,)),
             scanned.root,
@@ -145,16 +144,26 @@ class Models:
             ImageChooser(self.policy.sampling, scanned.root, with_ensemble=True),
             self.device,
         )
-        if self.bundles.keys() & set(FUSED):
-            lane = EnsembleLane(settings)
-            lane.load()
+        lane = EnsembleLane(settings) if self.bundles.keys() & set(FUSED) else None
         decoding = DecodeAhead()
-        ct_ae = self._ct_autoencoder(decoding)
         try:
-            batteries = list(_kept(scanned.batteries, keep))
+            if lane is not None:
+                lane.load()
+            batteries = _kept(scanned.batteries, keep)
+            # Models that no verdict rests on are judged beside the lane.
+            others = {
+                slot: ChannelModel(
+                    load_predictor(bundle, resolve_device(self.device)),
+                    decoding,
+                    self.policy.aggregation.slice_threshold,
+                )
+                for slot, bundle in self.bundles.items()
+                if slot not in FUSED
+            }
             done, total = 0, sum(len(b.ct) + len(b.rgb) for b in batteries)
             for battery in batteries:
-                judged, maps = self._judge_battery(battery, lot, lane, ct_ae, visibility)
+                key = f"{lot.resolve().name}/{battery.battery_id}"
+                judged, maps = self._judge_battery(battery, key, lane, others, visibility)
                 done += len(battery.ct) + len(battery.rgb)
                 yield judged, maps, done, total
         finally:
@@ -162,46 +171,42 @@ class Models:
             if lane is not None:
                 lane.close()
 
-    def _ct_autoencoder(self, decoding: DecodeAhead) -> ChannelModel | None:
-        bundle = self.bundles.get("ct_ae")
-        if bundle is None:
-            return None
-        predictor = load_predictor(bundle, resolve_device(self.device))
-        return ChannelModel(predictor, decoding, self.policy.aggregation.slice_threshold)
-
     def _judge_battery(
         self,
         battery: Battery,
-        lot: Path,
+        key: str,
         lane: EnsembleLane | None,
-        ct_ae: ChannelModel | None,
+        others: Mapping[Slot, ChannelModel],
         visibility: _Visibility,
     ) -> tuple[JudgedBattery, Predictions]:
         never = threading.Event()
-        key = f"{lot.resolve().name}/{battery.battery_id}"
         outcomes: list[Prediction | FailedPrediction] = []
-        result = lane.inspect(battery, never, outcomes.append) if lane is not None else None
+
+        def keep_outcome(event: LaneEvent) -> None:
+            if isinstance(event, Prediction | FailedPrediction):
+                outcomes.append(event)
+
+        result = None if lane is None else lane.inspect(battery, never, keep_outcome)
         truths = {ref.path: visibility.truth_of(ref) for ref in (*battery.ct, *battery.rgb)}
-        slots: dict[Slot, tuple[JudgedImage, ...]] = {}
-        for modality, slot in STATION_SLOTS.items():
-            if slot in self.bundles:
-                slots[slot] = tuple(
-                    judged_image(o, key, truths[o.image.path])
-                    for o in outcomes
-                    if o.image.modality == modality
-                )
-        if ct_ae is not None:
-            slots["ct_ae"] = tuple(
-                judged_image(o, key, truths[o.image.path]) for o in ct_ae.predict(battery.ct, never)
-            )
+        said = {
+            slot: [o for o in outcomes if o.image.modality == modality]
+            for modality, slot in STATION_SLOTS.items()
+            if slot in self.bundles
+        }
+        for slot, channel in others.items():
+            of_rgb = self.bundles[slot].manifest.preprocess.modality == "rgb"
+            said[slot] = list(channel.predict(battery.rgb if of_rgb else battery.ct, never))
         judged = JudgedBattery(
             battery,
             key,
-            slots,
+            {
+                slot: tuple(judged_image(o, key, truths[o.image.path]) for o in found)
+                for slot, found in said.items()
+            },
             result.verdict if result is not None and self.fused else None,
             result.images if result is not None else (),
             battery_truth(list(truths.values()), battery),
-            visibility.of_battery(battery.battery_id),
+            visibility.grades.get(battery.battery_id, frozenset()),
         )
         return judged, {o.image.path: o for o in outcomes if isinstance(o, Prediction)}
 
@@ -221,9 +226,8 @@ def judge_alone(
     try:
         for battery in scan_lot(lot).batteries:
             of_modality = battery.rgb if modality == "rgb" else battery.ct
-            refs = [ref for ref in of_modality if keep is None or keep(ref)]
-            truths = {ref.path: visibility.truth_of(ref) for ref in refs}
-            known = [ref for ref in refs if truths[ref.path].name is not None]
+            truths = {ref.path: visibility.truth_of(ref) for ref in filter(keep, of_modality)}
+            known = [ref for ref in of_modality if ref.path in truths and truths[ref.path].name]
             key = f"{lot.resolve().name}/{battery.battery_id}"
             for outcome in channel.predict(known, threading.Event()):
                 judged.append(judged_image(outcome, key, truths[outcome.image.path]))
@@ -263,15 +267,15 @@ def battery_truth(truths: Sequence[ImageTruth], battery: Battery) -> Truth | Non
     return "normal" if known else None
 
 
-def _kept(batteries: Iterable[Battery], keep: Keep | None) -> Iterator[Battery]:
-    for battery in batteries:
-        if keep is None:
-            yield battery
-            continue
-        ct = tuple(ref for ref in battery.ct if keep(ref))
-        rgb = tuple(ref for ref in battery.rgb if keep(ref))
-        if ct or rgb:
-            yield dataclasses.replace(battery, ct=ct, rgb=rgb)
+def _kept(batteries: Iterable[Battery], keep: Keep | None) -> list[Battery]:
+    """Return the batteries that have images to keep, and of these none but those."""
+    if keep is None:
+        return list(batteries)
+    kept = [
+        dataclasses.replace(b, ct=tuple(filter(keep, b.ct)), rgb=tuple(filter(keep, b.rgb)))
+        for b in batteries
+    ]
+    return [battery for battery in kept if battery.ct or battery.rgb]
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +302,6 @@ class _Visibility:
                 for number in defect["views"]:
                     of_image["rgb", battery_id, "", number] = defect["visibility"]
         return cls(of_image, grades)
-
-    def of_battery(self, battery_id: str) -> frozenset[str]:
-        return self.grades.get(battery_id, frozenset())
 
     def truth_of(self, ref: ImageRef) -> ImageTruth:
         truth = read_truth(ref)

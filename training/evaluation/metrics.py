@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -20,8 +21,6 @@ from sklearn.metrics import (
 )
 
 from inspection.classes import class_table
-from inspection.images.heatmaps import crop_to_content, peak_of
-from inspection.records import Rect
 from inspection.results import Peak
 
 Probabilities = NDArray[np.floating]
@@ -29,7 +28,7 @@ Labels = NDArray[np.int64]
 
 HIT_MARGIN = 8.0
 """A peak this near a label polygon, in source pixels, still points at it."""
-DEFECT_INDICES = np.array([class_table().ct.index(name) for name in class_table().ct_defects])
+DEFECT_INDICES = tuple(class_table().ct.index(name) for name in class_table().ct_defects)
 
 
 def classification_figures(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
@@ -45,13 +44,12 @@ def classification_figures(labels: Labels, probabilities: Probabilities) -> dict
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=present, zero_division=0.0
     )
-    defect = np.isin(labels, DEFECT_INDICES)
     scores = probabilities[:, DEFECT_INDICES].sum(axis=1)
     return {
         # Over the classes that the lot has: an absent one has no F1.
         "macro_f1": float(f1.mean()),
         "accuracy": float(accuracy_score(labels, predicted)),
-        "auroc": float(roc_auc_score(defect, scores)) if 0 < defect.sum() < len(defect) else None,
+        "auroc": ranking_figures(scores, np.isin(labels, DEFECT_INDICES))["auroc"],
         "classes": {
             class_table().ct[index]: {
                 "precision": float(precision[row]),
@@ -129,13 +127,6 @@ def macro_recall(labels: Labels, predicted: Labels) -> float:
     )
 
 
-def peak_in_source(
-    heat: NDArray[np.float32], content: Rect, input_size: tuple[int, int], roi: Rect
-) -> Peak:
-    """Return the hottest point of a map over the network's input, in source pixels."""
-    return peak_of(crop_to_content(heat, content, input_size), roi)
-
-
 def points_at_defect(peak: Peak, polygons: Sequence[NDArray[np.float32]]) -> bool:
     """Return whether the peak lies in a polygon grown by ``HIT_MARGIN`` source pixels."""
     point = (peak.x + 0.5, peak.y + 0.5)
@@ -159,7 +150,8 @@ def calibrate_temperature(logits: NDArray[np.floating], labels: Labels) -> float
     """
     # On a fixed grid, which ends even where every image is right and colder is always better.
     candidates = np.exp(np.linspace(np.log(0.25), np.log(8.0), 141))
-    losses = [_negative_log_likelihood(logits / t, labels) for t in candidates]
+    rows = np.arange(len(labels))
+    losses = [-log_softmax(logits / t, axis=1)[rows, labels].mean() for t in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -221,11 +213,4 @@ def before_temperature(probabilities: Probabilities, temperature: float) -> NDAr
     """
     smallest = np.finfo(np.float64).tiny
     logits = np.log(np.maximum(probabilities.astype(np.float64), smallest)) * temperature
-    raw = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raw / raw.sum(axis=1, keepdims=True), np.float64)
-
-
-def _negative_log_likelihood(logits: NDArray[np.floating], labels: Labels) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))
-    return float((log_sum - shifted[np.arange(len(labels)), labels]).mean())
+    return np.asarray(softmax(logits, axis=1), np.float64)

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inspection.comparison.bootstrap import ClusterBootstrap
-from inspection.config import InspectorConfig, load_inspector
 from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle
-from training.evaluation.config import EvaluationConfig, load_evaluation
+from training.evaluation.config import EvaluationConfig
 from training.evaluation.ct import decision_intervals, localisation
-from training.evaluation.judge import JudgedImage, judge_alone
+from training.evaluation.judge import JudgedImage
 from training.evaluation.metrics import decision_rates, ranking_figures
-
-
-def evaluate_rgb(
-    bundle: Bundle,
-    lot: Path,
-    policy: InspectorConfig | None = None,
-    config: EvaluationConfig | None = None,
-    device: str = "cpu",
-) -> dict[str, Any]:
-    """Return the figures of an autoencoder alone on a labelled lot.
-
-    Parameters
-    ----------
-    bundle : with its threshold
-    lot : labelled; per-visibility figures need the ``truth.json`` of a synthetic lot
-    policy : how views make a battery, by default the installed ``inspector.yaml``
-    config : by default the installed ``evaluation.yaml``
-    device : ``auto``, ``cpu`` or ``cuda``
-    """
-    rules = (policy or load_inspector()).aggregation
-    images = judge_alone(bundle, lot, device)
-    return view_figures(bundle, images, config or load_evaluation(), rules.top_k_views, lot.name)
 
 
 def view_figures(

@@ -1,4 +1,4 @@
-"""What every training configures: its loop, and the file that says so."""
+"""What every training configures: its loop, its log, and the files that say so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import yaml
 from pydantic import BaseModel, Field
 
 from inspection.atomic import write_atomic
-from inspection.config import Config, Fraction, Positive
+from inspection.config import Config, Fraction, Positive, load_config
+from inspection.paths import config_path
 
 
 class EarlyStopping(Config):
@@ -53,18 +54,6 @@ class LoopConfig(Config):
     workers: int = Field(default=2, ge=1)
 
 
-class MuonLoopConfig(LoopConfig):
-    """A loop that can let Muon take the matrices of hidden layers; AdamW takes all else.
-
-    Parameters
-    ----------
-    matrix_learning_rate : of what Muon takes; its steps are of another kind
-    """
-
-    optimiser: Literal["adam", "adamw", "muon"] = "muon"  # type: ignore[assignment]
-    matrix_learning_rate: Positive = 0.02
-
-
 class TrainingFile(Config):
     """What the configuration of every kind of model has.
 
@@ -77,8 +66,51 @@ class TrainingFile(Config):
     model: str
     training: LoopConfig
 
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Sizes of its batches, which several processes have to share evenly."""
+        return (self.training.batch_size,)
+
 
 def save_config(config: BaseModel, path: Path) -> None:
     """Write the configuration a run was made with, every default resolved."""
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_atomic(path, text.encode("utf-8"))
+
+
+class LoggingConfig(Config):
+    """``configs/logging.yaml``: what a run writes down beside its checkpoints.
+
+    Parameters
+    ----------
+    csv : ``log.csv``, a line an epoch
+    tensorboard : scalars and pictures for TensorBoard, in ``tensorboard/RUN``
+    reconstructions_every, reconstructions : epochs between two pictures of an autoencoder's
+        reconstructions, and how many images they show
+    histograms_every : epochs between two histograms of an autoencoder's scores
+    confusion_every : epochs between two confusion matrices of a classifier
+    steps_every : steps between two lines on the console, where there is no progress bar
+    """
+
+    csv: bool = True
+    tensorboard: bool = True
+    reconstructions_every: int = Field(default=5, ge=1)
+    reconstructions: int = Field(default=4, ge=1)
+    histograms_every: int = Field(default=1, ge=1)
+    confusion_every: int = Field(default=1, ge=1)
+    steps_every: int = Field(default=50, ge=1)
+
+
+class _LoggingFile(Config):
+    logging: LoggingConfig
+
+
+def load_logging(path: Path | None = None) -> LoggingConfig:
+    """Return the logging configuration, by default the installed one.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, malformed, or has an unknown or wrong key; names the key.
+    """
+    return load_config(path or config_path("logging.yaml"), _LoggingFile).logging

@@ -15,11 +15,9 @@ from torch import Tensor, nn
 
 from inspection.errors import ConfigError
 from training.loop.checkpoints import Checkpoints, Identity, LoopState
-from training.loop.config import LoopConfig
+from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes
 from training.loop.interruption import TrainingInterrupted, stop_requests
-from training.loop.logging_config import LoggingConfig
-from training.loop.optimisers import build_optimiser
 from training.loop.precision import autocast, choose_dtype, loss_scaler
 from training.loop.run_log import RunLog
 
@@ -123,8 +121,8 @@ def fit(
     """
     settings, device = task.settings, processes.device
     dtype = choose_dtype(settings.precision, device)
-    groups = task.parameter_groups()
-    optimiser = build_optimiser(settings, groups)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimiser]
+    optimiser = kind(task.parameter_groups(), weight_decay=settings.weight_decay, fused=True)
     scaler = loss_scaler(device, dtype)
     parts: dict[str, Any] = {"model": task.model, "optimiser": optimiser, "scaler": scaler}
     schedule = None
@@ -135,8 +133,6 @@ def fit(
             max_lr=[group["lr"] for group in optimiser.param_groups],
             total_steps=max(steps, 1),
             pct_start=settings.rise_share,
-            # Muon's momentum has another name, and stays.
-            cycle_momentum=settings.optimiser != "muon",
         )
     checkpoints = Checkpoints(run, identity, parts)
     state = checkpoints.load() if resume else LoopState()

@@ -27,7 +27,7 @@ from rich.progress import (
 from torch import Tensor
 
 from inspection.atomic import write_atomic
-from training.loop.logging_config import LoggingConfig
+from training.loop.config import LoggingConfig
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -175,5 +175,6 @@ def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> NDArray[
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return pixels[:, :, :3].copy()

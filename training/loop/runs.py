@@ -13,13 +13,11 @@ from typing import Any
 import torch
 
 from inspection.errors import ConfigError
-from training.classifier.config import CnnConfig
 from training.data.split_files import SplitFiles
 from training.loop.checkpoints import forget, is_unfinished
-from training.loop.config import TrainingFile, save_config
+from training.loop.config import LoggingConfig, TrainingFile, save_config
 from training.loop.determinism import seed_everything
 from training.loop.distributed import Processes, join_processes
-from training.loop.logging_config import LoggingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +27,10 @@ class Run:
     Parameters
     ----------
     out : folder of the run: ``config.yaml``, ``log.csv``, ``checkpoints/``, ``tensorboard/``, and
-        the model folder in ``ct_cnn``, ``rgb_ae``, ``ct_ae``, ``vlm`` or ``vlg``
+        the model folder in ``ct_cnn``, ``rgb_ae`` or ``ct_ae``
     data : lots to train on; with a split they may be left out
     val : lot to validate on, and to compute an autoencoder's threshold from; without it, batteries
-        of `data` are held out, but a VLM and a VLG need one
+        of `data` are held out
     split : which images are trained and validated on, instead of a split made here
     normal : `data` is one plain folder, and this its folder of normal images
     init : model folder to go on from; random or pretrained weights without it
@@ -63,29 +61,10 @@ class Run:
             raise ConfigError("no_data")
         return lots
 
-    @property
-    def validation(self) -> list[Path]:
-        """The lot to validate on, if one is given."""
-        return [] if self.val is None else [self.val]
-
     def provenance(self) -> dict[str, Any]:
         """Return what the bundle records of its data."""
         split = None if self.split is None else self.split.id
         return {"data": [path.resolve().name for path in self.lots], "split": split}
-
-
-def require_plain_run(run: Run) -> None:
-    """Refuse a run without a lot of its own to validate on, and one by a split.
-
-    Raises
-    ------
-    ConfigError
-        If that is so.
-    """
-    if run.split is not None:
-        raise ConfigError("split_not_used")
-    if run.val is None:
-        raise ConfigError("val_needed")
 
 
 @contextmanager
@@ -100,7 +79,7 @@ def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
     """
     settings = config.training
     with join_processes(settings.device) as processes:
-        for size in _batch_sizes(config):
+        for size in config.batch_sizes:
             if size % processes.size or size // processes.size < 1:
                 raise ConfigError("batch_not_shared", size=size, processes=processes.size)
         if not run.resume and is_unfinished(run.out):
@@ -119,13 +98,6 @@ def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
                 save_config(config, run.out / "config.yaml")
         processes.wait()
         yield processes
-
-
-def _batch_sizes(config: TrainingFile) -> list[int]:
-    sizes = [config.training.batch_size]
-    if isinstance(config, CnnConfig) and config.warmup.epochs:
-        sizes.append(config.warmup.batch_size)
-    return sizes
 
 
 def digest_of(images: Sequence[tuple[Path, str]]) -> str:

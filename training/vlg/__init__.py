@@ -1,1 +1,1 @@
-"""Training a VLG on labelled lots."""
+"""What fine-tuning a GroundingDINO needs: targets, the loss of its boxes and a judge."""

@@ -1,1 +1,1 @@
-"""Training a VLM on labelled lots."""
+"""What fine-tuning a VLM of the Qwen families needs: answers, batches, the loss and a judge."""

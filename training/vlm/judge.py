@@ -1,91 +1,89 @@
-"""How right a VLM is about pictures whose answer is known, without letting it write.
-
-Every token is asked for with the right answer up to it in front, which is one pass for a whole
-batch. The figures are therefore somewhat better than those of answers that the network writes by
-itself; they compare the epochs of a training. The judgement is the same either way.
-"""
+"""How right a VLM is about labelled pictures, by what it writes as the station has it write."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
-from training.vlm.config import MERGE
-from training.vlm.lessons import COORDINATE, VERDICT, LessonBatch, Teacher
-from training.vlm.loss import Told
-from training.vlm.sight import KINDS
+from inspection.agreement.overlap import locate
+from inspection.messages import Language
+from inspection.systems.vlm.answers import read_answer
+from inspection.systems.vlm.boxes import BoxFrame
+from inspection.systems.vlm.config import Prompts, VlmConfig
+from inspection.systems.vlm.model import VlmPredictor
+from training.data.examples import Example
 
 
-@dataclass(slots=True)
-class Sums:
-    """Counts over validation pictures.
+@dataclass(frozen=True, slots=True)
+class VlmFigures:
+    """Figures over pictures; a share with nothing to count is None.
 
     Parameters
     ----------
-    seen : pictures of which the vision tower's tokens say rightly whether there is a defect
-    right : pictures whose judgement is right
-    types, overlap : of defective pictures, those whose type is right; their boxes' summed overlap
+    pictures, defects : how many there are
+    readable : share of the answers that are JSON
+    judgement : share of the pictures whose judgement is the label's
+    defect_type : share of the defective ones whose type is the label's
+    mean_best_iou : overlap of a labelled defect with the best box, 0 where there is none
     """
 
-    loss: float = 0.0
-    count: int = 0
-    seen: int = 0
-    right: int = 0
-    defects: int = 0
-    types: int = 0
-    overlap: float = 0.0
-
-    def figures(self) -> dict[str, float]:
-        """Return the columns of the log."""
-        defects = max(self.defects, 1)
-        return {
-            "val_loss": self.loss / max(self.count, 1),
-            "val_sight": self.seen / max(self.count, 1),
-            "val_judgement": self.right / max(self.count, 1),
-            "val_type": self.types / defects,
-            "val_iou": self.overlap / defects,
-        }
+    pictures: int
+    defects: int
+    readable: float | None
+    judgement: float | None
+    defect_type: float | None
+    mean_best_iou: float | None
 
 
-def mark(sums: Sums, told: Told, batch: LessonBatch, teacher: Teacher) -> None:
-    """Count what is right in the answers to a batch."""
-    said = told.logits.argmax(dim=1)
-    numbers = torch.tensor(list(teacher.numbers), device=said.device)
-    seen = _seen(told, batch)
-    for row in range(len(batch.ids)):
-        own = batch.rows == row
-        verdict = own & (batch.parts == VERDICT)
-        right = (said == batch.targets)[verdict]
-        sums.right += int(right[0])
-        defective = int(batch.targets[verdict][0]) == teacher.defect
-        sums.seen += int(seen[row] == defective)
-        if not defective:
-            continue
-        sums.defects += 1
-        sums.types += int(right[1])
-        wanted = batch.targets[own & (batch.parts == COORDINATE)][:4]
-        if len(wanted) < 4:
-            continue
-        logits = told.logits[own & (batch.parts == COORDINATE)][:4]
-        corners = numbers[logits[:, numbers].argmax(dim=1)]
-        sums.overlap += _overlap(
-            [teacher.numbers[int(t)] for t in corners], [teacher.numbers[int(t)] for t in wanted]
+def judge_vlm(
+    predictor: VlmPredictor,
+    examples: Iterable[Example],
+    config: VlmConfig,
+    language: Language = "en",
+) -> VlmFigures:
+    """Let a model answer on labelled pictures, and return how right it is.
+
+    Parameters
+    ----------
+    config : the station's, with its prompts and limits
+    language : of the prompts
+    """
+    scale = predictor.folder.family.scale
+    prompts = Prompts(config, scale)
+    limits = config.limits.as_trained(*predictor.folder.trained_pixels)
+    readable: list[bool] = []
+    judged: list[bool] = []
+    typed: list[bool] = []
+    best: list[float] = []
+    for example in examples:
+        prompt = prompts.of(example.modality, language)
+        written = predictor.answer(
+            example.image.pixels,
+            prompt,
+            limits,
+            cancel=threading.Event(),
+            on_text=lambda _: None,
         )
+        frame = BoxFrame(scale, example.image.roi, written.input_size)
+        answer = read_answer(
+            written.text,
+            modality=example.modality,
+            frame=frame,
+            battery_type=example.ref.battery_type,
+            finished=written.finished,
+        )
+        readable.append(answer.form == "json")
+        judged.append(answer.judgement == ("defect" if example.kinds else "normal"))
+        if example.kinds:
+            typed.append(answer.defect_type == example.name)
+            best += locate(answer.boxes, example.polygons()).best
+    return VlmFigures(
+        len(judged), len(typed), *(_mean(values) for values in (readable, judged, typed, best))
+    )
 
 
-def _seen(told: Told, batch: LessonBatch) -> list[bool]:
-    """Return for each picture whether the vision tower sees a defect on any token."""
-    ends = (batch.sight.grids.prod(dim=1) // MERGE**2).cumsum(dim=0).tolist()[:-1]
-    on_defect = (told.seen[0][:, : len(KINDS)] > 0).any(dim=1)
-    return [bool(tokens.any()) for tokens in on_defect.tensor_split(ends)]
-
-
-def _overlap(first: Sequence[int], second: Sequence[int]) -> float:
-    """Return intersection over union of two boxes as they are written."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    shared = max(width, 0) * max(height, 0)
-    areas = [max(b[2] - b[0], 0) * max(b[3] - b[1], 0) for b in (first, second)]
-    return shared / max(sum(areas) - shared, 1)
+def _mean(values: list[bool] | list[float]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -86,7 +86,7 @@ class VlmPredictor:
             eos_token_id=sorted(self._ends),
             pad_token_id=self.processor.tokenizer.pad_token_id,
         )
-        self._patch = int(self.processor.image_processor.patch_size)
+        self.patch = int(self.processor.image_processor.patch_size)
 
     def move_to_cpu(self) -> None:
         """Move the model off the GPU, in single precision from now on."""
@@ -128,7 +128,7 @@ class VlmPredictor:
         ids: list[int] = written[0, prompt_length:].tolist()
         return Written(
             text=self._text(ids),
-            input_size=(columns * self._patch, rows * self._patch),
+            input_size=(columns * self.patch, rows * self.patch),
             tokens=len(ids),
             finished=bool(ids) and ids[-1] in self._ends,
         )

@@ -9,7 +9,6 @@ import pytest
 from inspection.config import config_path
 from training.autoencoder.anomalies import RECIPES, add_anomaly, frame
 from training.autoencoder.config import AnomalyConfig
-from training.autoencoder.distractors import add_distractors, show_border
 from training.config import read_training_config
 
 
@@ -68,18 +67,6 @@ def test_the_repeated_edges_around_a_picture_are_left_alone():
         assert not mask[where == 0].any()
 
 
-def test_distractors_are_fainter_than_anomalies():
-    image = surface()
-    where = np.ones(image.shape[:2], np.float32)
-    changes = []
-    for seed in range(20):
-        painted = add_distractors(image, where, np.random.default_rng(seed))
-        before, after = (cv2.blur(p.astype(np.float32), (61, 61)) for p in (image, painted))
-        # Sharp changes only: a shadow may be deep but is soft.
-        changes.append(np.abs((painted - after) - (image - before)).mean())
-    assert 0 < np.mean(changes) < 5
-
-
 def test_the_recipe_for_surfaces_is_that_of_rgb_views_on_another_size():
     surface_recipe, rgb = (
         read_training_config(config_path(name))
@@ -90,16 +77,3 @@ def test_the_recipe_for_surfaces_is_that_of_rgb_views_on_another_size():
         exclude=kept
     )
     assert surface_recipe.loss == rgb.loss
-
-
-def test_a_dark_border_stays_at_the_border():
-    padded = cv2.copyMakeBorder(surface(), 20, 10, 60, 40, cv2.BORDER_REPLICATE)
-    darker = 0
-    for seed in range(20):
-        painted = show_border(padded, frame(padded), np.random.default_rng(seed))
-        assert painted.shape == padded.shape
-        np.testing.assert_array_equal(painted[70:170, 115:305], padded[70:170, 115:305])
-        # The padding repeats the new edge.
-        assert (painted[:, :60] == painted[:, 60:61]).all()
-        darker += bool((painted.astype(int) < padded.astype(int) - 20).any())
-    assert darker > 10

@@ -17,12 +17,12 @@ from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cae import CaePredictor
 from training.autoencoder.anomalies import add_anomaly, foreground
 from training.autoencoder.autoencoder import train_autoencoder
+from training.autoencoder.calibrate import set_threshold
 from training.autoencoder.folders import read_held_out
 from training.autoencoder.views import read_lots, read_views, split_by_battery, training_batches
 from training.config import read_training_config
 from training.data.image_cache import ImageCache
 from training.data.split_files import SplitRow, read_split, write_split
-from training.evaluation.calibrate import set_threshold
 from training.evaluation.evaluate import Data
 from training.evaluation.rgb import evaluate_rgb
 from training.loop.runs import Run

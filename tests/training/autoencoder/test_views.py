@@ -47,13 +47,6 @@ def test_repeats_show_each_image_anew(views, tmp_path):
     assert all(not torch.equal(shown[i], shown[j]) for i in range(10) for j in range(i))
 
 
-def test_distractors_leave_an_image_normal(views, tmp_path):
-    config = settings(tmp_path, "anomalies.distractors=1.0", "anomalies.share=0.0")
-    for batch in training_batches(views, config, 1, open_cache(config.cache)):
-        assert not batch.masks.any()
-        assert torch.equal(batch.clean, batch.painted)
-
-
 def test_gain_changes_brightness_alone(tmp_path):
     config = settings(tmp_path, "augmentation.gain=0.3", "augmentation.colour=0.0").augmentation
     still = config.model_copy(update={"shift": 0})

@@ -18,23 +18,23 @@ from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cnn import CnnPredictor
 from training.__main__ import app
-from training.classifier.classifier import _sides
+from training.classifier.classifier import read_sides
 from training.classifier.config import CnnConfig
 from training.classifier.dataset import (
-    DEFECT_INDICES,
     Slice,
     SliceBatches,
     SliceImages,
     read_slices,
+    split_batteries,
 )
 from training.config import read_training_config
 from training.data.image_cache import ImageCache
-from training.data.shares import Split
 from training.data.split_files import read_split
-from training.data.splits import split_batteries
+from training.data.splits import Split
 from training.data.transforms import letterbox, normalise
 from training.evaluation.evaluate import evaluate_models
 from training.evaluation.metrics import (
+    DEFECT_INDICES,
     calibrate_temperature,
     classification_figures,
     points_at_defect,
@@ -346,7 +346,7 @@ def test_a_split_says_what_is_trained_and_validated_on(
 ) -> None:
     assert run("split", str(lot), "--out", str(tmp_path / "split")) == 0
     split = read_split(tmp_path / "split")
-    train, val = _sides(config, Run(out=tmp_path / "run", split=split))
+    train, val = read_sides(config, Run(out=tmp_path / "run", split=split))
     assert {item.ref.path for item in train} == split.paths("train", "ct")
     assert {item.ref.path for item in val} == split.paths("val", "ct")
     assert not {item.battery for item in train} & {item.battery for item in val}

@@ -16,9 +16,9 @@ from inspection.console import run
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.data.duplicates import near_pairs
-from training.data.shares import Split
 from training.data.split_files import read_split
 from training.data.split_lots import split_lots
+from training.data.splits import Split
 
 LABEL_CODES = {
     "label_normal_with_defects",

@@ -18,10 +18,9 @@ from inspection.lot.scan import scan_lot
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.data.labelled import scan_lots
-from training.data.shares import Split
 from training.data.split_files import PARTS, RGB_CLASSES, SplitFiles, read_split
 from training.data.split_lots import split_lots
-from training.data.splits import deal, part_sizes
+from training.data.splits import Split, deal, part_sizes
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sklearn.metrics import f1_score, precision_recall_curve
 
 from inspection.errors import ConfigError
-from training.evaluation.thresholds import (
+from training.autoencoder.thresholds import (
     ThresholdConfig,
     compute_threshold,
     f1_max_threshold,

@@ -20,7 +20,7 @@ from training.autoencoder.folders import (
     read_held_out,
     write_held_out,
 )
-from training.evaluation.plain_folder import PixelCounts, evaluate_folder
+from training.autoencoder.plain_folder import PixelCounts, evaluate_folder
 
 ARCHITECTURE = CaeArchitecture(
     method="mse", latent_dim=4, reduction=2, base=4, levels=2, smooth_sigma=1.0, top_fraction=0.01

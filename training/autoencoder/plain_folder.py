@@ -18,7 +18,7 @@ from inspection.images.preprocess import load_image, to_model_input
 from inspection.modelstore.bundle import find_bundle
 from inspection.systems.ensemble.cae import CaePredictor
 from training.autoencoder.folders import list_images, read_held_out
-from training.evaluation.metrics import decision_rates
+from training.evaluation.metrics import decision_rates, ranking_figures
 
 Masks = Literal["same-stem"]
 BATCH = 8
@@ -27,7 +27,7 @@ MASK_LEVEL = 127
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedImage:
+class MappedImage:
     """An image's score and map.
 
     Parameters
@@ -77,7 +77,15 @@ def evaluate_folder(
     ImageError
         If an image cannot be read.
     """
-    normals, names = _normal_images(models_dir, data, normal)
+    held_out = read_held_out(models_dir)
+    if held_out is not None and (
+        normal is None or all(line.startswith(f"{normal}/") for line in held_out)
+    ):
+        normals, names = [data / line for line in held_out], {h.split("/")[0] for h in held_out}
+    elif normal is None:
+        raise ConfigError("ae_folder_normal_unknown", folder=models_dir.name)
+    else:
+        normals, names = images_without_masks(data / normal), {normal}
     defects = {
         folder.name: images_without_masks(folder)
         for folder in sorted(p for p in data.iterdir() if p.is_dir() and p.name not in names)
@@ -87,18 +95,6 @@ def evaluate_folder(
         raise ConfigError("ae_folder_one_sided", folder=data.name)
     predictor = CaePredictor(find_bundle(models_dir, "rgb_ae"), device)
     return summarise(predictor, normals, defects, masks)
-
-
-def _normal_images(models_dir: Path, data: Path, normal: str | None) -> tuple[list[Path], set[str]]:
-    """Return the normal images to judge and the names of the folders they are in."""
-    held_out = read_held_out(models_dir)
-    if held_out is not None and (
-        normal is None or all(h.startswith(f"{normal}/") for h in held_out)
-    ):
-        return [data / line for line in held_out], {line.split("/")[0] for line in held_out}
-    if normal is None:
-        raise ConfigError("ae_folder_normal_unknown", folder=models_dir.name)
-    return images_without_masks(data / normal), {normal}
 
 
 def images_without_masks(folder: Path) -> list[Path]:
@@ -138,11 +134,14 @@ def summarise(
     rates = decision_rates(everything > predictor.threshold, labels)
     figures: dict[str, Any] = {
         "threshold": predictor.threshold,
-        "images": {**rates, **_ranking(normal, everything[len(normal) :])},
+        "images": {**rates, **ranking_figures(everything, labels)},
         "by_folder": {
             name: {
                 "n": len(part),
-                **_ranking(normal, part),
+                **ranking_figures(
+                    np.concatenate([normal, part]),
+                    np.repeat([False, True], [len(normal), len(part)]),
+                ),
                 "recall": float(np.mean(part > predictor.threshold)),
             }
             for name, part in scores.items()
@@ -153,7 +152,7 @@ def summarise(
     return figures
 
 
-def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[JudgedImage]:
+def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[MappedImage]:
     """Judge images exactly as the station does, the map brought back to source pixels."""
     spec = predictor.preprocess
     size = (spec.width, spec.height)
@@ -170,7 +169,7 @@ def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[Jud
             shown = cv2.resize(
                 whole[y : y + h, x : x + w], image.source_size, interpolation=cv2.INTER_LINEAR
             )
-            yield JudgedImage(path, float(score), np.asarray(shown, np.float32))
+            yield MappedImage(path, float(score), np.asarray(shown, np.float32))
 
 
 def read_mask(image: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -190,15 +189,6 @@ def read_mask(image: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if mask.shape != shape:
         raise ConfigError("ae_mask_size", image=image.name, mask=path.name)
     return np.asarray(mask > MASK_LEVEL)
-
-
-def _ranking(normal: NDArray[np.float64], defective: NDArray[np.float64]) -> dict[str, float]:
-    labels = np.repeat([0, 1], [len(normal), len(defective)])
-    scores = np.concatenate([normal, defective])
-    return {
-        "auroc": float(roc_auc_score(labels, scores)),
-        "ap": float(average_precision_score(labels, scores)),
-    }
 
 
 class PixelCounts:
@@ -234,16 +224,12 @@ class PixelCounts:
 
     def figures(self) -> dict[str, float | None]:
         """Return ``auroc`` and ``ap``; None where one kind of pixel is missing."""
-        normals, defects = int(self._normal.sum()), int(self._defect.sum())
-        if not normals or not defects:
+        if not self._normal.any() or not self._defect.any():
             return {"auroc": None, "ap": None}
-        # Pixels of one bin are a tie: half of them count as ranked rightly.
-        below = np.cumsum(self._normal) - self._normal
-        ranked = np.sum(self._defect * (below + 0.5 * self._normal))
-        hits = np.cumsum(self._defect[::-1])
-        alarms = hits + np.cumsum(self._normal[::-1])
-        precision = hits / np.maximum(alarms, 1)
+        bins = len(self._normal)
+        labels, scores = np.repeat([0, 1], bins), np.tile(np.arange(bins), 2)
+        counts = np.concatenate([self._normal, self._defect])
         return {
-            "auroc": float(ranked / (normals * defects)),
-            "ap": float(np.sum(precision * self._defect[::-1]) / defects),
+            "auroc": float(roc_auc_score(labels, scores, sample_weight=counts)),
+            "ap": float(average_precision_score(labels, scores, sample_weight=counts)),
         }

@@ -18,11 +18,11 @@ from inspection.modelstore.bundle import (
     load_bundle,
     write_bundle,
 )
-from inspection.systems.ensemble.cae import CaePredictor
+from inspection.systems.ensemble.cae import CaeArchitecture
 from training.autoencoder.loss import display_scale
+from training.autoencoder.thresholds import ThresholdConfig, compute_threshold
 from training.evaluation.evaluate import Data
 from training.evaluation.judge import judge_alone
-from training.evaluation.thresholds import ThresholdConfig, compute_threshold
 
 
 def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> ThresholdFile:
@@ -51,7 +51,7 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
         ) from error
     slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
     bundle = load_bundle(folder, slot)
-    predictor = CaePredictor(bundle)
+    architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)
     judged = [image for lot in data.lots for image in judge_alone(bundle, lot, keep=data.keep)]
     for image in judged:
         if image.error is not None:
@@ -75,7 +75,7 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
         architecture=old.architecture,
         labels=old.labels,
         preprocess=old.preprocess,
-        display_scale=display_scale(predictor.arch, threshold.threshold),
+        display_scale=display_scale(architecture, threshold.threshold),
         training=old.training,
         demo=old.demo,
         tensors=bundle.load_tensors(),
