@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from inspection.lot.folders import part_of
 from inspection.messages import Message
-from inspection.records import Battery, ImageLabel, Modality
+from inspection.records import MODALITIES
 from training.data.duplicates import (
     MOST_CANDIDATES,
     Copy,
     Signature,
     Source,
-    compare_images,
+    compare,
     near_pairs,
-    same_files,
-    sign_images,
+    sign,
 )
 from training.data.findings import SEVERITIES, Finding, Severity
-from training.data.labelled import LabelledImage, LabelledLots, read_labels, scan_lots
+from training.data.labelled import LabelledImage, read_labels, scan_lots
+from training.data.prefetch import prefetch
 from training.data.split_files import PARTS, read_split
 from training.progress import progress_bar
 
@@ -90,74 +90,78 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
         If a folder is not a lot, or the split cannot be read.
     """
     lots = scan_lots(folders)
-    parts = _parts(lots, split)
-    findings = list(_lot_findings(lots))
+    roots = {name: lot.root for name, lot in lots.lots.items()}
+    parts: dict[Path, str] = {}
+    if split is not None:
+        read = read_split(split, list(roots.values()), allow_overlap=True)
+        parts = {row.path: part for part in PARTS for row in read.rows(part)}
+    findings: list[Finding] = []
+    for lot in lots.lots.values():
+        for found in lot.findings:
+            inside = found.path.is_relative_to(lot.root)
+            name = (found.path.relative_to(lot.root) if inside else found.path).as_posix()
+            batteries = (found.battery_id,) if found.battery_id else ()
+            findings.append(_graded(found.reason, (), batteries, (name,)))
+    for owner in lots.batteries:
+        told = [m for m in owner.battery.warnings if m.code.startswith("pair_")]
+        findings += [_graded(message, (), (owner.name,)) for message in told]
+
     images: list[_Image] = []
     with progress_bar("labels") as advance:
         for image in read_labels(lots, advance):
-            root = lots.lots[image.owner.lot].root
+            root, label = roots[image.owner.lot], image.label
             name = image.ref.path.relative_to(root).as_posix()
-            part = parts.get(image.ref.path, "") if split else _published(root, name)
-            findings += _label_findings(image, name, part)
-            roi, size = (image.label.roi, image.label.size) if image.label else (None, None)
-            kept_roi = roi if image.ref.modality == "ct" else None
-            source = Source(image.ref.path, image.ref.modality, kept_roi)
+            published = part_of((root.name, *name.split("/")[:-1]))
+            part = published if split is None else parts.get(image.ref.path, "")
+            findings += [
+                _graded(message, (part,), (image.owner.name,), (name,))
+                for message in _label_problems(image)
+            ]
+            roi = label.roi if label and image.ref.modality == "ct" else None
+            source = Source(image.ref.path, image.ref.modality, roi)
+            size = label.size if label else None
             images.append(_Image(name, image.owner.name, part, source, size))
+
     leak: Severity = "leak" if split else "warning"
-    findings += _batteries_in_parts(images, leak)
+    in_parts: dict[str, dict[str, str]] = defaultdict(dict)
+    for item in images:
+        if item.part:
+            in_parts[item.battery].setdefault(item.part, item.name)
+    for battery, where in in_parts.items():
+        if len(where) > 1:
+            params = {"battery": battery, "parts": ", ".join(where)}
+            reason = Message(code="battery_in_parts", params=params)
+            findings.append(Finding(leak, reason, tuple(where), (battery,), tuple(where.values())))
     if pixels:
         findings += _pixel_findings(images, leak, across_parts=split is not None)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Checked(len(images), len({item.battery for item in images}), tuple(findings))
 
 
-def _parts(lots: LabelledLots, split: Path | None) -> dict[Path, str]:
-    if split is None:
-        return {}
-    read = read_split(split, [lot.root for lot in lots.lots.values()], allow_overlap=True)
-    return {row.path: part for part in PARTS for row in read.rows(part)}
+def _graded(
+    reason: Message,
+    parts: tuple[str, ...],
+    batteries: tuple[str, ...],
+    images: tuple[str, ...] = (),
+) -> Finding:
+    """Return a finding that is a note where it says what was mended, else a warning."""
+    found = Finding("warning", reason, parts, batteries, images)
+    return Finding("note", reason, parts, batteries, images) if found.kind in _NOTES else found
 
 
-def _published(root: Path, name: str) -> str:
-    return part_of((root.name, *name.split("/")[:-1]))
-
-
-def _lot_findings(lots: LabelledLots) -> Iterator[Finding]:
-    for lot in lots.lots.values():
-        for found in lot.findings:
-            inside = found.path.is_relative_to(lot.root)
-            name = (found.path.relative_to(lot.root) if inside else found.path).as_posix()
-            batteries = (found.battery_id,) if found.battery_id else ()
-            yield _graded(Finding("warning", found.reason, (), batteries, (name,)))
-    for owner in lots.batteries:
-        for message in owner.battery.warnings:
-            if message.code.startswith("pair_"):
-                yield _graded(Finding("warning", message, (), (owner.name,)))
-
-
-def _label_findings(image: LabelledImage, name: str, part: str) -> Iterator[Finding]:
-    def found(message: Message) -> Finding:
-        return _graded(Finding("warning", message, (part,), (image.owner.name,), (name,)))
-
-    label = image.label
+def _label_problems(image: LabelledImage) -> Iterator[Message]:
+    """Yield what is odd about a label, in itself and beside the file's name."""
+    label, ref, reason = image.label, image.ref, image.reason
     if label is None:
         # A missing label is the lot's finding already.
-        if image.reason is not None and image.reason.code != "image_without_label":
-            yield found(image.reason)
+        if reason is not None and reason.code != "image_without_label":
+            yield reason
         return
-    yield from map(found, label.problems)
+    yield from label.problems
     if label.swelling and not label.defects:
-        yield found(Message(code="label_swelling_only"))
-    if image.reason is not None and image.reason.code == "label_without_class":
-        yield found(image.reason)
-    yield from map(found, _name_disagreements(image, label, image.owner.battery))
-
-
-def _name_disagreements(
-    image: LabelledImage, label: ImageLabel, battery: Battery
-) -> Iterator[Message]:
-    """Yield what the label says otherwise than the file name."""
-    ref = image.ref
+        yield Message(code="label_swelling_only")
+    if reason is not None and reason.code == "label_without_class":
+        yield reason
     said: tuple[tuple[str, str | None, str | None], ...] = (
         ("label_type_differs", label.battery_type, ref.battery_type),
         ("label_form_differs", label.form, ref.form),
@@ -166,22 +170,6 @@ def _name_disagreements(
     for code, in_label, in_name in said:
         if in_label and in_name and in_label != in_name:
             yield Message(code=code, params={"label": in_label, "file": in_name})
-
-
-def _graded(finding: Finding) -> Finding:
-    return replace(finding, severity="note") if finding.kind in _NOTES else finding
-
-
-def _batteries_in_parts(images: Iterable[_Image], leak: Severity) -> Iterator[Finding]:
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for item in images:
-        if item.part:
-            found[item.battery].setdefault(item.part, item.name)
-    for battery, parts in found.items():
-        if len(parts) > 1:
-            params = {"battery": battery, "parts": ", ".join(parts)}
-            reason = Message(code="battery_in_parts", params=params)
-            yield Finding(leak, reason, tuple(parts), (battery,), tuple(parts.values()))
 
 
 def _pixel_findings(
@@ -195,23 +183,46 @@ def _pixel_findings(
     """
     signatures: list[Signature | None] = []
     with progress_bar("images") as advance:
-        for item, signed in zip(
-            images, sign_images([i.source for i in images], WORKERS, advance), strict=True
-        ):
-            signature = signed if isinstance(signed, Signature) else None
-            signatures.append(signature)
+        signing = prefetch(sign, (item.source for item in images), WORKERS)
+        for done, (item, signed) in enumerate(zip(images, signing, strict=True), start=1):
+            advance(done, len(images))
+            signatures.append(signed if isinstance(signed, Signature) else None)
             if not isinstance(signed, Signature):
-                yield _of("warning", signed.message, item)
+                reason = signed.message
             elif item.label_size is not None and item.label_size != signed.size:
-                params = {"label": _size(item.label_size), "image": _size(signed.size)}
-                yield _of("warning", Message(code="label_size_differs", params=params), item)
+                sizes = {"label": item.label_size, "image": signed.size}
+                params = {key: f"{size[0]}x{size[1]}" for key, size in sizes.items()}
+                reason = Message(code="label_size_differs", params=params)
+            else:
+                continue
+            yield Finding("warning", reason, (item.part,), (item.battery,), (item.name,))
+
     sides = [item.part if across_parts else item.battery for item in images]
-    pairs = _identical_files(images, signatures, sides)
-    candidates = _candidates(images, signatures, sides)
+    pairs: dict[tuple[int, int], Copy] = {}
+    same_file: dict[bytes, list[int]] = defaultdict(list)
+    for index, signature in enumerate(signatures):
+        if signature is None:
+            continue
+        # Each copy with the first file like it, on the other side where there is one.
+        earlier = same_file[signature.digest]
+        apart = [i for i in earlier if sides[i] != sides[index]]
+        strange = [i for i in earlier if images[i].battery != images[index].battery]
+        for like in (apart or strange or earlier)[:1]:
+            pairs[like, index] = "identical"
+        earlier.append(index)
+    candidates = _look_alikes(images, signatures, sides)
     if len(candidates) > MOST_CANDIDATES:
         left = {"count": len(candidates) - MOST_CANDIDATES}
         yield Finding("warning", Message(code="look_alikes_left", params=left))
-    pairs |= _copies(images, candidates[:MOST_CANDIDATES])
+        candidates = candidates[:MOST_CANDIDATES]
+    with progress_bar("copies") as advance:
+        sources = ((images[one].source, images[two].source) for one, two in candidates)
+        compared = zip(candidates, prefetch(compare, sources, WORKERS), strict=True)
+        for done, (pair, copy) in enumerate(compared, start=1):
+            advance(done, len(candidates))
+            if copy is not None:
+                pairs[pair] = copy
+
     for (one, two), copy in sorted(pairs.items()):
         first, second = images[one], images[two]
         differ = sides[one] != sides[two] and sides[one] and sides[two]
@@ -228,28 +239,16 @@ def _pixel_findings(
         )
 
 
-def _identical_files(
-    images: Sequence[_Image], signatures: Sequence[Signature | None], sides: Sequence[str]
-) -> dict[tuple[int, int], Copy]:
-    """Return each copy with the first file like it, on the other side where there is one."""
-    pairs: dict[tuple[int, int], Copy] = {}
-    for group in same_files(signatures):
-        for place, index in enumerate(group[1:], start=1):
-            earlier = group[:place]
-            apart = [i for i in earlier if sides[i] != sides[index]]
-            strange = [i for i in earlier if images[i].battery != images[index].battery]
-            pairs[(apart or strange or earlier)[0], index] = "identical"
-    return pairs
-
-
-def _candidates(
+def _look_alikes(
     images: Sequence[_Image], signatures: Sequence[Signature | None], sides: Sequence[str]
 ) -> list[tuple[int, int]]:
     """Return the images of different sides that look alike and are not the same file."""
-    candidates: list[tuple[int, int]] = []
-    modalities: tuple[Modality, ...] = ("ct", "rgb")
-    numbers = {side: number for number, side in enumerate(_small_first(sides))}
-    for modality in modalities:
+    found: list[tuple[int, int]] = []
+    # The largest side comes last: it then is compared to the others only.
+    counts = Counter(sides)
+    small_first = sorted(counts, key=lambda side: (counts[side], side))
+    numbers = {side: number for number, side in enumerate(small_first)}
+    for modality in MODALITIES:
         chosen = [
             (index, signature)
             for index, signature in enumerate(signatures)
@@ -257,39 +256,12 @@ def _candidates(
         ]
         if not chosen:
             continue
-        found = near_pairs(
+        for one, two in near_pairs(
             np.array([signature.coarse for _, signature in chosen], np.uint64),
             np.stack([signature.fine for _, signature in chosen]),
             np.array([numbers[sides[index]] for index, _ in chosen], np.int64),
-        )
-        for one, two in found:
+        ):
             if chosen[one][1].digest != chosen[two][1].digest:
                 first, second = sorted((chosen[one][0], chosen[two][0]))
-                candidates.append((first, second))
-    return candidates
-
-
-def _copies(
-    images: Sequence[_Image], candidates: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], Copy]:
-    """Return those candidates whose pixels say that one is a copy."""
-    sources = [(images[one].source, images[two].source) for one, two in candidates]
-    with progress_bar("copies") as advance:
-        results = list(compare_images(sources, WORKERS, advance))
-    return {pair: copy for pair, copy in zip(candidates, results, strict=True) if copy is not None}
-
-
-def _small_first(sides: Sequence[str]) -> list[str]:
-    """Return the sides with the largest last: it then is compared to the others only."""
-    counts: dict[str, int] = defaultdict(int)
-    for side in sides:
-        counts[side] += 1
-    return sorted(counts, key=lambda side: (counts[side], side))
-
-
-def _of(severity: Severity, reason: Message, item: _Image) -> Finding:
-    return Finding(severity, reason, (item.part,), (item.battery,), (item.name,))
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+                found.append((first, second))
+    return found

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +21,6 @@ from PIL import Image
 from inspection.errors import ImageError, InspectionError
 from inspection.images.preprocess import load_image
 from inspection.records import Modality
-from training.data.labelled import Progress
 
 HASH_SIDE = 128
 """The ROI is reduced to a square of this side before it is hashed."""
@@ -40,7 +36,6 @@ NEAREST = 3
 MOST_CANDIDATES = 20_000
 """Pairs whose pixels are compared; decoding more would take longer than all the rest."""
 _BLOCK = 128
-_WAITING = 64
 
 Copy = Literal["identical", "near"]
 
@@ -70,33 +65,6 @@ class Signature:
     coarse: int
     fine: NDArray[np.uint64]
     size: tuple[int, int]
-
-
-def sign_images(
-    sources: Sequence[Source], workers: int, progress: Progress | None = None
-) -> Iterator[Signature | InspectionError]:
-    """Yield the signature of each image in order, or why it cannot be read."""
-    done = 0
-    waiting = iter(sources)
-    with ThreadPoolExecutor(workers) as pool:
-        # A bounded queue: a lot has more images than should wait in memory.
-        pending = [pool.submit(_sign, source) for source in islice(waiting, _WAITING)]
-        while pending:
-            result = pending.pop(0).result()
-            pending += [pool.submit(_sign, source) for source in islice(waiting, 1)]
-            done += 1
-            if progress is not None:
-                progress(done, len(sources))
-            yield result
-
-
-def same_files(signatures: Sequence[Signature | None]) -> list[list[int]]:
-    """Return the indices of images that are byte for byte the same, in groups of two or more."""
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for index, signature in enumerate(signatures):
-        if signature is not None:
-            groups[signature.digest].append(index)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def near_pairs(
@@ -141,21 +109,11 @@ def near_pairs(
     return [(one, two) for _, one, two in sorted(found)]
 
 
-def compare_images(
-    pairs: Sequence[tuple[Source, Source]], workers: int, progress: Progress | None = None
-) -> Iterator[Copy | None]:
-    """Yield for each pair whether one is a copy of the other, looking at the pixels."""
-    with ThreadPoolExecutor(workers) as pool:
-        for done, result in enumerate(pool.map(_compare, pairs), start=1):
-            if progress is not None:
-                progress(done, len(pairs))
-            yield result
-
-
-def _sign(source: Source) -> Signature | InspectionError:
+def sign(source: Source) -> Signature | InspectionError:
+    """Return what is kept of an image, or why it cannot be read."""
     try:
         with source.path.open("rb") as file:
-            digest = hashlib.file_digest(file, _blake).digest()
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
         side = (HASH_SIDE, HASH_SIDE)
         image = load_image(source.path, modality=source.modality, roi=source.roi, fit=side)
     except InspectionError as error:
@@ -173,15 +131,12 @@ def _sign(source: Source) -> Signature | InspectionError:
     )
 
 
-def _blake() -> hashlib.blake2b:
-    return hashlib.blake2b(digest_size=16)
-
-
 def _words(found: imagehash.ImageHash) -> NDArray[np.uint64]:
     return np.packbits(found.hash.ravel()).view(np.uint64)
 
 
-def _compare(pair: tuple[Source, Source]) -> Copy | None:
+def compare(pair: tuple[Source, Source]) -> Copy | None:
+    """Return whether one image is a copy of the other, looking at the pixels."""
     # Both were read before; a file that has gone bad since is not worth the whole check.
     one, two = (load_image(s.path, modality=s.modality, roi=s.roi).pixels for s in pair)
     if one.shape == two.shape and np.array_equal(one, two):

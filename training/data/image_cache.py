@@ -12,6 +12,7 @@ every epoch, while a plain least-recently-used rule would drop each image just b
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -22,6 +23,7 @@ import struct
 import threading
 import time
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,17 +127,35 @@ class ImageCache:
         ImageError
             If the image cannot be read.
         """
-        key = _key(path, modality, spec, roi) if self.max_bytes > 0 else None
-        if key is None:
-            return self._decode(path, modality, spec, roi)
-        file = self.folder / key[:2] / f"{key[2:]}{_SUFFIX}"
-        found = _unpack(file, spec)
-        if found is not None:
-            self._note_use(file)
+        file = None
+        # Where the file is gone, whoever decodes it says what is wrong.
+        with contextlib.suppress(OSError):
+            file = self._file_of(path, modality, spec, roi) if self.max_bytes > 0 else None
+        found = None if file is None else _unpack(file, spec)
+        if file is None or found is None:
+            found = self._decode(path, modality, spec, roi)
+            if file is not None:
+                self._store(file, found)
             return found
-        prepared = self._decode(path, modality, spec, roi)
-        self._store(file, prepared)
-        return prepared
+        with self._lock:
+            known = file.name in self._used
+            self._used.add(file.name)
+        if not known:
+            # The time of the last use, by which other runs choose what makes room.
+            os.utime(file)
+        return found
+
+    def _file_of(
+        self, path: Path, modality: Modality, spec: Preprocess, roi: tuple[int, int] | None
+    ) -> Path:
+        """Return where an image is kept, by a digest of all that its pixels depend on."""
+        stat = path.stat()
+        parts = (
+            _code_digest(), os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns,
+            modality, spec.modality, spec.width, spec.height, spec.channels, spec.version, roi,
+        )  # fmt: skip
+        key = hashlib.sha256(repr(parts).encode()).hexdigest()
+        return self.folder / key[:2] / f"{key[2:]}{_SUFFIX}"
 
     def _decode(
         self, path: Path, modality: Modality, spec: Preprocess, roi: tuple[int, int] | None
@@ -148,16 +168,13 @@ class ImageCache:
             self.decoded += 1
         return PreparedImage(pixels, image.roi, content)
 
-    def _note_use(self, file: Path) -> None:
-        with self._lock:
-            if file.name in self._used:
-                return
-            self._used.add(file.name)
-        # The time of the last use, by which other runs choose what makes room.
-        os.utime(file)
-
     def _store(self, file: Path, prepared: PreparedImage) -> None:
-        data = _pack(prepared)
+        pixels, c, r = prepared.pixels, prepared.content, prepared.roi
+        channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+        places = (c.x, c.y, c.w, c.h, r.x, r.y, r.w, r.h)
+        raw = pixels.tobytes()
+        checksum = _checksum(raw, places, channels)
+        data = _HEADER.pack(FORMAT, *places, channels, checksum) + raw
         if not self._reserve(file, len(data)):
             return
         temporary = file.with_name(f".{file.stem}.{secrets.token_hex(4)}.tmp")
@@ -185,7 +202,9 @@ class ImageCache:
             if file.name in self._reserved or self._full:
                 return False
             # A damaged one, or one that another thread has just written, makes way for it.
-            needed = size - _size_of(file)
+            needed = size
+            with contextlib.suppress(FileNotFoundError):
+                needed -= file.stat().st_size
             if not self._make_room(needed):
                 return False
             self._reserved[file.name] = needed
@@ -245,13 +264,6 @@ class ImageCache:
                 excess -= size
 
 
-def _size_of(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
 def open_cache(config: CacheConfig) -> ImageCache:
     """Return the cache that a configuration asks for.
 
@@ -264,20 +276,6 @@ def open_cache(config: CacheConfig) -> ImageCache:
     return ImageCache(folder.expanduser(), int(config.max_gigabytes * 1e9))
 
 
-def _key(
-    path: Path, modality: Modality, spec: Preprocess, roi: tuple[int, int] | None
-) -> str | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None  # whoever decodes it says what is wrong
-    parts = (
-        _code_digest(), os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns,
-        modality, spec.modality, spec.width, spec.height, spec.channels, spec.version, roi,
-    )  # fmt: skip
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
 @functools.cache
 def _code_digest() -> str:
     """Return a digest of the code that prepares images: what older code made is not found."""
@@ -285,13 +283,8 @@ def _code_digest() -> str:
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
-def _pack(prepared: PreparedImage) -> bytes:
-    pixels, c, r = prepared.pixels, prepared.content, prepared.roi
-    raw = pixels.tobytes()
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    places = (c.x, c.y, c.w, c.h, r.x, r.y, r.w, r.h)
-    checksum = zlib.crc32(raw, zlib.crc32(struct.pack("<8iH", *places, channels)))
-    return _HEADER.pack(FORMAT, *places, channels, checksum) + raw
+def _checksum(raw: bytes | memoryview, places: Iterable[int], channels: int) -> int:
+    return zlib.crc32(raw, zlib.crc32(struct.pack("<8iH", *places, channels)))
 
 
 def _unpack(file: Path, spec: Preprocess) -> PreparedImage | None:
@@ -307,7 +300,7 @@ def _unpack(file: Path, spec: Preprocess) -> PreparedImage | None:
     raw = memoryview(data)[_HEADER.size :]
     if found != FORMAT or channels != spec.channels:
         return None
-    if checksum != zlib.crc32(raw, zlib.crc32(struct.pack("<8iH", *places, channels))):
+    if checksum != _checksum(raw, places, channels):
         return None
     pixels: NDArray[np.uint8] = np.frombuffer(raw, np.uint8).reshape(shape)
     return PreparedImage(pixels, Rect(*places[4:]), Rect(*places[:4]))

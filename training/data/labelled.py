@@ -61,11 +61,6 @@ class LabelledLots:
     lots: dict[str, Lot]
     batteries: tuple[LotBattery, ...]
 
-    @property
-    def image_count(self) -> int:
-        """Images of all batteries."""
-        return sum(len(item.battery.ct) + len(item.battery.rgb) for item in self.batteries)
-
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
@@ -146,14 +141,12 @@ def _labelled(image: tuple[LotBattery, ImageRef]) -> LabelledImage:
     except InspectionError as error:
         return LabelledImage(owner, ref, None, None, error.message)
     name = class_of(label, ref.modality)
-    return LabelledImage(owner, ref, label, name, None if name else _why_no_class(label))
-
-
-def _why_no_class(label: ImageLabel) -> Message:
-    """Return the problem of a label that stands for no class."""
+    if name is not None:
+        return LabelledImage(owner, ref, label, name, None)
     by_code = {problem.code: problem for problem in label.problems}
-    told = [by_code[code] for code in _TELLING if code in by_code]
-    return next(iter([*told, *label.problems]), Message(code="label_without_class"))
+    telling = [by_code[code] for code in _TELLING if code in by_code]
+    reason = next(iter([*telling, *label.problems]), Message(code="label_without_class"))
+    return LabelledImage(owner, ref, label, None, reason)
 
 
 class _Bodies:

@@ -116,8 +116,20 @@ def read_split(
                     "split_image_gone", file=f"{part}.txt", line=line, path=str(row.path)
                 )
         parts[part] = tuple(rows)
-    if not allow_overlap:
-        _refuse_overlap(parts)
+    batteries: dict[str, Part] = {}
+    images: dict[Path, Part] = {}
+    for part in PARTS if not allow_overlap else ():
+        for row in parts[part]:
+            other = batteries.setdefault(row.battery, part)
+            if other != part:
+                raise ConfigError(
+                    "split_battery_twice", battery=row.battery, first=other, second=part
+                )
+            if row.path in images:
+                raise ConfigError(
+                    "split_image_twice", image=row.path.name, first=images[row.path], second=part
+                )
+            images[row.path] = part
     digest = _digest({part: "".join(map(_line, read[part].rows)) for part in PARTS})
     return SplitFiles(folder, digest, roots, parts)
 
@@ -191,9 +203,20 @@ def _read_file(path: Path) -> _StoredFile:
     lots = {name: root for name, _, root in (line.partition("\t") for line in named)}
     stored = _StoredFile(written_id, lots, [], [])
     for number, line in enumerate(lines[head:], start=head + 1):
-        if line:
-            stored.rows.append(_row(line, lots, path, number))
-            stored.lines.append(number)
+        if not line:
+            continue
+        place: dict[str, str | int] = {"file": path.name, "line": number}
+        fields = line.split("\t")
+        if len(fields) != len(_StoredRow._fields):
+            problem = f"{len(fields)} / {len(_StoredRow._fields)}"
+            raise ConfigError("split_line_columns", **place, columns=problem)
+        row = _StoredRow(*fields)
+        if row.label not in class_table().ct and row.label not in RGB_CLASSES:
+            raise ConfigError("split_line_label", **place, label=row.label)
+        if row.lot not in lots:
+            raise ConfigError("split_line_lot", **place, lot=row.lot)
+        stored.rows.append(row)
+        stored.lines.append(number)
     return stored
 
 
@@ -204,19 +227,6 @@ def _line(row: _StoredRow) -> str:
 def _digest(bodies: Mapping[Part, str]) -> str:
     text = "\0".join(f"{part}\n{bodies[part]}" for part in PARTS)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _row(line: str, lots: Mapping[str, str], path: Path, number: int) -> _StoredRow:
-    fields = line.split("\t")
-    if len(fields) != len(_StoredRow._fields):
-        problem = f"{len(fields)} / {len(_StoredRow._fields)}"
-        raise ConfigError("split_line_columns", file=path.name, line=number, columns=problem)
-    row = _StoredRow(*fields)
-    if row.label not in class_table().ct and row.label not in RGB_CLASSES:
-        raise ConfigError("split_line_label", file=path.name, line=number, label=row.label)
-    if row.lot not in lots:
-        raise ConfigError("split_line_lot", file=path.name, line=number, lot=row.lot)
-    return row
 
 
 def _roots(stored: Mapping[str, str], given: Sequence[Path], folder: Path) -> dict[str, Path]:
@@ -248,20 +258,3 @@ def _roots(stored: Mapping[str, str], given: Sequence[Path], folder: Path) -> di
                 "split_lot_gone", folder=str(folder), lot=name, path=str(root or recorded)
             )
     return {name: roots[name] for name in stored}
-
-
-def _refuse_overlap(parts: Mapping[Part, Sequence[SplitRow]]) -> None:
-    batteries: dict[str, Part] = {}
-    images: dict[Path, Part] = {}
-    for part in PARTS:
-        for row in parts[part]:
-            other = batteries.setdefault(row.battery, part)
-            if other != part:
-                raise ConfigError(
-                    "split_battery_twice", battery=row.battery, first=other, second=part
-                )
-            if row.path in images:
-                raise ConfigError(
-                    "split_image_twice", image=row.path.name, first=images[row.path], second=part
-                )
-            images[row.path] = part

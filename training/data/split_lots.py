@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import ConfigError
 from inspection.messages import Message
-from training.data.labelled import LabelledImage, LabelledLots, Progress, read_labels, scan_lots
+from training.data.labelled import LabelledImage, Progress, read_labels, scan_lots
 from training.data.split_files import PARTS, Part, SplitRow, write_split
 from training.data.splits import Split, deal
 
@@ -70,21 +71,38 @@ def split_lots(
     kept: list[tuple[LabelledImage, str]] = []
     left_out: list[tuple[str, Message, str]] = []
     for image in read_labels(lots, progress):
-        reason = image.reason or _unfit(image.ref.path)
+        path, reason = image.ref.path, image.reason
+        if reason is None and set(str(path)) & set(_UNWRITABLE):
+            reason = Message(code="image_name_unwritable")
+        elif reason is None and path.stat().st_size == 0:
+            reason = Message(code="lot_file_empty", params={"name": path.name})
         if image.name is not None and reason is None:
             kept.append((image, image.name))
         elif reason is not None:
-            root = lots.lots[image.owner.lot].root
-            name = image.ref.path.relative_to(root).as_posix()
+            name = path.relative_to(lots.lots[image.owner.lot].root).as_posix()
             left_out.append((name, reason, image.owner.lot))
     if not kept:
         raise ConfigError("split_no_labels", lots=", ".join(lots.lots))
-    left_out += _lost(lots)
+    # What no battery has: second copies and unknown names.
+    left_out += [
+        (finding.path.relative_to(lot.root).as_posix(), finding.reason, name)
+        for name, lot in lots.lots.items()
+        for finding in lot.findings
+        if finding.reason.code.removesuffix("_many") in _LOST_IMAGES
+    ]
 
     classes: dict[str, set[str]] = {}
     for image, name in kept:
         classes.setdefault(image.owner.name, set()).add(name)
-    groups = _groups(lots, classes)
+    ct, rgb = (
+        {item.name for item in lots.batteries if images_of(item.battery)}
+        for images_of in (attrgetter("ct"), attrgetter("rgb"))
+    )
+    # Pairs, those with CT alone, those with RGB alone.
+    groups = [
+        {name: found for name, found in classes.items() if name in names}
+        for names in (ct & rgb, ct - rgb, rgb - ct)
+    ]
     dealt = deal(groups, split, seed)
     rows: dict[Part, list[SplitRow]] = {part: [] for part in PARTS}
     for image, name in kept:
@@ -94,62 +112,22 @@ def split_lots(
     shares = f"shares {split.train:g} {split.val:g} {split.test:g}, seed {seed}"
     try:
         split_id = write_split(out, roots, rows, [shares])
-        _write_left_out(out / LEFT_OUT_NAME, left_out)
+        language = system_language()
+        lines = ["# images in no part of the split", "# path\treason\tlot\tin words"]
+        lines += [
+            f"{repr(name) if set(name) & set(_UNWRITABLE) else name}\t{reason.code}\t{lot}\t"
+            + reason.text(language)
+            for name, reason, lot in left_out
+        ]
+        write_atomic(out / LEFT_OUT_NAME, "\n".join(lines) + "\n")
     except OSError as error:
         problem = error.strerror or str(error)
         raise ConfigError("folder_unwritable", folder=str(out), problem=problem) from error
     return SplitSummary(
         split_id,
-        {part: Counter(label for _, label in _pairs_of(rows[part])) for part in PARTS},
+        {p: Counter(lab for _, lab in {(r.battery, r.label) for r in rows[p]}) for p in PARTS},
         {part: Counter(row.label for row in rows[part]) for part in PARTS},
         {part: len({row.battery for row in rows[part]}) for part in PARTS},
         {part: sum(dealt[name] == part for name in groups[0]) for part in PARTS},
         Counter(reason.code for _, reason, _ in left_out),
     )
-
-
-def _pairs_of(rows: Sequence[SplitRow]) -> set[tuple[str, str]]:
-    return {(row.battery, row.label) for row in rows}
-
-
-def _groups(
-    lots: LabelledLots, classes: Mapping[str, set[str]]
-) -> tuple[dict[str, set[str]], dict[str, set[str]], dict[str, set[str]]]:
-    """Return the classes of the labelled batteries: of pairs, with CT alone, with RGB alone."""
-    ct = {item.name for item in lots.batteries if item.battery.ct}
-    rgb = {item.name for item in lots.batteries if item.battery.rgb}
-    return (
-        {name: found for name, found in classes.items() if name in ct and name in rgb},
-        {name: found for name, found in classes.items() if name in ct - rgb},
-        {name: found for name, found in classes.items() if name in rgb - ct},
-    )
-
-
-def _unfit(path: Path) -> Message | None:
-    """Return why an image cannot be listed, by its name and size only."""
-    if any(character in str(path) for character in _UNWRITABLE):
-        return Message(code="image_name_unwritable")
-    if path.stat().st_size == 0:
-        return Message(code="lot_file_empty", params={"name": path.name})
-    return None
-
-
-def _lost(lots: LabelledLots) -> list[tuple[str, Message, str]]:
-    """Return the images that no battery has: second copies and unknown names."""
-    return [
-        (finding.path.relative_to(lot.root).as_posix(), finding.reason, name)
-        for name, lot in lots.lots.items()
-        for finding in lot.findings
-        if finding.reason.code.removesuffix("_many") in _LOST_IMAGES
-    ]
-
-
-def _write_left_out(path: Path, left_out: Sequence[tuple[str, Message, str]]) -> None:
-    language = system_language()
-    lines = ["# images in no part of the split", "# path\treason\tlot\tin words"]
-    lines += [
-        f"{repr(name) if set(name) & set(_UNWRITABLE) else name}\t{reason.code}\t{lot}\t"
-        + reason.text(language)
-        for name, reason, lot in left_out
-    ]
-    write_atomic(path, "\n".join(lines) + "\n")

@@ -19,12 +19,11 @@ from training.autoencoder.anomalies import add_anomaly, foreground
 from training.autoencoder.autoencoder import train_autoencoder
 from training.autoencoder.calibrate import set_threshold
 from training.autoencoder.folders import read_held_out
-from training.autoencoder.views import read_lots, read_views, split_by_battery, training_batches
+from training.autoencoder.views import read_lots, split_by_battery, training_batches
 from training.config import read_training_config
 from training.data.image_cache import ImageCache
 from training.data.split_files import SplitRow, read_split, write_split
-from training.evaluation.evaluate import Data
-from training.evaluation.rgb import evaluate_rgb
+from training.evaluation.evaluate import Data, evaluate
 from training.loop.runs import Run
 
 TINY = (
@@ -109,7 +108,7 @@ def test_one_epoch_gives_a_bundle_that_judges(lot, tmp_path, method):
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1"]
 
-    figures = evaluate_rgb(bundle, lot)
+    figures = evaluate(out, Data((lot,))).figures["models"]["rgb_ae"]
     assert figures["views"]["n"] == 12
     assert figures["views"]["defects"] == 1
     assert figures["batteries"]["n"] == 4
@@ -156,7 +155,7 @@ def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
 
 
 def test_defective_views_are_never_trained_on(lot):
-    views = read_views(lot)
+    views = read_lots([lot], "rgb")
     assert sum(view.is_defect for view in views) == 1
     train, held = split_by_battery([v for v in views if not v.is_defect], 0.5, seed=1)
     assert len(train) + len(held) == 11
@@ -170,7 +169,7 @@ def test_a_lot_of_one_battery_is_refused(tmp_path):
 
 
 def test_batches_repeat_by_epoch_and_differ_between_epochs(lot, tmp_path):
-    views = [v for v in read_views(lot) if not v.is_defect]
+    views = [v for v in read_lots([lot], "rgb") if not v.is_defect]
     images = ImageCache(tmp_path / "cache", 1 << 30)
     first = list(training_batches(views, config(), epoch=1, images=images))
     again = list(training_batches(views, config(), epoch=1, images=images))
@@ -257,7 +256,7 @@ def test_a_split_gives_the_threshold_its_labelled_views(lot, tmp_path):
     rows = {
         part: [
             SplitRow(v.ref.path, "damaged" if v.is_defect else "normal", v.battery, "lot")
-            for v in read_views(lot)
+            for v in read_lots([lot], "rgb")
             if int(v.ref.path.stem.split("_")[3]) in numbers
         ]
         for part, numbers in parts.items()

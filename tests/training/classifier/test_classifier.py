@@ -32,7 +32,7 @@ from training.data.image_cache import ImageCache
 from training.data.split_files import read_split
 from training.data.splits import Split
 from training.data.transforms import letterbox, normalise
-from training.evaluation.evaluate import evaluate_models
+from training.evaluation.evaluate import Data, evaluate
 from training.evaluation.metrics import (
     DEFECT_INDICES,
     calibrate_temperature,
@@ -319,7 +319,7 @@ def test_mistakes_end_with_one_line_and_code_2(
 
 def test_an_empty_models_folder_is_named(lot: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no model"):
-        evaluate_models(tmp_path, lot)
+        evaluate(tmp_path, Data((lot,)))
 
 
 def test_letterboxed_pixels_are_the_preprocess_without_its_normalisation(

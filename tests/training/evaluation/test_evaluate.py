@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,6 @@ from training.evaluation.evaluate import (
     Data,
     Evaluation,
     evaluate,
-    evaluate_models,
     judge,
     select_data,
 )
@@ -103,6 +103,10 @@ def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(models: Path, lot: Path) -> Evaluation:
     return evaluate(models, Data((lot,)))
+
+
+def figures_of(models: Path, lot: Path) -> dict[str, Any]:
+    return evaluate(models, Data((lot,))).figures
 
 
 @pytest.fixture
@@ -186,7 +190,7 @@ def test_unlabelled_images_hide_the_batterys_truth(models, part_of):
         if path.stem.split("_")[3] == victim:
             path.unlink()
     exterior = json.loads((part_of / "truth.json").read_text(encoding="utf-8"))[victim]["external"]
-    figures = evaluate_models(models, part_of)
+    figures = figures_of(models, part_of)
     assert figures["models"]["ct_cnn"]["unknown"] == 6
     # Where a defect is labelled on a view the battery is defective all the same.
     assert figures["batteries"]["without_truth"] == (0 if exterior else 1)
@@ -195,7 +199,7 @@ def test_unlabelled_images_hide_the_batterys_truth(models, part_of):
 def test_a_damaged_image_is_listed_and_stops_nothing(models, part_of):
     victim = sorted(part_of.rglob("CT_*.jpg"))[0]
     victim.write_bytes(victim.read_bytes()[:200])
-    figures = evaluate_models(models, part_of)
+    figures = figures_of(models, part_of)
     assert figures["models"]["ct_cnn"]["failed"] == 1
     assert figures["models"]["ct_cnn"]["images"] == 47
     assert figures["batteries"]["batteries"] == 8
@@ -215,17 +219,17 @@ def test_what_a_battery_truly_is():
 
 def test_one_model_alone_gives_no_verdicts(models, lot, tmp_path):
     shutil.copytree(models / "rgb_ae", tmp_path / "rgb_ae")
-    figures = evaluate_models(tmp_path, lot)
+    figures = figures_of(tmp_path, lot)
     assert set(figures["models"]) == {"rgb_ae"}
     assert "batteries" not in figures
     with pytest.raises(ConfigError, match="no_such"):
-        evaluate_models(tmp_path / "no_such", lot)
+        figures_of(tmp_path / "no_such", lot)
 
 
 def test_a_lot_of_one_modality_has_the_figures_of_its_model(models, tmp_path):
     spec = SyntheticLot(batteries=3, slices=3, views=0, canvas=128, seed=3, defects=0.7)
     ct_only = write_lot(tmp_path / "ct", spec, workers=1)
-    figures = evaluate_models(models, ct_only)
+    figures = figures_of(models, ct_only)
     assert set(figures["models"]) == {"ct_cnn"}
     assert "batteries" not in figures
     assert run("evaluate", str(models), "--data", str(ct_only), "--out", str(tmp_path / "o")) == 0
@@ -233,7 +237,7 @@ def test_a_lot_of_one_modality_has_the_figures_of_its_model(models, tmp_path):
         if label.name != "truth.json":
             label.unlink()
     with pytest.raises(ConfigError, match="labelled"):
-        evaluate_models(models, ct_only)
+        figures_of(models, ct_only)
 
 
 def test_the_search_needs_both_models(models, lot, tmp_path):
@@ -249,14 +253,14 @@ def test_an_altered_model_is_refused(models, lot, tmp_path):
     altered = text.replace('"display_scale": 1.0', '"display_scale": 2.0')
     manifest.write_text(altered, encoding="utf-8")
     with pytest.raises(BundleError, match="altered"):
-        evaluate_models(tmp_path, lot)
+        figures_of(tmp_path, lot)
 
 
 def test_the_policy_beside_the_models_counts(models, lot, tmp_path):
     copied = shutil.copytree(models, tmp_path / "models")
     policy = "inspector: {method: voting, aggregation: {slice_threshold: 0.999}}\n"
     (copied / "inspector.yaml").write_text(policy, encoding="utf-8")
-    figures = evaluate_models(copied, lot)
+    figures = figures_of(copied, lot)
     assert figures["policy"]["method"] == "voting"
     assert figures["models"]["ct_cnn"]["threshold"] == 0.999
 
