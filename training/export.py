@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from inspection.atomic import replace_folder, sync_folder, write_atomic
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, ConfigError
-from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, Slot, load_bundle
+from inspection.modelstore.bundle import MANIFEST_NAME, SLOTS, Bundle, Slot, load_bundle
 
 CARD_NAME = "model_card.md"
-SLOTS: tuple[Slot, ...] = get_args(Slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +98,12 @@ def _bundles(runs: Sequence[Path]) -> list[Bundle]:
 
 def _load(folder: Path) -> Bundle:
     name = folder.resolve().name
-    if name in SLOTS:
-        return load_bundle(folder, name)
-    for slot in SLOTS:
+    slots = (name,) if name in SLOTS else SLOTS
+    for slot in slots:
         try:
             return load_bundle(folder, slot)
         except BundleError as error:
-            if error.message.code != "bundle_wrong_slot":
+            if error.message.code != "bundle_wrong_slot" or slot == slots[-1]:
                 raise
     raise AssertionError("a manifest names one of the slots")
 
@@ -128,19 +126,15 @@ def _policy(runs: Sequence[Path], given: Path | None) -> Path | None:
 def _refuse_to_replace(bundles: Sequence[Bundle], policy: Path | None, out: Path) -> None:
     for bundle in bundles:
         folder = out / bundle.manifest.slot
-        if folder.exists() and _digest(folder, bundle.manifest.slot) != bundle.sha256:
+        there = None
+        # What is not sound has no digest, and is another one in any case.
+        with contextlib.suppress(BundleError):
+            there = load_bundle(folder, bundle.manifest.slot).sha256 if folder.exists() else None
+        if folder.exists() and there != bundle.sha256:
             raise ConfigError("export_would_replace", found=str(folder))
     target = out / INSPECTOR_NAME
     if policy is not None and target.exists() and target.read_bytes() != policy.read_bytes():
         raise ConfigError("export_would_replace", found=str(target))
-
-
-def _digest(folder: Path, slot: Slot) -> str | None:
-    """Return the digest of an installed model, None for one that is not sound."""
-    try:
-        return load_bundle(folder, slot).sha256
-    except BundleError:
-        return None
 
 
 def _install(bundle: Bundle, folder: Path) -> Bundle:
@@ -152,8 +146,11 @@ def _install(bundle: Bundle, folder: Path) -> Bundle:
     try:
         for name in (MANIFEST_NAME, *bundle.manifest.files, CARD_NAME):
             source = bundle.folder / name
-            if name != CARD_NAME or source.is_file():
-                _copy(source, fresh / name)
+            if name == CARD_NAME and not source.is_file():
+                continue
+            shutil.copyfile(source, fresh / name)
+            with (fresh / name).open("rb+") as file:
+                os.fsync(file.fileno())
         sync_folder(fresh)
         copy = load_bundle(fresh, bundle.manifest.slot)
         if copy.sha256 != bundle.sha256:
@@ -162,9 +159,3 @@ def _install(bundle: Bundle, folder: Path) -> Bundle:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return load_bundle(folder, bundle.manifest.slot)
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    with target.open("rb+") as file:
-        os.fsync(file.fileno())

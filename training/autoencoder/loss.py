@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
 from training.autoencoder.config import AutoencoderConfig, LossConfig
-from training.autoencoder.views import Batch, View, load_pixels, to_input, validation_batches
+from training.autoencoder.views import Batch, View, to_input, validation_batches
 from training.data.image_cache import ImageCache
 from training.loop.distributed import gather_batch
 
@@ -144,12 +144,12 @@ def score_views(
 ) -> NDArray[np.float32]:
     """Return the score of each view, (N,), as the station would compute it."""
     model.eval()
-    size = config.training.batch_size
+    size, spec = config.training.batch_size, config.preprocess
     scores = []
     for start in range(0, len(views), size):
         part = views[start : start + size]
-        pixels = [load_pixels(v.ref, config.preprocess, images) for v in part]
-        scores.append(_scores(model, to_input(pixels, config.preprocess), config))
+        pixels = [images.read(v.ref.path, v.ref.modality, spec).pixels for v in part]
+        scores.append(_scores(model, to_input(pixels, spec), config))
     return np.concatenate(scores) if scores else np.zeros(0, np.float32)
 
 

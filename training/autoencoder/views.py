@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inspection.images.preprocess import Preprocess
-from inspection.lot.labels import class_of, read_label
 from inspection.records import ImageRef, Modality
 from training.autoencoder.anomalies import add_anomaly
 from training.autoencoder.config import AutoencoderConfig, NormalAugmentation
 from training.data.image_cache import ImageCache
-from training.data.labelled import scan_lots
+from training.data.labelled import read_classes
 from training.data.prefetch import prefetch
-from training.data.transforms import Pixels, Polygon, normalise
+from training.data.transforms import Pixels, normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,11 @@ class View:
     ref : the image
     battery : what must not be on two sides of a split
     defects : names of its defects; empty for a normal image
-    polygons : where they are, (n, 2) float32 in source pixels
     """
 
     ref: ImageRef
     battery: str
     defects: tuple[str, ...] = ()
-    polygons: tuple[Polygon, ...] = ()
 
     @property
     def is_defect(self) -> bool:
@@ -47,28 +44,12 @@ class View:
 
 
 def read_lots(lots: Sequence[Path], modality: Modality) -> list[View]:
-    """Return the labelled images of some lots in a fixed order.
-
-    Images without a label, and those whose label contradicts itself, are left out: whether they
-    are normal is not known.
-
-    Raises
-    ------
-    LotError
-        If a folder is not a lot, or is within another one.
-    LabelError
-        If a label cannot be read.
-    """
-    views = []
-    for item in scan_lots(lots).batteries:
-        for ref in item.battery.rgb if modality == "rgb" else item.battery.ct:
-            label = read_label(ref.label_path) if ref.label_path else None
-            if label is None or class_of(label, modality) is None:
-                continue
-            names = tuple(d.name for d in label.defects)
-            polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
-            views.append(View(ref, item.name, names, polygons))
-    return views
+    """Return the labelled images of some lots; see `read_classes`."""
+    return [
+        View(image.ref, image.owner.name, tuple(d.name for d in image.label.defects))
+        for image in read_classes(lots, modality)
+        if image.label is not None
+    ]
 
 
 def split_by_battery(
@@ -82,11 +63,6 @@ def split_by_battery(
         [view for view in views if view.battery not in held],
         [view for view in views if view.battery in held],
     )
-
-
-def load_pixels(ref: ImageRef, spec: Preprocess, images: ImageCache) -> Pixels:
-    """Return (H, W, 3) uint8, not to be written to: the station's input before normalisation."""
-    return images.read(ref.path, ref.modality, spec).pixels
 
 
 def to_input(images: Sequence[Pixels], spec: Preprocess) -> Tensor:
@@ -183,7 +159,8 @@ def _batches(
     def normal(index: int) -> tuple[Pixels, np.random.Generator]:
         # Each image draws from its own generator, so that threads cannot change the result.
         rng = np.random.default_rng([config.training.seed, epoch, index])
-        pixels = load_pixels(views[index % len(views)].ref, config.preprocess, images)
+        ref = views[index % len(views)].ref
+        pixels = images.read(ref.path, ref.modality, config.preprocess).pixels
         if train:
             pixels = augment(pixels, config.augmentation, rng)
             # Two draws that options long gone had: a seed paints what it painted before.

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.lot.labels import class_of, read_label
 from inspection.records import ImageRef, Rect
 from training.classifier.config import CnnConfig
 from training.data.image_cache import ImageCache, PreparedImage
-from training.data.labelled import scan_lots
+from training.data.labelled import read_classes
 from training.data.prefetch import prefetch
 from training.data.split_files import PARTS
 from training.data.splits import Split, deal
@@ -55,30 +54,14 @@ class Slice:
 
 
 def read_slices(lots: Sequence[Path]) -> list[Slice]:
-    """Return the labelled CT slices of some lots, in a fixed order.
-
-    Slices without a label, and those whose label contradicts itself, are left out: their class is
-    not known.
-
-    Raises
-    ------
-    LotError
-        If a folder is not a lot.
-    LabelError
-        If a label cannot be read.
-    """
-    slices = []
-    for item in scan_lots(lots).batteries:
-        for ref in item.battery.ct:
-            if ref.label_path is None:
-                continue
-            label = read_label(ref.label_path)
-            name = class_of(label, "ct")
-            if name not in class_table().ct:
-                continue
+    """Return the labelled CT slices of some lots; see `read_classes`."""
+    table, slices = class_table().ct, []
+    for image in read_classes(lots, "ct"):
+        label, ref = image.label, image.ref
+        if label is not None and image.name in table:
             polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
-            owner = f"{item.name}/{ref.battery_type}/{item.battery.ct_id}"
-            slices.append(Slice(ref, owner, class_table().ct.index(name), label.roi, polygons))
+            owner = f"{image.owner.name}/{ref.battery_type}/{image.owner.battery.ct_id}"
+            slices.append(Slice(ref, owner, table.index(image.name), label.roi, polygons))
     return slices
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,9 +17,6 @@ from training.cli.options import (
     PartOption,
     SplitOption,
 )
-
-if TYPE_CHECKING:
-    from inspection.messages import Language
 
 
 def evaluate(
@@ -42,66 +39,44 @@ def evaluate(
     model trained on a plain folder (--normal) is judged on a plain folder: a subfolder of defective
     images for each kind of defect.
     """
+    from inspection.config import load_inspector
+    from inspection.errors import ConfigError
     from training.autoencoder.folders import read_held_out
+    from training.evaluation.config import load_evaluation
+    from training.evaluation.text import flat, summary
 
+    lots = data or []
     if masks or normal or read_held_out(models) is not None:
-        figures, lines = _plain_folder(models, data or [], masks, normal, device, out)
+        from inspection.atomic import write_atomic
+        from training.autoencoder.plain_folder import evaluate_folder
+
+        if len(lots) != 1:
+            raise ConfigError("evaluate_one_folder", found=len(lots))
+        found = evaluate_folder(models, lots[0], masks, normal, device)
+        figures = {"folder": lots[0].resolve().name, "models": {"rgb_ae": found}}
+        lines = flat(figures)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            document = json.dumps(figures, indent=2, allow_nan=False)
+            write_atomic(out / "evaluation.json", document + "\n")
     else:
-        figures, lines = _lots(
-            models, (data or [], split, part), (config, policy), out, language, device
+        from training.evaluation.evaluate import evaluate as judge_lots
+        from training.evaluation.evaluate import select_data
+        from training.report.thumbnails import WorstBatteries
+        from training.report.write import write_report
+
+        settings = load_evaluation(config)
+        worst = WorstBatteries(settings.report)
+        evaluation = judge_lots(
+            models,
+            select_data(lots, split, part),
+            device=device,
+            config=settings,
+            policy=load_inspector(policy) if policy else None,
+            on_battery=None if out is None else worst,
         )
+        figures, lines = evaluation.figures, summary(evaluation.figures)
+        if out is not None:
+            lines.append(str(write_report(evaluation, worst.batteries, out, language)))
     typer.echo(json.dumps(figures, indent=2, allow_nan=False) if as_json else "\n".join(lines))
     return 0
-
-
-def _lots(
-    models: Path,
-    images: tuple[list[Path], Path | None, str],
-    settings: tuple[Path | None, Path | None],
-    out: Path | None,
-    language: Language,
-    device: str,
-) -> tuple[dict[str, Any], list[str]]:
-    from inspection.config import load_inspector
-    from training.evaluation.config import load_evaluation
-    from training.evaluation.evaluate import evaluate as run
-    from training.evaluation.evaluate import select_data
-    from training.evaluation.text import summary
-
-    config = load_evaluation(settings[0])
-    rules = load_inspector(settings[1]) if settings[1] else None
-    chosen = select_data(*images)
-    if out is None:
-        found = run(models, chosen, device=device, config=config, policy=rules)
-        return found.figures, summary(found.figures)
-
-    from training.report.thumbnails import WorstBatteries
-    from training.report.write import write_report
-
-    worst = WorstBatteries(config.report)
-    found = run(models, chosen, device=device, config=config, policy=rules, on_battery=worst)
-    page = write_report(found, worst.batteries, out, language)
-    return found.figures, [*summary(found.figures), str(page)]
-
-
-def _plain_folder(
-    models: Path,
-    data: list[Path],
-    masks: Literal["same-stem"] | None,
-    normal: str | None,
-    device: str,
-    out: Path | None,
-) -> tuple[dict[str, Any], list[str]]:
-    from inspection.atomic import write_atomic
-    from inspection.errors import ConfigError
-    from training.autoencoder.plain_folder import evaluate_folder
-    from training.evaluation.text import flat
-
-    if len(data) != 1:
-        raise ConfigError("evaluate_one_folder", found=len(data))
-    found = evaluate_folder(models, data[0], masks, normal, device)
-    figures = {"folder": data[0].resolve().name, "models": {"rgb_ae": found}}
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomic(out / "evaluation.json", json.dumps(figures, indent=2, allow_nan=False) + "\n")
-    return figures, flat(figures)

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspection.errors import InspectionError, LotError
+from inspection.errors import InspectionError, LabelError, LotError
 from inspection.lot.filenames import source_at_start
 from inspection.lot.folders import PART_NAME
 from inspection.lot.labels import class_of, read_label
 from inspection.lot.scan import scan_lot
 from inspection.messages import Message
-from inspection.records import Battery, ImageLabel, ImageRef, Lot, Modality
+from inspection.records import MODALITIES, Battery, ImageLabel, ImageRef, Lot, Modality
 
 READERS = 4
 """Threads that read label files; more only wait for each other."""
@@ -116,20 +116,50 @@ def scan_lots(folders: Sequence[Path]) -> LabelledLots:
     return LabelledLots(lots, batteries)
 
 
-def read_labels(lots: LabelledLots, progress: Progress | None = None) -> Iterator[LabelledImage]:
+def read_labels(
+    lots: LabelledLots,
+    progress: Progress | None = None,
+    modalities: Sequence[Modality] = MODALITIES,
+) -> Iterator[LabelledImage]:
     """Yield every image of the batteries in order, with its label read.
 
     Parameters
     ----------
     lots : what to read
     progress : called with images done and in all
+    modalities : of the images
     """
-    images = [(o, ref) for o in lots.batteries for ref in (*o.battery.ct, *o.battery.rgb)]
+    images = [
+        (owner, ref)
+        for owner in lots.batteries
+        for ref in (*owner.battery.ct, *owner.battery.rgb)
+        if ref.modality in modalities
+    ]
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(images), _CHUNK):
             yield from pool.map(_labelled, images[start : start + _CHUNK])
             if progress is not None:
                 progress(min(start + _CHUNK, len(images)), len(images))
+
+
+def read_classes(lots: Sequence[Path], modality: Modality) -> Iterator[LabelledImage]:
+    """Yield the images of a modality that have a class, in a fixed order.
+
+    Images without a label, and those whose label contradicts itself, are left out: their class is
+    not known.
+
+    Raises
+    ------
+    LotError
+        If a folder is not a lot, or is within another one.
+    LabelError
+        If a label cannot be read.
+    """
+    for image in read_labels(scan_lots(lots), modalities=(modality,)):
+        if image.label is None and image.ref.label_path is not None and image.reason is not None:
+            raise LabelError(image.reason.code, **image.reason.params)
+        if image.name is not None:
+            yield image
 
 
 def _labelled(image: tuple[LotBattery, ImageRef]) -> LabelledImage:

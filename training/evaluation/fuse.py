@@ -34,7 +34,6 @@ from scipy.ndimage import distance_transform_cdt
 
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
-from inspection.results import Kind
 from inspection.systems.ensemble.evidence import ChannelEvidence, ct_evidence, rgb_evidence
 from inspection.systems.ensemble.fusion import decide
 from training.evaluation.batteries import DEFECT_KINDS, judged_pairs
@@ -137,7 +136,14 @@ class Judge:
 
     def outcome(self, policy: InspectorConfig) -> Outcome:
         """Return what a policy does."""
-        kinds = self._kinds(policy)
+        # The channels' evidence depends on the aggregation alone.
+        key = policy.aggregation.model_dump_json()
+        if key not in self._evidence:
+            self._evidence[key] = [_evidence(row, policy) for row in self._rows]
+        kinds = [
+            decide(ct, rgb, policy, row.battery.lost).kind
+            for row, (ct, rgb) in zip(self._rows, self._evidence[key], strict=True)
+        ]
         normal = np.array([kind == "normal" for kind in kinds], bool)
         named = np.array([kind in DEFECT_KINDS for kind in kinds], bool)
         hits = int(np.sum(named & self._defective))
@@ -150,20 +156,6 @@ class Judge:
             reviews=sum(kind == "review" for kind in kinds),
             f1=2 * hits / (int(named.sum()) + int(self._defective.sum())),
         )
-
-    def _kinds(self, policy: InspectorConfig) -> list[Kind]:
-        channels = self._channels(policy)
-        return [
-            decide(ct, rgb, policy, row.battery.lost).kind
-            for row, (ct, rgb) in zip(self._rows, channels, strict=True)
-        ]
-
-    def _channels(self, policy: InspectorConfig) -> list[tuple[ChannelEvidence, ChannelEvidence]]:
-        # The channels' evidence depends on the aggregation alone.
-        key = policy.aggregation.model_dump_json()
-        if key not in self._evidence:
-            self._evidence[key] = [_evidence(row, policy) for row in self._rows]
-        return self._evidence[key]
 
 
 def search(
@@ -190,9 +182,20 @@ def search(
     bounds = limits or Limits(max_overkill=grid.max_overkill)
     found: list[Candidate] = []
     for method in grid.methods:
-        axes = _axes(grid, method)
-        tried = [_try(judge, current, method, axes, v) for v in product(*axes.values())]
-        ranks, scaled = _ranks(axes, [preference(c.outcome, bounds) for c in tried])
+        own = {**dict(iter(grid.aggregation)), **dict(iter(getattr(grid, method)))}
+        # Those with a scale in rising order.
+        axes = {n: list(v) if n in UNORDERED else sorted({*v}) for n, v in own.items()}
+        tried = []
+        for values in product(*axes.values()):
+            chosen = dict(zip(axes, values, strict=True))
+            policy = _policy(current, method, chosen)
+            change = _change(current, method, axes, chosen)
+            tried.append(Candidate(policy, judge.outcome(policy), change=change))
+        # The grid of ranks, equal where candidates are.
+        liked = [preference(candidate.outcome, bounds) for candidate in tried]
+        levels = {value: rank for rank, value in enumerate(sorted(set(liked)))}
+        ranks = np.array([levels[p] for p in liked]).reshape([len(v) for v in axes.values()])
+        scaled = [len(v) > 1 and name not in UNORDERED for name, v in axes.items()]
         support, margins = _support(ranks, scaled).ravel(), _margins(ranks, scaled).ravel()
         found += [
             replace(c, support=float(s), margin=int(m))
@@ -214,25 +217,6 @@ def preference(outcome: Outcome, limits: Limits) -> tuple[float, ...]:
     # Within what is allowed, fewer escapes are no reason for more overkill.
     too_many = outcome.escape_rate if outcome.escape_rate > limits.max_escape + 1e-12 else 0.0
     return useless, too_many, outcome.overkill_rate, -round(outcome.f1, 9)
-
-
-def _try(
-    judge: Judge,
-    current: InspectorConfig,
-    method: Method,
-    axes: Mapping[str, list[Any]],
-    values: Sequence[Any],
-) -> Candidate:
-    chosen = dict(zip(axes, values, strict=True))
-    policy = _policy(current, method, chosen)
-    return Candidate(policy, judge.outcome(policy), change=_change(current, method, axes, chosen))
-
-
-def _axes(grid: FusionGrid, method: Method) -> dict[str, list[Any]]:
-    """Return the values of each parameter, those with a scale in rising order."""
-    own = getattr(grid, method)
-    axes = {**dict(iter(grid.aggregation)), **dict(iter(own))}
-    return {name: sorted({*v}) if name not in UNORDERED else list(v) for name, v in axes.items()}
 
 
 def _policy(current: InspectorConfig, method: Method, values: Mapping[str, Any]) -> InspectorConfig:
@@ -267,15 +251,6 @@ def _change(
             span = axes[name][-1] - axes[name][0]
             total += abs(value - in_force[name]) / span if span else 0.0
     return round(total, 9)
-
-
-def _ranks(
-    axes: Mapping[str, list[Any]], preferences: Sequence[tuple[float, ...]]
-) -> tuple[Ranks, list[bool]]:
-    """Return the grid of ranks, equal where candidates are, and which axes have neighbours."""
-    levels = {value: rank for rank, value in enumerate(sorted(set(preferences)))}
-    ranks = np.array([levels[p] for p in preferences]).reshape([len(v) for v in axes.values()])
-    return ranks, [len(v) > 1 and name not in UNORDERED for name, v in axes.items()]
 
 
 def _support(ranks: Ranks, scaled: Sequence[bool]) -> NDArray[np.float64]:

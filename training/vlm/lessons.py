@@ -77,7 +77,7 @@ def batch_of(lessons: Sequence[Lesson], predictor: VlmPredictor, config: VlmConf
         _, height, width = question["image_grid_thw"][0].tolist()
         size = (width * patch, height * patch) if scale == "input_pixels" else THOUSANDTHS
         pieces = answer_of(example, lesson.language, lesson.confidence, size)
-        # A character's piece by its place: tokens are as in one text, whatever pieces they span.
+        # By character, for tokens are those of the whole text, whatever pieces they span.
         of_character = [PARTS.index(part) for text, part in pieces for _ in text]
         answer = tokenizer(
             "".join(text for text, _ in pieces),
@@ -85,7 +85,9 @@ def batch_of(lessons: Sequence[Lesson], predictor: VlmPredictor, config: VlmConf
             return_offsets_mapping=True,
         )
         ids = [*answer["input_ids"], tokenizer.convert_tokens_to_ids(END_MARK)]
-        learnt = [of_character[start] for start, _ in answer["offset_mapping"]]
+        # A word is the first of the parts: a token that has a letter of another is of that one.
+        places = answer["offset_mapping"]
+        learnt = [max(of_character[start:end], default=0) for start, end in places]
         asked = question["input_ids"][0]
         rows.append(torch.cat([asked, asked.new_tensor(ids)]))
         kinds = [NOT_LEARNT] * len(asked) + [*learnt, PARTS.index("word")]
