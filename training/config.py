@@ -107,6 +107,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not separator or not all(parts):
         raise ConfigError("override_malformed", override=override)
     target = content
+    # Sections that the file leaves to their defaults are made.
     for part in parts[:-1]:
         target = target.setdefault(part, {})
         if not isinstance(target, dict):

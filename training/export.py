@@ -139,6 +139,7 @@ def _refuse_to_replace(bundles: Sequence[Bundle], policy: Path | None, out: Path
 
 def _install(bundle: Bundle, folder: Path) -> Bundle:
     """Copy a model beside its place, verify the copy, and put it there."""
+    # A run exported into itself: the copy would replace what it is made from.
     if folder.exists() and folder.samefile(bundle.folder):
         return bundle
     fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.new")

@@ -36,7 +36,7 @@ POLICY = "inspector:\n  method: voting\n  aggregation: {min_run: 2}\n"
 
 @pytest.fixture(scope="module")
 def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = SyntheticLot(batteries=3, slices=6, views=2, canvas=512, seed=3, defects=0.7)
+    spec = SyntheticLot(batteries=2, slices=4, views=2, canvas=256, seed=3, defects=0.7)
     return write_lot(tmp_path_factory.mktemp("lots") / "lot", spec, workers=1)
 
 

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from training.autoencoder.config import AnomalyConfig, Kind
 from training.autoencoder.paints import (
     Image,
+    Painted,
+    Window,
     brighten,
     emboss,
     hollow,
@@ -50,7 +52,7 @@ WINDOW = (144, 192)
 """Height and width of the part that one anomaly is painted in; sizes are in input pixels."""
 RIM = 14
 """Width of what counts as the rim of the object, input pixels."""
-Painter = Callable[[Image, Alpha, Alpha, Image, np.random.Generator], tuple[Image, Alpha]]
+Painter = Callable[[Window, np.random.Generator], Painted]
 Shape = Callable[[Alpha, np.random.Generator], Alpha]
 Recipe = tuple[Shape, Painter]
 RECIPES: dict[Kind, tuple[Recipe, ...]] = {
@@ -121,6 +123,7 @@ def add_anomaly(
     kinds, weights = list(config.kinds), np.array(list(config.kinds.values()))
     mask = np.zeros(image.shape[:2], np.uint8)
     for _ in range(int(rng.integers(1, 5))):
+        # A mark may fall where it cannot be seen, on glare or in its own colour.
         for _attempt in range(4):
             near = rim if has_rim and rng.random() < config.rim else where
             # Painting a part is quick: a window around a random point of the object.
@@ -130,7 +133,8 @@ def add_anomaly(
             recipes = RECIPES[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
             shape, paint = recipes[int(rng.integers(len(recipes)))]
             before = result[view]
-            painted, alpha = paint(before, shape(near[view], rng), where[view], foreign[view], rng)
+            region = shape(near[view], rng)
+            painted, alpha = paint(Window(before, region, where[view], foreign[view]), rng)
             change = np.abs(painted.astype(np.int16) - before).mean(axis=2)
             # A soft edge counts as far as it shows.
             changed = (change >= config.min_change) & (alpha > 0.25)
@@ -172,6 +176,7 @@ def foreground(image: Image) -> Alpha:
     grey = np.clip(distance, 0, 255).astype(np.uint8)
     _, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+    # Next to nothing or next to all: the border was no background.
     if not 0.1 < mask.mean() < 0.9:
         mask = np.ones_like(mask)
     size = (image.shape[1], image.shape[0])

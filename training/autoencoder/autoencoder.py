@@ -65,6 +65,7 @@ def train_autoencoder(config: AutoencoderConfig, run: Run) -> Bundle:
             len(sides.train),
             len(sides.held),
         )
+        # Before the first epoch: an interrupted run must be judged on the same images.
         if sides.test and processes.writes:
             write_held_out(run.out, run.lots[0], sides.test)
         size = config.preprocess.width, config.preprocess.height

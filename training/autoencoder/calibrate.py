@@ -49,6 +49,7 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
         raise ConfigError(
             "config_invalid", name="threshold", field=field, problem=first["msg"]
         ) from error
+    # A folder of another name is one that was copied; the bundle says if it is of another slot.
     slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
     bundle = load_bundle(folder, slot)
     architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)

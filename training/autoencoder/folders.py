@@ -71,6 +71,7 @@ def group_alike(paths: Sequence[Path]) -> list[int]:
     prints = np.stack([_fingerprint(path) for path in paths])
     rows, columns = [], []
     for start in range(0, len(prints), 512):
+        # In blocks: the products of ten thousand images would take 400 MB at once.
         alike = prints[start : start + 512] @ prints.T > ALIKE
         row, column = np.nonzero(alike)
         rows.append(row + start)
@@ -88,6 +89,7 @@ def _fingerprint(path: Path) -> NDArray[np.float32]:
     """Return a unit vector of an image's fine structure, whatever its brightness."""
     image = cv2.cvtColor(load_image(path, modality="rgb").pixels, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(image, (SMALL, SMALL), interpolation=cv2.INTER_AREA).astype(np.float32)
+    # In the logarithm another exposure is a shift; the 8 keeps the noise of dark pixels down.
     light = np.log(small + 8.0)
     detail = cv2.GaussianBlur(light, (0, 0), 1.0) - cv2.GaussianBlur(light, (0, 0), 5.0)
     detail /= np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 5.0)) + 0.01

@@ -30,6 +30,7 @@ def compute_loss(model: ConvAutoencoder, batch: Batch, config: AutoencoderConfig
     painted, masks = _moved(batch.painted, model), _moved(batch.masks, model)
     reconstruction = model.reconstruct(painted)
     reconstructed = F.mse_loss(reconstruction.float(), model.reduce(clean))
+    # Detached: the head must not teach the autoencoder to draw what it finds easy to tell.
     half = F.interpolate(reconstruction.detach(), masks.shape[2:], mode="bilinear")
     crop = config.training.crop if model.training else None
     if crop is not None:

@@ -80,6 +80,7 @@ def load_pretrained(model: CtClassifier, backbone: str, file: Path) -> None:
     surplus = sorted(state.keys() - own.keys())
     if surplus:
         raise _misfit(file, f"{surplus[0]} is not known to {backbone}")
+    # Not strict, for the head is missing; everything else was compared above.
     model.load_state_dict(state, strict=False)
 
 

@@ -84,6 +84,7 @@ def validate(
                 logits, cams = model(x)
             maps = cams[:, list(DEFECT_INDICES)].float().cpu().numpy()
             rows += zip(logits.float().cpu().numpy(), maps, places, strict=True)
+    # Figures are no means over processes: F1 needs all rows in one place.
     rows = processes.gather(rows, len(images))
     logits, labels = np.stack([row[0] for row in rows]), images.labels
     predicted = logits.argmax(axis=1)

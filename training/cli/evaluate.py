@@ -62,21 +62,25 @@ def evaluate(
     else:
         from training.evaluation.evaluate import evaluate as judge_lots
         from training.evaluation.evaluate import select_data
-        from training.report.thumbnails import WorstBatteries
-        from training.report.write import write_report
 
-        settings = load_evaluation(config)
-        worst = WorstBatteries(settings.report)
+        settings, worst = load_evaluation(config), None
+        if out is not None:
+            from training.report.thumbnails import WorstBatteries
+
+            worst = WorstBatteries(settings.report)
         evaluation = judge_lots(
             models,
             select_data(lots, split, part),
             device=device,
             config=settings,
             policy=load_inspector(policy) if policy else None,
-            on_battery=None if out is None else worst,
+            on_battery=worst,
         )
         figures, lines = evaluation.figures, summary(evaluation.figures)
-        if out is not None:
+        if out is not None and worst is not None:
+            # Only here: it brings matplotlib.
+            from training.report.write import write_report
+
             lines.append(str(write_report(evaluation, worst.batteries, out, language)))
     typer.echo(json.dumps(figures, indent=2, allow_nan=False) if as_json else "\n".join(lines))
     return 0

@@ -41,6 +41,7 @@ def fuse(
     judged, bundles = judge(models, chosen, current, device)
     limits = Limits(max_escape, grid.max_overkill)
     found = search(judged, grid, current, limits)
+    # The policy names the models that it was found for.
     digests: dict[str, str] = {slot: bundle.sha256 for slot, bundle in bundles.items()}
     write_policy(out, found, digests, chosen.name, limits)
     typer.echo("\n".join([*aligned(table(found, top)), str(out)]))

@@ -33,6 +33,7 @@ def split(
     from training.data.splits import Split
     from training.progress import progress_bar
 
+    # Decimals are not exact: 0.7 + 0.3 must not be more than 1.
     if not (0 < train <= 1 and 0 <= val <= 1 and train + val <= 1 + 1e-9):
         raise ConfigError("split_shares", train=train, val=val)
     shares = Split(train=train, val=val, test=max(0.0, 1 - train - val))

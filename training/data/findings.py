@@ -76,6 +76,7 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     writer.writerows(finding.row(language) for finding in findings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # With a byte order mark, without which Excel reads Korean names as Latin.
         write_atomic(path, stream.getvalue().encode("utf-8-sig"))
     except OSError as error:
         problem = error.strerror or str(error)

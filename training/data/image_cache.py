@@ -302,5 +302,6 @@ def _unpack(file: Path, spec: Preprocess) -> PreparedImage | None:
         return None
     if checksum != _checksum(raw, places, channels):
         return None
+    # Not copied: it may not be written to anyhow.
     pixels: NDArray[np.uint8] = np.frombuffer(raw, np.uint8).reshape(shape)
     return PreparedImage(pixels, Rect(*places[4:]), Rect(*places[:4]))

@@ -91,6 +91,7 @@ def scan_lots(folders: Sequence[Path]) -> LabelledLots:
         If a folder is not a lot, or is another one or within it.
     """
     roots = [folder.resolve() for folder in folders]
+    # The same image twice would be trained on in one part and validated on in the other.
     for index, root in enumerate(roots):
         for other in roots[:index]:
             if root.is_relative_to(other) or other.is_relative_to(root):

@@ -24,6 +24,7 @@ def prefetch(build: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
     waiting: deque[Future[R]] = deque()
     rest = iter(items)
     with ThreadPoolExecutor(max_workers=workers) as pool:
+        # Two more than threads, so that none waits for the taker.
         waiting.extend(pool.submit(build, item) for item in islice(rest, workers + 2))
         while waiting:
             result = waiting.popleft().result()

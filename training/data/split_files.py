@@ -130,6 +130,7 @@ def read_split(
                     "split_image_twice", image=row.path.name, first=images[row.path], second=part
                 )
             images[row.path] = part
+    # Of the rows as they are, not as the head says: a split changed by hand is another one.
     digest = _digest({part: "".join(map(_line, read[part].rows)) for part in PARTS})
     return SplitFiles(folder, digest, roots, parts)
 
@@ -156,6 +157,7 @@ def write_split(
             _StoredRow(row.path.relative_to(lots[row.lot]).as_posix(), *row[1:])
             for row in parts[part]
         ]
+        # The same split gives the same bytes, in whatever order the disk lists a lot.
         rows.sort(key=lambda row: (row.lot, row.path))
         bodies[part] = "".join(map(_line, rows))
         counts[part] = f"{part}: {len(rows)} images of {len({r.battery for r in rows})} batteries"

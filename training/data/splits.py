@@ -83,6 +83,7 @@ def deal(
     parts: dict[str, Part] = {}
     for group in groups:
         room = part_sizes(len(group), split)
+        # Sorted first: the draw must not depend on the order in which a lot was scanned.
         names = sorted(group)
         names = [names[i] for i in rng.permutation(len(names))]
         expected.update(label for name in names for label in set(group[name]))

@@ -97,6 +97,7 @@ def _rotate(
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
     turned = [(p @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32) for p in polygons]
     for polygon in turned:
+        # The middle will do: a defect that is cut by the edge is still seen.
         x, y = polygon.mean(axis=0)
         if not (0 <= x < width and 0 <= y < height):
             return pixels, polygons
@@ -122,6 +123,7 @@ def letterbox(image: ImageData, spec: Preprocess) -> tuple[Pixels, Rect]:
     """Return the station's model input before its normalisation, (H, W[, 3]) uint8, and content."""
     plain = spec.model_copy(update={"mean": (0.0,) * spec.channels, "std": (1.0,) * spec.channels})
     prepared = to_model_input(image, plain)
+    # Rounded back exactly: without mean and std the values are multiples of 1/255.
     pixels = np.round(prepared.array * 255.0).astype(np.uint8).transpose(1, 2, 0)
     return pixels[:, :, 0] if spec.channels == 1 else pixels, prepared.content
 

@@ -84,6 +84,7 @@ def select_data(lots: Sequence[Path], split: Path | None, part: str) -> Data:
     wanted = files.paths(part)
     if not wanted:
         raise ConfigError("evaluate_part_empty", part=part, folder=str(split))
+    # A lot with nothing in the part need not be scanned.
     names = {row.lot for row in files.rows(part)}
     folders = tuple(path for name, path in files.lots.items() if name in names)
     return Data(folders, lambda ref: ref.path in wanted, (part, files.id))

@@ -216,6 +216,7 @@ def preference(outcome: Outcome, limits: Limits) -> tuple[float, ...]:
     useless = outcome.overkill_rate > limits.max_overkill
     # Within what is allowed, fewer escapes are no reason for more overkill.
     too_many = outcome.escape_rate if outcome.escape_rate > limits.max_escape + 1e-12 else 0.0
+    # Rounded, so that sums in another order do not tell equals apart.
     return useless, too_many, outcome.overkill_rate, -round(outcome.f1, 9)
 
 
@@ -223,6 +224,7 @@ def _policy(current: InspectorConfig, method: Method, values: Mapping[str, Any])
     def fill(section: Any) -> Any:
         known = {key: values[key] for key in values if key in type(section).model_fields}
         if method == "weighted_average" and "w_cnn" in known:
+            # Not 0.30000000000000004, in a file that people read.
             known["w_ae"] = round(1.0 - known["w_cnn"], 10)
         return section.model_copy(update=known)
 

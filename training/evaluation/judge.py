@@ -241,6 +241,7 @@ def judged_image(
 ) -> JudgedImage:
     """Return a model's word beside the label's."""
     if isinstance(outcome, FailedPrediction):
+        # Kept, and counted as failed: a lot must not look better for its broken images.
         return JudgedImage(outcome.image, battery, truth, error=outcome.error.message)
     return JudgedImage(
         outcome.image,

@@ -130,6 +130,7 @@ def macro_recall(labels: Labels, predicted: Labels) -> float:
 def points_at_defect(peak: Peak, polygons: Sequence[NDArray[np.float32]]) -> bool:
     """Return whether the peak lies in a polygon grown by ``HIT_MARGIN`` source pixels."""
     point = (peak.x + 0.5, peak.y + 0.5)
+    # Positive within, negative outside: a margin on the same scale.
     return any(
         cv2.pointPolygonTest(polygon.reshape(-1, 1, 2), point, True) >= -HIT_MARGIN
         for polygon in polygons
@@ -211,6 +212,7 @@ def before_temperature(probabilities: Probabilities, temperature: float) -> NDAr
     probabilities : (N, C), after
     temperature : the divisor
     """
+    # A probability that underflowed has no logarithm.
     smallest = np.finfo(np.float64).tiny
     logits = np.log(np.maximum(probabilities.astype(np.float64), smallest)) * temperature
     return np.asarray(softmax(logits, axis=1), np.float64)

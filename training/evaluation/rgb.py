@@ -81,6 +81,7 @@ def _battery_figures(
             seen = sorted({i.truth.visibility for i in members if i.truth.visibility})
             escaped.append(f"{battery} ({', '.join(seen) or 'visibility unknown'})")
     decisions = np.array(called, bool), np.array(truth, bool)
+    # Here each item is a battery itself.
     resamples = ClusterBootstrap(list(by_battery), config.bootstrap)
     rates = decision_rates(*decisions) | {"top_k_views": top_k, "escaped": escaped}
     return rates, decision_intervals(resamples, *decisions)

@@ -28,6 +28,8 @@ FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
 VERSION = 1
 # They change where and how fast a run goes, not what comes out.
 _FREE = ("config.cache.", "config.training.workers")
+# What a file raises that is cut off, or is no checkpoint at all.
+_UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.PickleError)
 
 
 @dataclass(slots=True)
@@ -111,11 +113,9 @@ class Checkpoints:
         stream = io.BytesIO()
         torch.save(content, stream)
         write_atomic(self._folder / LAST, stream.getvalue())
-        if best:
-            self._keep_as_best()
-
-    def _keep_as_best(self) -> None:
-        """Give the last checkpoint a second name, which it keeps when the next one replaces it."""
+        if not best:
+            return
+        # A second name for the last checkpoint, which it keeps when the next one replaces it.
         fresh = self._folder / f".{BEST}{TEMPORARY}"
         fresh.unlink(missing_ok=True)
         try:
@@ -139,32 +139,23 @@ class Checkpoints:
             content = torch.load(file, map_location="cpu", weights_only=True)
             if content["version"] != VERSION:
                 raise KeyError("version")
-            self._check(content["identity"], content["digest"])
+            found = content["identity"]
+            # Where the digests agree nothing need be compared, which is nearly always.
+            keys = [*self._identity, *found] if content["digest"] != _digest(self._identity) else []
+            for key in keys:
+                if self._identity.get(key) != found.get(key) and not key.startswith(_FREE):
+                    raise ConfigError(
+                        "checkpoint_of_another_run",
+                        key=key.removeprefix("config."),
+                        before=found.get(key, "-"),
+                        now=self._identity.get(key, "-"),
+                    )
             for name, part in self._parts.items():
                 part.load_state_dict(content[name])
             restore_random_state(content["random"])
             return LoopState(**content["state"])
-        except (
-            OSError,
-            RuntimeError,
-            KeyError,
-            TypeError,
-            ValueError,
-            pickle.PickleError,
-        ) as error:
+        except _UNREADABLE as error:
             raise ConfigError("checkpoint_unreadable", file=str(file)) from error
-
-    def _check(self, found: Identity, digest: str) -> None:
-        if digest == _digest(self._identity):
-            return
-        for key in [*self._identity, *found]:
-            if self._identity.get(key) != found.get(key) and not key.startswith(_FREE):
-                raise ConfigError(
-                    "checkpoint_of_another_run",
-                    key=key.removeprefix("config."),
-                    before=found.get(key, "-"),
-                    now=self._identity.get(key, "-"),
-                )
 
 
 def is_unfinished(run: Path) -> bool:
@@ -175,7 +166,7 @@ def is_unfinished(run: Path) -> bool:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
         return not content["state"]["finished"]
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.PickleError):
+    except _UNREADABLE:
         return False  # nothing that could go on
 
 

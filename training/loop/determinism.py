@@ -34,6 +34,7 @@ def random_state() -> dict[str, Any]:
     name, keys, position, has_gauss, cached = state
     return {
         "python": random.getstate(),
+        # As a tensor: a checkpoint is read back without pickled code, which an array would need.
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all(),

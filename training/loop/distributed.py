@@ -199,5 +199,6 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
                 assert self.momentum is not None
                 self.num_batches_tracked += 1
                 self.running_mean.lerp_(mean, self.momentum)
+                # Unbiased, as torch keeps it.
                 self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         return result.to(x.dtype)

@@ -18,7 +18,7 @@ from training.loop.checkpoints import Checkpoints, Identity, LoopState
 from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes
 from training.loop.interruption import TrainingInterrupted, stop_requests
-from training.loop.precision import autocast, choose_dtype, loss_scaler
+from training.loop.precision import autocast, choose_dtype
 from training.loop.run_log import RunLog
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def fit(
     dtype = choose_dtype(settings.precision, device)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimiser]
     optimiser = kind(task.parameter_groups(), weight_decay=settings.weight_decay, fused=True)
-    scaler = loss_scaler(device, dtype)
+    # Keeps float16 gradients from vanishing; it does nothing in other formats.
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     parts: dict[str, Any] = {"model": task.model, "optimiser": optimiser, "scaler": scaler}
     schedule = None
     if settings.schedule == "one_cycle":

@@ -39,8 +39,3 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Return the context in which a network computes in `dtype`."""
     enabled = dtype != torch.float32
     return torch.autocast(device.type, dtype=dtype if enabled else None, enabled=enabled)
-
-
-def loss_scaler(device: torch.device, dtype: torch.dtype) -> torch.amp.GradScaler:
-    """Return what keeps float16 gradients from vanishing; it does nothing in other formats."""
-    return torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)

@@ -163,6 +163,7 @@ def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> NDArray[
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    # Not by pyplot, which keeps every figure and picks a window system.
     figure = Figure(figsize=(6.4, 5.6), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()

@@ -82,6 +82,7 @@ def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
         for size in config.batch_sizes:
             if size % processes.size or size // processes.size < 1:
                 raise ConfigError("batch_not_shared", size=size, processes=processes.size)
+        # Days of training must not be lost to a command repeated from the history.
         if not run.resume and is_unfinished(run.out):
             raise ConfigError("run_unfinished", folder=str(run.out))
         processes.wait()
@@ -90,6 +91,7 @@ def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
         seed_everything(settings.seed)
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
+        # One opens the folder, and only when all have looked at it.
         if processes.writes:
             run.out.mkdir(parents=True, exist_ok=True)
             if not run.resume:

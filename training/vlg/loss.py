@@ -105,6 +105,7 @@ def proposals_loss(said: Proposals, target: Target, weights: LossWeights, *, alo
     alone : one box a defect; otherwise what overlaps it enough is its too
     """
     tokens = torch.zeros(len(target.boxes), said.words.shape[1], device=said.words.device)
+    # A target ends with its last named word, a caption with the mark behind it.
     tokens[:, : target.tokens.shape[1]] = target.tokens
     true = target.boxes.to(said.boxes.device)
     pair = matched(said, true, tokens, alone=alone)
@@ -119,6 +120,7 @@ def proposals_loss(said: Proposals, target: Target, weights: LossWeights, *, alo
     words, wanted = said.words[there], wanted[there]
     error = (words.sigmoid() - wanted).abs() ** weights.focus
     surprise = binary_cross_entropy_with_logits(words, wanted, reduction="none")
+    # Over pairs and not boxes: most of some hundred boxes are nowhere near a defect.
     pairs = max(float(tokens[own].sum()), FEWEST_PAIRS)
     loss = weights.classes * (error * surprise).sum() / pairs
     if not len(chosen):

@@ -77,6 +77,7 @@ def judge_vlm(
         )
         readable.append(answer.form == "json")
         judged.append(answer.judgement == ("defect" if example.kinds else "normal"))
+        # A type said of a normal picture is wrong already by its judgement.
         if example.kinds:
             typed.append(answer.defect_type == example.name)
             best += locate(answer.boxes, example.polygons()).best

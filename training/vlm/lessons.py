@@ -93,6 +93,7 @@ def batch_of(lessons: Sequence[Lesson], predictor: VlmPredictor, config: VlmConf
         kinds = [NOT_LEARNT] * len(asked) + [*learnt, PARTS.index("word")]
         parts.append(torch.tensor(kinds, device=asked.device))
         pictures.append(question)
+    # Filled up at the right, where causal attention does not look.
     inputs = {
         "input_ids": pad_sequence(rows, batch_first=True, padding_value=tokenizer.pad_token_id),
         "attention_mask": pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),

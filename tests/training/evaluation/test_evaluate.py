@@ -307,9 +307,13 @@ def test_evaluate_prints_f1_first_and_json_alone(models, lot, capsys):
 
 
 def test_fuse_writes_a_policy_that_evaluate_reads(models, lot, tmp_path, capsys):
-    policy = tmp_path / "inspector.yaml"
+    policy, grid = tmp_path / "inspector.yaml", tmp_path / "evaluation.yaml"
+    few = load_evaluation().model_dump(mode="json")
+    few["fusion"]["rule_based"] = {k: v[:2] for k, v in few["fusion"]["rule_based"].items()}
+    few["fusion"]["aggregation"] = {k: v[:2] for k, v in few["fusion"]["aggregation"].items()}
+    grid.write_text(json.dumps(few), encoding="utf-8")
     arguments = ["fuse", str(models), "--data", str(lot), "--method", "rule_based"]
-    assert run(*arguments, "--out", str(policy)) == 0
+    assert run(*arguments, "--config", str(grid), "--out", str(policy)) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[-2].startswith("now")
     assert load_inspector(policy).method == "rule_based"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
@@ -29,6 +29,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return raw / raw.sum(axis=1, keepdims=True)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_decisions_agree_with_scikit_learn(rows):
     called = np.array([row[0] for row in rows])
@@ -96,6 +97,7 @@ def test_a_well_calibrated_classifier_has_almost_no_error():
     assert reliability(np.stack([sure, 1 - sure], axis=1), labels).ece < 0.01
 
 
+@settings(deadline=None)
 @given(st.floats(0.25, 8.0), st.integers(0, 1000))
 def test_the_temperature_can_be_taken_back(temperature, seed):
     logits = np.random.default_rng(seed).normal(0, 3, (20, 5))
