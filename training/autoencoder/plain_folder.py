@@ -17,6 +17,7 @@ from inspection.images.decoding import Decoder
 from inspection.images.preprocess import load_image, to_model_input
 from inspection.modelstore.bundle import find_bundle
 from inspection.systems.ensemble.cae import CaePredictor
+from inspection.systems.lane import resolve_device
 from training.autoencoder.folders import list_images, read_held_out
 from training.evaluation.metrics import decision_rates, ranking_figures
 
@@ -60,7 +61,7 @@ def evaluate_folder(
     masks : ``same-stem``: beside each defective image lies its mask, ``NAME.png``
     normal : subfolder of normal images, all of which are judged: for a model that was trained on
         other data. By default the held-out list decides.
-    device : ``cpu`` or ``cuda``
+    device : ``auto``, ``cpu`` or ``cuda``
 
     Returns
     -------
@@ -93,7 +94,7 @@ def evaluate_folder(
     defects = {name: paths for name, paths in defects.items() if paths}
     if not normals or not defects:
         raise ConfigError("ae_folder_one_sided", folder=data.name)
-    predictor = CaePredictor(find_bundle(models_dir, "rgb_ae"), device)
+    predictor = CaePredictor(find_bundle(models_dir, "rgb_ae"), resolve_device(device))
     return summarise(predictor, normals, defects, masks)
 
 
