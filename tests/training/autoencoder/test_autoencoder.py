@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -71,13 +72,21 @@ def write_view(lot, battery, view, defect=None):
     (labels / f"{name}.json").write_text(json.dumps(label), encoding="utf-8")
 
 
-@pytest.fixture
-def lot(tmp_path):
+@pytest.fixture(scope="module")
+def lot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lots") / "lot"
     for battery in range(1, 5):
         for view in range(3):
             defect = "Damaged" if battery == 4 and view == 1 else None
-            write_view(tmp_path / "lot", battery, view, defect)
-    return tmp_path / "lot"
+            write_view(folder, battery, view, defect)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(lot, tmp_path_factory):
+    """A finished run, shared: not to be written to."""
+    out = tmp_path_factory.mktemp("runs")
+    return train_autoencoder(config(f"cache.folder={out / 'cache'}"), run(lot, out / "trained"))
 
 
 @pytest.fixture(autouse=True)
@@ -117,18 +126,16 @@ def test_one_epoch_gives_a_bundle_that_judges(lot, tmp_path, method):
     json.dumps(figures, allow_nan=False)
 
 
-def test_the_same_seed_gives_the_same_weights(lot, tmp_path):
-    digests = {
-        train_autoencoder(config(), run(lot, tmp_path / name)).manifest.files["weights.safetensors"]
-        for name in ("first", "second")
-    }
-    assert len(digests) == 1
+def test_the_same_seed_gives_the_same_weights(lot, trained, tmp_path):
+    weights = "weights.safetensors"
+    again = train_autoencoder(config(), run(lot, tmp_path / "second"))
+    assert again.manifest.files[weights] == trained.manifest.files[weights]
     other = train_autoencoder(config("training.seed=5"), run(lot, tmp_path / "third"))
-    assert other.manifest.files["weights.safetensors"] not in digests
+    assert other.manifest.files[weights] != trained.manifest.files[weights]
 
 
-def test_training_goes_on_from_a_bundle(lot, tmp_path):
-    first = train_autoencoder(config(), run(lot, tmp_path / "first"))
+def test_training_goes_on_from_a_bundle(lot, trained, tmp_path):
+    first = trained
     still = config("training.learning_rate=1e-12")
     later = train_autoencoder(still, run(lot, tmp_path / "later", init=first.folder))
     before, after = (b.load_tensors()["encoder.0.0.weight"] for b in (first, later))
@@ -138,8 +145,9 @@ def test_training_goes_on_from_a_bundle(lot, tmp_path):
         train_autoencoder(misfit, run(lot, tmp_path / "misfit", init=first.folder))
 
 
-def test_a_threshold_is_set_anew_without_training(lot, tmp_path):
-    bundle = train_autoencoder(config(), run(lot, tmp_path / "run"))
+def test_a_threshold_is_set_anew_without_training(lot, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "run" / "rgb_ae")
+    bundle = find_bundle(tmp_path / "run", "rgb_ae")
     (bundle.folder / "model_card.md").write_text("seeds", encoding="utf-8")
     written = set_threshold(bundle.folder, {"method": "f1_max"}, Data((lot,)))
     assert (bundle.folder / "model_card.md").read_text(encoding="utf-8") == "seeds"
