@@ -136,7 +136,7 @@ def test_unfit_weights_are_one_clear_error(damage: str, tmp_path: Path) -> None:
     if damage == "other network":
         with torch.device("meta"):
             shapes = resnet50(weights=None).state_dict()
-        torch.save({name: torch.zeros(1).expand(t.shape) for name, t in shapes.items()}, file)
+        torch.save({name: torch.zeros(()).expand(t.shape) for name, t in shapes.items()}, file)
     elif damage == "no weights":
         file.write_bytes(b"<html>not found</html>")
     elif damage == "code":
