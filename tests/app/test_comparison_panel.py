@@ -44,7 +44,7 @@ def station(qtbot, stations, lot: Path):
     qtbot.waitUntil(lambda: controller.lot is not None, timeout=WAIT)
     controller.with_session(list)
     qtbot.waitUntil(lambda: controller.writer.record is not None, timeout=WAIT)
-    controller._on_result(judged(station))
+    controller._on_result(judged(station), True)
     controller.choose(next(iter(controller.rows)))
     station.window.actions_["compare"].trigger()
     QApplication.processEvents()
@@ -135,7 +135,7 @@ def spoken(station, vlm: str = "normal") -> BatteryResult:
             "vlg": VlgResult(**found, box_images=[ct], images=boxes),
         }
     )
-    station.controller._on_result(result)
+    station.controller._on_result(result, True)
     return result
 
 
@@ -167,7 +167,7 @@ def test_a_battery_on_which_all_agree_but_not_on_every_image_says_just_that(stat
     slice_, view = result.vlm.images
     defect = view.model_copy(update={"prediction": "defect"})
     vlm = result.vlm.model_copy(update={"images": [slice_, defect]})
-    station.controller._on_result(result.model_copy(update={"vlm": vlm}))
+    station.controller._on_result(result.model_copy(update={"vlm": vlm}), True)
     assert station.window.comparison.battery_chip.text == "Conflict on single images"
 
 
@@ -202,7 +202,7 @@ def test_a_system_that_has_not_spoken_says_why_in_its_column(station):
             "vlm": VlmResult(prediction="review", explanation="", images=[failed]),
         }
     )
-    station.controller._on_result(result)
+    station.controller._on_result(result, True)
     assert panel.columns["vlm"].chip.text == "Failed"
     assert "a.jpg" in panel.columns["vlm"].words.toPlainText()
     assert panel.columns["vlg"].chip.text == "Model not installed"
@@ -254,7 +254,7 @@ def test_a_box_beside_the_part_itself_is_in_sight_in_every_column(qtbot, station
     far = Box(x=150, y=150, w=40, h=40)
     answer = vlm_image(ct, prediction="defect", bbox=[far], form="boxes")
     vlm = VlmResult(prediction="defect", explanation="", images=[answer])
-    station.controller._on_result(result.model_copy(update={"vlm": vlm}))
+    station.controller._on_result(result.model_copy(update={"vlm": vlm}), True)
     columns = station.window.comparison.columns
     qtbot.waitUntil(lambda: len(columns["vlm"].stage._boxes) == 1, timeout=WAIT)
     for one in columns.values():
@@ -375,7 +375,7 @@ def test_the_history_tells_what_changed_between_two_sessions(qtbot, station):
     controller.with_session(list)
     qtbot.waitUntil(lambda: controller.writer.record is not None, timeout=WAIT)
     passed = Verdict(kind="normal", fused_score=0.1)
-    controller._on_result(judged(station).model_copy(update={"verdict": passed}))
+    controller._on_result(judged(station).model_copy(update={"verdict": passed}), True)
     second = saved(qtbot, station)
     with qtbot.waitSignal(controller.sessions_listed, timeout=WAIT):
         controller.writer.list_sessions()

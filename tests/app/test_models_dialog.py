@@ -132,14 +132,14 @@ def test_what_is_no_model_is_told_in_one_sentence_with_a_hint(qtbot, opened, tmp
 def held(monkeypatch):
     """Hold an installation once it has copied its first bytes."""
     gate, reached = threading.Event(), threading.Event()
-    add = inspection.modelstore.install._Count.add
+    add = inspection.modelstore.install.ByteCount.add
 
     def held_add(count, more):
         add(count, more)
         reached.set()
         gate.wait(30)
 
-    monkeypatch.setattr(inspection.modelstore.install._Count, "add", held_add)
+    monkeypatch.setattr(inspection.modelstore.install.ByteCount, "add", held_add)
     yield gate, reached
     gate.set()
 
