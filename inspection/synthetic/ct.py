@@ -86,7 +86,12 @@ def build_structure(
         _draw_cell(image, body, layers, scale, rng)
     else:
         _draw_module(image, body, layers, scale, resin, rng)
-    _harden_beam(image, body, rng)
+    # Cup the grey levels towards the middle, as a polychromatic beam does.
+    x0, y0, x1, y1 = body
+    across = np.linspace(-1, 1, x1 - x0, dtype=np.float32)
+    along = np.linspace(-1, 1, y1 - y0, dtype=np.float32)
+    cup = rng.uniform(0.03, 0.12) * (across[None] ** 2 + along[:, None] ** 2)
+    image[y0:y1, x0:x1] *= 1 - rng.uniform(0.02, 0.06) + cup
     return Structure(
         image=image,
         body=body,
@@ -174,15 +179,6 @@ def _draw_module(
         cv2.rectangle(image, (left + third, top - round(4 * scale)), (right - third, top), bar, -1)
 
 
-def _harden_beam(image: Image, body: tuple[int, int, int, int], rng: np.random.Generator) -> None:
-    """Cup the grey levels towards the middle, as a polychromatic beam does."""
-    x0, y0, x1, y1 = body
-    across = np.linspace(-1, 1, x1 - x0, dtype=np.float32)
-    along = np.linspace(-1, 1, y1 - y0, dtype=np.float32)
-    cup = rng.uniform(0.03, 0.12) * (across[None] ** 2 + along[:, None] ** 2)
-    image[y0:y1, x0:x1] *= 1 - rng.uniform(0.02, 0.06) + cup
-
-
 def render_slice(
     structure: Structure,
     number: int,
@@ -216,9 +212,17 @@ def render_slice(
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), structure.blur), np.float32)
     image *= rng.uniform(0.96, 1.04)
     image += noise_patch(image.shape, rng) * structure.noise
-    _add_ring(image, structure.scale, rng)
-    picture = np.zeros((canvas, canvas), np.uint8)
     height, width = image.shape
+    if rng.random() < 0.6:
+        # Rings of a detector that is not quite even, about the axis of rotation.
+        rings = np.zeros_like(image)
+        centre = (round(width * rng.uniform(0.3, 0.7)), round(height * rng.uniform(0.3, 0.7)))
+        thick = max(1, round(1.5 * structure.scale))
+        for _ in range(3):
+            radius = round(rng.uniform(0.05, 0.5) * height)
+            cv2.circle(rings, centre, radius, float(rng.uniform(-7, 7)), thick)
+        image += rings
+    picture = np.zeros((canvas, canvas), np.uint8)
     picture[:height, :width] = np.clip(image, 1, 255)
     return picture, outlines
 
@@ -266,17 +270,6 @@ def _add_nuisance(image: Image, structure: Structure, rng: np.random.Generator) 
         corner = (round(left), round(y))
         opposite = (round(left + width), round(y + rng.uniform(0.05, 0.2) * (y1 - y0)))
         cv2.rectangle(image, corner, opposite, float(rng.uniform(60, 110)), -1)
-
-
-def _add_ring(image: Image, scale: float, rng: np.random.Generator) -> None:
-    if rng.random() < 0.6:
-        height, width = image.shape
-        rings = np.zeros_like(image)
-        centre = (round(width * rng.uniform(0.3, 0.7)), round(height * rng.uniform(0.3, 0.7)))
-        for _ in range(3):
-            radius = round(rng.uniform(0.05, 0.5) * height)
-            cv2.circle(rings, centre, radius, float(rng.uniform(-7, 7)), max(1, round(1.5 * scale)))
-        image += rings
 
 
 def _draw_pore(image: Image, structure: Structure, defect: Defect, number: int) -> list[Polygon]:

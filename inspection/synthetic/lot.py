@@ -21,7 +21,7 @@ from inspection.classes import class_table
 from inspection.errors import LotError
 from inspection.records import Axis
 from inspection.synthetic.ct import Defect, Structure, build_structure, render_slice
-from inspection.synthetic.rgb import Exterior, build_exterior, defect_in_sight, render_view
+from inspection.synthetic.rgb import build_exterior, defect_in_sight, render_view
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot, plan_lot
 
 GENERATOR_VERSION = 2
@@ -101,18 +101,16 @@ def _fill(root: Path, spec: SyntheticLot, workers: int, progress: Progress | Non
                 progress(done, len(jobs))
     else:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+        # One process a core is faster than two processes that each use every core.
+        with ProcessPoolExecutor(
+            workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
+        ) as pool:
             for done, part in enumerate(pool.map(_write_battery, jobs), start=1):
                 truth |= part
                 if progress:
                     progress(done, len(jobs))
     text = json.dumps(truth, ensure_ascii=False, indent=1)
     (root / "truth.json").write_text(text, encoding="utf-8")
-
-
-def _one_thread() -> None:
-    # One process a core is faster than two processes that each use every core.
-    cv2.setNumThreads(1)
 
 
 def _write_battery(job: tuple[Path, SyntheticLot, BatteryPlan]) -> dict[str, Any]:
@@ -147,14 +145,20 @@ def _write_slices(
 ) -> list[Defect]:
     counts = [len(part) for part in np.array_split(np.arange(spec.slices), len(AXES))]
     starts = rng.integers(0, max(1, 999 - max(counts)), len(AXES))
-    defective = _defective_axes(plan, counts, rng)
-    defects = []
+    # One or two axes, each as likely as another, among those with slices enough.
+    chosen = rng.permutation(len(AXES))[: 1 + int(rng.random() < 0.4)]
+    defective = {AXES[i] for i in chosen if counts[i]} if plan.internal else set()
+    defects: list[Defect] = []
     for axis, count, start in zip(AXES, counts, starts, strict=True):
         own = np.random.default_rng([spec.seed, 2, plan.number, ord(axis)])
         structure = build_structure(plan.battery_type, axis, spec.canvas, own)
         numbers = range(int(start), int(start) + count)
-        if axis in defective and plan.internal:
-            defects.append(_place(plan, axis, numbers, own))
+        if axis in defective:
+            length = min(int(own.integers(*RUN_LENGTH)), count)
+            first = numbers.start + int(own.integers(0, count - length + 1))
+            seed = int(own.integers(1 << 31))
+            last, shown = first + length - 1, plan.internal_visibility
+            defects.append(Defect(str(plan.internal), axis, first, last, shown, seed))
         for number in numbers:
             through = [d for d in defects if d.axis == axis and d.first <= number <= d.last]
             noise = np.random.default_rng([spec.seed, 3, plan.number, ord(axis), number])
@@ -172,25 +176,6 @@ def _write_slices(
     return defects
 
 
-def _defective_axes(plan: BatteryPlan, counts: list[int], rng: np.random.Generator) -> set[str]:
-    """Return one or two axes, each as likely as another, among those with slices enough."""
-    chosen = rng.permutation(len(AXES))[: 1 + int(rng.random() < 0.4)]
-    return {AXES[i] for i in chosen if counts[i]} if plan.internal else set()
-
-
-def _place(plan: BatteryPlan, axis: Axis, numbers: range, rng: np.random.Generator) -> Defect:
-    length = min(int(rng.integers(*RUN_LENGTH)), len(numbers))
-    first = numbers.start + int(rng.integers(0, len(numbers) - length + 1))
-    return Defect(
-        name=str(plan.internal),
-        axis=axis,
-        first=first,
-        last=first + length - 1,
-        visibility=plan.internal_visibility,
-        seed=int(rng.integers(1 << 31)),
-    )
-
-
 def _write_views(
     root: Path, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
 ) -> list[int]:
@@ -199,10 +184,17 @@ def _write_views(
         return []
     exterior = build_exterior(spec.canvas, plan.external, plan.external_visibility, rng)
     showing = []
-    turn = _showing_turn(exterior, spec.views)
+    angles = [2 * np.pi * number / spec.views for number in range(spec.views)]
+    # Turned before the first view so that one of them shows the defect: three views and more
+    # always catch it, one or two can leave it at the back or the limb.
+    turn = 0.0
+    if exterior.defect_mask is not None:
+        for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2, 0.0):
+            if any(defect_in_sight(exterior, turn + angle) for angle in angles):
+                break
     for number in range(spec.views):
         own = np.random.default_rng([spec.seed, 4, plan.number, number])
-        angle = turn + 2 * np.pi * number / spec.views
+        angle = turn + angles[number]
         picture, outlines = render_view(exterior, angle, own)
         stem = f"RGB_cell_cylindrical_{plan.number:04d}_{number:03d}"
         options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
@@ -213,20 +205,6 @@ def _write_views(
         if outlines:
             showing.append(number)
     return showing
-
-
-def _showing_turn(exterior: Exterior, views: int) -> float:
-    """Return how far to turn the cell before its first view, radians, so that a view shows it.
-
-    Three views and more always catch a defect; one or two can leave it at the back or the limb.
-    """
-    if exterior.defect_mask is None:
-        return 0.0
-    angles = 2 * np.pi * np.arange(views) / views
-    for turn in (0.0, np.pi, np.pi / 2, -np.pi / 2):
-        if any(defect_in_sight(exterior, turn + float(angle)) for angle in angles):
-            return turn
-    return 0.0
 
 
 def _label(

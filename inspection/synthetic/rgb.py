@@ -102,14 +102,22 @@ def render_view(
     rows = _visible_rows(exterior, exterior.start_angle + angle)
     left = round((exterior.width - exterior.length) / 2)
     top = round(exterior.height / 2 - rows.size / 2)
-    shade, gloss = _light(rows.size, rng)
+    # Lit from above: darker towards the limbs, with a streak of gloss.
+    across = np.linspace(-1, 1, rows.size, dtype=np.float32)
+    shade = 0.35 + 0.70 * np.sqrt(np.clip(1 - (across + 0.15) ** 2 * 0.85, 0, 1))
+    peak = rng.uniform(-0.52, -0.40)
+    gloss = rng.uniform(38, 60) * np.exp(-0.5 * ((across - peak) / rng.uniform(0.07, 0.10)) ** 2)
+    shade, gloss = shade.astype(np.float32), gloss.astype(np.float32)
     in_sight = _in_sight(exterior, rows)
     wrap = exterior.wrap if in_sight else exterior.clean_wrap
     body = wrap[rows] * shade[:, None, None] + gloss[:, None, None]
     _caps(picture, left, top, rows.size, exterior, shade, gloss)
     picture[top : top + rows.size, left : left + exterior.length] = body
-    pose = _pose(exterior, rng)
     size = (exterior.width, exterior.height)
+    centre = (exterior.width / 2, exterior.height / 2)
+    turn = cv2.getRotationMatrix2D(centre, rng.uniform(-1.5, 1.5), rng.uniform(0.97, 1.03))
+    pose = np.asarray(turn, np.float64)
+    pose[:, 2] += rng.normal(0, 0.006, 2) * exterior.width
     picture = _warp(picture, pose, size)
     _glints(picture, rng)
     picture *= exterior.light * exterior.warmth * rng.uniform(0.97, 1.03)
@@ -121,7 +129,13 @@ def render_view(
         mask = np.zeros(picture.shape[:2], np.float32)
         mask[top : top + rows.size, left : left + exterior.length] = exterior.defect_mask[rows]
         mask = _warp(mask, pose, size)
-        outlines = [(exterior.defect_name, outline) for outline in _outlines(mask)]
+        binary = (mask > 0.4).astype(np.uint8)
+        contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        outlines = [
+            (exterior.defect_name, np.asarray(contour[:, 0], np.float32))
+            for contour in contours
+            if len(contour) >= 3 and cv2.contourArea(contour) >= 6
+        ]
     return np.clip(picture, 0, 255).astype(np.uint8), outlines
 
 
@@ -148,14 +162,6 @@ def _visible_rows(exterior: Exterior, angle: float) -> NDArray[np.int64]:
     around = exterior.wrap.shape[0]
     turned = (np.arcsin(height) + angle) / (2 * np.pi) * around
     return np.asarray(np.floor(turned).astype(np.int64) % around, np.int64)
-
-
-def _light(count: int, rng: np.random.Generator) -> tuple[Image, Image]:
-    height = np.linspace(-1, 1, count, dtype=np.float32)
-    shade = 0.35 + 0.70 * np.sqrt(np.clip(1 - (height + 0.15) ** 2 * 0.85, 0, 1))
-    peak = rng.uniform(-0.52, -0.40)
-    gloss = rng.uniform(38, 60) * np.exp(-0.5 * ((height - peak) / rng.uniform(0.07, 0.10)) ** 2)
-    return shade.astype(np.float32), gloss.astype(np.float32)
 
 
 def _belt(exterior: Exterior, rng: np.random.Generator) -> Image:
@@ -185,14 +191,6 @@ def _caps(
     picture[button, right + rim : right + rim + round(9 * unit)] = metal[inset : rows - inset]
 
 
-def _pose(exterior: Exterior, rng: np.random.Generator) -> NDArray[np.float64]:
-    centre = (exterior.width / 2, exterior.height / 2)
-    turn = cv2.getRotationMatrix2D(centre, rng.uniform(-1.5, 1.5), rng.uniform(0.97, 1.03))
-    pose = np.asarray(turn, np.float64)
-    pose[:, 2] += rng.normal(0, 0.006, 2) * exterior.width
-    return pose
-
-
 def _glints(picture: Image, rng: np.random.Generator) -> None:
     """Harmless light spots and dust on the sensor, on good and bad batteries alike."""
     height, width = picture.shape[:2]
@@ -204,10 +202,3 @@ def _glints(picture: Image, rng: np.random.Generator) -> None:
     for _ in range(rng.poisson(0.8)):
         centre = (rng.uniform(0, width), rng.uniform(0, height))
         add_blob(picture, centre, (1.6 * unit, 1.6 * unit), -rng.uniform(6, 16))
-
-
-def _outlines(mask: Image) -> list[Polygon]:
-    binary = (mask > 0.4).astype(np.uint8)
-    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    large = [c for c in contours if len(c) >= 3 and cv2.contourArea(c) >= 6]
-    return [np.asarray(contour[:, 0], np.float32) for contour in large]

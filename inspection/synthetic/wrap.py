@@ -35,7 +35,10 @@ def draw_wrap(length: int, around: int, rng: np.random.Generator) -> Image:
     wrap = np.empty((around, length, 3), np.float32)
     wrap[:] = base + rng.normal(0, 3, 3)
     unit = length / 512
-    _bands(wrap, design["stripe"], unit, rng)
+    shift = rng.normal(0, 1.5) * unit
+    for start, end in ((0.03, 0.08), (0.90, 0.96)):
+        left, right = round(start * length + shift), round(end * length + shift)
+        wrap[:, max(0, left) : right] = np.array(design["stripe"], np.float32)
     for row in (0.12, 0.62):
         _print(wrap, design["ink"], round(row * around + rng.normal(0, 2)), unit, rng)
     density = cv2.resize(
@@ -44,16 +47,6 @@ def draw_wrap(length: int, around: int, rng: np.random.Generator) -> Image:
         interpolation=cv2.INTER_CUBIC,
     )
     return wrap * density[..., None]
-
-
-def _bands(
-    wrap: Image, colour: tuple[int, int, int], unit: float, rng: np.random.Generator
-) -> None:
-    length = wrap.shape[1]
-    shift = rng.normal(0, 1.5) * unit
-    for start, end in ((0.03, 0.08), (0.90, 0.96)):
-        left, right = round(start * length + shift), round(end * length + shift)
-        wrap[:, max(0, left) : right] = np.array(colour, np.float32)
 
 
 def _print(
