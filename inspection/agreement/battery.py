@@ -13,41 +13,17 @@ from typing import Literal
 
 import numpy as np
 
-from inspection.agreement.cells import (
-    Cell,
-    CellState,
-    battery_cell,
-    ensemble_cell,
-    silent_cell,
-    vlg_cell,
-    vlm_cell,
-)
+from inspection.agreement.cells import AnyImage, Cell, battery_cell, image_cell, silent_cell
 from inspection.agreement.overlap import corners_of, overlap
 from inspection.messages import Message
 from inspection.records import Axis, Modality
 from inspection.results import SYSTEMS, BatteryResult, Box, SystemName
-
-__all__ = [
-    "PAIRS",
-    "Agreement",
-    "BatteryComparison",
-    "BoxOverlap",
-    "Cell",
-    "CellState",
-    "ImageComparison",
-    "Pair",
-    "box_overlap",
-    "compare_battery",
-    "in_conflict",
-]
 
 Agreement = Literal["agree", "conflict", "open"]
 """``agree``: at least two systems decided, all alike, and none that was asked abstained.
 ``conflict``: two systems decided differently. ``open``: neither."""
 Pair = tuple[SystemName, SystemName]
 PAIRS: tuple[Pair, ...] = tuple(combinations(SYSTEMS, 2))
-ASKED = frozenset({"done", "failed"})
-"""States of a system that took part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +119,28 @@ def compare_battery(
     result : the battery's whole result
     images : names of the images to compare; by default those that the VLM and the VLG looked at
     """
-    names = _looked_at(result) if images is None else images
-    spoken = _Spoken(result)
+    vlm, vlg = (said.images if said else [] for said in (result.vlm, result.vlg))
+    said: dict[SystemName, dict[str, AnyImage]] = {
+        "ensemble": {image.image: image for image in result.images},
+        "vlm": {image.image: image for image in vlm},
+        "vlg": {image.image: image for image in vlg},
+    }
+    if images is None:
+        chosen = (name for choice in result.chosen.values() for name in choice.images)
+        images = list(dict.fromkeys([*chosen, *said["vlm"], *said["vlg"]]))
+    compared = tuple(
+        _compare_image(result, name, found)
+        for name in images
+        if (found := {system: s[name] for system, s in said.items() if name in s})
+    )
     cells = {name: battery_cell(result, name) for name in SYSTEMS}
-    compared = tuple(spoken.image(name) for name in names if name in spoken)
+    types = {image.defect_type for image in compared}
     return BatteryComparison(
         battery_id=result.battery_id,
         cells=cells,
         images=compared,
         judgement=_judgements_agree(cells.values()),
-        defect_type=_together(image.defect_type for image in compared),
+        defect_type="conflict" if "conflict" in types else "agree" if "agree" in types else "open",
         method=next((chosen.method for chosen in result.chosen.values()), None),
     )
 
@@ -178,75 +166,39 @@ def box_overlap(first: Sequence[Box], second: Sequence[Box]) -> BoxOverlap | Non
     return BoxOverlap(best, float(np.mean(matched)) if matched else 0.0)
 
 
-class _Spoken:
-    """What was said of each image of a battery, by its name."""
-
-    def __init__(self, result: BatteryResult) -> None:
-        self._result = result
-        self._ensemble = {image.image: image for image in result.images}
-        self._vlm = {image.image: image for image in (result.vlm.images if result.vlm else [])}
-        self._vlg = {image.image: image for image in (result.vlg.images if result.vlg else [])}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._ensemble or name in self._vlm or name in self._vlg
-
-    def image(self, name: str) -> ImageComparison:
-        ensemble, vlm, vlg = self._ensemble.get(name), self._vlm.get(name), self._vlg.get(name)
-        cells: dict[SystemName, Cell] = {
-            "ensemble": ensemble_cell(ensemble) if ensemble else self._missing("ensemble"),
-            "vlm": vlm_cell(vlm) if vlm else self._missing("vlm"),
-            "vlg": vlg_cell(vlg) if vlg else self._missing("vlg"),
-        }
-        known = [said for said in (ensemble, vlm, vlg) if said is not None]
-        overlaps = {pair: box_overlap(cells[pair[0]].boxes, cells[pair[1]].boxes) for pair in PAIRS}
-        return ImageComparison(
-            image=name,
-            modality=known[0].modality,
-            axis=known[0].axis,
-            number=known[0].number,
-            size=next(((i.width, i.height) for i in known if i.width and i.height), None),
-            cells=cells,
-            judgement=_judgements_agree(cells.values()),
-            defect_type=_types_agree(cells.values()),
-            overlaps={pair: found for pair, found in overlaps.items() if found is not None},
-        )
-
-    def _missing(self, system: SystemName) -> Cell:
-        cell = silent_cell(self._result, system)
-        # The system spoke of the battery, but not of this image.
-        return cell or Cell(system, "missing", reason=Message(code="comparison_not_looked_at"))
-
-
-def _looked_at(result: BatteryResult) -> list[str]:
-    chosen = [name for images in result.chosen.values() for name in images.images]
-    answered = [
-        image.image
-        for said in (result.vlm, result.vlg)
-        if said is not None
-        for image in said.images
-    ]
-    return list(dict.fromkeys([*chosen, *answered]))
+def _compare_image(
+    result: BatteryResult, name: str, found: Mapping[SystemName, AnyImage]
+) -> ImageComparison:
+    # A system may have judged the battery, but not looked at this image.
+    unseen = Message(code="comparison_not_looked_at")
+    cells = {
+        system: image_cell(system, found[system])
+        if system in found
+        else silent_cell(result, system) or Cell(system, "missing", reason=unseen)
+        for system in SYSTEMS
+    }
+    known = list(found.values())
+    overlaps = {pair: box_overlap(cells[pair[0]].boxes, cells[pair[1]].boxes) for pair in PAIRS}
+    # Only the types that are named count: a system that names none has no part in it.
+    types = [cell.defect_type for cell in cells.values() if cell.defect_type is not None]
+    agreed: Agreement = "agree" if len(types) > 1 else "open"
+    return ImageComparison(
+        image=name,
+        modality=known[0].modality,
+        axis=known[0].axis,
+        number=known[0].number,
+        size=next(((i.width, i.height) for i in known if i.width and i.height), None),
+        cells=cells,
+        judgement=_judgements_agree(cells.values()),
+        defect_type="conflict" if len(set(types)) > 1 else agreed,
+        overlaps={pair: shared for pair, shared in overlaps.items() if shared is not None},
+    )
 
 
 def _judgements_agree(cells: Iterable[Cell]) -> Agreement:
-    asked = [cell for cell in cells if cell.state in ASKED]
+    asked = [cell for cell in cells if cell.state != "missing"]
     said = {cell.judgement for cell in asked if cell.decided}
     if len(said) > 1:
         return "conflict"
     every = len(asked) > 1 and all(cell.decided for cell in asked)
     return "agree" if every else "open"
-
-
-def _types_agree(cells: Iterable[Cell]) -> Agreement:
-    """Compare the types that are named; a system that names none has no part in it."""
-    named = [cell.defect_type for cell in cells if cell.defect_type is not None]
-    if len(set(named)) > 1:
-        return "conflict"
-    return "agree" if len(named) > 1 else "open"
-
-
-def _together(agreements: Iterable[Agreement]) -> Agreement:
-    found = set(agreements)
-    if "conflict" in found:
-        return "conflict"
-    return "agree" if "agree" in found else "open"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +18,8 @@ from inspection.results import (
 )
 
 CellState = Literal["done", "failed", "missing"]
+AnyImage = ImageResult | VlmImage | VlgImage
+"""What a system keeps of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,69 +65,62 @@ def silent_cell(result: BatteryResult, system: SystemName) -> Cell | None:
     return Cell(system, "failed" if state == "failed" else "missing", reason=reason)
 
 
-def ensemble_cell(image: ImageResult) -> Cell:
-    """Return the ensemble's word on an image."""
-    if image.state == "failed" or image.is_anomaly is None:
-        return Cell("ensemble", "failed", seconds=image.seconds, reason=image.error)
-    confidence = image.pred_score if image.modality == "ct" else None
-    if confidence is not None and not image.is_anomaly:
-        confidence = 1.0 - confidence
-    return Cell(
-        "ensemble",
-        "done",
-        judgement="defect" if image.is_anomaly else "normal",
-        defect_type=_likeliest_defect(image) if image.is_anomaly else None,
-        boxes=tuple(image.pred_boxes),
-        confidence=confidence,
-        seconds=image.seconds,
+def image_cell(system: SystemName, image: AnyImage) -> Cell:
+    """Return a system's word on an image."""
+    failed = image.state == "failed" or (
+        isinstance(image, ImageResult) and image.is_anomaly is None
     )
-
-
-def _likeliest_defect(image: ImageResult) -> str | None:
-    """Return the defect class of a slice: together they may outweigh a normal one in front."""
-    defects = class_table().ct_defects
-    known = {name: image.probabilities[name] for name in defects if name in image.probabilities}
-    return max(known, key=known.__getitem__, default=None)
-
-
-def vlm_cell(image: VlmImage) -> Cell:
-    """Return the VLM's word on an image."""
-    if image.state == "failed":
-        return Cell("vlm", "failed", seconds=image.seconds, reason=image.error)
-    unread = Message(code="comparison_unread") if image.form == "unread" else None
+    if failed:
+        return Cell(system, "failed", seconds=image.seconds, reason=image.error)
+    if isinstance(image, ImageResult):
+        return _ensemble_cell(image)
+    if isinstance(image, VlmImage):
+        unread = Message(code="comparison_unread") if image.form == "unread" else None
+        return Cell(
+            system,
+            "done",
+            judgement=image.prediction or "review",
+            defect_type=image.defect_type if image.prediction == "defect" else None,
+            boxes=tuple(image.bbox),
+            explanation=image.explanation or (image.answer if unread else ""),
+            confidence=image.confidence,
+            seconds=image.seconds,
+            reason=unread,
+        )
+    boxes = image.bboxes
+    if len(boxes) == len(image.scores):
+        pairs = zip(boxes, image.scores, strict=True)
+        boxes = [box.model_copy(update={"score": score}) for box, score in pairs]
+    # It only knows boxes, so none means that it saw nothing.
     return Cell(
-        "vlm",
+        system,
         "done",
-        judgement=image.prediction or "review",
-        defect_type=image.defect_type if image.prediction == "defect" else None,
-        boxes=tuple(image.bbox),
-        explanation=image.explanation or (image.answer if unread else ""),
-        confidence=image.confidence,
-        seconds=image.seconds,
-        reason=unread,
-    )
-
-
-def vlg_cell(image: VlgImage) -> Cell:
-    """Return the VLG's word: it only knows boxes, so none means that it saw nothing."""
-    if image.state == "failed":
-        return Cell("vlg", "failed", seconds=image.seconds, reason=image.error)
-    return Cell(
-        "vlg",
-        "done",
-        judgement="defect" if image.bboxes else "normal",
+        judgement="defect" if boxes else "normal",
         defect_type=next(iter(image.defect_types), None),
-        boxes=_scored(image.bboxes, image.scores),
+        boxes=tuple(boxes),
         confidence=next(iter(image.scores), None),
         seconds=image.seconds,
     )
 
 
-def _scored(boxes: Sequence[Box], scores: Sequence[float]) -> tuple[Box, ...]:
-    if len(boxes) != len(scores):
-        return tuple(boxes)
-    pairs = zip(boxes, scores, strict=True)
-    return tuple(box.model_copy(update={"score": score}) for box, score in pairs)
+def _ensemble_cell(image: ImageResult) -> Cell:
+    defect_type, confidence = None, image.pred_score if image.modality == "ct" else None
+    if confidence is not None and not image.is_anomaly:
+        confidence = 1.0 - confidence
+    if image.is_anomaly:
+        # The likeliest defect, not the likeliest class: together defects may outweigh a normal
+        # one in front.
+        names = [name for name in class_table().ct_defects if name in image.probabilities]
+        defect_type = max(names, key=image.probabilities.__getitem__, default=None)
+    return Cell(
+        "ensemble",
+        "done",
+        judgement="defect" if image.is_anomaly else "normal",
+        defect_type=defect_type,
+        boxes=tuple(image.pred_boxes),
+        confidence=confidence,
+        seconds=image.seconds,
+    )
 
 
 def battery_cell(result: BatteryResult, system: SystemName) -> Cell:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from inspection.agreement.battery import Cell, compare_battery
+from inspection.agreement.battery import compare_battery
+from inspection.agreement.cells import Cell
 from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.results import (

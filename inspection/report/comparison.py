@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from inspection.agreement.battery import Agreement, BatteryComparison, Cell, ImageComparison
+from inspection.agreement.battery import Agreement, BatteryComparison, ImageComparison
+from inspection.agreement.cells import Cell
 from inspection.comparison.session import SessionComparison, SourceImages
 from inspection.report import blocks
 from inspection.report.blocks import Label, Tone

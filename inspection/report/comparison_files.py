@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from inspection.agreement.battery import PAIRS, BatteryComparison, Cell
+from inspection.agreement.battery import PAIRS, BatteryComparison
+from inspection.agreement.cells import Cell
 from inspection.comparison.changes import SessionChanges
 from inspection.comparison.figures import PLAIN_FIGURES, Figure
 from inspection.comparison.session import SessionComparison
