@@ -12,8 +12,6 @@ from inspection.messages import Language, Message, korean_by_english, wordings
 from inspection.results import ChannelState, Judgement, Kind, SystemName, SystemState
 
 log = logging.getLogger(__name__)
-translate = QCoreApplication.translate
-
 DASH = "–"
 
 
@@ -60,6 +58,11 @@ def _of_qt() -> QTranslator:
     if not translator.load("qtbase_ko", folder):
         log.warning("no translation qtbase_ko in %s", folder)
     return translator
+
+
+def tr(english: str) -> str:
+    """Return the window's words for ``english``, where no widget has a ``tr`` of its own."""
+    return QCoreApplication.translate("", english)
 
 
 def message_text(message: Message) -> str:
@@ -129,7 +132,7 @@ def slot_text(slot: str) -> str:
 
 def not_yet_text() -> str:
     """Return what stands where nothing has been inspected."""
-    return translate("Wording", "Not inspected yet")
+    return tr("Not inspected yet")
 
 
 def duration_text(seconds: float) -> str:

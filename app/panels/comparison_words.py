@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.wording import DASH, class_text, judgement_text, score_text, system_text, translate
+from app.wording import DASH, class_text, judgement_text, score_text, system_text, tr
 from inspection.results import BatteryResult, SystemName
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def overlap_words(image: ImageComparison | None) -> str:
     if image is None:
         return ""
     if not image.overlaps:
-        return translate("ComparisonWords", "IoU of the boxes: no two systems have boxes here.")
+        return tr("IoU of the boxes: no two systems have boxes here.")
     pairs = [
         f"{system_text(first)} – {system_text(second)} {score_text(found.best, 2)}"
         for (first, second), found in image.overlaps.items()
     ]
-    text = translate("ComparisonWords", "IoU of the boxes, best pair: {pairs}")
+    text = tr("IoU of the boxes, best pair: {pairs}")
     return text.format(pairs=" · ".join(pairs))
 
 
@@ -65,6 +65,6 @@ def detail_words(result: BatteryResult, system: SystemName, image: str) -> tuple
         )
     if found.pred_score is None:
         return ()
-    text = translate("ComparisonWords", "Score {score} · threshold {threshold}")
+    text = tr("Score {score} · threshold {threshold}")
     score, threshold = score_text(found.pred_score, 4), score_text(found.threshold, 4)
     return (text.format(score=score, threshold=threshold),)

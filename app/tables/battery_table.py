@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from PySide6.QtCore import (
     QAbstractTableModel,
-    QCoreApplication,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -26,6 +25,7 @@ from app.wording import (
     score_text,
     state_text,
     system_text,
+    tr,
 )
 from inspection.results import SYSTEMS, Kind
 
@@ -109,11 +109,11 @@ class BatteryTable(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
             return None
         return {
-            Column.BATTERY: QCoreApplication.translate("BatteryTable", "Battery"),
-            Column.SYSTEMS: QCoreApplication.translate("BatteryTable", "Run"),
-            Column.VERDICT: QCoreApplication.translate("BatteryTable", "Verdict"),
-            Column.SCORE: QCoreApplication.translate("BatteryTable", "Score"),
-            Column.DECISION: QCoreApplication.translate("BatteryTable", "Decision"),
+            Column.BATTERY: tr("Battery"),
+            Column.SYSTEMS: tr("Run"),
+            Column.VERDICT: tr("Verdict"),
+            Column.SCORE: tr("Score"),
+            Column.DECISION: tr("Decision"),
         }[Column(section)]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -173,7 +173,7 @@ def _told(row: Row) -> str:
     if row.defect_type:
         lines.append(class_text(row.defect_type))
     if row.conflict:
-        lines.append(QCoreApplication.translate("BatteryTable", "The systems disagree."))
+        lines.append(tr("The systems disagree."))
     if row.decision:
         lines.append(f"{kind_text(row.decision.kind)} ({row.decision.operator})")
     lines += [message_text(warning) for warning in row.battery.warnings]

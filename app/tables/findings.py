@@ -8,14 +8,13 @@ from typing import Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
-    QCoreApplication,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
     Qt,
 )
 
-from app.wording import DASH, message_text
+from app.wording import DASH, message_text, tr
 from inspection.records import LotFinding
 
 Index = QModelIndex | QPersistentModelIndex
@@ -47,9 +46,9 @@ class FindingsTable(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
             return None
         return (
-            QCoreApplication.translate("FindingsTable", "Battery"),
-            QCoreApplication.translate("FindingsTable", "File"),
-            QCoreApplication.translate("FindingsTable", "Reason"),
+            tr("Battery"),
+            tr("File"),
+            tr("Reason"),
         )[section]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:

@@ -10,7 +10,7 @@ from app.theme import icon
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
-from app.wording import message_text, system_text, translate
+from app.wording import message_text, system_text, tr
 from inspection.results import SYSTEMS, SessionRecord
 from inspection.run.status import LaneStatus
 
@@ -62,11 +62,11 @@ class StationStatus(QStatusBar):
             if view.message is not None:
                 self.chips[system].setToolTip(message_text(view.message))
         self._session.setText(
-            translate("StationStatus", "Session {id}").format(id=self._record.run_id)
+            tr("Session {id}").format(id=self._record.run_id)
             if self._record
-            else translate("StationStatus", "No session yet")
+            else tr("No session yet")
         )
-        unnamed = translate("StationStatus", "Operator not named")
+        unnamed = tr("Operator not named")
         self.operator.setText(self._operator or unnamed)
 
     def restyle(self) -> None:
@@ -76,13 +76,13 @@ class StationStatus(QStatusBar):
 
 def _phase_text(view: LaneStatus) -> str:
     words = {
-        "idle": translate("StationStatus", "idle"),
-        "loading": translate("StationStatus", "loading model ..."),
-        "ready": translate("StationStatus", "ready"),
-        "running": translate("StationStatus", "running"),
-        "failed": translate("StationStatus", "failed"),
-        "not_installed": translate("StationStatus", "not installed"),
-        "off": translate("StationStatus", "off"),
+        "idle": tr("idle"),
+        "loading": tr("loading model ..."),
+        "ready": tr("ready"),
+        "running": tr("running"),
+        "failed": tr("failed"),
+        "not_installed": tr("not installed"),
+        "off": tr("off"),
     }
     device = f" · {view.device.upper()}" if view.device else ""
     return words[view.phase] + device
