@@ -32,7 +32,7 @@ from training.autoencoder.folders import group_alike, hold_out, read_folder
 from training.autoencoder.plain_folder import images_without_masks, summarise
 from training.autoencoder.views import split_by_battery
 from training.config import read_training_config
-from training.loop.runs import Run
+from training.loop.runs import TrainingRun
 
 VALIDATION_SHARE = 0.2
 SPLIT_SEED = 0
@@ -69,7 +69,7 @@ def judge_seed(seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     assert isinstance(config, AutoencoderConfig)
     started = time.monotonic()
     if not (out / "rgb_ae").is_dir():
-        train_autoencoder(config, Run(out, (data,), normal=arguments.normal))
+        train_autoencoder(config, TrainingRun(out, (data,), normal=arguments.normal))
     minutes = (time.monotonic() - started) / 60
     others = sorted(p for p in data.iterdir() if p.is_dir() and p.name != arguments.normal)
     defects = {folder.name: split_defects(folder)[arguments.part] for folder in others}

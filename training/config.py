@@ -17,7 +17,7 @@ from training.loop.config import TrainingFile
 
 if TYPE_CHECKING:
     from inspection.modelstore.bundle import Bundle
-    from training.loop.runs import Run
+    from training.loop.runs import TrainingRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ KINDS = {
 """By the ``model`` of a configuration. Imported only when one is wanted: torch takes seconds."""
 
 
-def train_model(config: TrainingFile, run: Run) -> Bundle:
+def train_model(config: TrainingFile, run: TrainingRun) -> Bundle:
     """Train what a configuration is for and return the bundle of the best epoch.
 
     Raises

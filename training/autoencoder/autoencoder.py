@@ -23,13 +23,19 @@ from training.autoencoder.folders import hold_out, read_folder, write_held_out
 from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate
 from training.autoencoder.pictures import draw_reconstructions
 from training.autoencoder.thresholds import compute_threshold, f1_max_threshold
-from training.autoencoder.views import Batch, View, read_lots, split_by_battery, training_batches
+from training.autoencoder.views import (
+    View,
+    ViewBatch,
+    read_lots,
+    split_by_battery,
+    training_batches,
+)
 from training.data.image_cache import ImageCache, open_cache
 from training.loop.checkpoints import identity_of
 from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes
 from training.loop.loop import Judged, fit
-from training.loop.runs import Run, begin_run, digest_of
+from training.loop.runs import TrainingRun, begin_run, digest_of
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def train_autoencoder(config: AutoencoderConfig, run: Run) -> Bundle:
+def train_autoencoder(config: AutoencoderConfig, run: TrainingRun) -> Bundle:
     """Train on normal images and return the bundle of the best epoch.
 
     Parameters
@@ -103,7 +109,7 @@ class Sides:
     test: list[View]
 
 
-def _sides(config: AutoencoderConfig, run: Run) -> Sides:
+def _sides(config: AutoencoderConfig, run: TrainingRun) -> Sides:
     share, seed = config.training.validation_share, config.training.seed
     test: list[View] = []
     if run.normal is not None:
@@ -167,7 +173,7 @@ class AutoencoderTask:
         count = len(self._sides.train) * self.config.training.repeats
         return max(1, count // self.settings.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, epoch: int) -> Iterator[ViewBatch]:
         """Yield an epoch's batches."""
         # Counted from 1, as validation's painted anomalies have a number of their own.
         return training_batches(self._sides.train, self.config, epoch + 1, self._images, self._part)
@@ -249,7 +255,7 @@ class AutoencoderLoss(nn.Module):
         self.model = model
         self._config = config
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: ViewBatch) -> Tensor:
         """Return the loss of a batch."""
         return compute_loss(self.model, batch, self._config)
 

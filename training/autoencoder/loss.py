@@ -14,12 +14,12 @@ from torch import Tensor
 
 from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
 from training.autoencoder.config import AutoencoderConfig, LossConfig
-from training.autoencoder.views import Batch, View, to_input, validation_batches
+from training.autoencoder.views import View, ViewBatch, to_input, validation_batches
 from training.data.image_cache import ImageCache
 from training.loop.distributed import gather_batch
 
 
-def compute_loss(model: ConvAutoencoder, batch: Batch, config: AutoencoderConfig) -> Tensor:
+def compute_loss(model: ConvAutoencoder, batch: ViewBatch, config: AutoencoderConfig) -> Tensor:
     """Reconstruct the clean picture from the painted one; find what was painted.
 
     The classical method sees clean pictures only, as the customer's baseline does.

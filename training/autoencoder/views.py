@@ -87,7 +87,7 @@ def augment(image: Pixels, config: NormalAugmentation, rng: np.random.Generator)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ViewBatch:
     """One step's images.
 
     Parameters
@@ -113,7 +113,7 @@ def training_batches(
     epoch: int,
     images: ImageCache,
     part: slice = WHOLE,
-) -> Iterator[Batch]:
+) -> Iterator[ViewBatch]:
     """Yield one epoch of shuffled, augmented views, a share of them with painted anomalies.
 
     Every view comes ``training.repeats`` times, changed and painted differently each time.
@@ -137,7 +137,7 @@ def training_batches(
 
 def validation_batches(
     views: Sequence[View], config: AutoencoderConfig, images: ImageCache
-) -> Iterator[Batch]:
+) -> Iterator[ViewBatch]:
     """Yield every view once, each with an anomaly, the same ones every time."""
     order = np.arange(len(views))
     yield from _batches(views, order, config, 2**31, 1.0, images, WHOLE, train=False)
@@ -153,7 +153,7 @@ def _batches(
     part: slice,
     *,
     train: bool,
-) -> Iterator[Batch]:
+) -> Iterator[ViewBatch]:
     size = config.training.batch_size
 
     def normal(index: int) -> tuple[Pixels, np.random.Generator]:
@@ -167,7 +167,7 @@ def _batches(
             rng.random(2)
         return pixels, rng
 
-    def prepare(picks: NDArray[np.int64]) -> Batch:
+    def prepare(picks: NDArray[np.int64]) -> ViewBatch:
         wanted = range(len(picks))[part]
         neighbours = {place: (place + 1) % len(picks) for place in wanted}
         made = {i: normal(int(picks[i])) for i in sorted({*wanted, *neighbours.values()})}
@@ -190,7 +190,7 @@ def _batches(
         masks_half = torch.nn.functional.max_pool2d(full, 2)
         crop = config.training.crop if train else None
         corners = [_corner(m[0].numpy(), crop, r) for m, r in zip(masks_half, rngs, strict=True)]
-        return Batch(originals, inputs, masks_half, corners)
+        return ViewBatch(originals, inputs, masks_half, corners)
 
     chunks = [order[i : i + size] for i in range(0, len(order), size)]
     yield from prefetch(prepare, chunks, config.training.workers)

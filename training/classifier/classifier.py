@@ -21,8 +21,8 @@ from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from training.classifier.config import CnnConfig, Localisation
 from training.classifier.dataset import (
-    Batch,
     Slice,
+    SliceBatch,
     SliceBatches,
     SliceImages,
     read_slices,
@@ -38,7 +38,7 @@ from training.loop.distributed import Processes, sum_over_processes
 from training.loop.loop import Judged, fit
 from training.loop.precision import autocast, choose_dtype
 from training.loop.run_log import draw_confusion
-from training.loop.runs import Run, begin_run, digest_of
+from training.loop.runs import TrainingRun, begin_run, digest_of
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -50,7 +50,7 @@ MAP_LOSS_SCALE = 10.0
 """Brings a mean over mostly cold cells to the size of the cross-entropy."""
 
 
-def train_classifier(config: CnnConfig, run: Run) -> Bundle:
+def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
     """Train and return the bundle of the best epoch.
 
     Parameters
@@ -98,7 +98,7 @@ def train_classifier(config: CnnConfig, run: Run) -> Bundle:
     return load_bundle(run.out / SLOT, SLOT)
 
 
-def read_sides(config: CnnConfig, run: Run) -> tuple[list[Slice], list[Slice]]:
+def read_sides(config: CnnConfig, run: TrainingRun) -> tuple[list[Slice], list[Slice]]:
     """Return (training, validation) slices.
 
     Raises
@@ -168,7 +168,7 @@ class ClassifierTask:
         warming = epoch < self.config.warmup.epochs
         return self._batches.crop_count if warming else self._batches.whole_count
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, epoch: int) -> Iterator[SliceBatch]:
         """Yield an epoch's batches."""
         warming = epoch < self.config.warmup.epochs
         return self._batches.crops(epoch) if warming else self._batches.whole(epoch)
@@ -253,7 +253,7 @@ class ClassifierLoss(nn.Module):
         weights *= counts.sum() / (weights * counts).sum()
         self._weights = torch.from_numpy(weights).float()
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: SliceBatch) -> Tensor:
         """Return the loss of this process's part of a batch, whose mean is the batch's loss."""
         device = self.model.fc.weight.device
         inputs = torch.from_numpy(batch.inputs).to(device)

@@ -125,7 +125,7 @@ def to_input(polygon: Polygon, roi: Rect, content: Rect) -> Polygon:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SliceBatch:
     """Training images.
 
     Parameters
@@ -161,12 +161,12 @@ class SliceBatches:
         self._processes = processes
         self._transform: Transform = get_transforms("ct", "train", config.augmentation)
 
-    def whole(self, epoch: int) -> Iterator[Batch]:
+    def whole(self, epoch: int) -> Iterator[SliceBatch]:
         """Yield every slice once."""
         order = self._rng(epoch).permutation(len(self._images))
         return self._batches(order, self._config.training.batch_size, epoch, crop=False)
 
-    def crops(self, epoch: int) -> Iterator[Batch]:
+    def crops(self, epoch: int) -> Iterator[SliceBatch]:
         """Yield crops, the configured share of them around a defect."""
         warmup, rng, labels = self._config.warmup, self._rng(epoch), self._images.labels
         count = self._crops
@@ -200,15 +200,15 @@ class SliceBatches:
 
     def _batches(
         self, picks: NDArray[np.int64], size: int, epoch: int, *, crop: bool
-    ) -> Iterator[Batch]:
-        def build(start: int) -> Batch:
+    ) -> Iterator[SliceBatch]:
+        def build(start: int) -> SliceBatch:
             rows = []
             for place in self._processes.share(range(start, start + size)):
                 rng = np.random.default_rng([self._config.training.seed, epoch, place])
                 rows.append(self._row(int(picks[place]), rng, crop=crop))
             inputs, labels, heat = zip(*rows, strict=True)
             shares = self._processes.size
-            return Batch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat), shares)
+            return SliceBatch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat), shares)
 
         # A last, smaller batch would have noisier statistics to normalise with: it is left out.
         starts = range(0, len(picks) - size + 1, size)

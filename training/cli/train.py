@@ -33,12 +33,12 @@ def train(
     from training.data.split_files import read_split
     from training.loop.config import load_logging
     from training.loop.interruption import TrainingInterrupted
-    from training.loop.runs import Run
+    from training.loop.runs import TrainingRun
 
     settings = read_training_config(config, overrides or [])
     if normal is not None and (split is not None or not KINDS[settings.model].plain_folder):
         raise ConfigError("normal_misplaced")
-    run = Run(
+    run = TrainingRun(
         out=out,
         data=tuple(data or ()),
         val=val,

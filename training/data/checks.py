@@ -16,13 +16,13 @@ from inspection.records import MODALITIES
 from training.data.duplicates import (
     MOST_CANDIDATES,
     Copy,
+    ImageSource,
     Signature,
-    Source,
     compare,
     near_pairs,
     sign,
 )
-from training.data.findings import SEVERITIES, Finding, Severity
+from training.data.findings import SEVERITIES, CheckFinding, Severity
 from training.data.labelled import LabelledImage, read_labels, scan_lots
 from training.data.prefetch import prefetch
 from training.data.split_files import PARTS, read_split
@@ -56,7 +56,7 @@ class _Image:
     name: str
     battery: str
     part: str
-    source: Source
+    source: ImageSource
     label_size: tuple[int, int] | None
 
 
@@ -66,7 +66,7 @@ class Checked:
 
     images: int
     batteries: int
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
 
     @property
     def leaks(self) -> bool:
@@ -95,7 +95,7 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
     if split is not None:
         read = read_split(split, list(roots.values()), allow_overlap=True)
         parts = {row.path: part for part in PARTS for row in read.rows(part)}
-    findings: list[Finding] = []
+    findings: list[CheckFinding] = []
     for lot in lots.lots.values():
         for found in lot.findings:
             inside = found.path.is_relative_to(lot.root)
@@ -118,7 +118,7 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
                 for message in _label_problems(image)
             ]
             roi = label.roi if label and image.ref.modality == "ct" else None
-            source = Source(image.ref.path, image.ref.modality, roi)
+            source = ImageSource(image.ref.path, image.ref.modality, roi)
             size = label.size if label else None
             images.append(_Image(name, image.owner.name, part, source, size))
 
@@ -131,7 +131,9 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
         if len(where) > 1:
             params = {"battery": battery, "parts": ", ".join(where)}
             reason = Message(code="battery_in_parts", params=params)
-            findings.append(Finding(leak, reason, tuple(where), (battery,), tuple(where.values())))
+            findings.append(
+                CheckFinding(leak, reason, tuple(where), (battery,), tuple(where.values()))
+            )
     if pixels:
         findings += _pixel_findings(images, leak, across_parts=split is not None)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
@@ -143,10 +145,10 @@ def _graded(
     parts: tuple[str, ...],
     batteries: tuple[str, ...],
     images: tuple[str, ...] = (),
-) -> Finding:
+) -> CheckFinding:
     """Return a finding that is a note where it says what was mended, else a warning."""
-    found = Finding("warning", reason, parts, batteries, images)
-    return Finding("note", reason, parts, batteries, images) if found.kind in _NOTES else found
+    found = CheckFinding("warning", reason, parts, batteries, images)
+    return CheckFinding("note", reason, parts, batteries, images) if found.kind in _NOTES else found
 
 
 def _label_problems(image: LabelledImage) -> Iterator[Message]:
@@ -174,7 +176,7 @@ def _label_problems(image: LabelledImage) -> Iterator[Message]:
 
 def _pixel_findings(
     images: Sequence[_Image], leak: Severity, *, across_parts: bool
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     """Yield unreadable images, wrong sizes and copies.
 
     Parameters
@@ -195,7 +197,7 @@ def _pixel_findings(
                 reason = Message(code="label_size_differs", params=params)
             else:
                 continue
-            yield Finding("warning", reason, (item.part,), (item.battery,), (item.name,))
+            yield CheckFinding("warning", reason, (item.part,), (item.battery,), (item.name,))
 
     sides = [item.part if across_parts else item.battery for item in images]
     pairs: dict[tuple[int, int], Copy] = {}
@@ -213,7 +215,7 @@ def _pixel_findings(
     candidates = _look_alikes(images, signatures, sides)
     if len(candidates) > MOST_CANDIDATES:
         left = {"count": len(candidates) - MOST_CANDIDATES}
-        yield Finding("warning", Message(code="look_alikes_left", params=left))
+        yield CheckFinding("warning", Message(code="look_alikes_left", params=left))
         candidates = candidates[:MOST_CANDIDATES]
     with progress_bar("copies") as advance:
         sources = ((images[one].source, images[two].source) for one, two in candidates)
@@ -230,7 +232,7 @@ def _pixel_findings(
         severity: Severity = leak if differ else "note" if within else "warning"
         code = {"identical": "identical_pixels", "near": "near_duplicate"}[copy]
         params = {"first": Path(first.name).name, "second": Path(second.name).name}
-        yield Finding(
+        yield CheckFinding(
             severity,
             Message(code=f"{code}_within" if within and not differ else code, params=params),
             (first.part, second.part),

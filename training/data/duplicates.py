@@ -41,7 +41,7 @@ Copy = Literal["identical", "near"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """An image to be compared: where it is and which part of it counts."""
 
     path: Path
@@ -109,7 +109,7 @@ def near_pairs(
     return [(one, two) for _, one, two in sorted(found)]
 
 
-def sign(source: Source) -> Signature | InspectionError:
+def sign(source: ImageSource) -> Signature | InspectionError:
     """Return what is kept of an image, or why it cannot be read."""
     try:
         with source.path.open("rb") as file:
@@ -135,7 +135,7 @@ def _words(found: imagehash.ImageHash) -> NDArray[np.uint64]:
     return np.packbits(found.hash.ravel()).view(np.uint64)
 
 
-def compare(pair: tuple[Source, Source]) -> Copy | None:
+def compare(pair: tuple[ImageSource, ImageSource]) -> Copy | None:
     """Return whether one image is a copy of the other, looking at the pixels."""
     # Both were read before; a file that has gone bad since is not worth the whole check.
     one, two = (load_image(s.path, modality=s.modality, roi=s.roi).pixels for s in pair)

@@ -21,7 +21,7 @@ _JOIN = " | "
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """Something to look at before training.
 
     Parameters
@@ -61,7 +61,7 @@ class Finding:
         )
 
 
-def write_findings(path: Path, findings: Sequence[Finding]) -> None:
+def write_findings(path: Path, findings: Sequence[CheckFinding]) -> None:
     """Write a row per finding; CSV that Excel opens as UTF-8.
 
     Raises
@@ -83,10 +83,10 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
         raise ConfigError("folder_unwritable", folder=str(path), problem=problem) from error
 
 
-def summarise(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def summarise(findings: Sequence[CheckFinding]) -> list[dict[str, Any]]:
     """Return kind, severity, count, an example and its words for each kind, leaks first."""
     language = system_language()
-    kinds: dict[tuple[Severity, str], list[Finding]] = {}
+    kinds: dict[tuple[Severity, str], list[CheckFinding]] = {}
     for finding in findings:
         kinds.setdefault((finding.severity, finding.kind), []).append(finding)
     return [

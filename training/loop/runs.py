@@ -21,7 +21,7 @@ from training.loop.distributed import Processes, join_processes
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """What a training is asked to do.
 
     Parameters
@@ -68,7 +68,7 @@ class Run:
 
 
 @contextmanager
-def begin_run(config: TrainingFile, run: Run) -> Iterator[Processes]:
+def begin_run(config: TrainingFile, run: TrainingRun) -> Iterator[Processes]:
     """Join the processes, seed the generators, and open the run's folder.
 
     Raises

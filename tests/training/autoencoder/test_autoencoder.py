@@ -25,7 +25,7 @@ from training.config import read_training_config
 from training.data.image_cache import ImageCache
 from training.data.split_files import SplitRow, read_split, write_split
 from training.evaluation.evaluate import Data, evaluate
-from training.loop.runs import Run
+from training.loop.runs import TrainingRun
 
 TINY = (
     "preprocess.width=64",
@@ -95,7 +95,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def run(lot, out, **more):
-    return Run(out=out, data=(lot,), **more)
+    return TrainingRun(out=out, data=(lot,), **more)
 
 
 def config(*overrides):
@@ -272,7 +272,7 @@ def test_a_split_gives_the_threshold_its_labelled_views(lot, tmp_path):
     write_split(tmp_path / "split", {"lot": lot}, rows)
     split = read_split(tmp_path / "split")
     chosen = config("threshold.method=f1_max")
-    bundle = train_autoencoder(chosen, Run(out=tmp_path / "run", split=split))
+    bundle = train_autoencoder(chosen, TrainingRun(out=tmp_path / "run", split=split))
     assert bundle.threshold.num_samples == 3
     assert bundle.threshold.computed_from == "validation part of the split"
     assert bundle.manifest.training["split"] == split.id

@@ -40,7 +40,7 @@ from training.evaluation.metrics import (
     points_at_defect,
 )
 from training.loop.distributed import Processes
-from training.loop.runs import Run
+from training.loop.runs import TrainingRun
 
 SMALL = [
     "preprocess.width=32",
@@ -346,7 +346,7 @@ def test_a_split_says_what_is_trained_and_validated_on(
 ) -> None:
     assert run("split", str(lot), "--out", str(tmp_path / "split")) == 0
     split = read_split(tmp_path / "split")
-    train, val = read_sides(config, Run(out=tmp_path / "run", split=split))
+    train, val = read_sides(config, TrainingRun(out=tmp_path / "run", split=split))
     assert {item.ref.path for item in train} == split.paths("train", "ct")
     assert {item.ref.path for item in val} == split.paths("val", "ct")
     assert not {item.battery for item in train} & {item.battery for item in val}
