@@ -21,6 +21,7 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task(title, total=None)
+        # The total is often known only once the first part is done.
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -110,6 +110,7 @@ class Sides:
 
 
 def _sides(config: AutoencoderConfig, run: TrainingRun) -> Sides:
+    # Early stopping looks at normal images; the threshold may look at labelled defects too.
     share, seed = config.training.validation_share, config.training.seed
     test: list[View] = []
     if run.normal is not None:
@@ -185,6 +186,7 @@ class AutoencoderTask:
     def judge(self) -> Judged:
         """Judge the held-out normal images, each without and with a painted anomaly."""
         found = validate(self._network, self._sides.held, self.config, self._images)
+        # At the best threshold for the painted marks; the model's own comes from other images.
         called = found.scores > f1_max_threshold(found.scores, found.labels.astype(bool))
         figures = {
             "val_loss": found.loss,
@@ -242,6 +244,7 @@ class AutoencoderTask:
             writer.add_histogram("val/scores_painted", found.painted, epoch)
         if epoch % config.reconstructions_every == 0:
             shown = self._sides.held[: config.reconstructions]
+            # In place of the threshold, which only a written model has.
             scale = display_scale(self.config.architecture, float(np.median(found.painted)))
             picture = draw_reconstructions(self._network, shown, self.config, self._images, scale)
             writer.add_image("val/reconstructions", picture, epoch, dataformats="HWC")

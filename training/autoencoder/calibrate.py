@@ -58,6 +58,7 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
         if image.error is not None:
             # A threshold from the readable half of a lot would look like one from the whole.
             raise ImageError(image.error.code, **image.error.params)
+    # By the station's own code: it is the station that will compare scores with the threshold.
     scores = np.array([image.score for image in judged], np.float64)
     is_defect = np.array([image.truth.is_defect for image in judged], bool)
     source = f"labelled views of {data.name}"

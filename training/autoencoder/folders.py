@@ -69,6 +69,7 @@ def group_alike(paths: Sequence[Path]) -> list[int]:
     about which are the same part: then each image is a group by itself.
     """
     prints = np.stack([_fingerprint(path) for path in paths])
+    # Alike is no equivalence: what is alike in steps is one group too, and stays on one side.
     rows, columns = [], []
     for start in range(0, len(prints), 512):
         # In blocks: the products of ten thousand images would take 400 MB at once.

@@ -128,6 +128,7 @@ def validate(
     """
     model.eval()
     losses, clean, painted = [], [], []
+    # A last batch is smaller: losses are weighed by their images.
     for batch in validation_batches(held, config, images):
         losses.append(compute_loss(model, batch, config).item() * len(batch.masks))
         clean.append(_scores(model, batch.clean, config, flips=False))

@@ -101,6 +101,7 @@ def evaluate_folder(
 def images_without_masks(folder: Path) -> list[Path]:
     """Return a folder's images; a PNG beside another image of the same name is its mask."""
     images = list_images(folder)
+    # A PNG by itself may be a picture; beside a JPEG of its name it is a mask.
     others = {p.stem for p in images if p.suffix.lower() != ".png"}
     return [p for p in images if p.suffix.lower() != ".png" or p.stem not in others]
 
@@ -165,6 +166,7 @@ def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[Map
         for path, image, prepared, score, heat in zip(
             part, images, inputs, output.scores, output.maps, strict=True
         ):
+            # To the input first, whose padding is then cut off at whole pixels.
             whole = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
             x, y, w, h = prepared.content
             shown = cv2.resize(

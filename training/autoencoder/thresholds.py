@@ -81,6 +81,7 @@ def compute_threshold(
     ConfigError
         If there is no normal image, or no defect where ``f1_max`` is asked for.
     """
+    # Defects say nothing about where normal ends, but where F1 is asked for.
     normal = scores[~is_defect]
     if not len(normal):
         raise ConfigError("ae_no_scores", needed="normal")

@@ -56,6 +56,7 @@ def split_by_battery(
     views: Sequence[View], share: float, seed: int
 ) -> tuple[list[View], list[View]]:
     """Return (training, validation) views; no battery is on both sides."""
+    # Sorted: the draw must not depend on the order in which the lots were read.
     batteries = sorted({view.battery for view in views})
     order = np.random.default_rng(seed).permutation(len(batteries))
     held = {batteries[i] for i in order[: max(1, round(share * len(batteries)))]}
@@ -169,6 +170,7 @@ def _batches(
 
     def prepare(picks: NDArray[np.int64]) -> ViewBatch:
         wanted = range(len(picks))[part]
+        # The next of the whole batch, whichever process prepares that one.
         neighbours = {place: (place + 1) % len(picks) for place in wanted}
         made = {i: normal(int(picks[i])) for i in sorted({*wanted, *neighbours.values()})}
         clean = [made[place][0] for place in wanted]
@@ -182,6 +184,7 @@ def _batches(
             painted.append(image)
             masks.append(mask)
         inputs = to_input(painted, config.preprocess)
+        # Half of them are not painted on, and need not be normalised twice.
         touched = [i for i, mask in enumerate(masks) if mask.any()]
         originals = inputs.clone()
         if touched:
@@ -204,6 +207,7 @@ def _corner(
         return 0, 0
     width, height = crop[0] // 2, crop[1] // 2
     rows, columns = np.nonzero(mask)
+    # A picture smaller than the crop is taken whole.
     last_y, last_x = max(0, mask.shape[0] - height), max(0, mask.shape[1] - width)
     if not len(rows):
         return int(rng.integers(last_y + 1)), int(rng.integers(last_x + 1))

@@ -142,6 +142,7 @@ class ClassifierTask:
         self.config, self.origin = config, origin
         self.settings: LoopConfig = config.training
         self.run_name = config.run_name
+        # Crops first: they show the network defects at once, which are rare in whole slices.
         self.epochs = config.warmup.epochs + config.training.epochs
         self.model: nn.Module = model
         self.criterion: nn.Module = ClassifierLoss(model, config, train.labels)
@@ -268,6 +269,7 @@ class ClassifierLoss(nn.Module):
             label_smoothing=self._config.training.label_smoothing,
             reduction="sum",
         )
+        # Of the whole batch: else a rare class would weigh by the process that drew it.
         mean_weight = sum_over_processes(weights[labels].sum()) / batch.shares
         heat = torch.from_numpy(batch.heat).to(device)
         return total / mean_weight + map_loss(cams, heat, self._config.localisation)

@@ -60,6 +60,7 @@ def read_slices(lots: Sequence[Path]) -> list[Slice]:
         label, ref = image.label, image.ref
         if label is not None and image.name in table:
             polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
+            # With the CT's own number: a body may have been scanned under two.
             owner = f"{image.owner.name}/{ref.battery_type}/{image.owner.battery.ct_id}"
             slices.append(Slice(ref, owner, table.index(image.name), label.roi, polygons))
     return slices
@@ -250,6 +251,7 @@ def crop_corner(
     if polygons:
         polygon = polygons[int(rng.integers(len(polygons)))]
         x, y = polygon[int(rng.integers(len(polygon)))]
+        # Not in the middle, where every defect would then be looked for.
         left, top = np.round((x, y) - rng.uniform(0.1, 0.9, size=2) * side)
     else:
         left, top = rng.integers(width) - side // 2, rng.integers(height) - side // 2

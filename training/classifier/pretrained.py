@@ -71,6 +71,7 @@ def load_pretrained(model: CtClassifier, backbone: str, file: Path) -> None:
         if name not in state:
             raise _misfit(file, f"{name} is missing")
         tensor = state[name]
+        # The first layer alone differs, by the channels of a picture.
         grey = wanted.ndim == 4 and tensor.ndim == 4 and wanted.shape[1] == 1
         if grey and tensor.shape[1] == 3 and tensor.shape[2:] == wanted.shape[2:]:
             state[name] = tensor = tensor.sum(dim=1, keepdim=True)

@@ -69,6 +69,7 @@ def _table(checked: Checked) -> Table:
     table.add_column(word("check_count"), justify="right")
     table.add_column(word("check_example"), overflow="fold")
     for row in summarise(checked.findings):
+        # File names alone: whole paths would leave no room for the words.
         names = (Path(name).name for name in row["example"].split(" | "))
         example = "\n".join(part for part in (", ".join(names), row["detail"]) if part)
         table.add_row(row["kind"], word(f"severity_{row['severity']}"), str(row["count"]), example)

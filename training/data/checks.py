@@ -136,6 +136,7 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
             )
     if pixels:
         findings += _pixel_findings(images, leak, across_parts=split is not None)
+    # A stable sort: within a severity they stay in the order of the lots.
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Checked(len(images), len({item.battery for item in images}), tuple(findings))
 
@@ -227,6 +228,7 @@ def _pixel_findings(
 
     for (one, two), copy in sorted(pairs.items()):
         first, second = images[one], images[two]
+        # An image in no part is on no side, and leaks to none.
         differ = sides[one] != sides[two] and sides[one] and sides[two]
         within = first.battery == second.battery
         severity: Severity = leak if differ else "note" if within else "warning"

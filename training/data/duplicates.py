@@ -83,6 +83,7 @@ def near_pairs(
     list of (int, int)
         At most ``NEAREST`` for each image.
     """
+    # By group, so that the rest of a row is one slice.
     order = np.argsort(groups, kind="stable")
     coarse, fine, groups = coarse[order], fine[order], groups[order]
     found: list[tuple[int, int, int]] = []
@@ -149,6 +150,7 @@ def _texture(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the finest detail with norm 1, (256, 256) float32."""
     side = (TEXTURE_SIDE, TEXTURE_SIDE)
     small = cv2.resize(_grey(pixels), side, interpolation=cv2.INTER_AREA).astype(np.float32)
+    # What is coarser is the holder and the light, the same for every body.
     fine = small - cv2.GaussianBlur(small, (0, 0), TEXTURE_SIGMA)
     fine -= fine.mean()
     return np.asarray(fine / max(float(np.linalg.norm(fine)), 1e-6), np.float32)

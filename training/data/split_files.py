@@ -194,6 +194,7 @@ def _read_file(path: Path) -> _StoredFile:
         problem = error.strerror or str(error)
         raise ConfigError("split_not_opened", file=str(path), problem=problem) from error
     except UnicodeDecodeError as error:
+        # Some other file that lies in the way, an image perhaps.
         raise ConfigError("split_no_split", file=str(path)) from error
     # Not splitlines(): a file name may hold any other kind of line break.
     lines = text.replace("\r\n", "\n").split("\n")
@@ -233,6 +234,7 @@ def _digest(bodies: Mapping[Part, str]) -> str:
 
 def _roots(stored: Mapping[str, str], given: Sequence[Path], folder: Path) -> dict[str, Path]:
     """Return where each lot is: recorded and given, else given under its name, else recorded."""
+    # Each folder is one lot only, however many have its name.
     left = list(given)
     roots: dict[str, Path] = {}
     # Those that are where they were come first: two lots may have folders of one name.

@@ -41,6 +41,7 @@ def part_sizes(count: int, split: Split) -> dict[Part, int]:
     the test: 74 become 51, 11 and 12. Every part with a share gets at least one where there are
     enough, training first.
     """
+    # A product such as 0.29 · 100 falls just short of a whole number.
     train = math.floor(count * split.train + _ROUNDING)
     held_share = split.val + split.test
     held = count - train

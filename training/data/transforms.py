@@ -167,6 +167,7 @@ def heat_target(
             (width // 4, height // 4),
             interpolation=cv2.INTER_AREA,
         )
+        # At a quarter of the input: fine enough for a sliver, and sixteen times as fast.
         heat = cv2.GaussianBlur(area, (0, 0), sigma * stride / 4, borderType=cv2.BORDER_CONSTANT)
         hottest = float(heat.max())
         if hottest > 0:

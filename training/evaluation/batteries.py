@@ -51,6 +51,7 @@ def battery_figures(judged: Sequence[JudgedBattery], config: BootstrapConfig) ->
     normal = [row for row in rows if row.truth == "normal"]
     escapes = [row for row in rows if escaped(row)]
     overkills = [row for row in rows if overkilled(row)]
+    # A review is neither: it reaches the operator, who decides.
     named = [row for row in rows if kind_of(row) in DEFECT_KINDS]
     right = [row for row in named if row.truth != "normal"]
     resamples = ClusterBootstrap([row.key for row in rows], config)

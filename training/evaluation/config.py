@@ -113,5 +113,6 @@ def with_methods(grid: FusionGrid, methods: Sequence[str]) -> FusionGrid:
     for method in methods:
         if method not in known:
             raise ConfigError("fuse_method_unknown", method=method, known=", ".join(known))
+    # In the known order and once each, however they were typed.
     chosen = [method for method in known if method in methods]
     return grid.model_copy(update={"methods": chosen}) if chosen else grid

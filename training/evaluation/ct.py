@@ -56,6 +56,7 @@ def ct_figures(
     is_defect = np.array([image.truth.is_defect for image in known], bool)
     called = np.array([image.score > image.threshold for image in known], bool)
     resamples = ClusterBootstrap([image.battery for image in known], config.bootstrap)
+    # Of defects that were found: where the map of a missed one peaks says nothing.
     hits = [
         bool(image.peak_hit)
         for image, label, guess in zip(known, labels, predicted, strict=True)
@@ -115,6 +116,7 @@ def decision_intervals(
         "escape_rate": resamples.rate(~called, is_defect),
         "overkill_rate": resamples.rate(called, ~is_defect),
     }
+    # A ranking needs both sorts.
     if scores is not None and is_defect.any() and not is_defect.all():
         intervals["auroc"] = resamples.auroc(scores, is_defect)
         intervals["ap"] = resamples.average_precision(scores, is_defect)

@@ -47,6 +47,7 @@ def write_policy(
         "These figures flatter: the policy was chosen on the batteries that they are of.",
     ]
     content = {"inspector": best.policy.model_dump(mode="json")}
+    # Complete, so that the file alone says what the station will do.
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "".join(f"# {line}\n" for line in head) + body)
@@ -61,6 +62,7 @@ def table(search: Search, top: int) -> list[list[str]]:
     """
     head = ["", "escapes", "overkill", "reviews", "F1", "around", "equal", "method", "parameters"]
     groups: dict[tuple[Outcome, str], list[Candidate]] = {}
+    # Hundreds of candidates are equal: a row each would show nothing but the plateau.
     for candidate in search.candidates:
         groups.setdefault((candidate.outcome, candidate.policy.method), []).append(candidate)
     rows = [

@@ -188,6 +188,7 @@ def reliability(probabilities: Probabilities, labels: Labels, bins: int = 15) ->
     """
     sure = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
+    # Closed above, as in the paper: a certainty of one belongs to the last bin.
     place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
     counts = np.bincount(place, minlength=bins)
     filled = counts > 0

@@ -110,6 +110,7 @@ class Checkpoints:
             "random": random_state(),
             **{name: part.state_dict() for name, part in self._parts.items()},
         }
+        # In memory first: what is put in place is whole or not there.
         stream = io.BytesIO()
         torch.save(content, stream)
         write_atomic(self._folder / LAST, stream.getvalue())
@@ -172,6 +173,7 @@ def is_unfinished(run: Path) -> bool:
 
 def forget(run: Path) -> None:
     """Remove the checkpoints of an earlier run, which a new one must never go on from."""
+    # Both: a best one of another run would pass for this one's.
     for name in (LAST, BEST):
         (run / FOLDER / name).unlink(missing_ok=True)
 

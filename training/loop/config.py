@@ -74,6 +74,7 @@ class TrainingFile(Config):
 
 def save_config(config: BaseModel, path: Path) -> None:
     """Write the configuration a run was made with, every default resolved."""
+    # In the order of the schema, which is that of the shipped files.
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_atomic(path, text.encode("utf-8"))
 

@@ -31,6 +31,7 @@ def stop_requests() -> Iterator[threading.Event]:
     asked = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
+        # The second time the step itself hangs, or takes too long for whoever waits.
         if number == signal.SIGINT and asked.is_set():
             raise KeyboardInterrupt
         asked.set()

@@ -136,6 +136,7 @@ class RunLog:
         """Write ``log.csv`` anew, whole, whatever a crash left of it."""
         if self._file is None:
             return
+        # Whole each time: a few kilobytes, and a resumed run leaves no line twice.
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns)
         writer.writeheader()

@@ -148,10 +148,12 @@ def matched(said: Proposals, true: Tensor, tokens: Tensor, *, alone: bool) -> Te
         return pair
     corners = _corners(said.boxes, true)
     if not alone:
+        # Several boxes may learn one defect: the station keeps the surest of those that overlap.
         best, which = box_iou(*corners).max(dim=1)
         pair[best > SHARED] = which[best > SHARED]
     apart = torch.cdist(said.boxes, true, p=1)
     sure = said.words.sigmoid() @ (tokens / tokens.sum(dim=1, keepdim=True)).T
+    # The weights that Deformable DETR and GroundingDINO match by.
     costs = 5 * apart - 2 * generalized_box_iou(*corners) - 2 * sure
     rows, targets = linear_sum_assignment(costs.numpy(force=True))
     pair[torch.from_numpy(rows)] = torch.from_numpy(targets).to(pair.device)

@@ -66,6 +66,7 @@ def questions_of(
     """
     limits = config.limits.as_trained(*predictor.folder.trained_sides)
     pixels = predictor.prepare(example.image.pixels, limits)
+    # By the battery: a cell has no resin to overflow, so the phrase stands for nothing there.
     types = config.defect_types(example.modality, example.ref.battery_type)
     kinds = {phrase: class_table().rows[name].kind for phrase, name in types.items()}
     asked = tuple(config.phrases(example.modality) if phrases is None else phrases)

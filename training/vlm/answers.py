@@ -99,6 +99,7 @@ def corners_of(box: NDArray[np.float32], scale: tuple[int, int] = THOUSANDTHS) -
     box : (4,) the same as shares of the picture
     """
     left, top, right, bottom = np.round(box * (*scale, *scale)).astype(int).tolist()
+    # A sliver at the far edge must span something too, or the station reads no box.
     left, top = min(left, scale[0] - 1), min(top, scale[1] - 1)
     return [left, top, max(right, left + 1), max(bottom, top + 1)]
 

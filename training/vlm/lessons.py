@@ -84,6 +84,7 @@ def batch_of(lessons: Sequence[Lesson], predictor: VlmPredictor, config: VlmConf
             add_special_tokens=False,
             return_offsets_mapping=True,
         )
+        # The end is learnt as a word: a model that does not stop is cut off by the station.
         ids = [*answer["input_ids"], tokenizer.convert_tokens_to_ids(END_MARK)]
         # A word is the first of the parts: a token that has a letter of another is of that one.
         places = answer["offset_mapping"]
