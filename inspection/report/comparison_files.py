@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from inspection.agreement.battery import PAIRS, BatteryComparison
+from inspection.agreement.battery import PAIRS
 from inspection.agreement.cells import Cell
 from inspection.comparison.changes import SessionChanges
 from inspection.comparison.figures import PLAIN_FIGURES, Figure
@@ -41,7 +41,25 @@ def comparison_csv(compared: Sequence[SessionComparison]) -> bytes:
     by the label where it has one; ``chosen`` is how the image was chosen; the ``iou`` columns
     are the overlap of the best pair of boxes.
     """
-    return csv_file(COMPARISON_COLUMNS, [row for one in compared for row in _image_rows(one)])
+    rows = []
+    for one in compared:
+        labels = _labels(one)
+        for battery, image in ((b, image) for b in one.batteries for image in b.images):
+            row: list[CsvCell] = [one.session.run_id, battery.battery_id, image.image]
+            row += [image.modality, battery.method, labels.get(image.image)]
+            row += [image.judgement, image.defect_type]
+            for cell in (image.cells[system] for system in SYSTEMS):
+                boxes = []
+                for box in cell.boxes:
+                    score = None if box.score is None else round(box.score, 6)
+                    parts = (box.x, box.y, box.w, box.h, score)
+                    boxes.append(" ".join(str(part) for part in parts if part is not None))
+                row += [cell.state, cell.judgement, cell.defect_type, cell.confidence]
+                row += ["; ".join(boxes), cell.seconds]
+            overlaps = (image.overlaps.get(pair) for pair in PAIRS)
+            row += [found.best if found else None for found in overlaps]
+            rows.append([*row, image.cells["vlm"].explanation])
+    return csv_file(COMPARISON_COLUMNS, rows)
 
 
 def figures_csv(compared: Sequence[SessionComparison]) -> bytes:
@@ -51,7 +69,24 @@ def figures_csv(compared: Sequence[SessionComparison]) -> bytes:
     or, for figures by labels, of labelled images. ``chosen`` is how the images were: any other way
     than ``sample`` is no fair choice, and ``worst_and_even`` favours the ensemble.
     """
-    return csv_file(FIGURE_COLUMNS, [row for one in compared for row in _figure_rows(one)])
+    rows: list[list[CsvCell]] = []
+    for one in compared:
+        methods = sorted({battery.method for battery in one.batteries if battery.method})
+        figures: list[tuple[str, str, Figure, int]] = []
+        for system in one.figures:
+            for name, figure in system.figures.items():
+                count = system.images if name in PLAIN_FIGURES else system.labelled
+                figures.append((system.system, name, figure, count))
+        for pair in one.pairs:
+            of = "-".join(pair.systems)
+            figures.append((of, "agreement", pair.agreement, pair.decided))
+            figures.append((of, "box_overlap", pair.box_overlap, pair.located))
+        for of, title, figure, count in figures:
+            bounds = figure.interval
+            interval = (bounds.low, bounds.high, bounds.method) if bounds else (None, None, None)
+            lead = (one.session.run_id, " ".join(methods))
+            rows.append([*lead, of, title, figure.value, *interval, count])
+    return csv_file(FIGURE_COLUMNS, rows)
 
 
 def changes_csv(changes: SessionChanges) -> bytes:
@@ -109,51 +144,6 @@ def _labels(compared: SessionComparison) -> dict[str, str | None]:
     return {i.comparison.image: i.truth.name for i in compared.images if i.truth is not None}
 
 
-def _image_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
-    labels = _labels(compared)
-    for battery, image in ((b, image) for b in compared.batteries for image in b.images):
-        row: list[CsvCell] = [
-            compared.session.run_id,
-            battery.battery_id,
-            image.image,
-            image.modality,
-            battery.method,
-            labels.get(image.image),
-            image.judgement,
-            image.defect_type,
-        ]
-        for cell in (image.cells[system] for system in SYSTEMS):
-            boxes = []
-            for box in cell.boxes:
-                score = None if box.score is None else round(box.score, 6)
-                parts = (box.x, box.y, box.w, box.h, score)
-                boxes.append(" ".join(str(part) for part in parts if part is not None))
-            said = (cell.state, cell.judgement, cell.defect_type, cell.confidence)
-            row += [*said, "; ".join(boxes), cell.seconds]
-        overlaps = (image.overlaps.get(pair) for pair in PAIRS)
-        row += [found.best if found else None for found in overlaps]
-        yield [*row, image.cells["vlm"].explanation]
-
-
-def _figure_rows(compared: SessionComparison) -> Iterator[list[CsvCell]]:
-    methods = sorted({battery.method for battery in compared.batteries if battery.method})
-
-    def row(of: str, name: str, figure: Figure, count: int) -> list[CsvCell]:
-        bounds = figure.interval
-        interval = (bounds.low, bounds.high, bounds.method) if bounds else (None, None, None)
-        lead = (compared.session.run_id, " ".join(methods))
-        return [*lead, of, name, figure.value, *interval, count]
-
-    for found in compared.figures:
-        for name, figure in found.figures.items():
-            plain = name in PLAIN_FIGURES
-            yield row(found.system, name, figure, found.images if plain else found.labelled)
-    for pair in compared.pairs:
-        of = "-".join(pair.systems)
-        yield row(of, "agreement", pair.agreement, pair.decided)
-        yield row(of, "box_overlap", pair.box_overlap, pair.located)
-
-
 def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
     labels = _labels(compared)
     return {
@@ -172,31 +162,28 @@ def _session(compared: SessionComparison, language: Language) -> dict[str, Any]:
             for found in compared.figures
         },
         "pairs": [asdict(pair) for pair in compared.pairs],
-        "batteries": [_battery(battery, labels, language) for battery in compared.batteries],
-    }
-
-
-def _battery(
-    battery: BatteryComparison, labels: dict[str, str | None], language: Language
-) -> dict[str, Any]:
-    return {
-        "battery_id": battery.battery_id,
-        "chosen": battery.method,
-        "agreement": battery.judgement,
-        "type_agreement": battery.defect_type,
-        "conflict": battery.conflict,
-        "systems": {name: _cell(cell, language) for name, cell in battery.cells.items()},
-        "images": [
+        "batteries": [
             {
-                "image_id": image.image,
-                "modality": image.modality,
-                "label": labels.get(image.image),
-                "agreement": image.judgement,
-                "type_agreement": image.defect_type,
-                "systems": {name: _cell(cell, language) for name, cell in image.cells.items()},
-                "box_overlap": {"-".join(pair): asdict(o) for pair, o in image.overlaps.items()},
+                "battery_id": battery.battery_id,
+                "chosen": battery.method,
+                "agreement": battery.judgement,
+                "type_agreement": battery.defect_type,
+                "conflict": battery.conflict,
+                "systems": {name: _cell(cell, language) for name, cell in battery.cells.items()},
+                "images": [
+                    {
+                        "image_id": image.image,
+                        "modality": image.modality,
+                        "label": labels.get(image.image),
+                        "agreement": image.judgement,
+                        "type_agreement": image.defect_type,
+                        "systems": {n: _cell(cell, language) for n, cell in image.cells.items()},
+                        "box_overlap": {"-".join(p): asdict(o) for p, o in image.overlaps.items()},
+                    }
+                    for image in battery.images
+                ],
             }
-            for image in battery.images
+            for battery in compared.batteries
         ],
     }
 

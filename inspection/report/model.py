@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from inspection.agreement.battery import BatteryComparison, compare_battery
 from inspection.comparison.session import (
@@ -32,14 +33,7 @@ from inspection.session.store import SessionStore
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
-KINDS: tuple[Kind, ...] = (
-    "normal",
-    "internal_defect",
-    "external_defect",
-    "composite_defect",
-    "review",
-    "not_inspected",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 DEFECT_KINDS: tuple[Kind, ...] = ("internal_defect", "external_defect", "composite_defect")
 IMAGES_WITH_ANOMALY, IMAGES_WITHOUT = 2, 1
 """Images shown per battery of a modality with and without a finding, worst first."""
@@ -159,6 +153,13 @@ class SessionReport:
     def defects(self) -> int:
         """Batteries whose last word is a defect."""
         return sum(self.final[kind] for kind in DEFECT_KINDS)
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean confidence of the ensemble over the batteries that have one."""
+        said = [entry.result.ensemble for entry in self.entries if entry.result is not None]
+        known = [one.confidence for one in said if one is not None and one.confidence is not None]
+        return sum(known) / len(known) if known else None
 
     @property
     def decided(self) -> dict[str, int]:

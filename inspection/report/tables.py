@@ -127,19 +127,12 @@ MODEL_COLUMNS: tuple[ReportColumn[ModelProvenance], ...] = (
 """``note`` says what a demo model is."""
 
 
-def _mean_confidence(report: SessionReport) -> float | None:
-    results = [entry.result for entry in report.entries if entry.result is not None]
-    found = [r.ensemble.confidence for r in results if r.ensemble is not None]
-    known = [confidence for confidence in found if confidence is not None]
-    return sum(known) / len(known) if known else None
-
-
 SUMMARY_COLUMNS: tuple[ReportColumn[SessionReport], ...] = (
     ReportColumn("job_id", lambda r, w: r.session.run_id),
     ReportColumn("total_images", lambda r, w: sum(entry.image_count for entry in r.entries)),
     ReportColumn("defect_count", lambda r, w: r.defects),
     ReportColumn("normal_count", lambda r, w: r.final["normal"]),
-    ReportColumn("avg_confidence", lambda r, w: _mean_confidence(r)),
+    ReportColumn("avg_confidence", lambda r, w: r.confidence),
     ReportColumn("processing_time", lambda r, w: sum(e.summary.seconds for e in r.entries)),
 )
 """One row for the job: ``job_id`` is the session's run id.
