@@ -47,7 +47,7 @@ SAID = {
     "fusion_ct": [n for n in class_table().ct_defects if f"fusion_ct_{n}" in wordings()],
 }
 """By the first part of a code, the values that are said by ``f"{first}_{value}"``."""
-SHORT = {"report_": ("inspection/report", "resources", "app/cli"), "evaluation_": ("training",)}
+SHORT = {"report_": ("inspection/report", "app/cli"), "evaluation_": ("training",)}
 """Prefixes that a report's words are asked for without, and where they are asked for."""
 IN_BOTH = re.compile(
     r"\{.*?\}|--?\w+|[a-z_]+\.\w+|(?:station|trainer) [a-z-]+|battery-station|\b[A-Z]{3,}\b"
@@ -73,6 +73,7 @@ class Source(NamedTuple):
 
 @cache
 def sources() -> tuple[Source, ...]:
+    """Read all sources. A function whose first parameter is ``code`` is handed codes."""
     files = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
     takers = RAISERS | {
@@ -82,20 +83,7 @@ def sources() -> tuple[Source, ...]:
         if isinstance(node, ast.FunctionDef)
         and "code" in [arg.arg for arg in node.args.args if arg.arg not in ("self", "cls")][:1]
     }
-    pages = [*(ROOT / "resources").rglob("*.j2"), *(ROOT / "training").rglob("*.j2")]
-    return tuple(_read(path, tree, takers) for path, tree in trees.items()) + tuple(
-        Source(
-            path.relative_to(ROOT).as_posix(),
-            *_of_page(path.read_text(encoding="utf-8")),
-        )
-        for path in pages
-    )
-
-
-def _of_page(text: str) -> tuple[frozenset[str], ...]:
-    none: frozenset[str] = frozenset()
-    constants, short = re.findall(r'"(\w+)"', text), re.findall(r'words\("(\w+)"', text)
-    return frozenset(constants), none, none, frozenset(short), none, none
+    return tuple(_read(path, tree, takers) for path, tree in trees.items())
 
 
 def _read(path: Path, tree: ast.Module, takers: set[str]) -> Source:
@@ -147,6 +135,7 @@ def all_constants() -> frozenset[str]:
 
 
 def stands_in(places: Iterable[Source], word: str) -> bool:
+    """Say whether one of these sources has a word, or an f-string around a string of the house."""
     return any(
         word in source.constants
         or any(
@@ -162,16 +151,16 @@ def stands_in(places: Iterable[Source], word: str) -> bool:
     )
 
 
-def entries() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Yield file, key and languages of each entry; the window's words are their own key."""
+def entries() -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield key and languages of each entry; the window's words are their own key."""
     for path in sorted(config_path("messages").glob("*.yaml")):
         for key, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-            yield path.name, key, {"en": key, "ko": entry} if isinstance(entry, str) else entry
+            yield key, {"en": key, "ko": entry} if isinstance(entry, str) else entry
 
 
 def pairs() -> Iterator[tuple[str, str, str]]:
     """Yield key, English and Korean of everything that is said, hints too."""
-    for _, key, entry in entries():
+    for key, entry in entries():
         yield key, entry["en"], entry["ko"]
         if "hint_en" in entry:
             yield f"{key} (hint)", entry["hint_en"], entry["hint_ko"]
@@ -180,8 +169,12 @@ def pairs() -> Iterator[tuple[str, str, str]]:
 def test_every_word_that_is_asked_for_is_there_and_no_other():
     said = {f"{first}_{value}" for first, values in SAID.items() for value in values}
     codes, words = set(wordings()), set(korean_by_english())
-    names = Counter(key for _, key, _ in entries())
-    of_window = {key for _, key, _ in entries() if key not in codes}
+    names = Counter(
+        key.value
+        for path in config_path("messages").glob("*.yaml")
+        for key, _ in yaml.compose(path.read_text(encoding="utf-8")).value
+    )
+    of_window = {key for key, _ in entries() if key not in codes}
     in_window = {text for source in sources() for text in source.window}
     wrong = {
         "twice": [key for key, count in names.items() if count > 1],
@@ -239,7 +232,7 @@ def test_both_languages_say_the_same():
     wrong += [f"{english!r}: {found}" for english, found in korean_of.items() if len(found) > 1]
     wrong += [
         f"{key}: {sorted(entry)}"
-        for _, key, entry in entries()
+        for key, entry in entries()
         if set(entry) not in ({"en", "ko"}, {"en", "ko", "hint_en", "hint_ko"})
     ]
     assert not wrong, "\n".join(wrong)
