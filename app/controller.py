@@ -252,27 +252,24 @@ class Controller(ShownLot):
             return
         assert self.lot is not None
         self.writer.create(
-            self.lot,
+            partial(self._on_created, then),
+            lot=self.lot,
             operator=self.settings.operator,
             station=self.settings.station,
             language=languages.current,
             config=self.policy.snapshot(),
             device=self.settings.device,
+            models=[],
             version=__version__,
-            then=partial(self._on_created, then),
         )
 
     def _on_created(self, then: Callable[[], None], store: SessionStore) -> None:
         self._shown_run = store.record.run_id
         then()
 
-    def unload_models(self) -> None:
-        """Have the lanes let go of their models."""
-        self.runner.unload()
-
     def take_models(self) -> None:
         """Models were installed or removed: let go of the old ones; a policy comes with them."""
-        self.unload_models()
+        self.runner.unload()
         try:
             self.policy = find_policy(self.models.with_policy)
         except InspectionError as error:

@@ -62,7 +62,8 @@ class Decisions(QObject):
         """Withdraw the decision on the current battery."""
         row = self._shown.current_row()
         if row is not None and row.decision is not None:
-            self._decide(partial(self._withdraw, row.battery_id))
+            battery_id = row.battery_id
+            self._decide(lambda: self._writer.undo(battery_id, self._operator))
 
     def set_operator(self, name: str) -> None:
         """Name the operator, then carry out the decision that waited for it."""
@@ -106,9 +107,6 @@ class Decisions(QObject):
         )
         self._shown.set_row(replace(self._shown.rows[battery_id], decision=decision))
         self._writer.decide(battery_id, decision)
-
-    def _withdraw(self, battery_id: str) -> None:
-        self._writer.undo(battery_id, self._operator)
 
     def _on_decided(self, summary: BatterySummary) -> None:
         row = self._shown.rows.get(summary.battery_id)

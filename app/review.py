@@ -85,10 +85,15 @@ class Row:
 
         judged = result.state not in ("queued", "running") or result.ensemble is not None
         verdict = result.verdict
+        systems = dict(result.systems)
+        for name, state in systems.items():
+            # A result knows who has spoken, not who is at it.
+            if state == "queued" and self.systems.get(name) == "running":
+                systems[name] = "running"
         return replace(
             self,
             state=result.state,
-            systems={name: self._state_of(name, state) for name, state in result.systems.items()},
+            systems=systems,
             kind=verdict.kind if judged else None,
             defect_type=verdict.defect_type if judged else None,
             fused_score=verdict.fused_score,
@@ -96,11 +101,6 @@ class Row:
             ae_score=verdict.ae_score,
             conflict=in_conflict(result),
         )
-
-    def _state_of(self, system: SystemName, state: SystemState) -> SystemState:
-        """A result knows who has spoken, not who is at it."""
-        at_it = state == "queued" and self.systems.get(system) == "running"
-        return "running" if at_it else state
 
     def with_summary(self, summary: BatterySummary) -> Row:
         """Return the row as a saved session has it."""

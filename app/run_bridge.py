@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -69,7 +68,7 @@ class RunBridge(QObject):
         self.status.begin(plan)
         for lane in self.status.lanes.values():
             self.lane_changed.emit(lane)
-        self._run.start(self._workers, self._do)
+        self._run.start(self._workers, lambda system, work: self._threads[system].do(work))
         self.progress_changed.emit()
 
     def set_paused(self, paused: bool) -> None:
@@ -162,9 +161,6 @@ class RunBridge(QObject):
         if self._run is None and self.status.lanes[system].phase != "off":
             self.status.rest(system, loaded=False)
             self.lane_changed.emit(self.status.lanes[system])
-
-    def _do(self, system: SystemName, work: Callable[[], None]) -> None:
-        self._threads[system].do(work)
 
 
 def _import_detectors() -> None:

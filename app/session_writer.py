@@ -12,7 +12,6 @@ from PySide6.QtCore import QObject, Signal
 
 from app.tasks import TaskPool
 from inspection.errors import SessionError
-from inspection.messages import Language
 from inspection.records import Lot
 from inspection.results import (
     BatteryResult,
@@ -65,32 +64,14 @@ class SessionWriter(QObject):
 
     # -- opening ---------------------------------------------------------------------------
 
-    def create(
-        self,
-        lot: Lot,
-        *,
-        operator: str,
-        station: str,
-        language: Language,
-        config: dict[str, Any],
-        device: str,
-        version: str,
-        then: Callable[[SessionStore], None],
-    ) -> None:
-        """Make a new session, close the one before, and go on with ``then``."""
-        work = partial(
-            SessionStore.create,
-            self.sessions_dir,
-            lot=lot,
-            operator=operator,
-            station=station,
-            language=language,
-            config=config,
-            device=device,
-            models=[],
-            version=version,
-        )
-        self._replace(None, work, then)
+    def create(self, then: Callable[[SessionStore], None], **start: Any) -> None:
+        """Make a new session, close the one before, and go on with ``then``.
+
+        Parameters
+        ----------
+        start : as `SessionStore.create` takes it
+        """
+        self._replace(None, partial(SessionStore.create, self.sessions_dir, **start), then)
 
     def open(self, folder: Path, then: Callable[[SessionStore], None]) -> None:
         """Open a saved session, for reading only where another program has it."""
@@ -116,7 +97,7 @@ class SessionWriter(QObject):
     def _on_opened(self, opening: _Opening, store: SessionStore) -> None:
         if opening is not self._opening:
             # Closed before it was open: let other programs have it.
-            self._pool.submit(store.close, _ignore, self.failed.emit)
+            self._pool.submit(store.close, None, self.failed.emit)
             return
         self._opening = None
         self._store = store
@@ -133,7 +114,7 @@ class SessionWriter(QObject):
         """Close the session after what is still to be written."""
         self._opening = None
         if self._store is not None:
-            self._pool.submit(self._store.close, _ignore, self.failed.emit)
+            self._pool.submit(self._store.close, None, self.failed.emit)
         self._store = self._end = None
         self._unsaved_results.clear()
         self._unsaved_decisions.clear()
@@ -142,9 +123,8 @@ class SessionWriter(QObject):
 
     def shut_down(self) -> None:
         """Write everything that waits, close the session and end the thread."""
-        store = self._store
-        if store is not None:
-            self._pool.submit(store.close, _ignore, self.failed.emit)
+        if self._store is not None:
+            self._pool.submit(self._store.close, None, self.failed.emit)
         self._store = None
         self._pool.close(finish=True)
 
@@ -225,6 +205,7 @@ class SessionWriter(QObject):
 
     def begin_run(self) -> None:
         """Mark the session as being inspected."""
+        self._end = None
         if self._store is not None:
             self._write(partial(self._store.mark, "processing"))
 
@@ -243,7 +224,7 @@ class SessionWriter(QObject):
         self, work: Callable[[], object], done: Callable[[object], None] | None = None
     ) -> None:
         if not self.read_only:
-            self._pool.submit(work, done or _ignore, self._on_refused)
+            self._pool.submit(work, done, self._on_refused)
 
     # -- decisions -------------------------------------------------------------------------
 
@@ -344,7 +325,3 @@ def _open(folder: Path) -> SessionStore:
 
 def _is_disk(error: Exception) -> bool:
     return isinstance(error, SessionError) and error.message.code == "session_write_failed"
-
-
-def _ignore(_value: object) -> None:
-    """Nothing is left to do in the window."""

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 
+@dataclass(eq=False, slots=True)
 class Ticket:
     """A task that was handed to a pool; a cancelled one never calls back."""
 
-    def __init__(self, done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
-        self.done = done
-        self.failed = failed
-        self._cancelled = threading.Event()
+    done: Callable[[Any], None] | None
+    failed: Callable[[Exception], None]
+    cancelled: bool = False
 
     def cancel(self) -> None:
         """Forget the task; it is skipped if it has not begun."""
-        self._cancelled.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """True once `cancel` was called."""
-        return self._cancelled.is_set()
+        self.cancelled = True
 
 
 class TaskPool(QObject):
@@ -49,7 +44,7 @@ class TaskPool(QObject):
     def submit(
         self,
         work: Callable[[], Any],
-        done: Callable[[Any], None],
+        done: Callable[[Any], None] | None,
         failed: Callable[[Exception], None],
     ) -> Ticket:
         """Run ``work`` in a thread, then ``done`` with its value or ``failed`` with its error."""
@@ -97,7 +92,7 @@ class TaskPool(QObject):
         self._open.discard(ticket)
         if ticket.cancelled:
             return
-        if problem is None:
-            ticket.done(value)
-        else:
+        if problem is not None:
             ticket.failed(problem)
+        elif ticket.done is not None:
+            ticket.done(value)

@@ -21,7 +21,7 @@ from inspection.config import find_policy
 from inspection.console import INTERRUPTED
 from inspection.errors import LotError, SessionError
 from inspection.lot.scan import scan_lot
-from inspection.messages import Message
+from inspection.messages import Language, Message
 from inspection.records import Lot
 from inspection.report.words import Words
 from inspection.results import SYSTEMS
@@ -30,6 +30,7 @@ from inspection.run.lanes import build_lane
 from inspection.run.plan import Conditions, plan_rest
 from inspection.session.files import is_session
 from inspection.session.store import SessionStore
+from inspection.site import current_site
 from inspection.systems.image_choice import SAMPLE_KEY, sample_of
 from inspection.systems.lane import resolve_device
 
@@ -50,7 +51,7 @@ class InspectOptions:
     pairs: Path | None = None
     operator: str = ""
     station: str = ""
-    language: str | None = None
+    language: Language | None = None
     sample: int | None = None
     as_json: bool = False
 
@@ -58,7 +59,6 @@ class InspectOptions:
 def inspect_lot(options: InspectOptions) -> int:
     """Inspect and save; return 0, 1 where a battery could not be inspected, 130 on Ctrl-C."""
     systems = parse_choices("--systems", options.systems, SYSTEMS)
-    parse_choices("--device", options.device, ("auto", "cpu", "cuda"))
     words = Words.of(parse_language(options.language))
     # The session records the lot's folder; it has to be found again from any other folder.
     lot = scan_lot(options.lot.resolve(), pairs=options.pairs)
@@ -146,7 +146,9 @@ def _command(options: InspectOptions, store: SessionStore) -> str:
         parts += ["--systems", options.systems]
     if options.device != "auto":
         parts += ["--device", options.device]
+    site = current_site()
     for option, value in (
+        ("--site", site.folder if site else None),
         ("--session-dir", options.sessions),
         ("--models", options.models),
         ("--pairs", options.pairs),

@@ -100,7 +100,7 @@ class MainWindow(QMainWindow):
             "cancel": controller.runner.cancel,
             "again": self._on_again,
             "start_over": controller.start_over,
-            "unload": controller.unload_models,
+            "unload": controller.runner.unload,
             "previous": partial(self.lot_panel.step, -1),
             "next": partial(self.lot_panel.step, 1),
             "suspicious": self.lot_panel.next_suspicious,
