@@ -37,7 +37,7 @@ WIDTH = 120
 
 
 def compare(
-    sessions: Sequence[Path], *, as_json: bool, out: Path | None, language: str | None
+    sessions: Sequence[Path], *, as_json: bool, out: Path | None, language: Language | None
 ) -> None:
     """Print the comparison, and write its files where a folder is named.
 

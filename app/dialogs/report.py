@@ -11,8 +11,6 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QWidget
 from app.dialogs.frame import DialogFrame
 from app.widgets.panel import button, label, line
 
-FORMATS = ("pdf", "html", "csv", "json")
-
 
 class ReportDialog(DialogFrame):
     """Asks for the formats and the folder."""
@@ -29,8 +27,8 @@ class ReportDialog(DialogFrame):
             "json": self.tr("JSON: every result, for other systems"),
         }
         self.formats: dict[str, QCheckBox] = {}
-        for name in FORMATS:
-            box = QCheckBox(names[name])
+        for name, text in names.items():
+            box = QCheckBox(text)
             box.setChecked(name in formats)
             box.toggled.connect(self._sync)
             self.formats[name] = box

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -216,7 +216,32 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
     fields of an image that a system could not judge are null, so that it reads neither as normal
     nor as not asked. An answer of the VLM that could not be read is its own ``reason``.
     """
-    images = [row for result in results for row in _image_rows(result)]
+    images = []
+    for result in results:
+        ensemble = {image.image: image for image in result.images}
+        vlm = {image.image: image for image in (result.vlm.images if result.vlm else [])}
+        vlg = {image.image: image for image in (result.vlg.images if result.vlg else [])}
+        for name in image_names(result):
+            row: dict[str, Any] = {"image_id": name}
+            row |= dict.fromkeys(("cnn", "autoencoder", "vlm", "vlg"))
+            if (image := ensemble.get(name)) is not None and image.modality == "ct":
+                confidence = image.probabilities.get(image.pred_label or "")
+                row["cnn"] = {"pred": image.pred_label, "confidence": confidence}
+            elif image is not None:
+                row["autoencoder"] = {
+                    "score": image.pred_score,
+                    "threshold": image.threshold,
+                    "is_anomaly": image.is_anomaly,
+                }
+            if (answer := vlm.get(name)) is not None:
+                reason = answer.explanation or answer.answer if answer.state == "done" else None
+                row["vlm"] = {"judgement": answer.prediction, "reason": reason}
+            if (found := vlg.get(name)) is not None and found.state == "failed":
+                row["vlg"] = {"bboxes": None, "scores": None}
+            elif found is not None:
+                boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in found.bboxes]
+                row["vlg"] = {"bboxes": boxes, "scores": list(found.scores)}
+            images.append(row)
     return json_file(
         {
             "job_id": session.run_id,
@@ -225,37 +250,6 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
             "images": images,
         }
     )
-
-
-def _image_rows(result: BatteryResult) -> Iterator[dict[str, Any]]:
-    ensemble = {image.image: image for image in result.images}
-    vlm = {image.image: image for image in (result.vlm.images if result.vlm else [])}
-    vlg = {image.image: image for image in (result.vlg.images if result.vlg else [])}
-    for name in image_names(result):
-        row: dict[str, Any] = dict.fromkeys(("cnn", "autoencoder", "vlm", "vlg"))
-        image = ensemble.get(name)
-        if image is not None and image.modality == "ct":
-            confidence = image.probabilities.get(image.pred_label or "")
-            row["cnn"] = {"pred": image.pred_label, "confidence": confidence}
-        elif image is not None:
-            row["autoencoder"] = {
-                "score": image.pred_score,
-                "threshold": image.threshold,
-                "is_anomaly": image.is_anomaly,
-            }
-        if name in vlm:
-            answer = vlm[name]
-            reason = answer.explanation or answer.answer if answer.state == "done" else None
-            row["vlm"] = {"judgement": answer.prediction, "reason": reason}
-        if name in vlg:
-            found = vlg[name]
-            boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in found.bboxes]
-            failed = found.state == "failed"
-            row["vlg"] = {
-                "bboxes": None if failed else boxes,
-                "scores": None if failed else list(found.scores),
-            }
-        yield {"image_id": name, **row}
 
 
 def _model(model: ModelProvenance, words: Words) -> Cell:
