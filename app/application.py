@@ -192,7 +192,7 @@ def run(
         station.controller.writer.list_sessions()
     # Python sees Ctrl-C only while it runs: give it a moment now and then.
     heartbeat = QTimer()
-    heartbeat.timeout.connect(_breathe)
+    heartbeat.timeout.connect(lambda: None)
     heartbeat.start(300)
     code = app.exec()
     station.discard_window()
@@ -240,7 +240,3 @@ def _start_logging() -> IO[str]:
     crash_file = (folder / "crash.log").open("a", encoding="utf-8")
     faulthandler.enable(crash_file)
     return crash_file
-
-
-def _breathe() -> None:
-    """Let Python's own signal handlers run."""

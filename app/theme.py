@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
+from string import Template
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import (
@@ -20,7 +21,6 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 
 from app.settings import Theme
-from app.stylesheet import STYLESHEET
 from app.tones import Tone
 from inspection.paths import resource_path
 
@@ -106,51 +106,47 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
         theme == "system" and QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
     )
     _current = DARK if dark else LIGHT
+    # They were drawn in the other theme's colours.
     icon.cache_clear()
     app.setPalette(_palette(_current))
-    app.setStyleSheet(STYLESHEET.substitute(_sheet_values(_current)))
-
-
-def _sheet_values(colours: Tokens) -> dict[str, str]:
-    values = {name: getattr(colours, name) for name in Tokens.__slots__}
     # Style sheets take pictures from files only, so the two drawn marks exist in both themes.
-    shade = "dark" if colours is DARK else "light"
-    values["check"] = resource_path("icons", f"mark-check-{shade}.svg").as_posix()
-    values["arrow"] = resource_path("icons", f"mark-down-{shade}.svg").as_posix()
-    return values
+    shade = "dark" if dark else "light"
+    marks = {
+        "check": resource_path("icons", f"mark-check-{shade}.svg").as_posix(),
+        "arrow": resource_path("icons", f"mark-down-{shade}.svg").as_posix(),
+    }
+    sheet = resource_path("style", "station.qss").read_text(encoding="utf-8")
+    app.setStyleSheet(Template(sheet).substitute(asdict(_current), **marks))
 
 
 def _palette(colours: Tokens) -> QPalette:
     palette = QPalette()
+    Role = QPalette.ColorRole
     roles = {
-        QPalette.ColorRole.Window: colours.bg,
-        QPalette.ColorRole.WindowText: colours.text,
-        QPalette.ColorRole.Base: colours.surface,
-        QPalette.ColorRole.AlternateBase: colours.raised,
-        QPalette.ColorRole.ToolTipBase: colours.raised,
-        QPalette.ColorRole.ToolTipText: colours.text,
-        QPalette.ColorRole.PlaceholderText: colours.muted,
-        QPalette.ColorRole.Text: colours.text,
-        QPalette.ColorRole.Button: colours.raised,
-        QPalette.ColorRole.ButtonText: colours.text,
-        QPalette.ColorRole.BrightText: colours.critical,
-        QPalette.ColorRole.Link: colours.accent,
-        QPalette.ColorRole.Highlight: colours.selection,
-        QPalette.ColorRole.HighlightedText: colours.text,
-        QPalette.ColorRole.Light: colours.raised,
-        QPalette.ColorRole.Midlight: colours.raised,
-        QPalette.ColorRole.Mid: colours.border,
-        QPalette.ColorRole.Dark: colours.border,
-        QPalette.ColorRole.Shadow: colours.bg,
-        QPalette.ColorRole.Accent: colours.accent,
+        Role.Window: colours.bg,
+        Role.WindowText: colours.text,
+        Role.Base: colours.surface,
+        Role.AlternateBase: colours.raised,
+        Role.ToolTipBase: colours.raised,
+        Role.ToolTipText: colours.text,
+        Role.PlaceholderText: colours.muted,
+        Role.Text: colours.text,
+        Role.Button: colours.raised,
+        Role.ButtonText: colours.text,
+        Role.BrightText: colours.critical,
+        Role.Link: colours.accent,
+        Role.Highlight: colours.selection,
+        Role.HighlightedText: colours.text,
+        Role.Light: colours.raised,
+        Role.Midlight: colours.raised,
+        Role.Mid: colours.border,
+        Role.Dark: colours.border,
+        Role.Shadow: colours.bg,
+        Role.Accent: colours.accent,
     }
     for role, colour in roles.items():
         palette.setColor(role, QColor(colour))
-    for role in (
-        QPalette.ColorRole.WindowText,
-        QPalette.ColorRole.Text,
-        QPalette.ColorRole.ButtonText,
-    ):
+    for role in (Role.WindowText, Role.Text, Role.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(colours.neutral))
     return palette
 
@@ -180,26 +176,17 @@ def icon(name: str, colour: str = "") -> QIcon:
     colour : ``#rrggbb``; the icon is dimmed where its button is disabled
     """
     made = QIcon()
-    source = _icon_source(name)
+    source = resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")
     for mode, shade in (
         (QIcon.Mode.Normal, colour or _current.text),
         (QIcon.Mode.Disabled, _current.border),
     ):
         renderer = QSvgRenderer(QByteArray(source.replace("currentColor", shade).encode()))
         for side in ICON_SIDES:
-            made.addPixmap(_drawn(renderer, side), mode)
+            pixmap = QPixmap(side, side)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(pixmap)
+            renderer.render(painter, QRectF(0, 0, side, side))
+            painter.end()
+            made.addPixmap(pixmap, mode)
     return made
-
-
-@cache
-def _icon_source(name: str) -> str:
-    return resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")
-
-
-def _drawn(renderer: QSvgRenderer, side: int) -> QPixmap:
-    pixmap = QPixmap(side, side)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    renderer.render(painter, QRectF(0, 0, side, side))
-    painter.end()
-    return pixmap

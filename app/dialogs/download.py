@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHeaderView, QLineEdit, QTreeWidget, QTreeWidgetItem, QWidget
+from PySide6.QtWidgets import QLineEdit, QTreeWidgetItem, QWidget
 
 from app.dialogs.frame import DialogFrame
 from app.theme import icon, tokens
-from app.widgets.panel import button, label
+from app.widgets.panel import button, dress, table
 from app.wording import DASH, error_text, slot_text
 from inspection.errors import InspectionError
 from inspection.modelstore.catalogue import CatalogueEntry, find_entry
@@ -25,49 +25,19 @@ class DownloadDialog(DialogFrame):
     discard_wanted = Signal()
 
     def __init__(self, parent: QWidget, catalogue: Sequence[CatalogueEntry]) -> None:
-        super().__init__(parent, "", width=760)
+        super().__init__(parent, width=760)
         self.setWindowTitle(self.tr("Download a model"))
         self.resize(820, 560)
         self._catalogue = catalogue
-        about = label("muted", wrap=True)
-        about.setText(
+        self.add_text(
             self.tr(
                 "Fetched from the model hub on the network. A download that was cancelled or "
                 "broke off goes on where it stopped."
-            )
+            ),
+            "muted",
         )
-        self.models = self._table()
-        title = label("section")
-        title.setText(self.tr("Another repository"))
-        self.other = QLineEdit()
-        self.other.setPlaceholderText(self.tr("owner/name"))
-        self.note = label(wrap=True)
-        for part in (about, title, self.other, self.note):
-            self.body.addWidget(part)
-        self.body.insertWidget(1, self.models, 1)
-        self.discard = button("flat")
-        self.discard.setText(self.tr("Discard unfinished downloads"))
-        self.discard.setToolTip(self.tr("Frees the disk of what cancelled downloads have left"))
-        self._row.insertWidget(0, self.discard)
-        self.cancel = self.add_button(self.tr("Cancel"))
-        self.confirm = self.add_button(self.tr("Download"), primary=True)
-        self.cancel.clicked.connect(self.reject)
-        self.confirm.clicked.connect(self._on_confirm)
-        self.discard.clicked.connect(self._on_discard)
-        self.models.itemSelectionChanged.connect(self._on_listed)
-        self.other.textChanged.connect(self._sync)
-        self.models.setFocus()
-        self._sync()
-
-    def _table(self) -> QTreeWidget:
-        table = QTreeWidget()
-        table.setRootIsDecorated(False)
-        table.setUniformRowHeights(True)
-        table.setHeaderLabels(
-            [self.tr("Model"), self.tr("For"), self.tr("Size"), self.tr("Licence")]
-        )
-        table.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        for place, entry in enumerate(self._catalogue):
+        self.models = table(self.tr("Model"), self.tr("For"), self.tr("Size"), self.tr("Licence"))
+        for place, entry in enumerate(catalogue):
             size = f"{entry.gigabytes:g} GB" if entry.gigabytes else DASH
             slot = slot_text(entry.slot) if entry.slot else DASH
             item = QTreeWidgetItem([entry.name, slot, size, entry.licence or DASH])
@@ -78,8 +48,24 @@ class DownloadDialog(DialogFrame):
                 item.setText(3, text.format(licence=entry.licence))
                 item.setForeground(3, QColor(tokens().warning))
                 item.setIcon(3, icon("warning", tokens().warning))
-            table.addTopLevelItem(item)
-        return table
+            self.models.addTopLevelItem(item)
+        self.models.itemSelectionChanged.connect(self._on_listed)
+        self.body.addWidget(self.models, 1)
+        self.add_text(self.tr("Another repository"), "section")
+        self.other = QLineEdit()
+        self.other.setPlaceholderText(self.tr("owner/name"))
+        self.other.textChanged.connect(self._sync)
+        self.body.addWidget(self.other)
+        self.note = self.add_text("")
+        self.discard = button("flat", text=self.tr("Discard unfinished downloads"))
+        self.discard.setToolTip(self.tr("Frees the disk of what cancelled downloads have left"))
+        self.discard.clicked.connect(self.accept)
+        self.discard.clicked.connect(self.discard_wanted)
+        self.foot.insertWidget(0, self.discard)
+        self.cancel = self.add_button(self.tr("Cancel"), self.reject)
+        self.confirm = self.add_button(self.tr("Download"), self._download, primary=True)
+        self.models.setFocus()
+        self._sync()
 
     def chosen(self) -> CatalogueEntry | None:
         """Return what is to be fetched; None where nothing is chosen.
@@ -93,7 +79,8 @@ class DownloadDialog(DialogFrame):
         if typed:
             return find_entry(typed)
         for item in self.models.selectedItems():
-            return self._catalogue[item.data(0, PLACE_ROLE)]
+            place: int = item.data(0, PLACE_ROLE)
+            return self._catalogue[place]
         return None
 
     def _on_listed(self) -> None:
@@ -111,17 +98,11 @@ class DownloadDialog(DialogFrame):
             role = "critical"
         elif entry is not None:
             text = entry.repository
-        self.note.setText(text)
-        self.note.setProperty("role", role)
-        self.note.style().polish(self.note)
+        dress(self.note, text, role)
         self.confirm.setEnabled(entry is not None)
 
-    def _on_confirm(self) -> None:
+    def _download(self) -> None:
         entry = self.chosen()
         if entry is not None:
             self.accept()
             self.wanted.emit(entry)
-
-    def _on_discard(self) -> None:
-        self.accept()
-        self.discard_wanted.emit()

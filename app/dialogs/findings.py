@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QHeaderView, QLineEdit, QTableView, QWidget
 
 from app.dialogs.frame import DialogFrame
 from app.tables.findings import FindingsTable
-from app.widgets.panel import label
 from inspection.records import Lot
 
 
@@ -16,14 +15,14 @@ class FindingsDialog(DialogFrame):
     """A searchable table of the lot's findings."""
 
     def __init__(self, parent: QWidget, lot: Lot) -> None:
-        super().__init__(parent, "", width=860)
+        super().__init__(parent, width=860)
         self.setWindowTitle(self.tr("Findings of the intake"))
         self.resize(980, 560)
-        about = label("muted", wrap=True)
-        about.setText(
+        self.add_text(
             self.tr(
                 "Nothing is dropped in silence: each file or battery is listed with its reason."
-            )
+            ),
+            "muted",
         )
         self.search = QLineEdit()
         self.search.setPlaceholderText(self.tr("Search"))
@@ -51,15 +50,12 @@ class FindingsDialog(DialogFrame):
         header.resizeSection(0, 100)
         header.resizeSection(1, 380)
         header.setStretchLastSection(True)
-        self.body.addWidget(about)
         self.body.addWidget(self.search)
         self.body.addWidget(self.table, 1)
-        self.copy = self.add_button(self.tr("Copy all"))
-        self.copy.clicked.connect(self._on_copy)
-        close = self.add_button(self.tr("Close"), primary=True)
-        close.clicked.connect(self.accept)
+        self.copy = self.add_button(self.tr("Copy all"), self._copy)
+        self.add_button(self.tr("Close"), self.accept, primary=True)
 
-    def _on_copy(self) -> None:
+    def _copy(self) -> None:
         lines = [
             "\t".join(str(self.model.index(row, place).data()) for place in range(3))
             for row in range(self.model.rowCount())

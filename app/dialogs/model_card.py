@@ -22,13 +22,13 @@ class ModelCardDialog(DialogFrame):
     """
 
     def __init__(self, parent: QWidget, name: str, card: Path) -> None:
-        super().__init__(parent, name, width=640)
+        super().__init__(parent, width=640)
+        self.setWindowTitle(name)
         self.resize(820, 620)
         self.text = QTextBrowser()
         self.text.setOpenLinks(False)
         self.body.addWidget(self.text, 1)
-        close = self.add_button(self.tr("Close"), primary=True)
-        close.clicked.connect(self.accept)
+        self.add_button(self.tr("Close"), self.accept, primary=True)
         try:
             written = card.read_text(encoding="utf-8", errors="replace")
         except OSError as error:

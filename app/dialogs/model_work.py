@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
 
 from app.tasks import TaskPool
 from inspection.modelstore.folders import ModelFolders
 
 if TYPE_CHECKING:
     from inspection.modelstore.catalogue import CatalogueEntry
-    from inspection.modelstore.install import Installed, InstallProgress
+    from inspection.modelstore.install import Installed, InstallProgress, OnProgress
     from inspection.modelstore.listing import SlotState
 
 REPORT_SECONDS = 0.1
@@ -61,27 +61,77 @@ class ModelWork(QObject):
 
     def refresh(self) -> None:
         """Look at every slot."""
-        self._pool.submit(partial(_list, self._models), self.listed.emit, self.failed.emit)
+
+        def work() -> list[SlotState]:
+            from inspection.modelstore.listing import list_slots
+
+            return list_slots(self._models)
+
+        self._pool.submit(work, self.listed.emit, self.failed.emit)
+
+    # What works is imported in the thread that works: numpy, the network and the zip code wait
+    # until then.
 
     def import_from(self, path: Path) -> None:
         """Install the models of a folder or a zip."""
-        self._begin(partial(_import, path, self._models.install), self._on_installed)
+
+        def work(on_progress: OnProgress, cancel: threading.Event) -> Installed:
+            from inspection.modelstore.install import import_models
+
+            target = self._models.install
+            return import_models(path, target, on_progress=on_progress, cancel=cancel)
+
+        self._begin(work, self.installed, changes=True)
 
     def download(self, entry: CatalogueEntry) -> None:
         """Fetch a model from the hub, going on where an earlier attempt stopped; install it."""
-        self._begin(partial(_download, entry, self._models.install), self._on_installed)
+
+        def work(on_progress: OnProgress, cancel: threading.Event) -> Installed:
+            from inspection.modelstore.download import download_model
+
+            target = self._models.install
+            return download_model(entry, target, on_progress=on_progress, cancel=cancel)
+
+        self._begin(work, self.installed, changes=True)
 
     def verify(self, state: SlotState) -> None:
         """Hash every file of an installed model."""
-        self._begin(partial(_verify, self._models, state), self._on_verified)
+
+        def work(on_progress: OnProgress, cancel: threading.Event) -> SlotState:
+            from inspection.modelstore.install import InstallProgress
+            from inspection.modelstore.listing import verify_slot
+
+            done = 0
+
+            def add(count: int) -> None:
+                nonlocal done
+                done += count
+                on_progress(InstallProgress("check", done, state.size))
+
+            return verify_slot(self._models, state.slot, add, cancel)
+
+        self._begin(work, self.verified)
 
     def remove(self, slot: str) -> None:
         """Remove an installed model."""
-        self._begin(partial(_remove, self._models.install, slot), self._on_removed)
+
+        def work(_on_progress: OnProgress, _cancel: threading.Event) -> str:
+            from inspection.modelstore.install import remove_model
+
+            remove_model(self._models.install, slot)
+            return slot
+
+        self._begin(work, self.removed, changes=True)
 
     def discard_unfinished(self) -> None:
         """Remove what unfinished downloads have left."""
-        self._begin(partial(_discard, self._models.install), self._on_discarded)
+
+        def work(_on_progress: OnProgress, _cancel: threading.Event) -> int:
+            from inspection.modelstore.download import discard_unfinished
+
+            return discard_unfinished(self._models.install)
+
+        self._begin(work, self.discarded)
 
     def cancel(self) -> None:
         """Stop at the next chunk."""
@@ -93,41 +143,45 @@ class ModelWork(QObject):
         self.cancel()
         self._pool.close(finish=False)
 
-    # -- inside ----------------------------------------------------------------------------
+    def _begin(
+        self,
+        work: Callable[[OnProgress, threading.Event], Any],
+        told: SignalInstance,
+        *,
+        changes: bool = False,
+    ) -> None:
+        """Have one thing done; its answer is told when it has ended.
 
-    def _begin(self, work: Callable[..., Any], done: Callable[[Any], None]) -> None:
+        Parameters
+        ----------
+        changes : other models are installed afterwards
+        """
         if self._cancel is not None:
             return
         self._cancel = threading.Event()
-        throttle = _Throttle(self._told.emit)
-        self._pool.submit(
-            partial(work, on_progress=throttle.tell, cancel=self._cancel), done, self._on_failed
-        )
+        phase, reported_at = "", 0.0
+
+        def report(progress: InstallProgress) -> None:
+            # A few reports a second are enough to look at, and each change of phase.
+            nonlocal phase, reported_at
+            now = time.monotonic()
+            if progress.phase != phase or now - reported_at >= REPORT_SECONDS:
+                phase, reported_at = progress.phase, now
+                self._told.emit(progress)
+
+        def done(answer: object) -> None:
+            self._end()
+            if changes:
+                self.refresh()
+                self.changed.emit()
+            told.emit(answer)
+
+        self._pool.submit(partial(work, report, self._cancel), done, self._on_failed)
         self.busy_changed.emit()
 
     def _end(self) -> None:
         self._cancel = None
         self.busy_changed.emit()
-
-    def _on_installed(self, installed: Installed) -> None:
-        self._end()
-        self.refresh()
-        self.changed.emit()
-        self.installed.emit(installed)
-
-    def _on_verified(self, state: SlotState) -> None:
-        self._end()
-        self.verified.emit(state)
-
-    def _on_removed(self, slot: str) -> None:
-        self._end()
-        self.refresh()
-        self.changed.emit()
-        self.removed.emit(slot)
-
-    def _on_discarded(self, freed: int) -> None:
-        self._end()
-        self.discarded.emit(freed)
 
     def _on_failed(self, error: Exception) -> None:
         self._end()
@@ -135,93 +189,3 @@ class ModelWork(QObject):
             self.cancelled.emit()
         else:
             self.failed.emit(error)
-
-
-class _Throttle:
-    """Lets through a few reports a second, and each change of phase."""
-
-    def __init__(self, tell: Callable[[InstallProgress], None]) -> None:
-        self._tell = tell
-        self._phase = ""
-        self._told_at = 0.0
-
-    def tell(self, progress: InstallProgress) -> None:
-        now = time.monotonic()
-        if progress.phase == self._phase and now - self._told_at < REPORT_SECONDS:
-            return
-        self._phase, self._told_at = progress.phase, now
-        self._tell(progress)
-
-
-# Imported in the thread that works: numpy, the network and the zip code wait until then.
-
-
-def _list(models: ModelFolders) -> list[SlotState]:
-    from inspection.modelstore.listing import list_slots
-
-    return list_slots(models)
-
-
-def _import(
-    path: Path,
-    target: Path,
-    *,
-    on_progress: Callable[[InstallProgress], None],
-    cancel: threading.Event,
-) -> Installed:
-    from inspection.modelstore.install import import_models
-
-    return import_models(path, target, on_progress=on_progress, cancel=cancel)
-
-
-def _download(
-    entry: CatalogueEntry,
-    target: Path,
-    *,
-    on_progress: Callable[[InstallProgress], None],
-    cancel: threading.Event,
-) -> Installed:
-    from inspection.modelstore.download import download_model
-
-    return download_model(entry, target, on_progress=on_progress, cancel=cancel)
-
-
-def _verify(
-    models: ModelFolders,
-    state: SlotState,
-    *,
-    on_progress: Callable[[InstallProgress], None],
-    cancel: threading.Event,
-) -> SlotState:
-    from inspection.modelstore.install import InstallProgress
-    from inspection.modelstore.listing import verify_slot
-
-    done = 0
-
-    def add(count: int) -> None:
-        nonlocal done
-        done += count
-        on_progress(InstallProgress("check", done, state.size))
-
-    return verify_slot(models, state.slot, add, cancel)
-
-
-def _remove(
-    target: Path,
-    slot: str,
-    *,
-    on_progress: Callable[[InstallProgress], None],
-    cancel: threading.Event,
-) -> str:
-    from inspection.modelstore.install import remove_model
-
-    remove_model(target, slot)
-    return slot
-
-
-def _discard(
-    target: Path, *, on_progress: Callable[[InstallProgress], None], cancel: threading.Event
-) -> int:
-    from inspection.modelstore.download import discard_unfinished
-
-    return discard_unfinished(target)

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QComboBox,
-    QGridLayout,
-    QPlainTextEdit,
-    QRadioButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QGridLayout, QPlainTextEdit, QRadioButton, QWidget
 
 from app.dialogs.frame import DialogFrame
 from app.review import Row
-from app.widgets.panel import label
 from app.wording import kind_text
 from inspection.results import Kind
 
@@ -33,15 +25,19 @@ class OverrideDialog(DialogFrame):
     overridden = Signal(str, str, str)
 
     def __init__(self, parent: QWidget, row: Row) -> None:
-        super().__init__(parent, "")
+        super().__init__(parent)
         self.setWindowTitle(self.tr("Override the verdict on {id}").format(id=row.battery_id))
-        said = label("muted")
         verdict = kind_text(row.kind) if row.kind else self.tr("none")
-        said.setText(self.tr("Verdict of the station: {verdict}").format(verdict=verdict))
-        self.body.addWidget(said)
-        self.body.addLayout(self._kinds(row))
-        title = label("section")
-        title.setText(self.tr("Reason (required)"))
+        self.add_text(self.tr("Verdict of the station: {verdict}").format(verdict=verdict), "muted")
+        grid = QGridLayout()
+        self.body.addLayout(grid)
+        self.kinds = {kind: QRadioButton(kind_text(kind)) for kind in KINDS}
+        for place, (kind, choice) in enumerate(self.kinds.items()):
+            grid.addWidget(choice, place // 2, place % 2)
+            # What the station has said already would be no override.
+            choice.setEnabled(kind != row.kind)
+            choice.toggled.connect(self._sync)
+        self.add_text(self.tr("Reason (required)"), "section")
         self.reason = QComboBox()
         self.reason.setEditable(True)
         self.reason.addItems(
@@ -54,51 +50,25 @@ class OverrideDialog(DialogFrame):
                 self.tr("Picture not good enough"),
             ]
         )
-        self.reason.lineEdit().setPlaceholderText(self.tr("Choose a reason or write one"))
-        self.body.addWidget(title)
+        written = self.reason.lineEdit()
+        assert written is not None  # it is editable
+        written.setPlaceholderText(self.tr("Choose a reason or write one"))
+        self.reason.editTextChanged.connect(self._sync)
         self.body.addWidget(self.reason)
-        comment_title = label("section")
-        comment_title.setText(self.tr("Comment"))
+        self.add_text(self.tr("Comment"), "section")
         self.comment = QPlainTextEdit()
         self.comment.setFixedHeight(72)
         self.comment.setTabChangesFocus(True)
-        self.body.addWidget(comment_title)
         self.body.addWidget(self.comment)
-        self.cancel = self.add_button(self.tr("Cancel"))
-        self.confirm = self.add_button(self.tr("Override"), primary=True)
-        self.cancel.clicked.connect(self.reject)
-        self.confirm.clicked.connect(self._on_confirm)
-        self.reason.editTextChanged.connect(self._sync)
-        self._kind_buttons.buttonClicked.connect(self._sync)
-        self._sync()
-
-    def _kinds(self, row: Row) -> QGridLayout:
-        grid = QGridLayout()
-        self._kind_buttons = QButtonGroup(self)
-        for place, kind in enumerate(KINDS):
-            made = QRadioButton(kind_text(kind))
-            made.setObjectName(kind)
-            self._kind_buttons.addButton(made)
-            grid.addWidget(made, place // 2, place % 2)
-            # What the station has said already would be no override.
-            made.setEnabled(kind != row.kind)
-        wanted = "internal_defect" if row.kind == "normal" else "normal"
-        for made in self._kind_buttons.buttons():
-            made.setChecked(made.objectName() == wanted)
-        return grid
-
-    def choose(self, kind: Kind) -> None:
-        """Choose a verdict."""
-        for made in self._kind_buttons.buttons():
-            if made.objectName() == kind:
-                made.setChecked(True)
-        self._sync()
+        self.cancel = self.add_button(self.tr("Cancel"), self.reject)
+        self.confirm = self.add_button(self.tr("Override"), self._override, primary=True)
+        # What is overridden most: a false alarm, or a defect that was not seen.
+        self.kinds["internal_defect" if row.kind == "normal" else "normal"].setChecked(True)
 
     def _sync(self) -> None:
-        chosen = self._kind_buttons.checkedButton() is not None
-        self.confirm.setEnabled(chosen and bool(self.reason.currentText().strip()))
+        self.confirm.setEnabled(bool(self.reason.currentText().strip()))
 
-    def _on_confirm(self) -> None:
-        kind = self._kind_buttons.checkedButton().objectName()
+    def _override(self) -> None:
+        kind = next(kind for kind, choice in self.kinds.items() if choice.isChecked())
         self.overridden.emit(kind, self.reason.currentText(), self.comment.toPlainText())
         self.accept()

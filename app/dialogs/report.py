@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QWidget
 
 from app.dialogs.frame import DialogFrame
-from app.widgets.panel import button, label, line
+from app.widgets.panel import button, line
 
 
 class ReportDialog(DialogFrame):
@@ -18,7 +18,7 @@ class ReportDialog(DialogFrame):
     wanted = Signal(object, object)
 
     def __init__(self, parent: QWidget, formats: Sequence[str], folder: Path) -> None:
-        super().__init__(parent, "", width=540)
+        super().__init__(parent, width=540)
         self.setWindowTitle(self.tr("Export report"))
         names = {
             "pdf": self.tr("PDF: to print and to sign"),
@@ -33,19 +33,14 @@ class ReportDialog(DialogFrame):
             box.toggled.connect(self._sync)
             self.formats[name] = box
             self.body.addWidget(box)
-        title = label("section")
-        title.setText(self.tr("Folder"))
         self.folder = QLineEdit(str(folder))
         self.folder.textChanged.connect(self._sync)
-        browse = button()
-        browse.setText(self.tr("Choose ..."))
+        browse = button(text=self.tr("Choose ..."))
         browse.clicked.connect(self._on_browse)
-        self.body.addWidget(title)
+        self.add_text(self.tr("Folder"), "section")
         self.body.addLayout(line(self.folder, browse))
-        cancel = self.add_button(self.tr("Cancel"))
-        self.confirm = self.add_button(self.tr("Export"), primary=True)
-        cancel.clicked.connect(self.reject)
-        self.confirm.clicked.connect(self._on_confirm)
+        self.add_button(self.tr("Cancel"), self.reject)
+        self.confirm = self.add_button(self.tr("Export"), self._on_confirm, primary=True)
         self._sync()
 
     def chosen(self) -> tuple[str, ...]:

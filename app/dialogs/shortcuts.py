@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from app.dialogs.frame import DialogFrame
@@ -17,7 +16,7 @@ class ShortcutsDialog(DialogFrame):
     def __init__(
         self, parent: QWidget, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     ) -> None:
-        super().__init__(parent, "", width=720)
+        super().__init__(parent, width=720)
         self.setWindowTitle(self.tr("Keys"))
         grid = QGridLayout()
         grid.setHorizontalSpacing(14)
@@ -25,29 +24,15 @@ class ShortcutsDialog(DialogFrame):
         rows = [0, 0]
         for place, (title, entries) in enumerate(groups):
             side = place % 2
-            head = label("section")
-            head.setText(title)
-            grid.addWidget(head, rows[side], side * 3, 1, 2)
+            grid.addWidget(label("section", text=title), rows[side], side * 3, 1, 2)
             rows[side] += 1
             for name, keys in entries:
-                key = label("kbd")
-                key.setText(keys)
-                text = label()
-                text.setText(name)
-                grid.addWidget(key, rows[side], side * 3)
-                grid.addWidget(text, rows[side], side * 3 + 1)
+                grid.addWidget(label("kbd", text=keys), rows[side], side * 3)
+                grid.addWidget(label(text=name), rows[side], side * 3 + 1)
                 rows[side] += 1
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(4, 1)
         grid.setColumnMinimumWidth(2, 24)
         self.body.addLayout(grid)
         self.body.addStretch(1)
-        close = self.add_button(self.tr("Close"), primary=True)
-        close.clicked.connect(self.accept)
-
-
-def key_text(action: QAction) -> str:
-    """Return an action's keys as the desktop writes them."""
-    return ", ".join(
-        key.toString(QKeySequence.SequenceFormat.NativeText) for key in action.shortcuts()
-    )
+        self.add_button(self.tr("Close"), self.accept, primary=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QProgressBar
+from PySide6.QtWidgets import QProgressBar, QWidget
 
-from app.widgets.panel import Panel, button, column, label, line
+from app.widgets.panel import button, column, label, line
 from app.wording import size_text
 
 if TYPE_CHECKING:
@@ -15,32 +15,26 @@ if TYPE_CHECKING:
 STEPS = 1000
 
 
-class WorkProgress(Panel):
+class WorkProgress(QWidget):
     """A sentence, a bar and bytes; hidden while there is nothing to do."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setProperty("role", "")
-        layout = column(self, margin=0, gap=6)
         self._what = label()
         self.bytes = label("muted")
-        self.cancel = button()
-        head = line(self._what)
-        head.addStretch(1)
-        head.addWidget(self.bytes)
-        layout.addLayout(head)
+        self.cancel = button(text=self.tr("Cancel"))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
-        foot = line(self.bar, self.cancel)
-        layout.addLayout(foot)
-        self.retranslate()
+        head = line(self._what, None, self.bytes)
+        column(self, head, line(self.bar, self.cancel), margin=0, gap=6)
         self.hide()
 
     def begin(self, sentence: str) -> None:
         """Start with an unknown amount of work."""
         self._what.setText(sentence)
         self.bytes.setText("")
+        # Qt's way to say that nobody knows how long.
         self.bar.setRange(0, 0)
 
     def show_progress(self, progress: InstallProgress) -> None:
@@ -55,7 +49,3 @@ class WorkProgress(Panel):
         }
         done, total = size_text(progress.done), size_text(progress.total)
         self.bytes.setText(f"{words[progress.phase]}  {done} / {total}")
-
-    def retranslate(self) -> None:
-        """Put the words of the window's language in place."""
-        self.cancel.setText(self.tr("Cancel"))

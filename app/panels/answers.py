@@ -6,17 +6,19 @@ has gone to one of the images before.
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from typing import ClassVar, NamedTuple
 
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from app.panels.dock import DockPanel, PanelContext, same_battery
 from app.panels.missing import MissingModel
 from app.review import BatteryView, ShownAnswer, ShownImage, answered_images
-from app.tasks import TaskPool
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.demo_note import DemoNote
-from app.widgets.panel import Panel, column, label, line
+from app.widgets.panel import column, fill, label, let_select, line, scrolling
 from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader, load_content_picture
 from app.wording import message_text, state_text
@@ -30,23 +32,28 @@ SMALLEST_STAGE = (104, 72)
 CACHED = 6
 
 
-class AnswersPanel(Panel):
-    """Shows a system's answers on the current battery; or why there are none.
+class Described(NamedTuple):
+    """What is said of an answer: on the chip, in short beside it, and below."""
 
-    Parameters
-    ----------
-    system : whose answers
-    pool : decodes the pictures
-    boxes : the window's action that switches boxes
-    """
+    judgement: str
+    tone: Tone
+    facts: tuple[str, ...] = ()
+    remark: str = ""
+    words: str = ""
 
-    failed = Signal(object)
+
+class AnswersPanel(DockPanel):
+    """Shows the answers of the system it is named after on the battery; or why there are none."""
+
+    name: ClassVar[SystemName]
+    room = "makes"
+    walks_answers = True
+
     image_chosen = Signal(str)
     """The image that the operator went to."""
 
-    def __init__(self, system: SystemName, pool: TaskPool, boxes: QAction) -> None:
-        super().__init__()
-        self._system: SystemName = system
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
         self._view: BatteryView | None = None
         self._live: LiveAnswers | None = None
         self._entries: tuple[ShownAnswer, ...] = ()
@@ -55,68 +62,55 @@ class AnswersPanel(Panel):
         self._asked: ShownImage | None = None
         self._drawn: list[Box] | None = None
         self._described: tuple[str, Answer | None] | None = None
-        self._show_boxes = boxes
-        boxes.toggled.connect(self._apply_layers)
-        self._loader = PictureLoader(pool, self, load_content_picture, CACHED)
-        self._loader.loaded.connect(self._on_picture)
-        self._loader.failed.connect(self.failed)
         self._build()
+        controller = context.controller
+        failed, load = controller.failed.emit, load_content_picture
+        self._loader = PictureLoader(controller.files, self._on_picture, failed, load, CACHED)
+        controller.current_changed.connect(self.show_battery)
+        controller.runner.lane_changed.connect(self.set_lane)
+        controller.runner.live_changed.connect(self.show_live)
+        self.retranslate()
+        self.restyle()
 
     def _build(self) -> None:
-        layout = column(self, MARGIN)
         self.missing = MissingModel()
-        layout.addWidget(self.missing, 1)
-        self._content = QWidget()
-        layout.addWidget(self._content, 1)
-        self._demo = DemoNote()
-        layout.addWidget(self._demo)
-        row = QHBoxLayout(self._content)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(MARGIN)
-        self.stage = PictureView()
+        self.missing.install.clicked.connect(self.context.actions["models"].trigger)
+        self.stage = PictureView(self.context.layers)
         self.stage.setMinimumSize(*SMALLEST_STAGE)
         self.stage.stepped.connect(self.step)
-        row.addWidget(self.stage, 2)
-        side = QVBoxLayout()
-        side.setSpacing(4)
-        side.addLayout(self._head())
-        side.addWidget(self._scroll_area(), 1)
-        row.addLayout(side, 3)
-
-    def _head(self) -> QHBoxLayout:
         self.chip = Chip()
-        self.back, self.on = QToolButton(), QToolButton()
-        for step, mark in ((self.back, "‹"), (self.on, "›")):
-            step.setText(mark)
-            step.setProperty("role", "step")
-        self.back.clicked.connect(self._on_back)
-        self.on.clicked.connect(self._on_on)
         self.position = label("muted")
-        head = line(self.chip, gap=2)
-        head.addStretch(1)
-        for widget in (self.back, self.position, self.on):
-            head.addWidget(widget)
-        return head
+        self.back, self.on = QToolButton(), QToolButton()
+        for button, mark, order in (
+            (self.back, "‹", self.step_back),
+            (self.on, "›", self.step_on),
+        ):
+            button.setText(mark)
+            button.setProperty("role", "step")
+            button.clicked.connect(order)
+        head = line(self.chip, None, self.back, self.position, self.on, gap=2)
 
-    def _scroll_area(self) -> QScrollArea:
-        inside = QWidget()
-        layout = column(inside, margin=0, gap=6)
         self.facts = label("muted", wrap=True)
+        # Hidden where they are empty, so that what there is stands together.
         self.remark = label("muted", wrap=True)
-        self.words = _selectable()
+        self.words = label(wrap=True)
+        let_select(self.words)
         self.notes = label("muted", wrap=True)
-        for widget in (self.facts, self.remark, self.words, *self.own_widgets(), self.notes):
-            layout.addWidget(widget)
-        layout.addStretch(1)
-        self.area = QScrollArea()
-        self.area.setWidgetResizable(True)
+        texts = (self.facts, self.remark, self.words, *self.own_widgets(), self.notes)
+        inside = QWidget()
+        column(inside, *texts, None, margin=0, gap=6)
+        self.area = scrolling(inside)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.area.setWidget(inside)
-        self.area.viewport().setAutoFillBackground(False)
-        inside.setAutoFillBackground(False)
         self.area.verticalScrollBar().rangeChanged.connect(self._follow)
-        return self.area
+
+        side = QVBoxLayout()
+        side.setSpacing(4)
+        fill(side, head, (self.area, 1))
+        self._content = QWidget()
+        self._content.setLayout(line((self.stage, 2), (side, 3), gap=MARGIN))
+        note = DemoNote(self.context.demo, self.name)
+        column(self, (self.missing, 1), (self._content, 1), note, margin=MARGIN)
 
     # -- what a system adds ----------------------------------------------------------------
 
@@ -124,16 +118,8 @@ class AnswersPanel(Panel):
         """Return what the system shows of an answer besides words; called once."""
         return ()
 
-    def judgement(self, answer: Answer) -> tuple[str, Tone]:
-        """Return an answer's judgement for the chip."""
-        raise NotImplementedError
-
-    def facts_of(self, answer: Answer) -> list[str]:
-        """Return what is said of an answer in short."""
-        raise NotImplementedError
-
-    def words_of(self, answer: Answer) -> tuple[str, str]:
-        """Return a remark on an answer, and its words."""
+    def describe(self, answer: Answer) -> Described:
+        """Return what is said of an answer."""
         raise NotImplementedError
 
     def boxes_of(self, answer: Answer) -> list[Box]:
@@ -154,13 +140,15 @@ class AnswersPanel(Panel):
 
     def show_battery(self, view: BatteryView | None) -> None:
         """Show a battery."""
-        if (view.row.battery_id if view else None) != self._battery_id:
+        if not same_battery(view, self._view):
             self._wanted = ""
         self._view = view
         self.retranslate()
 
-    def show_live(self, live: LiveAnswers | None) -> None:
+    def show_live(self, system: SystemName, live: LiveAnswers | None) -> None:
         """Show what the system is at, where that is the current battery."""
+        if system != self.name:
+            return
         concerned = self._at_work
         self._live = live
         if concerned or self._at_work:
@@ -168,11 +156,8 @@ class AnswersPanel(Panel):
 
     def set_lane(self, view: LaneStatus) -> None:
         """Show the state of the lane, for batteries it has not judged."""
-        self.missing.set_lane(view)
-
-    def set_demo(self, demo: bool) -> None:
-        """Say whether a demo model has spoken in the session."""
-        self._demo.setVisible(demo)
+        if view.system == self.name:
+            self.missing.set_lane(view)
 
     def step(self, delta: int) -> None:
         """Go to a neighbour among the images."""
@@ -191,10 +176,6 @@ class AnswersPanel(Panel):
             self._wanted = name
             self.retranslate()
 
-    def set_bare(self, bare: bool) -> None:
-        """Show the bare picture while a key is held."""
-        self.stage.set_bare(bare)
-
     @property
     def current(self) -> ShownAnswer | None:
         """The image that is shown."""
@@ -210,10 +191,10 @@ class AnswersPanel(Panel):
         self.on.setAccessibleName(self.on.toolTip())
         self._entries = ()
         if self._view is not None:
-            self._entries = answered_images(self._view, self._system, self._live)
+            self._entries = answered_images(self._view, self.name, self._live)
         self.missing.setVisible(not self._entries)
         self._content.setVisible(bool(self._entries))
-        self.missing.show_battery(self._system, self._view)
+        self.missing.show_battery(self.name, self._view)
         self._describe()
         self._show_picture()
 
@@ -230,24 +211,25 @@ class AnswersPanel(Panel):
         self.back.setEnabled(place > 0)
         self.on.setEnabled(place < count - 1)
         answer = entry.answer
-        facts = [_place_of(entry.shown)]
+        ref = entry.shown.ref
+        parts = (ref.modality.upper(), ref.axis, str(ref.number))
+        facts = [" ".join(part for part in parts if part)]
         if answer is None:
             state = self.tr("Writing ...") if entry.text else self.tr("Looking ...")
-            self.chip.show_state(state, "accent")
-            remark, words = "", entry.text
+            told = Described(state, "accent", words=entry.text)
         elif answer.state == "failed":
-            self.chip.show_state(state_text("failed"), "critical")
-            remark, words = "", message_text(answer.error) if answer.error else ""
+            reason = message_text(answer.error) if answer.error else ""
+            told = Described(state_text("failed"), "critical", words=reason)
         else:
-            self.chip.show_state(*self.judgement(answer))
-            facts += self.facts_of(answer)
-            remark, words = self.words_of(answer)
+            told = self.describe(answer)
+        self.chip.show_state(told.judgement, told.tone)
+        facts += told.facts
         if answer is not None:
             facts.append(self.tr("{seconds} s").format(seconds=f"{answer.seconds:.1f}"))
         for made, text in (
             (self.facts, " · ".join(facts)),
-            (self.remark, remark),
-            (self.words, words),
+            (self.remark, told.remark),
+            (self.words, told.words),
             (self.notes, "\n".join(self._notes())),
         ):
             made.setText(text)
@@ -264,12 +246,12 @@ class AnswersPanel(Panel):
         if result is None or self._at_work:
             return []
         notes = []
-        chosen = result.chosen.get(self._system)
+        chosen = result.chosen.get(self.name)
         if chosen is not None and chosen.method == "even":
             notes.append(self.tr("Evenly spaced images: the ensemble had not chosen any."))
         elif chosen is not None and chosen.method == "sample":
             notes.append(self.tr("Images drawn as a sample, seed {seed}.").format(seed=chosen.seed))
-        if steps := result.memory_steps.get(self._system):
+        if steps := result.memory_steps.get(self.name):
             told = " ".join(message_text(step) for step in steps)
             notes.append(self.tr("For want of memory: {steps}").format(steps=told))
         return notes
@@ -277,12 +259,10 @@ class AnswersPanel(Panel):
     # -- inside ----------------------------------------------------------------------------
 
     @property
-    def _battery_id(self) -> str | None:
-        return self._view.row.battery_id if self._view else None
-
-    @property
     def _at_work(self) -> bool:
-        return self._live is not None and self._live.battery_id == self._battery_id
+        if self._live is None or self._view is None:
+            return False
+        return self._live.battery_id == self._view.row.battery_id
 
     def _place(self) -> int:
         names = [entry.shown.name for entry in self._entries]
@@ -292,12 +272,6 @@ class AnswersPanel(Panel):
             return len(names) - 1
         first = self.first_choice(self._view) if self._view else None
         return names.index(first) if first in names else 0
-
-    def _on_back(self) -> None:
-        self.step(-1)
-
-    def _on_on(self) -> None:
-        self.step(1)
 
     def _follow(self, _lowest: int, highest: int) -> None:
         """Keep the end of what is being written in sight."""
@@ -343,25 +317,9 @@ class AnswersPanel(Panel):
         if boxes != self._drawn:
             self._drawn = boxes
             self.stage.show_picture(self._picture, boxes)
-            self._apply_layers()
             self.boxes_drawn()
-
-    def _apply_layers(self) -> None:
-        self.stage.set_layers(overlay=False, opacity=0.0, boxes=self._show_boxes.isChecked())
 
     def showEvent(self, event: QShowEvent) -> None:
         """Qt: come to the front."""
         super().showEvent(event)
         self._show_picture()
-
-
-def _place_of(shown: ShownImage) -> str:
-    ref = shown.ref
-    return " ".join(part for part in (ref.modality.upper(), ref.axis, str(ref.number)) if part)
-
-
-def _selectable() -> QLabel:
-    made = label(wrap=True)
-    made.setTextFormat(Qt.TextFormat.PlainText)
-    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return made

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from app.tones import class_tone, said_tone
 from app.widgets.chip import Chip
+from app.widgets.demo_note import DemoModels
+from app.widgets.layers import Layers
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture
@@ -26,6 +28,7 @@ from inspection.results import SystemName, SystemState
 
 WORDS_HEIGHT = 92
 SMALLEST = (150, 110)
+HEAT_STRENGTH = 0.5
 
 
 class ComparisonColumn(Panel):
@@ -34,42 +37,33 @@ class ComparisonColumn(Panel):
     Parameters
     ----------
     system : whose word
+    layers : what is laid over its picture
+    demo : tells whether it judges with a demo model
     """
 
-    def __init__(self, system: SystemName) -> None:
+    def __init__(self, system: SystemName, layers: Layers, demo: DemoModels) -> None:
         super().__init__()
         self.setProperty("role", "")
+        self._demo = demo
+        demo.changed.connect(self.retranslate)
         self._system: SystemName = system
         self._cell: Cell | None = None
         self._state: SystemState = "queued"
         self._details: tuple[str, ...] = ()
-        self._demo = False
-        layout = column(self, margin=0, gap=5)
         self._name = label("section")
         self.seconds = label("muted")
-        head = line(self._name)
-        head.addStretch(1)
-        head.addWidget(self.seconds)
-        layout.addLayout(head)
         self.chip = Chip()
-        layout.addWidget(self.chip)
         self.type = Chip(solid=False)
-        layout.addWidget(self.type)
-        self.stage = PictureView()
+        self.stage = PictureView(layers, HEAT_STRENGTH)
         self.stage.setMinimumSize(*SMALLEST)
-        layout.addWidget(self.stage, 1)
         self.words = QPlainTextEdit()
         self.words.setReadOnly(True)
         self.words.setTabChangesFocus(True)
         # A click leaves the focus where it is, so that the review keys go on working.
         self.words.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.words.setFixedHeight(WORDS_HEIGHT)
-        layout.addWidget(self.words)
-        self.retranslate()
-
-    def set_demo(self, demo: bool) -> None:
-        """Mark the system where it judges with a demo model."""
-        self._demo = demo
+        head = line(self._name, None, self.seconds)
+        column(self, head, self.chip, self.type, (self.stage, 1), self.words, margin=0, gap=5)
         self.retranslate()
 
     def show_cell(self, cell: Cell | None, state: SystemState, details: tuple[str, ...]) -> None:
@@ -103,7 +97,9 @@ class ComparisonColumn(Panel):
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
         name = system_text(self._system)
-        self._name.setText(self.tr("{name} (demo)").format(name=name) if self._demo else name)
+        if self._system in self._demo.names:
+            name = self.tr("{name} (demo)").format(name=name)
+        self._name.setText(name)
         cell = self._cell
         self.seconds.setText("")
         self.type.show_state("", "neutral")
@@ -122,9 +118,6 @@ class ComparisonColumn(Panel):
             self.type.show_state(class_text(cell.defect_type), class_tone(cell.defect_type))
         if cell.seconds is not None:
             self.seconds.setText(self.tr("{seconds} s").format(seconds=f"{cell.seconds:.1f}"))
-        self.words.setPlainText("\n".join(self._lines(cell)))
-
-    def _lines(self, cell: Cell) -> list[str]:
         lines = []
         if cell.confidence is not None:
             score = score_text(cell.confidence, 2)
@@ -133,7 +126,7 @@ class ComparisonColumn(Panel):
             lines.append(message_text(cell.reason))
         if cell.explanation:
             lines.append(cell.explanation)
-        return [*lines, *self._details]
+        self.words.setPlainText("\n".join([*lines, *self._details]))
 
     def restyle(self) -> None:
         """Put the theme's colours in place."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QButtonGroup, QVBoxLayout
 
+from app.panels.dock import PanelContext, Place
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.review import BatteryView, ShownImage, axes_of
-from app.tasks import TaskPool
 from app.tones import class_tone
 from app.widgets.bars import Bar, Bars
-from app.widgets.panel import button
+from app.widgets.panel import button, fill, line
 from app.wording import class_text, score_text
 from inspection.classes import class_table
 
@@ -21,32 +20,37 @@ AXES = ("x", "y", "z")
 class CtPanel(ImagePanel):
     """The CT side of the current battery."""
 
+    name = "ct"
+    place = Place("right", of="lot", share=0.56)
+    slot = "ct_cnn"
     wordy_width = 440
 
-    def __init__(self, pool: TaskPool, layers: tuple[QAction, ...]) -> None:
-        super().__init__(pool, layers)
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
         self._axis_buttons = QButtonGroup(self)
         for place, axis in enumerate(AXES):
             made = button("segment", checkable=True)
             made.setText(axis)
             made.setFixedWidth(34)
+            # The arrow keys are the window's: a button with the focus would take them.
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             self._axis_buttons.addButton(made, place)
             self._tools.insertWidget(place, made)
         self._axis_buttons.idClicked.connect(self._on_axis)
-        self._foot.addLayout(self._slider_row())
         strips = QVBoxLayout()
         strips.setSpacing(3)
-        for axis in AXES:
-            strips.addWidget(self._add_strip(axis, axis))
-        strips.addStretch(1)
+        fill(strips, *(self.add_strip(axis, axis) for axis in AXES), None)
         self._probabilities = Bars(name_share=0.56)
-        details = QHBoxLayout()
-        details.setSpacing(18)
-        details.addLayout(strips, 4)
-        details.addWidget(self._probabilities, 6, Qt.AlignmentFlag.AlignTop)
         self._probabilities.setMinimumHeight(DETAILS_HEIGHT - 4)
+        details = line((strips, 4), (self._probabilities, 6), gap=18)
+        details.setAlignment(self._probabilities, Qt.AlignmentFlag.AlignTop)
         self._foot.addLayout(details)
+        for action, order in (
+            ("slice_back", self.step_back),
+            ("slice_on", self.step_on),
+            ("axis", self.next_axis),
+        ):
+            context.actions[action].triggered.connect(order)
         self.retranslate()
         self.restyle()
 
@@ -56,10 +60,12 @@ class CtPanel(ImagePanel):
 
     def groups_of(self, view: BatteryView) -> dict[str, tuple[ShownImage, ...]]:
         """Return the slices by axis."""
-        return {
-            axis: tuple(image for image in view.ct if image.ref.axis == axis)
-            for axis in axes_of(view.ct)
-        } | _unnamed(view)
+        groups = {
+            axis or "": tuple(image for image in view.ct if image.ref.axis == axis)
+            for axis in (*axes_of(view.ct), None)
+        }
+        # Slices whose names tell no axis walk as one more group.
+        return {name: images for name, images in groups.items() if images}
 
     def worst_of(self, view: BatteryView) -> list[str]:
         """Return the worst slices."""
@@ -81,9 +87,10 @@ class CtPanel(ImagePanel):
 
     def _on_axis(self, place: int) -> None:
         group = AXES[place]
-        images = self._groups.get(group, ())
-        if images:
-            self._go(group, _hottest(images))
+        if images := self._groups.get(group, ()):
+            scores = [image.result.pred_score or 0.0 if image.result else 0.0 for image in images]
+            hottest = scores.index(max(scores)) if any(scores) else len(images) // 2
+            self._go(group, hottest)
 
     def _describe(self) -> None:
         super()._describe()
@@ -106,16 +113,6 @@ class CtPanel(ImagePanel):
             )
         )
 
-    def _nothing(self) -> str:
+    def nothing(self) -> str:
+        """Return why there is no slice."""
         return self.tr("This battery has no CT slices.") if self._view else ""
-
-
-def _hottest(images: tuple[ShownImage, ...]) -> int:
-    scores = [image.result.pred_score or 0.0 if image.result else 0.0 for image in images]
-    return scores.index(max(scores)) if any(scores) else len(images) // 2
-
-
-def _unnamed(view: BatteryView) -> dict[str, tuple[ShownImage, ...]]:
-    """Return the slices whose names tell no axis: they walk as one more group."""
-    images = tuple(image for image in view.ct if image.ref.axis is None)
-    return {"": images} if images else {}

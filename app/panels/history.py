@@ -5,54 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHeaderView, QPushButton, QTreeWidget, QTreeWidgetItem
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QTreeWidgetItem
 
+from app.panels.dock import DockPanel, PanelContext, Place
 from app.theme import icon
-from app.widgets.panel import Panel, button, column, label, line
+from app.widgets.panel import button, column, label, line, table
 from app.wording import DASH, message_text
-from inspection.results import SessionRecord, SessionStatus
+from inspection.results import SessionRecord
 from inspection.session.store import SessionListing
 
 FOLDER_ROLE = Qt.ItemDataRole.UserRole
 
 
-class HistoryPanel(Panel):
+class HistoryPanel(DockPanel):
     """Lists the sessions of the sessions folder, newest first."""
 
-    open_wanted = Signal(object)
-    refresh_wanted = Signal()
-    compare_wanted = Signal(object)
+    name = "history"
+    place = Place("tab", of="lot")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
         self._listings: Sequence[SessionListing] = ()
         self._open_id: str | None = None
-        layout = column(self, margin=0, gap=0)
-        self.tree = QTreeWidget()
-        self.tree.setRootIsDecorated(False)
-        self.tree.setUniformRowHeights(True)
-        self.tree.setColumnCount(4)
-        header = self.tree.header()
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.tree.itemActivated.connect(self._on_activated)
+        self.tree = table("", "", "", "", wide=(1,))
+        self.tree.itemActivated.connect(self._open_chosen)
         self.tree.itemSelectionChanged.connect(self._sync)
-        layout.addWidget(self.tree, 1)
         self._empty = label("muted", wrap=True)
         self._empty.setContentsMargins(14, 14, 14, 14)
-        layout.addWidget(self._empty)
-        self._open: QPushButton = button()
-        self._refresh: QPushButton = button("flat")
-        self.compare: QPushButton = button()
-        row = line(self._open, self.compare, self._refresh)
-        row.addStretch(1)
+        self._open, self.compare, self._refresh = button(), button(), button("flat")
+        row = line(self._open, self.compare, self._refresh, None)
         row.setContentsMargins(10, 8, 10, 10)
-        layout.addLayout(row)
-        self._open.clicked.connect(self._on_open)
-        self.compare.clicked.connect(self._on_compare)
-        self._refresh.clicked.connect(self.refresh_wanted)
+        column(self, (self.tree, 1), self._empty, row, margin=0, gap=0)
+        controller = context.controller
+        self._open.clicked.connect(self._open_chosen)
+        self.compare.clicked.connect(self._compare_chosen)
+        self._refresh.clicked.connect(controller.writer.list_sessions)
+        controller.sessions_listed.connect(self._on_listed)
+        controller.session_changed.connect(self._on_session)
         self.retranslate()
         self.restyle()
 
@@ -60,13 +50,11 @@ class HistoryPanel(Panel):
         """Return the dock's title."""
         return self.tr("History")
 
-    def show_sessions(self, listings: Sequence[SessionListing]) -> None:
-        """Show the sessions."""
+    def _on_listed(self, listings: Sequence[SessionListing]) -> None:
         self._listings = listings
         self.retranslate()
 
-    def set_open(self, record: SessionRecord | None) -> None:
-        """Mark the session that is open."""
+    def _on_session(self, record: SessionRecord | None) -> None:
         self._open_id = record.run_id if record else None
         self.retranslate()
 
@@ -94,8 +82,15 @@ class HistoryPanel(Panel):
         record = listing.record
         if record is None:
             reason = message_text(listing.problem) if listing.problem else DASH
-            item = QTreeWidgetItem([listing.run_id, reason, DASH, self._unreadable()])
+            item = QTreeWidgetItem([listing.run_id, reason, DASH, self.tr("Unreadable")])
         else:
+            states = {
+                "pending": self.tr("Not started"),
+                "processing": self.tr("Interrupted"),
+                "completed": self.tr("Completed"),
+                "failed": self.tr("Incomplete"),
+                "cancelled": self.tr("Cancelled"),
+            }
             done = sum(row.state in ("done", "skipped") for row in record.batteries)
             started = record.created_at.astimezone()
             item = QTreeWidgetItem(
@@ -103,7 +98,7 @@ class HistoryPanel(Panel):
                     f"{started:%m-%d %H:%M}",
                     record.lot.name,
                     f"{done} / {len(record.batteries)}",
-                    self._status(record.status),
+                    states[record.status],
                 ]
             )
             told = [record.run_id, record.lot.path]
@@ -118,18 +113,6 @@ class HistoryPanel(Panel):
                 item.setFont(place, font)
         return item
 
-    def _unreadable(self) -> str:
-        return self.tr("Unreadable")
-
-    def _status(self, status: SessionStatus) -> str:
-        return {
-            "pending": self.tr("Not started"),
-            "processing": self.tr("Interrupted"),
-            "completed": self.tr("Completed"),
-            "failed": self.tr("Incomplete"),
-            "cancelled": self.tr("Cancelled"),
-        }[status]
-
     def _sync(self) -> None:
         chosen = self._chosen()
         self._open.setEnabled(chosen is not None)
@@ -140,14 +123,10 @@ class HistoryPanel(Panel):
         items = self.tree.selectedItems()
         return Path(items[0].data(0, FOLDER_ROLE)) if items else None
 
-    def _on_compare(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            self.compare_wanted.emit(chosen)
+    def _compare_chosen(self) -> None:
+        if chosen := self._chosen():
+            self.context.dialogs.show_changes(chosen)
 
-    def _on_open(self) -> None:
-        for item in self.tree.selectedItems():
-            self._on_activated(item)
-
-    def _on_activated(self, item: QTreeWidgetItem) -> None:
-        self.open_wanted.emit(Path(item.data(0, FOLDER_ROLE)))
+    def _open_chosen(self) -> None:
+        if chosen := self._chosen():
+            self.context.controller.open_session(chosen)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QPushButton, QTableView
+from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QTableView
 
-from app.review import Row
+from app.panels.dock import DockPanel, PanelContext, Place
+from app.review import BatteryView, Row
 from app.tables.battery_delegate import HEIGHT, BatteryDelegate
-from app.tables.battery_table import ROW_ROLE, BatteryFilter, BatteryTable, Column
+from app.tables.battery_table import PASSES, ROW_ROLE, BatteryFilter, BatteryTable, Column
 from app.theme import icon, tokens
-from app.widgets.panel import Panel, button, column, label, line
+from app.widgets.panel import button, column, label, line
 from app.wording import kind_text
 from inspection.records import Lot
+from inspection.results import Kind
 
-FILTERS = (
-    "all",
-    "suspicious",
-    "conflict",
-    "undecided",
-    "decided",
-    "unpaired",
+KINDS: tuple[Kind, ...] = (
     "internal_defect",
     "external_defect",
     "composite_defect",
@@ -52,21 +49,22 @@ class SearchField(QLineEdit):
 
     def event(self, event: QEvent) -> bool:
         """Qt: Return is this field's own while it has the focus, not the window's."""
-        asked = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if asked and event.key() in LEAVING:
-            event.accept()
-            return True
+        if event.type() == QEvent.Type.ShortcutOverride:
+            assert isinstance(event, QKeyEvent)
+            if event.key() in LEAVING:
+                event.accept()
+                return True
         return super().event(event)
 
 
-class LotPanel(Panel):
-    """Lists the batteries; the operator's choice leaves by `chosen`."""
+class LotPanel(DockPanel):
+    """Lists the batteries, and has the one that is chosen shown everywhere."""
 
-    chosen = Signal(str)
-    findings_wanted = Signal()
+    name = "lot"
+    place = Place("right", share=0.27, widest=396)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
         self._lot: Lot | None = None
         self.setMinimumWidth(NARROWEST)
         self.model = BatteryTable(self)
@@ -77,34 +75,47 @@ class LotPanel(Panel):
         self.filter.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
+        for name in (*PASSES, *KINDS):
+            self.filter.addItem("", name)
         self.search = SearchField()
         self.search.setClearButtonEnabled(True)
-        self.findings: QPushButton = button("flat")
+        self.findings = button("flat")
         self._counts = label("muted")
         self.table = self._table()
-        layout = column(self, margin=0, gap=0)
+        # Whoever gives the panel the focus means the list.
+        self.setFocusProxy(self.table)
         head = line(self.search, self.filter)
         head.setContentsMargins(10, 10, 10, 8)
-        layout.addLayout(head)
-        layout.addWidget(self.table, 1)
-        foot = line(self._counts)
-        foot.addStretch(1)
-        foot.addWidget(self.findings)
+        foot = line(self._counts, None, self.findings)
         foot.setContentsMargins(12, 4, 8, 4)
-        layout.addLayout(foot)
-        self.filter.currentIndexChanged.connect(self._on_filter)
-        self.search.textChanged.connect(self._on_search)
-        self.search.left.connect(self.table.setFocus)
-        self.findings.clicked.connect(self.findings_wanted)
-        self.table.selectionModel().currentRowChanged.connect(self._on_current)
-        for name in FILTERS:
-            self.filter.addItem("", name)
+        column(self, head, (self.table, 1), foot, margin=0, gap=0)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(COUNT_MS)
         self._soon.timeout.connect(self._refresh_words)
+        self._connect()
         self.retranslate()
         self.restyle()
+
+    def _connect(self) -> None:
+        controller, actions = self.context.controller, self.context.actions
+        self.filter.currentIndexChanged.connect(self._on_filter)
+        self.search.textChanged.connect(self._on_search)
+        self.search.left.connect(self.table.setFocus)
+        self.findings.clicked.connect(actions["findings"].trigger)
+        self.table.selectionModel().currentRowChanged.connect(self._on_chosen)
+        controller.lot_changed.connect(self._on_lot)
+        controller.row_changed.connect(self._on_row)
+        controller.current_changed.connect(self._on_current)
+        for name, order in (
+            ("previous", self.step_back),
+            ("next", self.step_on),
+            ("suspicious", partial(self._to_next, lambda row: row.suspicious and row.undecided)),
+            ("conflict", partial(self._to_next, lambda row: row.conflict)),
+            ("accept_next", self._accept_and_step),
+            ("find", self._find),
+        ):
+            actions[name].triggered.connect(order)
 
     def _table(self) -> QTableView:
         table = QTableView()
@@ -114,6 +125,7 @@ class LotPanel(Panel):
         table.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         table.setShowGrid(False)
         table.setWordWrap(False)
+        # Tab leaves the list, as it leaves every other part of the window.
         table.setTabKeyNavigation(False)
         table.setSortingEnabled(True)
         table.sortByColumn(Column.BATTERY, Qt.SortOrder.AscendingOrder)
@@ -137,21 +149,19 @@ class LotPanel(Panel):
 
     # -- what is shown ---------------------------------------------------------------------
 
-    def show_lot(self, lot: Lot | None, rows: Sequence[Row]) -> None:
-        """Show a lot's batteries."""
+    def _on_lot(self, lot: Lot, rows: Sequence[Row]) -> None:
         self._lot = lot
         self.model.set_rows(rows)
         self._refresh_words()
 
-    def update_row(self, row: Row) -> None:
-        """Show a battery's new state."""
+    def _on_row(self, row: Row) -> None:
         self.model.update_row(row)
         # Many rows may change at once; the counts are worded once for all of them.
         self._soon.start()
 
-    def set_current(self, battery_id: str) -> None:
+    def _on_current(self, view: BatteryView | None) -> None:
         """Mark the current battery, where the filter lists it."""
-        number = self.model.place_of(battery_id)
+        number = self.model.place_of(view.row.battery_id) if view else None
         if number is None:
             return
         index = self.proxy.mapFromSource(self.model.index(number, 0))
@@ -159,6 +169,7 @@ class LotPanel(Panel):
         # A list that gets the focus makes its first row the current one, but selects nothing.
         if index.isValid() and not selection.isRowSelected(index.row(), QModelIndex()):
             flags = QItemSelectionModel.SelectionFlag
+            # The operator's own choice is told on; what is marked here was told already.
             selection.blockSignals(True)
             selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
             selection.blockSignals(False)
@@ -171,40 +182,42 @@ class LotPanel(Panel):
         row = self.table.currentIndex().row()
         target = row + delta if row >= 0 else 0
         if 0 <= target < self.proxy.rowCount():
-            self.chosen.emit(self._id_at(target))
+            self._choose(self._row_at(target))
 
-    def next_suspicious(self) -> None:
-        """Go to the next listed battery that is suspicious and undecided, from the top again."""
-        self._next(lambda row: row.suspicious and row.undecided)
-
-    def next_conflict(self) -> None:
-        """Go to the next listed battery on which the systems disagree, from the top again."""
-        self._next(lambda row: row.conflict)
-
-    def _next(self, wanted: Callable[[Row], bool]) -> None:
+    def _to_next(self, wanted: Callable[[Row], bool]) -> None:
+        """Go to the next listed battery of a sort, after the last from the top again."""
         count = self.proxy.rowCount()
         start = self.table.currentIndex().row()
-        for offset in range(1, count + 1):
-            number = (start + offset) % count
-            row: Row = self.proxy.index(number, 0).data(ROW_ROLE)
-            if wanted(row):
-                self.chosen.emit(row.battery_id)
-                return
+        places = ((start + offset) % count for offset in range(1, count + 1))
+        found = next((row for row in map(self._row_at, places) if wanted(row)), None)
+        if found is not None:
+            self._choose(found)
+
+    def _accept_and_step(self) -> None:
+        decisions = self.context.controller.decisions
+        if decisions.may_accept:
+            decisions.accept()
+            self.step(1)
+
+    def _find(self) -> None:
+        self.come_to_front()
+        self.search.setFocus()
+        self.search.selectAll()
 
     # -- words and colours -----------------------------------------------------------------
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
-        words = {
-            "all": self.tr("All batteries"),
-            "suspicious": self.tr("Suspicious"),
-            "conflict": self.tr("Systems disagree"),
-            "undecided": self.tr("Undecided"),
-            "decided": self.tr("Decided"),
-            "unpaired": self.tr("Unpaired"),
-        }
-        for place, name in enumerate(FILTERS):
-            self.filter.setItemText(place, words[name] if name in words else kind_text(name))
+        words = (  # of PASSES
+            self.tr("All batteries"),
+            self.tr("Suspicious"),
+            self.tr("Systems disagree"),
+            self.tr("Undecided"),
+            self.tr("Decided"),
+            self.tr("Unpaired"),
+        )
+        for place, text in enumerate([*words, *map(kind_text, KINDS)]):
+            self.filter.setItemText(place, text)
         self.search.setPlaceholderText(self.tr("Search"))
         self.model.retranslate()
         self._refresh_words()
@@ -235,10 +248,13 @@ class LotPanel(Panel):
         self.proxy.set_text(text)
         self._refresh_words()
 
-    def _on_current(self, current: QModelIndex, _previous: QModelIndex) -> None:
+    def _on_chosen(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if current.isValid():
-            self.chosen.emit(self._id_at(current.row()))
+            self._choose(self._row_at(current.row()))
 
-    def _id_at(self, number: int) -> str:
+    def _row_at(self, number: int) -> Row:
         row: Row = self.proxy.index(number, 0).data(ROW_ROLE)
-        return row.battery_id
+        return row
+
+    def _choose(self, row: Row) -> None:
+        self.context.controller.choose(row.battery_id)

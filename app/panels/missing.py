@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 
 from app.review import BatteryView
 from app.tones import said_tone
 from app.widgets.chip import Chip
-from app.widgets.panel import button, label
+from app.widgets.panel import button, column, label
 from app.wording import languages, message_text, not_yet_text, state_text
 from inspection.results import SystemName, SystemState
 from inspection.run.status import LaneStatus
@@ -17,23 +17,15 @@ from inspection.run.status import LaneStatus
 class MissingModel(QWidget):
     """State, reason, and what to do."""
 
-    models_wanted = Signal()
-
     def __init__(self) -> None:
         super().__init__()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
         self.chip = Chip()
         self.reason = label("muted", wrap=True)
         self.advice = label("muted", wrap=True)
-        layout.addWidget(self.chip, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addWidget(self.reason)
-        layout.addWidget(self.advice)
         self.install = button()
-        self.install.clicked.connect(self.models_wanted)
-        layout.addWidget(self.install, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addStretch(1)
+        layout = column(self, self.chip, self.reason, self.advice, self.install, None, margin=0)
+        for short in (self.chip, self.install):
+            layout.setAlignment(short, Qt.AlignmentFlag.AlignLeft)
         self._lane: LaneStatus | None = None
         self._shown: tuple[SystemName, BatteryView | None] | None = None
 
@@ -63,21 +55,14 @@ class MissingModel(QWidget):
         reason = message_text(message) if message is not None and told else ""
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))
-        advice = [_own_advice(state), message.hint(languages.current) if message else ""]
+        own = {
+            "not_installed": self.tr(
+                "Install the model, or switch this system off under Inspection – Systems.",
+            ),
+            "off": self.tr("Switch this system on under Inspection – Systems."),
+        }
+        advice = [own.get(state, ""), message.hint(languages.current) if message else ""]
         self.advice.setText(" ".join(part for part in advice if part))
-        self.install.setText(QCoreApplication.translate("MissingModel", "Models ..."))
+        self.install.setText(self.tr("Models ..."))
         unusable = message is not None and message.code.startswith(("bundle_", "model_"))
         self.install.setVisible(state == "not_installed" or (state == "failed" and unusable))
-
-
-def _own_advice(state: SystemState) -> str:
-    if state == "not_installed":
-        return QCoreApplication.translate(
-            "MissingModel",
-            "Install the model, or switch this system off under Inspection – Systems.",
-        )
-    if state == "off":
-        return QCoreApplication.translate(
-            "MissingModel", "Switch this system on under Inspection – Systems."
-        )
-    return ""

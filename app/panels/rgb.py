@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QWidget
 
+from app.panels.dock import PanelContext, Place
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.review import BatteryView, ShownImage
-from app.tasks import TaskPool
 from app.theme import tokens
 from app.tones import image_tone
-from app.widgets.panel import label
-from app.widgets.plots import Plots, dress_plot, new_plot, threshold_line
+from app.widgets.panel import column, label
+from app.widgets.plots import dress_plot, new_plot, threshold_line
 from app.wording import not_yet_text, score_text
 
 PLOT_HEIGHT = DETAILS_HEIGHT - 53
@@ -21,27 +21,23 @@ AXIS_WIDTH = 46
 
 
 class RgbPanel(ImagePanel):
-    """The exterior of the current battery.
+    """The exterior of the current battery."""
 
-    Parameters
-    ----------
-    pool, layers : as for every image panel
-    plots : gives out the plotting library
-    """
+    name = "rgb"
+    place = Place("right", of="ct", share=0.44)
+    slot = "rgb_ae"
 
-    def __init__(self, pool: TaskPool, layers: tuple[QAction, ...], plots: Plots) -> None:
-        super().__init__(pool, layers)
-        self._plots = plots
-        plots.ready.connect(self._draw_plot)
-        self._foot.addLayout(self._slider_row())
-        self._strip = self._add_strip("", "")
-        self._foot.addWidget(self._strip)
-        self._score: QLabel = label("muted")
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
+        context.plots.ready.connect(self._draw_plot)
+        context.actions["view_back"].triggered.connect(self.step_back)
+        context.actions["view_on"].triggered.connect(self.step_on)
+        self._foot.addWidget(self.add_strip("", ""))
+        self._score = label("muted")
         self._foot.addWidget(self._score)
         holder = QWidget()
         holder.setFixedHeight(PLOT_HEIGHT)
-        self._holder = QVBoxLayout(holder)
-        self._holder.setContentsMargins(0, 0, 0, 0)
+        self._holder = column(holder, margin=0)
         self._foot.addWidget(holder)
         self._plot: Any = None
         self.retranslate()
@@ -84,12 +80,13 @@ class RgbPanel(ImagePanel):
         ]
         if self._plot is None and not scored:
             return
-        pg = self._plots.ask()
+        pg = self.context.plots.ask()
         if pg is None:
             return
         if self._plot is None:
             self._plot = new_plot(pg, AXIS_WIDTH)
             self._plot.hideAxis("bottom")
+            # Ticks inwards: the dock is narrow, and its numbers need the room.
             self._plot.getAxis("left").setStyle(tickLength=-4)
             self._plot.getPlotItem().setContentsMargins(0, 4, 0, 2)
             self._holder.addWidget(self._plot)
@@ -119,5 +116,6 @@ class RgbPanel(ImagePanel):
             xRange=(-0.5, count - 0.5), yRange=(0, 1.15 * max(highest, threshold or 0)), padding=0
         )
 
-    def _nothing(self) -> str:
+    def nothing(self) -> str:
+        """Return why there is no view."""
         return self.tr("This battery has no RGB views.") if self._view else ""

@@ -2,70 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtGui import QColor, QShowEvent
 
-from app.review import Row
+from app.panels.dock import DockPanel, PanelContext, Place
+from app.review import BatteryView, Row
 from app.theme import tokens
 from app.tones import Tone
-from app.widgets.panel import Panel, column, label
-from app.widgets.plots import Plots, dress_plot, new_plot, threshold_line
+from app.widgets.panel import column, label
+from app.widgets.plots import dress_plot, new_plot, threshold_line
+from inspection.records import Lot
 
 BINS = 20
 AXIS_WIDTH = 34
 STACK: tuple[Tone, ...] = ("success", "review", "critical")
 
 
-class ScoresPanel(Panel):
-    """Histogram of the fused scores, stacked by verdict: normal, review, defect.
+class ScoresPanel(DockPanel):
+    """Histogram of the fused scores, stacked by verdict: normal, review, defect."""
 
-    Parameters
-    ----------
-    plots : gives out the plotting library
-    """
+    name = "scores"
+    place = Place("below", of="rgb", share=0.24)
+    room = "makes"
 
-    def __init__(self, plots: Plots) -> None:
-        super().__init__()
-        self._plots = plots
-        plots.ready.connect(self._draw)
-        self._threshold = 0.5
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
         self._rows: dict[str, Row] = {}
         self._current: str | None = None
         self._plot: Any = None
         self._layout = column(self, margin=10, gap=4)
         self._counts = label("muted", wrap=True)
         self._layout.addWidget(self._counts)
+        controller = context.controller
+        controller.lot_changed.connect(self._on_lot)
+        controller.row_changed.connect(self._on_row)
+        controller.current_changed.connect(self._on_current)
+        controller.session_changed.connect(self.restyle)
+        controller.policy_changed.connect(self.restyle)
+        context.plots.ready.connect(self.restyle)
         self.retranslate()
 
     def title(self) -> str:
         """Return the dock's title."""
         return self.tr("Scores of the lot")
 
-    def set_threshold(self, threshold: float) -> None:
-        """Mark the threshold of the fused score."""
-        if threshold != self._threshold:
-            self._threshold = threshold
-            self._refresh()
-
-    def show_rows(self, rows: Iterable[Row]) -> None:
-        """Show a lot."""
+    def _on_lot(self, _lot: Lot, rows: list[Row]) -> None:
         self._rows = {row.battery_id: row for row in rows}
-        self._refresh()
+        self.retranslate()
+        self.restyle()
 
-    def update_row(self, row: Row) -> None:
-        """Show a battery's new score."""
+    def _on_row(self, row: Row) -> None:
         before = self._rows.get(row.battery_id)
         self._rows[row.battery_id] = row
         if before is None or (before.kind, before.fused_score) != (row.kind, row.fused_score):
-            self._refresh()
+            self.retranslate()
+            self.restyle()
 
-    def set_current(self, battery_id: str | None) -> None:
-        """Mark the current battery's score."""
-        if battery_id != self._current:
-            self._current = battery_id
-            self._draw()
+    def _on_current(self, view: BatteryView | None) -> None:
+        current = view.row.battery_id if view else None
+        if current != self._current:
+            self._current = current
+            self.restyle()
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
@@ -76,18 +74,10 @@ class ScoresPanel(Panel):
             )
         )
 
-    def restyle(self) -> None:
-        """Put the theme's colours in place."""
-        self._draw()
-
     def showEvent(self, event: QShowEvent) -> None:
         """Qt: draw what changed while the dock was hidden."""
         super().showEvent(event)
-        self._draw()
-
-    def _refresh(self) -> None:
-        self.retranslate()
-        self._draw()
+        self.restyle()
 
     def _scores(self, tone: Tone) -> list[float]:
         return [
@@ -96,10 +86,12 @@ class ScoresPanel(Panel):
             if row.fused_score is not None and _tone(row) == tone
         ]
 
-    def _draw(self) -> None:
+    def restyle(self) -> None:
+        """Draw the scores in the theme's colours; nothing while the dock is hidden."""
+        # Many batteries change while the dock is behind another: drawn when it is shown.
         if not self.isVisible():
             return
-        pg = self._plots.ask()
+        pg = self.context.plots.ask()
         if pg is None:
             return
         if self._plot is None:
@@ -108,6 +100,7 @@ class ScoresPanel(Panel):
         import numpy as np
 
         colours = tokens()
+        policy = self.context.controller.policy_shown.inspector
         dress_plot(self._plot, ("left", "bottom"))
         base = np.zeros(BINS)
         edges = np.linspace(0.0, 1.0, BINS + 1)
@@ -124,7 +117,7 @@ class ScoresPanel(Panel):
                 )
             )
             base = base + counts
-        self._plot.addItem(threshold_line(pg, self._threshold, 90))
+        self._plot.addItem(threshold_line(pg, policy.weighted_average.threshold, 90))
         row = self._rows.get(self._current or "")
         if row is not None and row.fused_score is not None:
             pen = pg.mkPen(QColor(colours.accent), width=2)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QScrollArea
 
+from app.panels.dock import DockPanel, PanelContext, Place, same_battery
 from app.review import BatteryView, Row
 from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
@@ -20,6 +20,7 @@ from app.wording import (
     channel_text,
     class_row,
     class_text,
+    judgement_text,
     kind_text,
     languages,
     message_text,
@@ -28,109 +29,88 @@ from app.wording import (
     state_text,
     system_text,
 )
-from inspection.results import SYSTEMS, SystemState
+from inspection.results import SYSTEMS, BatteryResult, ChannelState, SystemState, Verdict
 
-DECISION_MARK = 0.5
+SYSTEM_NAME_WIDTH = 84
+RGB_MARK = 0.5
+"""The RGB channel's score has its threshold here, whatever the model's own."""
 
 
-class VerdictPanel(Panel):
-    """Kind, channels, systems, reasons, advice; accept, override, undo.
+class VerdictPanel(DockPanel):
+    """Kind, channels, systems, reasons, advice; accept, override, undo."""
 
-    Parameters
-    ----------
-    actions : the window's accept, override and undo
-    """
+    name = "verdict"
+    place = Place("right", of="rgb", share=0.25, widest=336)
 
-    retry_wanted = Signal()
-
-    def __init__(self, actions: tuple[QAction, QAction, QAction]) -> None:
-        super().__init__()
+    def __init__(self, context: PanelContext) -> None:
+        super().__init__(context)
         self._view: BatteryView | None = None
-        self._actions = actions
-        self._marks = (0.5, 0.5, 0.5)
-        outer = column(self, margin=0, gap=0)
+        # Unlike other scrolling parts it has a ground of its own, a panel's.
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        body = Panel()
-        self._body = column(body, margin=14, gap=8)
-        self._scroll.setWidget(body)
-        outer.addWidget(self._scroll, 1)
-        self._build_head()
-        self._build_grounds()
-        self._body.addStretch(1)
-        outer.addWidget(self._decision_box())
+        self._scroll.setWidget(self._verdict_part())
+        column(self, (self._scroll, 1), self._decision_part(), margin=0, gap=0)
+        controller = context.controller
+        controller.current_changed.connect(self._on_current)
+        controller.session_changed.connect(self.retranslate)
+        controller.policy_changed.connect(self.retranslate)
         self.retranslate()
         self.restyle()
 
-    def _build_head(self) -> None:
+    def _verdict_part(self) -> Panel:
         self._name = label("title")
         self._about = label("muted")
         self._chip = Chip(points=12.5)
         self._defect = label()
         self._warnings = label("muted", wrap=True)
-        self._body.addWidget(self._name)
-        self._body.addWidget(self._about)
-        self._body.addSpacing(2)
-        self._body.addWidget(self._chip)
-        self._body.addWidget(self._defect)
-        self._body.addWidget(self._warnings)
-
-    def _build_grounds(self) -> None:
-        self._scores_title = self._section()
+        self._scores_title = label("section")
         self._scores = Bars(name_share=0.4)
-        self._body.addWidget(self._scores)
-        self._systems_title = self._section()
-        self._systems: dict[str, Chip] = {}
-        self._system_names: dict[str, QLabel] = {}
-        for system in SYSTEMS:
-            name = label("muted")
-            name.setFixedWidth(84)
-            self._system_names[system] = name
-            self._systems[system] = Chip(solid=False)
-            self._body.addLayout(line(name, self._systems[system]))
-        self._demo = DemoNote()
-        self._body.addWidget(self._demo)
-        self._reasons_title = self._section()
+        self._systems_title = label("section")
+        self._systems = {system: (label("muted"), Chip(solid=False)) for system in SYSTEMS}
+        for name, _ in self._systems.values():
+            name.setFixedWidth(SYSTEM_NAME_WIDTH)
+        self._reasons_title = label("section")
         self._reasons = label(wrap=True)
         self._reasons.setTextFormat(Qt.TextFormat.RichText)
-        self._body.addWidget(self._reasons)
-        self._advice_title = self._section()
-        self._cause = label("muted", wrap=True)
+        self._advice_title = label("section")
         self._action = label(wrap=True)
-        self._body.addWidget(self._action)
-        self._body.addWidget(self._cause)
+        self._cause = label("muted", wrap=True)
+        body = Panel()
+        column(
+            body,
+            *(self._name, self._about, 2, self._chip, self._defect, self._warnings),
+            *(6, self._scores_title, self._scores),
+            *(6, self._systems_title),
+            *(line(*pair) for pair in self._systems.values()),
+            DemoNote(self.context.demo),
+            *(6, self._reasons_title, self._reasons),
+            *(6, self._advice_title, self._action, self._cause, None),
+            margin=14,
+        )
+        return body
 
-    def _section(self) -> QWidget:
-        made = label("section")
-        self._body.addSpacing(6)
-        self._body.addWidget(made)
-        return made
-
-    def _decision_box(self) -> QWidget:
+    def _decision_part(self) -> QFrame:
         box = QFrame()
         box.setProperty("role", "decision")
-        layout = QVBoxLayout(box)
-        layout.setContentsMargins(14, 10, 14, 14)
-        layout.setSpacing(8)
         self._decided = Chip(solid=False)
         self._told = label("muted", wrap=True)
-        self._retry: QPushButton = button("flat")
-        self._retry.clicked.connect(self.retry_wanted)
-        layout.addWidget(self._decided)
-        layout.addWidget(self._told)
-        layout.addWidget(self._retry, 0, Qt.AlignmentFlag.AlignLeft)
+        self._retry = button("flat")
+        self._retry.clicked.connect(self.context.controller.writer.retry)
         self._accept, self._override, self._undo = button("primary"), button(), button()
-        row = line(self._accept, self._override, self._undo)
-        row.setStretch(0, 3)
-        row.setStretch(1, 3)
-        layout.addLayout(row)
-        for made, action in zip(
-            (self._accept, self._override, self._undo), self._actions, strict=True
-        ):
+        buttons = line((self._accept, 3), (self._override, 3), self._undo)
+        layout = column(box, self._decided, self._told, self._retry, buttons)
+        layout.setContentsMargins(14, 10, 14, 14)
+        layout.setAlignment(self._retry, Qt.AlignmentFlag.AlignLeft)
+        actions = self.context.actions
+        self._buttons = {
+            self._accept: actions["accept"],
+            self._override: actions["override"],
+            self._undo: actions["undo"],
+        }
+        for made, action in self._buttons.items():
             made.clicked.connect(action.trigger)
-            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             action.changed.connect(self._sync_buttons)
         return box
 
@@ -140,24 +120,10 @@ class VerdictPanel(Panel):
 
     # -- what is shown ---------------------------------------------------------------------
 
-    def set_demo(self, demo: bool) -> None:
-        """Say whether a demo model has spoken in the session."""
-        self._demo.setVisible(demo)
-
-    def set_marks(self, marks: tuple[float, float, float]) -> None:
-        """Mark the thresholds of the fused score, the CT and the RGB channel, 0 to 1."""
-        if marks != self._marks:
-            self._marks = marks
-            self.retranslate()
-
-    def show_battery(self, view: BatteryView | None) -> None:
-        """Show a battery's verdict and decision."""
-        other = (view.row.battery_id if view else None) != (
-            self._view.row.battery_id if self._view else None
-        )
-        self._view = view
+    def _on_current(self, view: BatteryView | None) -> None:
+        before, self._view = self._view, view
         self.retranslate()
-        if other:
+        if not same_battery(view, before):
             self._scroll.verticalScrollBar().setValue(0)
 
     def retranslate(self) -> None:
@@ -169,10 +135,13 @@ class VerdictPanel(Panel):
         self._retry.setText(self.tr("Save the decision again"))
         self._sync_buttons()
         row = self._view.row if self._view else None
+        result = self._view.result if self._view else None
+        # What the station has judged: a row may have a result without a verdict of its own.
+        judged = result.verdict if result and row and row.kind else None
         self._word_head(row)
-        self._word_scores()
-        self._word_systems(row)
-        self._word_grounds(row)
+        self._word_scores(row, judged)
+        self._word_systems(row, result)
+        self._word_grounds(row, judged)
         self._word_decision(row)
 
     def restyle(self) -> None:
@@ -212,64 +181,62 @@ class VerdictPanel(Panel):
         self._warnings.setText("\n".join(message_text(warning) for warning in battery.warnings))
         self._warnings.setVisible(bool(battery.warnings))
 
-    def _word_scores(self) -> None:
-        row = self._view.row if self._view else None
-        judged = self._view is not None and self._view.result is not None and row.kind is not None
-        verdict = self._view.result.verdict if judged else None
-        ct = channel_text(verdict.ct_state) if verdict else DASH
-        rgb = channel_text(verdict.rgb_state) if verdict else DASH
-        kind = row.kind if row else None
+    def _word_scores(self, row: Row | None, verdict: Verdict | None) -> None:
+        policy = self.context.controller.policy_shown.inspector
+        kind, defect = (row.kind, row.defect_type) if row else (None, None)
+        ct, rgb = (verdict.ct_state, verdict.rgb_state) if verdict else (None, None)
+        fused, cnn, ae = (row.fused_score, row.cnn_prob, row.ae_score) if row else (None,) * 3
+        ct_word = channel_text(ct) if ct else DASH
+        rgb_word = channel_text(rgb) if rgb else DASH
         self._scores.show_bars(
             (
                 Bar(
                     self.tr("Fused score"),
-                    row.fused_score if row else None,
-                    kind_tone(kind, row.defect_type) if kind and row else "neutral",
-                    score_text(row.fused_score if row else None),
-                    mark=self._marks[0],
+                    fused,
+                    kind_tone(kind, defect) if kind else "neutral",
+                    score_text(fused),
+                    mark=policy.weighted_average.threshold,
                     strong=True,
                 ),
                 Bar(
-                    f"CT · {ct}",
-                    row.cnn_prob if row else None,
-                    said_tone(verdict.ct_state) if verdict else "neutral",
-                    score_text(row.cnn_prob if row else None),
-                    mark=self._marks[1],
+                    f"CT · {ct_word}",
+                    cnn,
+                    said_tone(ct) if ct else "neutral",
+                    score_text(cnn),
+                    mark=policy.aggregation.slice_threshold,
                 ),
                 Bar(
-                    f"RGB · {rgb}",
-                    row.ae_score if row else None,
-                    said_tone(verdict.rgb_state) if verdict else "neutral",
-                    score_text(row.ae_score if row else None),
-                    mark=self._marks[2],
+                    f"RGB · {rgb_word}",
+                    ae,
+                    said_tone(rgb) if rgb else "neutral",
+                    score_text(ae),
+                    mark=RGB_MARK,
                 ),
             )
         )
 
-    def _word_systems(self, row: Row | None) -> None:
-        result = self._view.result if self._view else None
-        for system in SYSTEMS:
-            self._system_names[system].setText(system_text(system))
+    def _word_systems(self, row: Row | None, result: BatteryResult | None) -> None:
+        untouched = row is None or (not row.systems and row.kind is None and row.state == "queued")
+        for system, (name, chip) in self._systems.items():
+            name.setText(system_text(system))
             state: SystemState = row.systems.get(system, "queued") if row else "queued"
-            text, tone = state_text(state), said_tone(state)
-            if row is None or (not row.systems and row.kind is None and row.state == "queued"):
-                text = ""
+            text, tone = "" if untouched else state_text(state), said_tone(state)
             if system == "ensemble" and row is not None and row.kind and state == "done":
                 text, tone = kind_text(row.kind), kind_tone(row.kind, row.defect_type)
             elif system == "vlm" and result is not None and result.vlm is not None:
-                found = result.vlm.prediction
-                text = kind_text("review") if found == "review" else channel_text(found)
-                tone = "review" if found == "review" else said_tone(found)
+                judgement = result.vlm.prediction
+                text, tone = judgement_text(judgement), said_tone(judgement)
             elif system == "vlg" and result is not None and result.vlg is not None:
-                found = "defect" if result.vlg.bboxes else "normal"
+                found: ChannelState = "defect" if result.vlg.bboxes else "normal"
                 text, tone = channel_text(found), said_tone(found)
-            self._systems[system].show_state(text, tone)
+            chip.show_state(text, tone)
 
-    def _word_grounds(self, row: Row | None) -> None:
-        result = self._view.result if self._view else None
-        judged = result is not None and row is not None and row.kind is not None
-        reasons = [message_text(reason) for reason in result.verdict.reasons] if judged else []
-        self._reasons.setText("".join(map(_bullet, reasons)))
+    def _word_grounds(self, row: Row | None, verdict: Verdict | None) -> None:
+        reasons = [message_text(reason) for reason in verdict.reasons] if verdict else []
+        # A zero-width space after each slash lets a long path break there.
+        told = [html.escape(text).replace("/", "/\u200b") for text in reasons]
+        bullet = '<p style="margin: 0 0 5px 12px; text-indent: -12px">•&nbsp; {}</p>'
+        self._reasons.setText("".join(map(bullet.format, told)))
         self._reasons_title.setVisible(bool(reasons))
         self._reasons.setVisible(bool(reasons))
         advice = class_row(row.defect_type) if row and row.kind else None
@@ -300,15 +267,7 @@ class VerdictPanel(Panel):
         self._told.show()
 
     def _sync_buttons(self) -> None:
-        for made, action in zip(
-            (self._accept, self._override, self._undo), self._actions, strict=True
-        ):
+        for made, action in self._buttons.items():
             made.setEnabled(action.isEnabled())
             made.setText(action.text())
             made.setToolTip(action.toolTip())
-
-
-def _bullet(text: str) -> str:
-    # A zero-width space after each slash lets a long path break there.
-    told = html.escape(text).replace("/", "/\u200b")
-    return f'<p style="margin: 0 0 5px 12px; text-indent: -12px">•&nbsp; {told}</p>'

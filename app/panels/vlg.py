@@ -2,26 +2,84 @@
 
 from __future__ import annotations
 
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QWidget
+from collections.abc import Sequence
 
-from app.panels.answers import Answer, AnswersPanel
-from app.panels.box_list import BoxList
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+
+from app.panels.answers import Answer, AnswersPanel, Described
+from app.panels.dock import Place
 from app.review import BatteryView
-from app.tasks import TaskPool
-from app.tones import Tone
 from app.wording import class_text, score_text
 from inspection.results import Box, VlgImage
+
+EDGE = 2
+
+
+class BoxList(QTreeWidget):
+    """Shows rows of words; as tall as they are, so that what is around it scrolls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[tuple[str, str, str]] = []
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setAllColumnsShowFocus(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setColumnCount(3)
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(32)
+        for place, mode in enumerate(
+            (
+                QHeaderView.ResizeMode.Stretch,
+                QHeaderView.ResizeMode.Stretch,
+                QHeaderView.ResizeMode.ResizeToContents,
+            )
+        ):
+            header.setSectionResizeMode(place, mode)
+
+    def show_rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Show rows; the one that was chosen stays chosen where the rows are the same."""
+        if rows == self._rows:
+            return
+        self._rows = list(rows)
+        self.blockSignals(True)
+        self.clear()
+        for row in rows:
+            item = QTreeWidgetItem(list(row))
+            for place, word in enumerate(row):
+                item.setToolTip(place, word)
+            item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.addTopLevelItem(item)
+        self.blockSignals(False)
+        height = sum(self.sizeHintForRow(n) for n in range(len(rows)))
+        self.setFixedHeight(self.header().sizeHint().height() + height + EDGE)
+
+    @property
+    def chosen(self) -> int | None:
+        """The row that is chosen."""
+        items = self.selectedItems()
+        return self.indexOfTopLevelItem(items[0]) if items else None
+
+    def event(self, event: QEvent) -> bool:
+        """Qt: with the focus here, Up and Down are the list's and not the window's."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+            if plain and event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+                event.accept()
+                return True
+        return super().event(event)
 
 
 class VlgPanel(AnswersPanel):
     """What text queries found on each image, surest first; or why there is nothing."""
 
-    def __init__(self, pool: TaskPool, boxes: QAction) -> None:
-        super().__init__("vlg", pool, boxes)
-        self.list.itemSelectionChanged.connect(self._on_selected)
-        self.retranslate()
-        self.restyle()
+    name = "vlg"
+    place = Place("tab", of="vlm")
 
     def title(self) -> str:
         """Return the dock's title."""
@@ -30,25 +88,20 @@ class VlgPanel(AnswersPanel):
     def own_widgets(self) -> tuple[QWidget, ...]:
         """Return the list of boxes."""
         self.list = BoxList()
+        self.list.itemSelectionChanged.connect(self._on_selected)
         return (self.list,)
 
-    def judgement(self, answer: Answer) -> tuple[str, Tone]:
-        """Return how many boxes the image has."""
+    def describe(self, answer: Answer) -> Described:
+        """Return how many boxes the image has, and the battery on all its images."""
         assert isinstance(answer, VlgImage)
-        if not answer.bboxes:
-            return self.tr("Nothing found"), "success"
-        return self.tr("Boxes: {count}").format(count=len(answer.bboxes)), "critical"
-
-    def facts_of(self, answer: Answer) -> list[str]:
-        """Return how many boxes the battery has on all its images."""
         whole = self._view.result.vlg if self._view and self._view.result else None
-        if whole is None:
-            return []
-        return [self.tr("Whole battery: {count}").format(count=len(whole.bboxes))]
-
-    def words_of(self, answer: Answer) -> tuple[str, str]:
-        """Return nothing: the list says it all."""
-        return "", ""
+        facts: tuple[str, ...] = ()
+        if whole is not None:
+            facts = (self.tr("Whole battery: {count}").format(count=len(whole.bboxes)),)
+        if not answer.bboxes:
+            return Described(self.tr("Nothing found"), "success", facts)
+        count = self.tr("Boxes: {count}").format(count=len(answer.bboxes))
+        return Described(count, "critical", facts)
 
     def boxes_of(self, answer: Answer) -> list[Box]:
         """Return the boxes with their scores."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
@@ -12,7 +12,7 @@ from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
 from app.widgets.chip import MARK, draw_chip, draw_mark
 from app.wording import kind_text
-from inspection.results import SYSTEMS
+from inspection.results import SYSTEMS, Decision
 
 HEIGHT = 32
 DOT = 8
@@ -32,22 +32,26 @@ class BatteryDelegate(QStyledItemDelegate):
         """Qt: paint a cell."""
         column = Column(index.column())
         row: Row = index.data(ROW_ROLE)
+        colours = tokens()
+        cell = option.rect
         if column in (Column.BATTERY, Column.SCORE):
             super().paint(painter, option, index)
             if column is Column.BATTERY and (row.battery.warnings or not row.battery.paired):
-                self._paint_warning(painter, option)
+                spot = QRect(cell.right() - 19, cell.center().y() - 6, 13, 13)
+                icon("warning", colours.warning).paint(painter, spot)
             return
-        self._paint_ground(painter, option)
-        area = QRectF(option.rect).adjusted(5, 4, -5, -4)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.fillRect(cell, QColor(colours.selection if selected else colours.surface))
+        painter.setPen(QColor(colours.raised))
+        painter.drawLine(cell.bottomLeft(), cell.bottomRight())
+        area = QRectF(cell).adjusted(5, 4, -5, -4)
         if column is Column.SYSTEMS:
             self._paint_systems(painter, area, row)
-            if row.conflict:
-                self._paint_conflict(painter, area)
         elif column is Column.VERDICT and row.kind:
             tone = kind_tone(row.kind, row.defect_type)
             draw_chip(painter, area, kind_text(row.kind), tone, solid=True)
         elif column is Column.DECISION and row.decision:
-            self._paint_decision(painter, area, row)
+            self._paint_decision(painter, area, row, row.decision)
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -55,45 +59,28 @@ class BatteryDelegate(QStyledItemDelegate):
         """Qt: how large a cell would like to be."""
         return QSize(super().sizeHint(option, index).width(), HEIGHT)
 
-    def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
-        colours = tokens()
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        painter.fillRect(option.rect, QColor(colours.selection if selected else colours.surface))
-        painter.setPen(QColor(colours.raised))
-        painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
-
     def _paint_systems(self, painter: QPainter, area: QRectF, row: Row) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         known = row.systems or {"ensemble": row.state}
+        middle = area.center().y()
         for place, system in enumerate(SYSTEMS):
-            state = known.get(system, "queued")
-            tone = said_tone(state)
-            spot = QRectF(area.left() + place * (DOT + 5), area.center().y() - DOT / 2, DOT, DOT)
+            tone = said_tone(known.get(system, "queued"))
+            spot = QRectF(area.left() + place * (DOT + 5), middle - DOT / 2, DOT, DOT)
             draw_mark(painter, spot, tone, tokens().tone(tone))
+        if row.conflict:
+            spot = QRectF(area.right() - CONFLICT, middle - CONFLICT / 2, CONFLICT, CONFLICT)
+            icon("conflict", tokens().warning).paint(painter, spot.toRect())
 
-    def _paint_conflict(self, painter: QPainter, area: QRectF) -> None:
-        spot = QRectF(area.right() - CONFLICT, area.center().y() - CONFLICT / 2, CONFLICT, CONFLICT)
-        icon("conflict", tokens().warning).paint(painter, spot.toRect())
-
-    def _paint_decision(self, painter: QPainter, area: QRectF, row: Row) -> None:
-        assert row.decision is not None
+    def _paint_decision(
+        self, painter: QPainter, area: QRectF, row: Row, decision: Decision
+    ) -> None:
         colours = tokens()
-        overridden = row.decision.action == "override"
-        shade = colours.warning if row.unsaved or row.contradicted else colours.text
-        name = (
-            "warning"
-            if row.unsaved or row.contradicted
-            else ("override" if overridden else "accept")
-        )
+        doubtful = row.unsaved or row.contradicted
+        shade = colours.warning if doubtful else colours.text
         spot = QRectF(area.left(), area.center().y() - ICON / 2, ICON, ICON)
-        icon(name, shade).paint(painter, spot.toRect())
-        if overridden:
-            tone = kind_tone(row.decision.kind)
+        icon("warning" if doubtful else decision.action, shade).paint(painter, spot.toRect())
+        if decision.action == "override":
+            tone = kind_tone(decision.kind)
             mark = QRectF(spot.right() + 8, area.center().y() - MARK / 2, MARK, MARK)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             draw_mark(painter, mark, tone, colours.tone(tone))
-
-    def _paint_warning(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
-        area = option.rect
-        spot = QRectF(area.right() - 19, area.center().y() - 6, 13, 13)
-        icon("warning", tokens().warning).paint(painter, spot.toRect())

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
     QObject,
-    QPersistentModelIndex,
     QSortFilterProxyModel,
     Qt,
 )
 
 from app.review import Row
+from app.tables.rows import DISPLAY, Index, RowTable
 from app.wording import (
     DASH,
     class_text,
@@ -27,13 +25,20 @@ from app.wording import (
     system_text,
     tr,
 )
-from inspection.results import SYSTEMS, Kind
-
-Index = QModelIndex | QPersistentModelIndex
-Filter = Literal["all", "suspicious", "conflict", "undecided", "decided", "unpaired"] | Kind
+from inspection.results import SYSTEMS
 
 ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 SORT_ROLE = Qt.ItemDataRole.UserRole + 2
+
+PASSES: dict[str, Callable[[Row], bool]] = {
+    "all": lambda row: True,
+    "suspicious": lambda row: row.suspicious,
+    "conflict": lambda row: row.conflict,
+    "undecided": lambda row: row.undecided,
+    "decided": lambda row: not row.undecided,
+    "unpaired": lambda row: not row.battery.paired,
+}
+"""What a filter lists; any other is a verdict, the operator's where there is one."""
 
 _STATES = ("running", "failed", "cancelled", "queued", "skipped", "done")
 _KINDS = (
@@ -57,8 +62,10 @@ class Column(IntEnum):
     DECISION = 4
 
 
-class BatteryTable(QAbstractTableModel):
+class BatteryTable(RowTable):
     """Rows of batteries; the delegate paints what the display text says."""
+
+    columns = len(Column)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -91,32 +98,18 @@ class BatteryTable(QAbstractTableModel):
         """Return the number of a battery's row."""
         return self._place.get(battery_id)
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Qt: how many rows there are."""
-        return 0 if parent.isValid() else len(self._rows)
+    def headers(self) -> tuple[str, ...]:
+        """Return the columns' titles."""
+        return (
+            *(self.tr("Battery"), self.tr("Run"), self.tr("Verdict")),
+            *(self.tr("Score"), self.tr("Decision")),
+        )
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Qt: how many columns there are."""
-        return 0 if parent.isValid() else len(Column)
+    def count(self) -> int:
+        """Return how many batteries there are."""
+        return len(self._rows)
 
-    def headerData(
-        self,
-        section: int,
-        orientation: Qt.Orientation,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        """Qt: what a header shows."""
-        if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
-            return None
-        return {
-            Column.BATTERY: tr("Battery"),
-            Column.SYSTEMS: tr("Run"),
-            Column.VERDICT: tr("Verdict"),
-            Column.SCORE: tr("Score"),
-            Column.DECISION: tr("Decision"),
-        }[Column(section)]
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+    def data(self, index: Index, role: int = DISPLAY) -> Any:
         """Qt: what a cell shows, by role."""
         if not index.isValid():
             return None
@@ -124,7 +117,7 @@ class BatteryTable(QAbstractTableModel):
         column = Column(index.column())
         if role == ROW_ROLE:
             return row
-        if role == Qt.ItemDataRole.DisplayRole:
+        if role == DISPLAY:
             return _text(row, column)
         if role == SORT_ROLE:
             return _sort_key(row, column)
@@ -148,6 +141,7 @@ def _text(row: Row, column: Column) -> str:
 
 
 def _sort_key(row: Row, column: Column) -> tuple[Any, ...]:
+    # Battery 10 comes after battery 9.
     natural = tuple(
         (1, int(part), "") if part.isdigit() else (0, 0, part)
         for part in _DIGITS.split(row.battery_id)
@@ -185,11 +179,11 @@ class BatteryFilter(QSortFilterProxyModel):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._filter: Filter = "all"
+        self._filter = "all"
         self._text = ""
         self.setSortRole(SORT_ROLE)
 
-    def set_filter(self, chosen: Filter) -> None:
+    def set_filter(self, chosen: str) -> None:
         """List only batteries of one sort."""
         self._filter = chosen
         self.invalidate()
@@ -203,31 +197,13 @@ class BatteryFilter(QSortFilterProxyModel):
         """Qt: is a row listed."""
         model = self.sourceModel()
         row: Row = model.index(source_row, 0, source_parent).data(ROW_ROLE)
-        return _passes(row, self._filter) and self._text in _searched(row)
+        passes = PASSES.get(self._filter)
+        if not (passes(row) if passes else row.final_kind == self._filter):
+            return False
+        words = [row.battery_id, class_text(row.defect_type) if row.defect_type else ""]
+        words += [kind_text(row.kind)] if row.kind else []
+        return self._text in " ".join(words).casefold()
 
     def lessThan(self, left: Index, right: Index) -> bool:
         """Qt: the order of two cells."""
         return bool(left.data(SORT_ROLE) < right.data(SORT_ROLE))
-
-
-def _passes(row: Row, chosen: Filter) -> bool:
-    if chosen == "all":
-        return True
-    if chosen == "suspicious":
-        return row.suspicious
-    if chosen == "conflict":
-        return row.conflict
-    if chosen == "undecided":
-        return row.undecided
-    if chosen == "decided":
-        return not row.undecided
-    if chosen == "unpaired":
-        return not row.battery.paired
-    return row.final_kind == chosen
-
-
-def _searched(row: Row) -> str:
-    words = [row.battery_id, class_text(row.defect_type) if row.defect_type else ""]
-    if row.kind:
-        words.append(kind_text(row.kind))
-    return " ".join(words).casefold()

@@ -14,6 +14,9 @@ from app.wording import DASH
 
 ROW = 23
 VALUE = 52
+_LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+_RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+_ELIDE = Qt.TextElideMode.ElideRight
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,37 +65,31 @@ class Bars(QWidget):
         """Qt: paint."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for number, bar in enumerate(self._bars):
-            self._paint_bar(painter, bar, number * ROW)
-        painter.end()
-
-    def _paint_bar(self, painter: QPainter, bar: Bar, top: float) -> None:
         colours = tokens()
         names = self.width() * self._share
-        font = painter.font()
-        font.setBold(bar.strong)
-        painter.setFont(font)
-        painter.setPen(QColor(colours.text if bar.strong else colours.muted))
-        name = painter.fontMetrics().elidedText(bar.name, _ELIDE, int(names) - 8)
-        painter.drawText(QRectF(0, top, names - 8, ROW), _LEFT, name)
-        groove = QRectF(names, top + ROW / 2 - 3.5, self.width() - names - VALUE, 7)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colours.hover))
-        painter.drawRoundedRect(groove, 3.5, 3.5)
-        if bar.value is not None and bar.value > 0:
-            filled = QRectF(groove)
-            filled.setWidth(max(7.0, groove.width() * min(1.0, bar.value)))
-            painter.setBrush(colours.tone(bar.tone))
-            painter.drawRoundedRect(filled, 3.5, 3.5)
-        if bar.mark is not None:
-            x = groove.left() + groove.width() * min(1.0, bar.mark)
-            painter.setPen(QPen(QColor(colours.text), 1.5))
-            painter.drawLine(int(x), int(groove.top()) - 4, int(x), int(groove.bottom()) + 4)
-        painter.setPen(QColor(colours.text))
-        room = QRectF(self.width() - VALUE, top, VALUE, ROW)
-        painter.drawText(room, _RIGHT, bar.text or DASH)
-
-
-_LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-_RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-_ELIDE = Qt.TextElideMode.ElideRight
+        for number, bar in enumerate(self._bars):
+            top = number * ROW
+            font = painter.font()
+            font.setBold(bar.strong)
+            painter.setFont(font)
+            painter.setPen(QColor(colours.text if bar.strong else colours.muted))
+            name = painter.fontMetrics().elidedText(bar.name, _ELIDE, int(names) - 8)
+            painter.drawText(QRectF(0, top, names - 8, ROW), _LEFT, name)
+            groove = QRectF(names, top + ROW / 2 - 3.5, self.width() - names - VALUE, 7)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(colours.hover))
+            painter.drawRoundedRect(groove, 3.5, 3.5)
+            if bar.value is not None and bar.value > 0:
+                filled = QRectF(groove)
+                # As wide as its round ends at least: a small value is still to be seen.
+                filled.setWidth(max(7.0, groove.width() * min(1.0, bar.value)))
+                painter.setBrush(colours.tone(bar.tone))
+                painter.drawRoundedRect(filled, 3.5, 3.5)
+            if bar.mark is not None:
+                x = groove.left() + groove.width() * min(1.0, bar.mark)
+                painter.setPen(QPen(QColor(colours.text), 1.5))
+                painter.drawLine(int(x), int(groove.top()) - 4, int(x), int(groove.bottom()) + 4)
+            painter.setPen(QColor(colours.text))
+            room = QRectF(self.width() - VALUE, top, VALUE, ROW)
+            painter.drawText(room, _RIGHT, bar.text or DASH)
+        painter.end()

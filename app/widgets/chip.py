@@ -118,6 +118,7 @@ class Chip(QWidget):
 
     def _font(self) -> QFont:
         font = QFont(self.font())
+        # A word without a ground is text among others.
         font.setBold(self._solid)
         if self._points is not None:
             font.setPointSizeF(self._points)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QTreeWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 MARGIN = 12
 GAP = 8
+
+Part = QWidget | QLayout | int | None | tuple[QWidget | QLayout, int]
+"""What a layout holds: a number is room in pixels, None a spring; a number beside is a stretch."""
 
 
 class Panel(QWidget):
@@ -41,36 +58,50 @@ class Panel(QWidget):
             self.restyle()
 
 
-def column(widget: QWidget, margin: int = MARGIN, gap: int = GAP) -> QVBoxLayout:
-    """Give a widget a vertical layout."""
+def column(widget: QWidget, *parts: Part, margin: int = MARGIN, gap: int = GAP) -> QVBoxLayout:
+    """Give a widget a vertical layout that holds parts."""
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(margin, margin, margin, margin)
     layout.setSpacing(gap)
+    fill(layout, *parts)
     return layout
 
 
-def line(*widgets: QWidget, gap: int = GAP) -> QHBoxLayout:
-    """Return a horizontal layout without margins that holds widgets."""
+def line(*parts: Part, gap: int = GAP) -> QHBoxLayout:
+    """Return a horizontal layout without margins that holds parts."""
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(gap)
-    for widget in widgets:
-        layout.addWidget(widget)
+    fill(layout, *parts)
     return layout
 
 
-def label(role: str = "", *, wrap: bool = False) -> QLabel:
-    """Return an empty label dressed by its role."""
-    made = QLabel()
+def fill(layout: QBoxLayout, *parts: Part) -> None:
+    """Add parts to a layout: one after the other, a number of pixels leaves room between two."""
+    for part in parts:
+        held, stretch = part if isinstance(part, tuple) else (part, 0)
+        if isinstance(held, QWidget):
+            layout.addWidget(held, stretch)
+        elif isinstance(held, QLayout):
+            layout.addLayout(held, stretch)
+        elif held is None:
+            layout.addStretch(1)
+        else:
+            layout.addSpacing(held)
+
+
+def label(role: str = "", *, text: str = "", wrap: bool = False) -> QLabel:
+    """Return a label dressed by its role."""
+    made = QLabel(text)
     if role:
         made.setProperty("role", role)
     made.setWordWrap(wrap)
     return made
 
 
-def button(role: str = "", *, checkable: bool = False) -> QPushButton:
-    """Return a button without words, dressed by its role."""
-    made = QPushButton()
+def button(role: str = "", *, text: str = "", checkable: bool = False) -> QPushButton:
+    """Return a button dressed by its role."""
+    made = QPushButton(text)
     if role:
         made.setProperty("role", role)
     made.setCheckable(checkable)
@@ -80,9 +111,53 @@ def button(role: str = "", *, checkable: bool = False) -> QPushButton:
     return made
 
 
+def let_select(made: QLabel) -> None:
+    """Let a label's words be selected; they are shown as they are."""
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+
+def dress(made: QLabel, text: str, role: str) -> None:
+    """Give a label other words in another role."""
+    made.setText(text)
+    made.setProperty("role", role)
+    # A style sheet looks at properties only when it is put on.
+    made.style().polish(made)
+
+
 def rule() -> QFrame:
     """Return a thin horizontal line."""
     made = QFrame()
     made.setProperty("role", "rule")
     made.setFixedHeight(1)
+    return made
+
+
+def scrolling(inside: QWidget) -> QScrollArea:
+    """Return an area in which a widget scrolls, on the ground of what is around it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setWidget(inside)
+    # Either would paint a ground of its own over that of the dialog or panel.
+    area.viewport().setAutoFillBackground(False)
+    inside.setAutoFillBackground(False)
+    return area
+
+
+def table(*headers: str, wide: Collection[int] = ()) -> QTreeWidget:
+    """Return a list with columns, which are as wide as their content.
+
+    Parameters
+    ----------
+    wide : columns that share the room that is left; where there are none, the last has it
+    """
+    made = QTreeWidget()
+    made.setRootIsDecorated(False)
+    # Rows of one height need not be measured one by one.
+    made.setUniformRowHeights(True)
+    made.setHeaderLabels(headers)
+    made.header().setStretchLastSection(not wide)
+    made.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    for place in wide:
+        made.header().setSectionResizeMode(place, QHeaderView.ResizeMode.Stretch)
     return made

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.theme import tokens
+from app.widgets.layers import Layers
 from app.widgets.legend import HeatLegend
 from app.widgets.pictures import Picture
 from inspection.records import Rect
@@ -44,14 +45,22 @@ LEGEND_SHARE = 4
 
 
 class PictureView(QGraphicsView):
-    """Shows one picture in source pixels: whatever is laid over it needs no conversion."""
+    """Shows one picture in source pixels: whatever is laid over it needs no conversion.
+
+    Parameters
+    ----------
+    layers : what is laid over every picture
+    strength : of the heat-map, 0 to 1; None leaves it to the layers
+    """
 
     stepped = Signal(int)
     looked = Signal()
     """The operator has zoomed or moved the picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: Layers, strength: float | None = None) -> None:
         super().__init__()
+        self._layers, self._strength = layers, strength
+        layers.changed.connect(self._refresh_layers)
         self._scene = QGraphicsScene(self)
         self.setScene(self._scene)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -65,17 +74,20 @@ class PictureView(QGraphicsView):
         self.setMinimumSize(180, 140)
         # Keys belong to the panel: the view would scroll with them.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._image = self._pixmap_item()
-        self._heat = self._pixmap_item()
+        self._image, self._heat = QGraphicsPixmapItem(), QGraphicsPixmapItem()
+        for item in (self._image, self._heat):
+            item.setTransformationMode(Qt.TransformationMode.SmoothTransformation)
+            self._scene.addItem(item)
         self._boxes: list[QGraphicsRectItem] = []
         self._frame = Rect(0, 0, 1, 1)
         self._fitted, self._fit_scale = True, 1.0
-        self._overlay, self._opacity, self._bare, self._show_boxes = True, 0.7, False, True
         self._has_picture = False
         self._following = False
-        self.caption = self._label("caption")
-        self.footer = self._label("caption")
-        self.notice = self._label("caption")
+        self.caption, self.footer, self.notice = QLabel(self), QLabel(self), QLabel(self)
+        for made in (self.caption, self.footer, self.notice):
+            made.setProperty("role", "caption")
+            made.setTextFormat(Qt.TextFormat.PlainText)
+            made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.notice.setWordWrap(True)
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.legend = HeatLegend(self)
@@ -129,38 +141,19 @@ class PictureView(QGraphicsView):
         self.footer.setText(footer)
         self._arrange()
 
-    def set_layers(self, *, overlay: bool, opacity: float, boxes: bool) -> None:
-        """Choose what is laid over the picture; ``opacity`` is 0 to 1."""
-        self._overlay, self._opacity, self._show_boxes = overlay, opacity, boxes
-        self._refresh_layers()
-
     def highlight(self, index: int | None) -> None:
         """Bring out one box by its place among those shown, or none."""
         for place, frame in enumerate(self._boxes):
             frame.setPen(_box_pen(BOX_WIDTH + 2 if place == index else BOX_WIDTH))
             frame.setOpacity(1.0 if index in (None, place) else FAINT)
 
-    def set_bare(self, bare: bool) -> None:
-        """Show the bare picture while a key is held."""
-        self._bare = bare
-        self._refresh_layers()
-
-    @property
-    def heat_visible(self) -> bool:
-        """True while the heat-map is on screen."""
-        return self._heat.isVisible() and not self._heat.pixmap().isNull()
-
-    @property
-    def picture_shown(self) -> bool:
-        """True while there is a picture on the stage."""
-        return self._has_picture
-
     def fit(self) -> None:
         """Show the whole picture."""
         self._fitted = True
         if self._has_picture:
             edge = EDGE_SHARE * max(self._frame.w, self._frame.h)
-            whole = _rect(self._frame).adjusted(-edge, -edge, edge, edge)
+            frame = QRectF(self._frame.x, self._frame.y, self._frame.w, self._frame.h)
+            whole = frame.adjusted(-edge, -edge, edge, edge)
             self.setSceneRect(whole)
             self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
             self._fit_scale = self.transform().m11()
@@ -170,6 +163,7 @@ class PictureView(QGraphicsView):
         """Show the part of the picture that another view of it shows."""
         if not self._has_picture:
             return
+        # What follows must not lead: its own scrolling would come back as a move.
         self._following = True
         if other._fitted:
             self.fit()
@@ -219,19 +213,6 @@ class PictureView(QGraphicsView):
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _pixmap_item(self) -> QGraphicsPixmapItem:
-        item = QGraphicsPixmapItem()
-        item.setTransformationMode(Qt.TransformationMode.SmoothTransformation)
-        self._scene.addItem(item)
-        return item
-
-    def _label(self, role: str) -> QLabel:
-        made = QLabel(self)
-        made.setProperty("role", role)
-        made.setTextFormat(Qt.TextFormat.PlainText)
-        made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        return made
-
     def _clear_items(self) -> None:
         for item in self._boxes:
             self._scene.removeItem(item)
@@ -252,16 +233,17 @@ class PictureView(QGraphicsView):
         font.setBold(True)
         text.setFont(font)
         text.setBrush(BOX_COLOUR)
+        # Readable at any zoom.
         text.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
         text.setPos(QPointF(box.x, box.y))
         text.setTransform(QTransform.fromTranslate(0, -text.boundingRect().height()))
 
     def _refresh_layers(self) -> None:
-        heat = self._overlay and not self._bare
-        self._heat.setVisible(heat)
-        self._heat.setOpacity(self._opacity)
+        layers = self._layers
+        self._heat.setVisible(layers.heat)
+        self._heat.setOpacity(layers.opacity / 100 if self._strength is None else self._strength)
         for item in self._boxes:
-            item.setVisible(self._show_boxes and not self._bare)
+            item.setVisible(layers.boxes)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -293,9 +275,6 @@ def _place(item: QGraphicsPixmapItem, pixmap: QPixmap, roi: Rect) -> None:
 
 def _box_pen(width: int) -> QPen:
     pen = QPen(BOX_COLOUR, width)
+    # As wide on screen at any zoom.
     pen.setCosmetic(True)
     return pen
-
-
-def _rect(roi: Rect) -> QRectF:
-    return QRectF(roi.x, roi.y, roi.w, roi.h)

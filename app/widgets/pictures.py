@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from app.review import ShownImage
@@ -119,51 +118,49 @@ def _coloured(levels: NDArray[np.float32]) -> QImage:
     h, w = levels.shape
     scale = HEAT_SIDE / max(h, w)
     size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    smooth = np.clip(cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+    resized = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    smooth = np.clip(resized, 0.0, 1.0)
     alpha = np.clip((smooth - HEAT_FLOOR) / (0.5 - HEAT_FLOOR), 0.0, 1.0)
     rgba = np.dstack([colourise(smooth), np.round(alpha * 255).astype(np.uint8)])
     rgba = np.ascontiguousarray(rgba)
     return QImage(rgba.data, size[0], size[1], size[0] * 4, QImage.Format.Format_RGBA8888).copy()
 
 
-class PictureLoader(QObject):
+class PictureLoader:
     """Loads the one picture a panel shows; an older request never overtakes a newer one.
 
     Parameters
     ----------
     pool : decodes the pictures
+    loaded, failed : told of a picture, and of an error nobody foresaw
     load : how
     cached : how many pictures are kept
     """
 
-    loaded = Signal(object)
-    failed = Signal(object)
-
     def __init__(
         self,
         pool: TaskPool,
-        parent: QObject,
+        loaded: Callable[[Picture], None],
+        failed: Callable[[Exception], None],
         load: Callable[[ShownImage], Picture] = load_picture,
         cached: int = CACHED,
     ) -> None:
-        super().__init__(parent)
         self._pool = pool
+        self._loaded, self._failed = loaded, failed
         self._load = load
         self._cached = cached
         self._ticket: Ticket | None = None
         self._cache: OrderedDict[tuple[Path, bool], Picture] = OrderedDict()
 
     def show(self, shown: ShownImage) -> None:
-        """Load an image and emit `loaded`; what was asked for before is dropped."""
+        """Load an image and tell of it; what was asked for before is dropped."""
         self.forget()
         known = self._cache.get(_key(shown))
         if known is not None and known.shown == shown:
             self._cache.move_to_end(_key(shown))
-            self.loaded.emit(known)
+            self._loaded(known)
             return
-        self._ticket = self._pool.submit(
-            partial(self._load, shown), self._on_loaded, self.failed.emit
-        )
+        self._ticket = self._pool.submit(partial(self._load, shown), self._on_loaded, self._failed)
 
     def forget(self) -> None:
         """Drop what was asked for."""
@@ -175,8 +172,9 @@ class PictureLoader(QObject):
         self._cache[_key(picture.shown)] = picture
         while len(self._cache) > self._cached:
             self._cache.popitem(last=False)
-        self.loaded.emit(picture)
+        self._loaded(picture)
 
 
 def _key(shown: ShownImage) -> tuple[Path, bool]:
+    # With a result comes a heat-map: that is another picture of the same file.
     return shown.ref.path, shown.result is not None

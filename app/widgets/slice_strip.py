@@ -18,6 +18,10 @@ HEIGHT = 26
 HEAD = 30
 MARK = 7
 LOW = 0.22
+FULL = 2.0
+"""A full bar, as a multiple of the image's threshold."""
+
+_LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 
 Column = tuple[QRectF, Tone]
 
@@ -28,15 +32,13 @@ class SliceStrip(QWidget):
     Parameters
     ----------
     head : what stands before the strip, an axis's letter
-    full_scale : height of a full bar as a multiple of the image's threshold
     """
 
     chosen = Signal(int)
 
-    def __init__(self, head: str, full_scale: float = 2.0) -> None:
+    def __init__(self, head: str) -> None:
         super().__init__()
         self._head = head
-        self._full = full_scale
         self._images: tuple[ShownImage, ...] = ()
         self._cached: tuple[float, list[Column]] | None = None
         self._at: int | None = None
@@ -84,25 +86,34 @@ class SliceStrip(QWidget):
                     colour = QColor(colours.bg)
                 draw_mark(painter, place, tone, colour)
         if self._at is not None and count:
-            self._paint_current(painter, area, width)
+            shade = QColor(colours.text if self._active else colours.muted)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(shade, 2 if self._active else 1))
+            frame = QRectF(area.left() + self._at * width, 1, max(width, 3.0), HEIGHT - 2)
+            painter.drawRoundedRect(frame.adjusted(0.5, 0.5, -0.5, -0.5), 2, 2)
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Qt: go to the image under the pointer."""
-        self._choose(event.position().x())
+        index = self._index(event.position().x())
+        if index is not None:
+            self.chosen.emit(index)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Qt: name the image under the pointer; go there while the button is down."""
         index = self._index(event.position().x())
+        if index is None:
+            return
         if event.buttons() & Qt.MouseButton.LeftButton:
-            self._choose(event.position().x())
-        elif index is not None:
-            QToolTip.showText(event.globalPosition().toPoint(), self._told(index), self)
-
-    def _choose(self, x: float) -> None:
-        index = self._index(x)
-        if index is not None:
             self.chosen.emit(index)
+        else:
+            image = self._images[index]
+            parts = [image.ref.path.name]
+            if image.result is not None and image.result.state == "done":
+                parts.append(class_text(image.result.pred_label))
+                parts.append(score_text(image.result.pred_score, 4))
+            QToolTip.showText(event.globalPosition().toPoint(), "  ·  ".join(parts), self)
 
     def _index(self, x: float) -> int | None:
         area = self._area()
@@ -116,13 +127,22 @@ class SliceStrip(QWidget):
 
     def _columns(self, area: QRectF, width: float) -> list[Column]:
         """Return the bars, worked out once for a width: painting happens far more often."""
-        if self._cached is None or self._cached[0] != area.width():
-            columns = [
-                (self._bar(area, left, right, image), image_tone(image.result))
-                for left, right, image in self._spans(area, width)
-            ]
-            self._cached = (area.width(), columns)
-        return self._cached[1]
+        if self._cached is not None and self._cached[0] == area.width():
+            return self._cached[1]
+        columns = []
+        for left, right, image in self._spans(area, width):
+            result = image.result
+            if result is None:
+                share = LOW / 2
+            elif result.state == "failed":
+                share = 1.0
+            else:
+                share = max(LOW, min(1.0, _heat(image) / FULL))
+            height = area.height() * share
+            bar = QRectF(left, area.bottom() - height, right - left, height)
+            columns.append((bar, image_tone(result)))
+        self._cached = (area.width(), columns)
+        return columns
 
     def _spans(self, area: QRectF, width: float) -> Iterator[tuple[float, float, ShownImage]]:
         gap = 1.0 if width >= 4 else 0.0
@@ -138,35 +158,6 @@ class SliceStrip(QWidget):
             worst = max(self._images[first:last], key=_heat)
             yield area.left() + pixel, area.left() + pixel + 1, worst
 
-    def _bar(self, area: QRectF, left: float, right: float, image: ShownImage) -> QRectF:
-        result = image.result
-        if result is None:
-            share = LOW / 2
-        elif result.state == "failed":
-            share = 1.0
-        else:
-            share = max(LOW, min(1.0, _heat(image) / self._full))
-        height = area.height() * share
-        return QRectF(left, area.bottom() - height, right - left, height)
-
-    def _paint_current(self, painter: QPainter, area: QRectF, width: float) -> None:
-        assert self._at is not None
-        colour = QColor(tokens().text if self._active else tokens().muted)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(colour, 2 if self._active else 1))
-        left = area.left() + self._at * width
-        frame = QRectF(left, 1, max(width, 3.0), HEIGHT - 2)
-        painter.drawRoundedRect(frame.adjusted(0.5, 0.5, -0.5, -0.5), 2, 2)
-
-    def _told(self, index: int) -> str:
-        image = self._images[index]
-        parts = [image.ref.path.name]
-        if image.result is not None and image.result.state == "done":
-            parts.append(class_text(image.result.pred_label))
-            parts.append(score_text(image.result.pred_score, 4))
-        return "  ·  ".join(parts)
-
 
 def _heat(image: ShownImage) -> float:
     """Return the score as a multiple of the threshold; 0 where there is none."""
@@ -174,6 +165,3 @@ def _heat(image: ShownImage) -> float:
     if result is None or result.pred_score is None or not result.threshold:
         return 0.0
     return result.pred_score / result.threshold
-
-
-_LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QMainWindow
@@ -11,7 +12,6 @@ from app.controller import Controller
 from app.window.banner import Banner, Toast
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
-from inspection.records import Lot
 from inspection.run.status import LaneStatus
 from inspection.session.store import SessionListing
 
@@ -27,10 +27,8 @@ class Announcements(QObject):
         self._window = window
         self._banner = banner
         self._controller = controller
-        self._earlier = Path()
         self.toast = Toast(window)
-        banner.answered.connect(self._on_answer)
-        controller.lot_changed.connect(self._on_lot)
+        controller.lot_changed.connect(banner.hide)
         controller.session_changed.connect(self._on_session)
         controller.earlier_found.connect(self._on_earlier)
         controller.writer.unsaved_changed.connect(self._on_unsaved)
@@ -46,22 +44,22 @@ class Announcements(QObject):
         else:
             self.crashed.emit(error)
 
-    def _on_lot(self, _lot: Lot, _rows: object) -> None:
-        self._banner.hide()
-
     def _on_session(self, _record: object) -> None:
         self._banner.dismiss("resume")
 
     def _on_earlier(self, listing: SessionListing, unfinished: bool) -> None:
         record = listing.record
         assert record is not None
-        self._earlier = listing.folder
+        folder, anew = listing.folder, self._controller.start
+        answers: list[tuple[str, Callable[[], object]]]
         if unfinished:
             text = self.tr("This lot has an unfinished session of {time}: {done} of {total} done.")
-            answers = [("resume", self.tr("Resume")), ("new", self.tr("New session"))]
+            resume = partial(self._controller.resume, folder)
+            answers = [(self.tr("Resume"), resume), (self.tr("New session"), anew)]
         else:
             text = self.tr("This lot was inspected on {time}.")
-            answers = [("open", self.tr("Show the results")), ("new", self.tr("Inspect again"))]
+            show = partial(self._controller.open_session, folder)
+            answers = [(self.tr("Show the results"), show), (self.tr("Inspect again"), anew)]
         self._banner.ask(
             "resume",
             text.format(
@@ -80,7 +78,7 @@ class Announcements(QObject):
         self._banner.ask(
             "unsaved",
             f"{error_text(error)} {kept}",
-            [("save", self.tr("Save again"))],
+            [(self.tr("Save again"), self._controller.writer.retry)],
             "critical",
         )
 
@@ -88,7 +86,7 @@ class Announcements(QObject):
         # The other systems may be missing by choice; without the ensemble nothing is judged.
         if view.system == "ensemble" and view.phase in ("not_installed", "failed"):
             reason = message_text(view.message) if view.message else ""
-            self._banner.ask("lane", reason, [], "warning")
+            self._banner.ask("lane", reason, tone="warning")
 
     def _on_nothing_left(self) -> None:
         again = self.tr("Every battery of this lot is inspected. The menu Inspection has more.")
@@ -101,13 +99,3 @@ class Announcements(QObject):
         else:
             self._window.unsetCursor()
             self._window.statusBar().clearMessage()
-
-    def _on_answer(self, name: str) -> None:
-        if name == "resume":
-            self._controller.resume(self._earlier)
-        elif name == "open":
-            self._controller.open_session(self._earlier)
-        elif name == "new":
-            self._controller.start()
-        elif name == "save":
-            self._controller.writer.retry()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QWidget
 
 from app.theme import icon, tokens
 from app.tones import Tone
-from app.widgets.panel import button, label
+from app.widgets.panel import button, label, line
 
 TOAST_MS = 9000
 TOAST_WIDTH = 460
@@ -18,50 +21,46 @@ TOAST_EDGE = 18
 class Banner(QFrame):
     """A line across the window with up to two answers."""
 
-    answered = Signal(str)
-
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("role", "banner")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(14, 7, 10, 7)
-        row.setSpacing(10)
         self._mark = QLabel()
         self._text = label(wrap=True)
-        row.addWidget(self._mark)
-        row.addWidget(self._text, 1)
-        self._buttons = []
-        for place in range(2):
-            made = button("primary" if place == 0 else "")
-            made.clicked.connect(self._on_answer)
-            self._buttons.append(made)
-            row.addWidget(made)
+        self.answers = (button("primary"), button())
+        self._orders: list[Callable[[], object]] = []
+        for place, made in enumerate(self.answers):
+            made.clicked.connect(partial(self._carry_out, place))
         self._close = QToolButton()
         self._close.clicked.connect(self.hide)
-        row.addWidget(self._close)
+        row = line(self._mark, (self._text, 1), *self.answers, self._close, gap=10)
+        row.setContentsMargins(14, 7, 10, 7)
+        self.setLayout(row)
         self.topic = ""
         self.hide()
 
     def ask(
-        self, topic: str, text: str, answers: list[tuple[str, str]], tone: Tone = "accent"
+        self,
+        topic: str,
+        text: str,
+        answers: Sequence[tuple[str, Callable[[], object]]] = (),
+        tone: Tone = "accent",
     ) -> None:
-        """Show a line; an answer leaves by `answered` under its name.
+        """Show a line.
 
         Parameters
         ----------
         topic : what it is about; a line on the same topic replaces it
-        answers : (name, words) of up to two buttons
+        answers : words of up to two buttons, and what each has done
         """
         self.topic = topic
         self._text.setText(text)
         colour = tokens().tone(tone).name()
         self._mark.setPixmap(icon("info" if tone == "accent" else "warning", colour).pixmap(18))
         self._close.setIcon(icon("close"))
-        for made, answer in zip(self._buttons, [*answers, None, None], strict=False):
-            made.setVisible(answer is not None)
-            if answer is not None:
-                made.setObjectName(answer[0])
-                made.setText(answer[1])
+        self._orders = [order for _, order in answers]
+        for place, made in enumerate(self.answers):
+            made.setVisible(place < len(answers))
+            made.setText(answers[place][0] if place < len(answers) else "")
         self.show()
 
     def dismiss(self, topic: str) -> None:
@@ -69,10 +68,9 @@ class Banner(QFrame):
         if self.topic == topic:
             self.hide()
 
-    def _on_answer(self) -> None:
-        name = self.sender().objectName()
+    def _carry_out(self, place: int) -> None:
         self.hide()
-        self.answered.emit(name)
+        self._orders[place]()
 
 
 class Toast(QFrame):
@@ -80,18 +78,18 @@ class Toast(QFrame):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self._over = parent
         self.setProperty("role", "toast")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(14, 10, 8, 10)
-        row.setSpacing(10)
         self._mark = QLabel()
         self._text = label(wrap=True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._close = QToolButton()
         self._close.clicked.connect(self.hide)
-        row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self._text, 1)
-        row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        row = line(self._mark, (self._text, 1), self._close, gap=10)
+        row.setContentsMargins(14, 10, 8, 10)
+        for at_the_top in (self._mark, self._close):
+            row.setAlignment(at_the_top, Qt.AlignmentFlag.AlignTop)
+        self.setLayout(row)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
@@ -128,8 +126,9 @@ class Toast(QFrame):
 
     def place(self) -> None:
         """Stay in the corner."""
-        area = self.parentWidget().rect()
+        area = self._over.rect()
         self.move(
             area.right() - self.width() - TOAST_EDGE,
+            # Over the status bar.
             area.bottom() - self.height() - TOAST_EDGE - 30,
         )

@@ -46,16 +46,13 @@ class HoldKey(QObject):
         if kind not in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             return False
         assert isinstance(event, QKeyEvent)
-        if event.key() != Qt.Key.Key_Space or not self._concerns(watched):
+        ours = isinstance(watched, QWidget) and watched.window() is self._window
+        if event.key() != Qt.Key.Key_Space or not ours or isinstance(watched, OTHER_USE):
             return False
+        # A key that is held down repeats itself; that is no new press.
         if not event.isAutoRepeat():
             self._set(kind == QEvent.Type.KeyPress)
         return True
-
-    def _concerns(self, watched: QObject) -> bool:
-        if not isinstance(watched, QWidget) or isinstance(watched, OTHER_USE):
-            return False
-        return watched.window() is self._window
 
     def _set(self, down: bool) -> None:
         if down != self._down:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QMainWindow,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
+from app.actions import Actions
 from app.controller import Controller
-from app.review import Row
-from app.window.actions import Actions
+from app.dialogs.conversations import Conversations
+from app.panels.answers import AnswersPanel
+from app.panels.dock import DockPanel, PanelContext
+from app.panels.registry import DOCKS
+from app.settings import Settings
+from app.widgets.demo_note import DemoModels
+from app.widgets.layers import Layers
+from app.widgets.panel import column
+from app.widgets.plots import Plots
 from app.window.announcements import Announcements
 from app.window.banner import Banner
-from app.window.conversations import Conversations
 from app.window.hold_key import HoldKey
 from app.window.menus import MainBar, Menus
-from app.window.panel_set import PanelSet
 from app.window.run_progress import RunProgress
 from app.window.start import StartPage
 from app.window.status import StationStatus
 from app.window.workbench import Workbench
 from app.wording import languages
-from inspection.records import Lot
-from inspection.results import SessionRecord, SystemName
+from inspection.results import SystemName
 
 FIRST_SIZE = (1600, 960)
 FRAME = QSize(16, 40)
@@ -49,33 +49,16 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.resize(QSize(*FIRST_SIZE).boundedTo(self.screen().availableSize() - FRAME))
         self.actions_ = Actions(self)
-        self._build_panels()
         self.conversations = Conversations(self, controller, self.actions_)
+        # Before the window connects itself: a lot is listed by its panel before its page is shown.
+        self.panels = self._make_panels()
         self.progress = RunProgress(controller.runner)
         self.addToolBar(MainBar(self.actions_, self.progress))
         self.menus = Menus(self.menuBar(), self.actions_)
         self.status = StationStatus(self.actions_["operator"])
         self.setStatusBar(self.status)
-        self._build_body()
-        self.announcements = Announcements(self, self.banner, controller)
-        self.hold = HoldKey(self)
-        self._close_confirmed = False
-        self._connect()
-        self._take_settings()
-        self.retranslate()
-        self._sync_actions()
-
-    # -- building --------------------------------------------------------------------------
-
-    def _build_panels(self) -> None:
-        panels = self.panels = PanelSet(self.controller, self.actions_, self)
-        self.lot_panel, self.history, self.scores = panels.lot, panels.history, panels.scores
-        self.ct, self.rgb, self.verdict = panels.ct, panels.rgb, panels.verdict
-        self.vlm, self.vlg, self.comparison = panels.vlm, panels.vlg, panels.comparison
-
-    def _build_body(self) -> None:
         self.start_page = StartPage()
-        self.workbench = Workbench(self.panels.by_name())
+        self.workbench = Workbench(self.panels)
         for dock in self.workbench.docks.values():
             self.menus.docks.addAction(dock.toggleViewAction())
         self.banner = Banner()
@@ -83,16 +66,36 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.start_page)
         self.pages.addWidget(self.workbench)
         body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
+        layout = column(body, margin=0, gap=0)
         layout.addWidget(self.banner)
         layout.addWidget(self.pages, 1)
         self.setCentralWidget(body)
+        self.announcements = Announcements(self, self.banner, controller)
+        self._close_confirmed = False
+        self._connect()
+        self._take_settings()
+        self.retranslate()
+        self._sync_actions()
+
+    def _make_panels(self) -> dict[str, DockPanel]:
+        controller, actions = self.controller, self.actions_
+        plots = Plots(controller.files, self)
+        plots.failed.connect(controller.failed)
+        opacity = controller.settings.opacity
+        self.layers = Layers(actions["overlay"], actions["boxes"], opacity, self)
+        HoldKey(self).held.connect(self.layers.set_bare)
+        demo = DemoModels(controller, self)
+        context = PanelContext(controller, actions, self.conversations, self.layers, demo, plots)
+        panels = {kind.name: kind(context) for kind in DOCKS}
+        # These look at the same images, and side by side they show the same one.
+        answering = [panel for panel in panels.values() if isinstance(panel, AnswersPanel)]
+        for one, other in permutations(answering, 2):
+            one.image_chosen.connect(other.show_image)
+        return panels
 
     def _connect(self) -> None:
         controller, actions, talk = self.controller, self.actions_, self.conversations
-        orders = {
+        for name, order in {
             "open_lot": talk.open_lot,
             "export": talk.export,
             "quit": self.close,
@@ -101,105 +104,65 @@ class MainWindow(QMainWindow):
             "again": self._on_again,
             "start_over": controller.start_over,
             "unload": controller.runner.unload,
-            "previous": partial(self.lot_panel.step, -1),
-            "next": partial(self.lot_panel.step, 1),
-            "suspicious": self.lot_panel.next_suspicious,
-            "conflict": self.lot_panel.next_conflict,
             "accept": controller.decisions.accept,
-            "accept_next": self._on_accept_next,
             "override": talk.override,
             "undo": controller.decisions.undo,
-            "slice_back": partial(self.ct.step, -1),
-            "slice_on": partial(self.ct.step, 1),
-            "view_back": partial(self.rgb.step, -1),
-            "view_on": partial(self.rgb.step, 1),
-            "answer_back": partial(self.panels.step_answer, -1),
-            "answer_on": partial(self.panels.step_answer, 1),
-            "axis": self.ct.next_axis,
-            "worst": self.panels.to_worst,
-            "find": self._on_find,
+            "answer_back": partial(self._step_answer, -1),
+            "answer_on": partial(self._step_answer, 1),
             "operator": talk.ask_operator,
             "findings": talk.show_findings,
             "models": talk.show_models,
+            # Triggered by the operator, not toggled by the run itself.
+            "pause": controller.runner.set_paused,
             "reset_layout": self.workbench.reset,
             "keys": talk.show_keys,
             "about": talk.show_about,
-        }
-        for name, order in orders.items():
-            actions[name].triggered.connect(_without_arguments(order))
-        # Triggered by the operator, not toggled by the run itself.
-        actions["pause"].triggered.connect(controller.runner.set_paused)
+        }.items():
+            actions[name].triggered.connect(order)
         actions["lock"].toggled.connect(self.workbench.set_locked)
         actions["compare"].toggled.connect(self.workbench.set_comparing)
         self.workbench.comparing_changed.connect(actions["compare"].setChecked)
-        for action in actions.languages.values():
-            action.triggered.connect(self._on_language)
-        for action in actions.themes.values():
-            action.triggered.connect(self._on_theme)
+        for choice, chosen in (
+            (actions.languages, self.language_chosen),
+            (actions.themes, self.theme_chosen),
+        ):
+            for name, action in choice.items():
+                action.triggered.connect(partial(chosen.emit, name))
         self.menus.systems_chosen.connect(self._on_systems)
         self.menus.lot_wanted.connect(controller.open_lot)
-        self.hold.held.connect(self.panels.set_bare)
-        self._connect_panels()
-        self._connect_controller()
-
-    def _connect_panels(self) -> None:
-        controller = self.controller
-        talk, panels = self.conversations, self.panels
-        panels.failed.connect(self.announcements.tell_error)
-        panels.models_wanted.connect(talk.show_models)
-        panels.lot.findings_wanted.connect(talk.show_findings)
-        panels.history.compare_wanted.connect(talk.show_changes)
-        panels.comparison.figures_wanted.connect(talk.show_figures)
         self.start_page.open_wanted.connect(talk.open_lot)
         self.start_page.lot_wanted.connect(controller.open_lot)
         talk.model_work.changed.connect(controller.take_models)
         talk.told.connect(self.announcements.toast.tell)
         talk.overtaken.connect(self.announcements.toast.take_back)
         talk.close_confirmed.connect(self._on_close_confirmed)
-
-    def _connect_controller(self) -> None:
-        controller = self.controller
         controller.lot_changed.connect(self._on_lot)
         controller.current_changed.connect(self._sync_actions)
-        controller.session_changed.connect(self._on_session)
-        controller.decisions.operator_needed.connect(self.conversations.ask_operator)
+        controller.session_changed.connect(self.status.set_session)
+        controller.session_changed.connect(self._sync_actions)
+        controller.decisions.operator_needed.connect(talk.ask_operator)
         controller.settings_changed.connect(self._on_settings)
         controller.runner.lane_changed.connect(self.status.set_lane)
         controller.runner.progress_changed.connect(self._sync_actions)
 
-    # -- from the controller ---------------------------------------------------------------
+    # -- what happens ----------------------------------------------------------------------
 
-    def _on_lot(self, _lot: Lot, _rows: list[Row]) -> None:
+    def _on_lot(self) -> None:
         self.pages.setCurrentWidget(self.workbench)
-        self.lot_panel.table.setFocus()
+        self.panels["lot"].setFocus()
         self.retranslate_title()
         self._sync_actions()
-
-    def _on_session(self, record: SessionRecord | None) -> None:
-        self.status.set_session(record)
-        self._sync_actions()
-
-    # -- from the operator -----------------------------------------------------------------
-
-    def _on_accept_next(self) -> None:
-        if self.controller.decisions.may_accept:
-            self.controller.decisions.accept()
-            self.lot_panel.step(1)
 
     def _on_again(self) -> None:
         if self.controller.current_id is not None:
             self.controller.inspect_again(self.controller.current_id)
 
-    def _on_find(self) -> None:
-        self.workbench.docks["lot"].raise_()
-        self.lot_panel.search.setFocus()
-        self.lot_panel.search.selectAll()
-
-    def _on_language(self) -> None:
-        self.language_chosen.emit(self.sender().data())
-
-    def _on_theme(self) -> None:
-        self.theme_chosen.emit(self.sender().data())
+    def _step_answer(self, delta: int) -> None:
+        """Go to a neighbour among the images that the VLM and the VLG looked at."""
+        walking = [panel for panel in self.panels.values() if panel.walks_answers]
+        # Behind another's tab, or hidden, a panel has no visible part.
+        seen = [panel for panel in walking if not panel.visibleRegion().isEmpty()]
+        (seen or walking)[0].step(delta)
 
     def _on_systems(self, chosen: tuple[SystemName, ...]) -> None:
         settings = self.controller.settings
@@ -211,17 +174,15 @@ class MainWindow(QMainWindow):
         settings = self.controller.settings
         if settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode("ascii")))
-        self._restored = self.workbench.restore_layout(settings.layout)
+        self.workbench.restore_layout(settings.layout)
         self.actions_["overlay"].setChecked(settings.overlay)
         self.actions_["boxes"].setChecked(True)
         self.actions_["lock"].setChecked(settings.layout_locked)
-        self.panels.set_opacity(settings.opacity)
         self.actions_.languages[languages.current].setChecked(True)
         self.actions_.themes[settings.theme].setChecked(True)
         self._on_settings(settings)
 
-    def _on_settings(self, settings: object) -> None:
-        current = self.controller.settings
+    def _on_settings(self, current: Settings) -> None:
         self.status.set_operator(current.operator)
         self.start_page.show_recent(current.recent_lots)
         self.menus.show_systems(current.systems)
@@ -237,7 +198,7 @@ class MainWindow(QMainWindow):
                     "layout": self.workbench.layout_text(),
                     "layout_locked": self.actions_["lock"].isChecked(),
                     "overlay": self.actions_["overlay"].isChecked(),
-                    "opacity": self.ct.opacity.value(),
+                    "opacity": self.layers.opacity,
                 }
             )
         )
@@ -310,6 +271,7 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def _on_close_confirmed(self) -> None:
+        # The question was answered: closing asks no more.
         self._close_confirmed = True
         self.close()
 
@@ -320,12 +282,3 @@ def _dropped_folder(event: QDragEnterEvent | QDropEvent) -> Path | None:
         if url.isLocalFile() and path.is_dir():
             return path
     return None
-
-
-def _without_arguments(order: Callable[[], object]) -> Callable[[bool], None]:
-    """Return a slot that ignores the ``checked`` of a triggered action."""
-
-    def slot(_checked: bool = False) -> None:
-        order()
-
-    return slot

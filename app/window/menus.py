@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QWidget
+from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
-from app.window.actions import Actions
+from app.actions import Actions
 from app.wording import system_text
 from inspection.results import SYSTEMS, SystemName
 
@@ -80,8 +81,7 @@ class Menus(QObject):
         menu.clear()
         for name in lots:
             action = menu.addAction(name)
-            action.setData(name)
-            action.triggered.connect(self._on_recent)
+            action.triggered.connect(partial(self.lot_wanted.emit, Path(name)))
         menu.setEnabled(bool(lots))
 
     def retranslate(self) -> None:
@@ -107,9 +107,6 @@ class Menus(QObject):
     def _on_system(self) -> None:
         actions = self._inner["SYSTEMS"].actions()
         self.systems_chosen.emit(tuple(a.data() for a in actions if a.isChecked()))
-
-    def _on_recent(self) -> None:
-        self.lot_wanted.emit(Path(self.sender().data()))
 
 
 class MainBar(QToolBar):
@@ -140,6 +137,6 @@ class MainBar(QToolBar):
         self.addAction(actions["compare"])
         self.addAction(actions["export"])
         for name in ICON_ONLY:
-            self.widgetForAction(actions[name]).setToolButtonStyle(
-                Qt.ToolButtonStyle.ToolButtonIconOnly
-            )
+            button = self.widgetForAction(actions[name])
+            assert isinstance(button, QToolButton)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)

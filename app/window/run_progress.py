@@ -10,6 +10,7 @@ from app.widgets.panel import Panel, column, label, line
 from app.wording import duration_text
 
 REFRESH_MS = 500
+# Finer than percent: a lot has tens of thousands of images.
 STEPS = 1000
 
 
@@ -19,22 +20,19 @@ class RunProgress(Panel):
     def __init__(self, runner: RunBridge) -> None:
         super().__init__()
         self._runner = runner
+        # On the ground of the tool bar, not on a panel's.
         self.setProperty("role", "")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumWidth(260)
         self.setMaximumWidth(420)
-        layout = column(self, margin=0, gap=4)
-        layout.setContentsMargins(8, 0, 8, 0)
         self._state = label()
         self._rate = label("muted")
-        row = line(self._state, QWidget(), self._rate)
-        row.setStretch(1, 1)
         self._bar = QProgressBar()
         self._bar.setRange(0, STEPS)
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(8)
-        layout.addLayout(row)
-        layout.addWidget(self._bar)
+        row = line(self._state, (QWidget(), 1), self._rate)
+        column(self, row, self._bar, gap=4).setContentsMargins(8, 0, 8, 0)
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self.retranslate)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.theme import icon, tokens
-from app.widgets.panel import Panel, button, column, label
+from app.widgets.panel import Panel, button, column, fill, label, line
 
 WIDTH = 620
 SHOWN = 5
@@ -25,50 +26,35 @@ class StartPage(Panel):
         super().__init__()
         self.setProperty("role", "page")
         self._recent: tuple[Path, ...] = ()
-        outer = QHBoxLayout(self)
-        outer.addStretch(1)
-        middle = QWidget()
-        middle.setFixedWidth(WIDTH)
-        layout = column(middle, margin=0, gap=14)
-        outer.addWidget(middle)
-        outer.addStretch(1)
         self._mark = QLabel()
         self._title = label("hero")
         self._about = label("muted", wrap=True)
+        self._drop_mark = QLabel()
+        self._drop = label(wrap=True)
         self.open_button = button("primary")
         self.open_button.setMinimumHeight(30)
         self.open_button.clicked.connect(self.open_wanted)
-        layout.addStretch(2)
-        layout.addWidget(self._mark)
-        layout.addWidget(self._title)
-        layout.addWidget(self._about)
-        layout.addSpacing(6)
-        layout.addWidget(self._drop_card())
-        self._recent_title = label("section")
-        layout.addSpacing(10)
-        layout.addWidget(self._recent_title)
-        self._recent_box = QVBoxLayout()
-        self._recent_box.setSpacing(2)
-        layout.addLayout(self._recent_box)
-        self._demo = label("muted", wrap=True)
-        layout.addSpacing(10)
-        layout.addWidget(self._demo)
-        layout.addStretch(3)
-        self.retranslate()
-        self.restyle()
-
-    def _drop_card(self) -> QFrame:
         card = QFrame()
         card.setProperty("role", "card")
-        inner = QHBoxLayout(card)
+        inner = line(self._drop_mark, (self._drop, 1), self.open_button, gap=16)
         inner.setContentsMargins(20, 18, 20, 18)
-        inner.setSpacing(16)
-        self._drop_mark = QLabel()
-        self._drop = label(wrap=True)
-        inner.addWidget(self._drop_mark)
-        inner.addWidget(self._drop, 1)
-        inner.addWidget(self.open_button, 0, Qt.AlignmentFlag.AlignVCenter)
-        return card
+        inner.setAlignment(self.open_button, Qt.AlignmentFlag.AlignVCenter)
+        card.setLayout(inner)
+        self._recent_title = label("section")
+        self._recent_box = QVBoxLayout()
+        self._recent_box.setSpacing(2)
+        self._demo = label("muted", wrap=True)
+        middle = QWidget()
+        middle.setFixedWidth(WIDTH)
+        layout = column(middle, margin=0, gap=14)
+        layout.addStretch(2)
+        fill(layout, self._mark, self._title, self._about, 6, card)
+        fill(layout, 10, self._recent_title, self._recent_box, 10, self._demo)
+        layout.addStretch(3)
+        outer = QHBoxLayout(self)
+        fill(outer, None, middle, None)
+        self.retranslate()
+        self.restyle()
 
     def show_recent(self, lots: Sequence[str]) -> None:
         """Offer the lots that were opened last."""
@@ -91,10 +77,16 @@ class StartPage(Panel):
         )
         self._recent_title.setText(self.tr("Recent lots"))
         self._recent_title.setVisible(bool(self._recent))
+        # The recent lots change while the page is shown: their buttons are made anew.
         while item := self._recent_box.takeAt(0):
-            item.widget().deleteLater()
+            if (old := item.widget()) is not None:
+                old.deleteLater()
         for lot in self._recent:
-            self._recent_box.addWidget(self._recent_button(lot))
+            made = button("recent", text=f"{lot.name}    {lot.parent}")
+            made.setIcon(icon("open", tokens().muted))
+            made.setToolTip(str(lot))
+            made.clicked.connect(partial(self.lot_wanted.emit, lot))
+            self._recent_box.addWidget(made)
 
     def restyle(self) -> None:
         """Put the theme's colours in place."""
@@ -103,15 +95,3 @@ class StartPage(Panel):
         self._drop_mark.setPixmap(icon("drop", colours.muted).pixmap(QSize(32, 32)))
         self.open_button.setIcon(icon("open", colours.on_accent))
         self.retranslate()
-
-    def _recent_button(self, lot: Path) -> QPushButton:
-        made = button("recent")
-        made.setIcon(icon("open", tokens().muted))
-        made.setText(f"{lot.name}    {lot.parent}")
-        made.setToolTip(str(lot))
-        made.setObjectName(str(lot))
-        made.clicked.connect(self._on_recent)
-        return made
-
-    def _on_recent(self) -> None:
-        self.lot_wanted.emit(Path(self.sender().objectName()))

@@ -10,9 +10,16 @@ from app.theme import icon
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
-from app.wording import message_text, system_text, tr
+from app.wording import message_text, system_text
 from inspection.results import SYSTEMS, SessionRecord
 from inspection.run.status import LaneStatus
+
+TONES: dict[str, Tone] = {
+    "loading": "accent",
+    "running": "accent",
+    "ready": "success",
+    "failed": "critical",
+}
 
 
 class StationStatus(QStatusBar):
@@ -20,15 +27,15 @@ class StationStatus(QStatusBar):
 
     def __init__(self, operator: QAction) -> None:
         super().__init__()
+        # The desktop's frame has one.
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 2, 8, 2)
         self._lanes = {system: LaneStatus(system, "idle") for system in SYSTEMS}
         self._record: SessionRecord | None = None
         self._operator = ""
-        self.chips: dict[str, Chip] = {}
-        for system in SYSTEMS:
-            self.chips[system] = Chip(solid=False)
-            self.addWidget(self.chips[system])
+        self.chips = {system: Chip(solid=False) for system in SYSTEMS}
+        for chip in self.chips.values():
+            self.addWidget(chip)
         self._session = label("muted")
         self.addPermanentWidget(self._session)
         self.operator = QToolButton()
@@ -56,43 +63,29 @@ class StationStatus(QStatusBar):
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
+        words = {
+            "idle": self.tr("idle"),
+            "loading": self.tr("loading model ..."),
+            "ready": self.tr("ready"),
+            "running": self.tr("running"),
+            "failed": self.tr("failed"),
+            "not_installed": self.tr("not installed"),
+            "off": self.tr("off"),
+        }
         for system, view in self._lanes.items():
-            text = f"{system_text(system)}: {_phase_text(view)}"
-            self.chips[system].show_state(text, _tone(view))
+            device = f" · {view.device.upper()}" if view.device else ""
+            text = f"{system_text(system)}: {words[view.phase]}{device}"
+            self.chips[system].show_state(text, TONES.get(view.phase, "neutral"))
             if view.message is not None:
                 self.chips[system].setToolTip(message_text(view.message))
         self._session.setText(
-            tr("Session {id}").format(id=self._record.run_id)
+            self.tr("Session {id}").format(id=self._record.run_id)
             if self._record
-            else tr("No session yet")
+            else self.tr("No session yet")
         )
-        unnamed = tr("Operator not named")
+        unnamed = self.tr("Operator not named")
         self.operator.setText(self._operator or unnamed)
 
     def restyle(self) -> None:
         """Put the theme's colours in place."""
         self.operator.setIcon(icon("person"))
-
-
-def _phase_text(view: LaneStatus) -> str:
-    words = {
-        "idle": tr("idle"),
-        "loading": tr("loading model ..."),
-        "ready": tr("ready"),
-        "running": tr("running"),
-        "failed": tr("failed"),
-        "not_installed": tr("not installed"),
-        "off": tr("off"),
-    }
-    device = f" · {view.device.upper()}" if view.device else ""
-    return words[view.phase] + device
-
-
-def _tone(view: LaneStatus) -> Tone:
-    tones: dict[str, Tone] = {
-        "loading": "accent",
-        "running": "accent",
-        "ready": "success",
-        "failed": "critical",
-    }
-    return tones.get(view.phase, "neutral")

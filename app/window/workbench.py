@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
-from app.widgets.panel import Panel
+from app.panels.dock import DockPanel
 
+# Counted up when a dock changes its name: Qt takes no state of another version.
 LAYOUT_VERSION = 2
-LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 FEATURES = QDockWidget.DockWidgetFeature
 MOVABLE = FEATURES.DockWidgetMovable | FEATURES.DockWidgetFloatable | FEATURES.DockWidgetClosable
-SIDE_WIDTH = 396
-VERDICT_WIDTH = 336
-ASIDE = ("ct", "rgb", "vlm", "vlg", "scores")
-"""Docks that make room for the comparison: three pictures need the width of all of them."""
+ORDER = ("right", "below", "tab")
+"""A column is split once it stands beside its neighbours, and tabs come into what was split."""
 
 
 class Workbench(QMainWindow):
@@ -23,12 +23,12 @@ class Workbench(QMainWindow):
 
     Parameters
     ----------
-    panels : by name; lot, history, ct, rgb, vlm, vlg, comparison, scores and verdict
+    panels : by name
     """
 
     comparing_changed = Signal(bool)
 
-    def __init__(self, panels: dict[str, Panel]) -> None:
+    def __init__(self, panels: Mapping[str, DockPanel]) -> None:
         super().__init__()
         # Inside another window: not a window of its own.
         self.setWindowFlags(Qt.WindowType.Widget)
@@ -39,28 +39,31 @@ class Workbench(QMainWindow):
             | QMainWindow.DockOption.AnimatedDocks
         )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        # Qt lays docks out around a widget in the middle; the docks are all there is.
         empty = QWidget()
         empty.setMaximumSize(0, 0)
         self.setCentralWidget(empty)
         empty.hide()
-        self._panels = panels
-        self.docks: dict[str, QDockWidget] = {}
-        for name, panel in panels.items():
-            dock = QDockWidget(panel.title())
-            dock.setObjectName(name)
-            dock.setWidget(panel)
-            self.docks[name] = dock
+        # Qt tells of tabs one by one, before they are where they will be: look once they are.
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(0)
         self._settle.timeout.connect(self._dress_titles)
-        for dock in self.docks.values():
+        self._panels = panels
+        self.docks: dict[str, QDockWidget] = {}
+        for name, panel in panels.items():
+            dock = self.docks[name] = QDockWidget(panel.title())
+            dock.setObjectName(name)
+            dock.setWidget(panel)
             dock.dockLocationChanged.connect(self._settle.start)
             dock.topLevelChanged.connect(self._settle.start)
             dock.visibilityChanged.connect(self._settle.start)
         self._shared = False
         self._before: QByteArray | None = None
-        toggle = self.docks["comparison"].toggleViewAction()
+        self._comparison = next(
+            self.docks[name] for name, panel in panels.items() if panel.room == "takes"
+        )
+        toggle = self._comparison.toggleViewAction()
         toggle.toggled.connect(self._on_comparison_toggled)
         # Shown by `set_comparing` only, not from the list of docks.
         toggle.setVisible(False)
@@ -68,24 +71,25 @@ class Workbench(QMainWindow):
 
     def reset(self) -> None:
         """Put every dock in its first place."""
-        docks = self.docks
         self._before = None
-        for dock in docks.values():
+        for dock in self.docks.values():
             dock.setFloating(False)
             self.removeDockWidget(dock)
-        self.addDockWidget(LEFT, docks["lot"])
-        self.splitDockWidget(docks["lot"], docks["comparison"], Qt.Orientation.Horizontal)
-        self.splitDockWidget(docks["comparison"], docks["ct"], Qt.Orientation.Horizontal)
-        self.splitDockWidget(docks["ct"], docks["rgb"], Qt.Orientation.Horizontal)
-        self.splitDockWidget(docks["rgb"], docks["verdict"], Qt.Orientation.Horizontal)
-        self.splitDockWidget(docks["ct"], docks["vlm"], Qt.Orientation.Vertical)
-        self.splitDockWidget(docks["rgb"], docks["scores"], Qt.Orientation.Vertical)
-        self.tabifyDockWidget(docks["lot"], docks["history"])
-        self.tabifyDockWidget(docks["vlm"], docks["vlg"])
-        for name, dock in docks.items():
-            dock.setVisible(name != "comparison")
-        for name in ("lot", "vlm"):
-            docks[name].raise_()
+        orientations = {"right": Qt.Orientation.Horizontal, "below": Qt.Orientation.Vertical}
+        places = {name: panel.place for name, panel in self._panels.items()}
+        for name, place in sorted(places.items(), key=lambda item: ORDER.index(item[1].side)):
+            dock = self.docks[name]
+            if not place.of:
+                self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+            elif place.side == "tab":
+                self.tabifyDockWidget(self.docks[place.of], dock)
+            else:
+                self.splitDockWidget(self.docks[place.of], dock, orientations[place.side])
+        for dock in self.docks.values():
+            dock.setVisible(dock is not self._comparison)
+        for place in places.values():
+            if place.side == "tab":
+                self.docks[place.of].raise_()
         self._shared = False
         self._share()
 
@@ -94,26 +98,39 @@ class Workbench(QMainWindow):
         if self._shared or not self.isVisible():
             return
         self._shared = True
-        docks = self.docks
-        side = min(SIDE_WIDTH, round(self.width() * 0.27))
-        verdict = min(VERDICT_WIDTH, round(self.width() * 0.25))
-        pictures = max(2, self.width() - side - verdict)
+        widths: dict[str, int] = {}
+        heights: dict[str, int] = {}
+        pictures: dict[str, float] = {}
+        height = max(4, self.height())
+        for name, panel in self._panels.items():
+            place = panel.place
+            if place.share is None:
+                continue
+            if place.side == "below":
+                heights[place.of] = round(height * (1 - place.share))
+                heights[name] = round(height * place.share)
+            elif place.widest is not None:
+                widths[name] = min(place.widest, round(self.width() * place.share))
+            else:
+                pictures[name] = place.share
+        left = max(2, self.width() - sum(widths.values()))
+        widths |= {name: round(left * share) for name, share in pictures.items()}
+        side_by_side = [name for name in self._panels if name in widths]
         self.resizeDocks(
-            [docks["lot"], docks["ct"], docks["rgb"], docks["verdict"]],
-            [side, round(pictures * 0.56), round(pictures * 0.44), verdict],
+            [self.docks[name] for name in side_by_side],
+            [widths[name] for name in side_by_side],
             Qt.Orientation.Horizontal,
         )
-        height = max(4, self.height())
         self.resizeDocks(
-            [docks["ct"], docks["vlm"], docks["rgb"], docks["scores"]],
-            [round(height * 0.76), round(height * 0.24)] * 2,
+            [self.docks[name] for name in heights],
+            list(heights.values()),
             Qt.Orientation.Vertical,
         )
 
     @property
     def comparing(self) -> bool:
         """True while the comparison has the place of the other pictures."""
-        return not self.docks["comparison"].isHidden()
+        return not self._comparison.isHidden()
 
     def set_comparing(self, on: bool) -> None:
         """Give the comparison the place of the other pictures, or give it back."""
@@ -122,11 +139,11 @@ class Workbench(QMainWindow):
         if on:
             # First, or the window would grow to hold them all.
             self._before = self.saveState(LAYOUT_VERSION)
-            for name in ASIDE:
+            for name, dock in self.docks.items():
                 # A floating dock is in nobody's way.
-                if not self.docks[name].isFloating():
-                    self.docks[name].hide()
-        self.docks["comparison"].setVisible(on)
+                if self._panels[name].room == "makes" and not dock.isFloating():
+                    dock.hide()
+        self._comparison.setVisible(on)
 
     def _on_comparison_toggled(self, on: bool) -> None:
         """However the comparison was closed, the pictures come back as they were."""
@@ -158,13 +175,13 @@ class Workbench(QMainWindow):
         """A dock that has a tab needs no title besides."""
         for dock in self.docks.values():
             tabbed = bool(self.tabifiedDockWidgets(dock)) and not dock.isFloating()
-            bare = dock.titleBarWidget() is not None
-            if tabbed and not bare:
+            bare = dock.titleBarWidget()
+            if tabbed and bare is None:
                 dock.setTitleBarWidget(QWidget())
-            elif bare and not tabbed:
-                empty = dock.titleBarWidget()
-                dock.setTitleBarWidget(None)
-                empty.deleteLater()
+            elif bare is not None and not tabbed:
+                # Qt takes None for its own title bar; PySide's stubs do not say so.
+                dock.setTitleBarWidget(None)  # type: ignore[arg-type]
+                bare.deleteLater()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Qt: the room is known now."""

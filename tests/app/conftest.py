@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from builders.uninstalled_lane import UninstalledLane
-from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from shiboken6 import isValid
 
@@ -157,6 +157,25 @@ def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six batteries, half of them defective, in the layout of a real lot."""
     spec = SyntheticLot(batteries=6, slices=9, views=2, canvas=192, seed=11, defects=0.5)
     return write_lot(tmp_path_factory.mktemp("lots") / "lot", spec)
+
+
+@pytest.fixture(scope="session")
+def judged_session(qapp: QApplication, lot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session in which every battery of the lot is judged; to be copied, not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STATION_LANGUAGE", "en")
+        make_application()
+        maker = StationMaker(tmp_path_factory.mktemp("judged"))
+        controller = maker().controller
+        ended = QEventLoop()
+        controller.runner.ended.connect(ended.quit)
+        QTimer.singleShot(60_000, ended, ended.quit)
+        controller.open_lot(lot, autostart=True)
+        ended.exec()
+        folder = controller.writer.folder
+        maker.close_all()
+    assert folder is not None
+    return folder
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders.stages import picture_shown
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
@@ -140,11 +141,11 @@ def spoken(station, vlm: str = "normal") -> BatteryResult:
 
 
 def test_three_columns_show_the_same_image_each_with_its_own_word(qtbot, station):
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     spoken(station)
     assert panel.images.count() == 2
     columns = panel.columns
-    qtbot.waitUntil(lambda: all(c.stage.picture_shown for c in columns.values()), timeout=WAIT)
+    qtbot.waitUntil(lambda: all(picture_shown(c.stage) for c in columns.values()), timeout=WAIT)
     assert [columns[name].chip.text for name in columns] == ["Defect", "Normal", "Defect"]
     assert "A dark line." in columns["vlm"].words.toPlainText()
     assert "porosity" in columns["vlg"].words.toPlainText()
@@ -155,7 +156,7 @@ def test_three_columns_show_the_same_image_each_with_its_own_word(qtbot, station
 
 
 def test_agreement_says_how_far_the_boxes_lie_on_each_other(station):
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     spoken(station, "defect")
     assert panel.image_chip.text == "The systems agree"
     assert "Ensemble – VLM 0.50" in panel.overlaps.text()
@@ -168,11 +169,11 @@ def test_a_battery_on_which_all_agree_but_not_on_every_image_says_just_that(stat
     defect = view.model_copy(update={"prediction": "defect"})
     vlm = result.vlm.model_copy(update={"images": [slice_, defect]})
     station.controller._on_result(result.model_copy(update={"vlm": vlm}), True)
-    assert station.window.comparison.battery_chip.text == "Conflict on single images"
+    assert station.window.panels["comparison"].battery_chip.text == "Conflict on single images"
 
 
 def test_keys_walk_through_the_images(qtbot, station):
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     spoken(station)
     first = panel.current.image
     station.window.activateWindow()
@@ -184,7 +185,7 @@ def test_keys_walk_through_the_images(qtbot, station):
 
 
 def test_a_system_that_has_not_spoken_says_why_in_its_column(station):
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     assert "once the VLM or the VLG has judged" in panel.remark.text()
     assert panel.columns["vlm"].chip.text == "Model not installed"
     name = looked_at(station)[0]
@@ -211,7 +212,7 @@ def test_a_system_that_has_not_spoken_says_why_in_its_column(station):
 
 
 def test_the_comparison_fills_while_a_system_still_speaks(station):
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     ct = looked_at(station)[0]
     battery_id = station.controller.current_id
     answer = vlm_image(ct, prediction="normal", explanation="Nothing.", form="json")
@@ -225,8 +226,8 @@ def test_the_comparison_fills_while_a_system_still_speaks(station):
 
 def test_what_is_zoomed_in_one_picture_is_zoomed_in_all(qtbot, station):
     spoken(station)
-    stages = [one.stage for one in station.window.comparison.columns.values()]
-    qtbot.waitUntil(lambda: all(stage.picture_shown for stage in stages), timeout=WAIT)
+    stages = [one.stage for one in station.window.panels["comparison"].columns.values()]
+    qtbot.waitUntil(lambda: all(picture_shown(stage) for stage in stages), timeout=WAIT)
     middle = QPointF(stages[1].viewport().rect().center())
     wheel = QWheelEvent(
         middle,
@@ -255,7 +256,7 @@ def test_a_box_beside_the_part_itself_is_in_sight_in_every_column(qtbot, station
     answer = vlm_image(ct, prediction="defect", bbox=[far], form="boxes")
     vlm = VlmResult(prediction="defect", explanation="", images=[answer])
     station.controller._on_result(result.model_copy(update={"vlm": vlm}), True)
-    columns = station.window.comparison.columns
+    columns = station.window.panels["comparison"].columns
     qtbot.waitUntil(lambda: len(columns["vlm"].stage._boxes) == 1, timeout=WAIT)
     for one in columns.values():
         seen = one.stage.mapToScene(one.stage.viewport().rect()).boundingRect()
@@ -265,7 +266,7 @@ def test_a_box_beside_the_part_itself_is_in_sight_in_every_column(qtbot, station
 def test_the_lot_marks_conflicts_and_a_key_goes_to_the_next(qtbot, station):
     battery_id = station.controller.current_id
     spoken(station)
-    panel = station.window.lot_panel
+    panel = station.window.panels["lot"]
     panel.filter.setCurrentIndex(panel.filter.findData("conflict"))
     assert [panel.proxy.index(0, Column.BATTERY).data()] == [battery_id]
     assert panel.proxy.rowCount() == 1
@@ -293,7 +294,7 @@ def test_conflicts_are_still_marked_after_reopening(qtbot, stations, station):
 def test_the_pictures_make_room_for_the_comparison_and_come_back(station):
     window = station.window
     assert window.workbench.docks["ct"].isHidden()
-    assert window.comparison.isVisible()
+    assert window.panels["comparison"].isVisible()
     window.workbench.docks["comparison"].close()
     assert not window.actions_["compare"].isChecked()
     assert all(not window.workbench.docks[name].isHidden() for name in ("ct", "rgb", "vlm", "vlg"))
@@ -303,7 +304,7 @@ def test_the_pictures_make_room_for_the_comparison_and_come_back(station):
     assert window.width() == 1280
     window.actions_["reset_layout"].trigger()
     assert not window.actions_["compare"].isChecked()
-    assert window.ct.isVisible()
+    assert window.panels["ct"].isVisible()
 
 
 def test_the_pictures_come_back_in_their_sizes(station):
@@ -323,7 +324,7 @@ def test_the_comparison_speaks_korean(station):
     spoken(station)
     languages.use("ko")
     QApplication.processEvents()
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     assert panel.image_chip.text == "불일치: 시스템 판정이 서로 다름"
     assert panel.columns["vlm"].chip.text == "정상"
     languages.use("en")
@@ -331,7 +332,7 @@ def test_the_comparison_speaks_korean(station):
 
 def test_another_battery_begins_with_its_own_images(station):
     spoken(station)
-    panel = station.window.comparison
+    panel = station.window.panels["comparison"]
     other = next(n for n in station.controller.rows if n != station.controller.current_id)
     station.controller.choose(other)
     assert panel.images.count() == 0
@@ -359,7 +360,7 @@ def told(qtbot, station) -> TablesDialog:
 def test_the_figures_of_the_session_are_a_click_away(qtbot, station):
     spoken(station)
     folder = saved(qtbot, station)
-    station.window.comparison.figures.click()
+    station.window.panels["comparison"].figures.click()
     dialog = told(qtbot, station)
     assert dialog._compared.sessions == (folder.name,)
     assert not station.window.announcements.toast.text
@@ -368,7 +369,7 @@ def test_the_figures_of_the_session_are_a_click_away(qtbot, station):
 
 
 def test_the_history_tells_what_changed_between_two_sessions(qtbot, station):
-    controller, history = station.controller, station.window.history
+    controller, history = station.controller, station.window.panels["history"]
     first = saved(qtbot, station)
     controller.writer.close()
     controller._shown_run = None
@@ -389,5 +390,5 @@ def test_the_history_tells_what_changed_between_two_sessions(qtbot, station):
     battery_id = controller.current_id
     rows = [row for table in dialog._compared.tables for row in table.rows]
     assert [row[2] for row in rows if row[0] == battery_id] == ["Normal"]
-    dialog._on_copy()
+    dialog._copy()
     assert "Normal" in QApplication.clipboard().text()

@@ -57,7 +57,7 @@ def inspected(qtbot, stations, gated, lot, tmp_path):
 
 def marked(station) -> list[str]:
     """Return the panels that say that a demo model has spoken."""
-    panels = {name: getattr(station.window, name) for name in PANELS}
+    panels = {name: station.window.panels[name] for name in PANELS}
     notes = {name: panel.findChild(DemoNote) for name, panel in panels.items()}
     return [name for name, note in notes.items() if not note.isHidden() and note.text()]
 
@@ -73,7 +73,7 @@ def test_nothing_is_marked_without_demo_models(inspected):
 def test_the_note_is_in_sight_and_in_the_window_s_language(inspected):
     station = inspected("ct_cnn", "rgb_ae", "vlm", "vlg")
     assert marked(station) == list(PANELS)
-    note = station.window.vlm.findChild(DemoNote)
+    note = station.window.panels["vlm"].findChild(DemoNote)
     assert note.text() == NOTE
     languages.use("ko")
     QApplication.processEvents()
@@ -83,7 +83,7 @@ def test_the_note_is_in_sight_and_in_the_window_s_language(inspected):
 def test_the_comparison_marks_the_columns_of_demo_models(inspected):
     station = inspected("vlg")
     station.window.actions_["compare"].trigger()
-    columns = station.window.comparison.columns
+    columns = station.window.panels["comparison"].columns
     names = {system: one._name.text() for system, one in columns.items()}
     assert names == {"ensemble": "Ensemble", "vlm": "VLM", "vlg": "VLG (demo)"}
 

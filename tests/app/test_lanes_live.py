@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from builders.answering_lane import WORDS, AnsweringLane, Record
+from builders.stages import picture_shown
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -68,11 +69,11 @@ def test_three_systems_fill_every_field_and_both_docks(qtbot, stations, lot, bui
         assert [i.image for i in result.vlm.images] == [i.image for i in result.vlg.images]
     window = station.window
     assert window.status.chips["vlm"].text.startswith("VLM: ready")
-    assert window.vlm.chip.text == "Defect"
-    assert window.vlm.words.text() == TEXT
-    assert "Confidence 0.90" in window.vlm.facts.text()
-    qtbot.waitUntil(lambda: window.vlm.stage.picture_shown, timeout=WAIT)
-    assert len(window.vlm.stage._boxes) == 2
+    assert window.panels["vlm"].chip.text == "Defect"
+    assert window.panels["vlm"].words.text() == TEXT
+    assert "Confidence 0.90" in window.panels["vlm"].facts.text()
+    qtbot.waitUntil(lambda: picture_shown(window.panels["vlm"].stage), timeout=WAIT)
+    assert len(window.panels["vlm"].stage._boxes) == 2
 
 
 def test_words_arrive_in_order_while_they_are_written(qtbot, stations, lot, build, record):
@@ -83,9 +84,9 @@ def test_words_arrive_in_order_while_they_are_written(qtbot, stations, lot, buil
     runner.live_changed.connect(_hearing(heard))
     station.controller.choose(sorted(station.controller.rows)[0])
     station.controller.start()
-    qtbot.waitUntil(lambda: window.vlm.chip.text == "Looking ...", timeout=WAIT)
-    assert window.vlm.current.answer is None
-    qtbot.waitUntil(lambda: window.vlm.stage.picture_shown, timeout=WAIT)
+    qtbot.waitUntil(lambda: window.panels["vlm"].chip.text == "Looking ...", timeout=WAIT)
+    assert window.panels["vlm"].current.answer is None
+    qtbot.waitUntil(lambda: picture_shown(window.panels["vlm"].stage), timeout=WAIT)
     with qtbot.waitSignal(runner.ended, timeout=WAIT):
         record.gate.set()
     texts = [live.text for live in heard if live is not None and live.text]
@@ -117,9 +118,9 @@ def test_cancelling_in_the_midst_of_an_answer_leaves_the_battery_for_later(
     with qtbot.waitSignal(runner.ended, timeout=WAIT):
         runner.cancel()
     assert not runner.status.live
-    assert station.window.vlm.missing.isVisibleTo(station.window.vlm)
+    assert station.window.panels["vlm"].missing.isVisibleTo(station.window.panels["vlm"])
     assert all("running" not in r.systems.values() for r in station.controller.rows.values())
-    assert station.window.vlm.missing.chip.text == "Cancelled"
+    assert station.window.panels["vlm"].missing.chip.text == "Cancelled"
     record.gate.set()
     started(qtbot, station)
     assert all(result.vlm is not None for result in results(station))
@@ -279,15 +280,15 @@ def test_both_docks_step_together_with_the_keyboard(qtbot, stations, lot, build)
     station = opened(qtbot, stations(build), lot)
     started(qtbot, station)
     window = station.window
-    first = window.vlm.current.shown.name
-    window.vlm.step(-3)
+    first = window.panels["vlm"].current.shown.name
+    window.panels["vlm"].step(-3)
     window.activateWindow()
-    window.lot_panel.table.setFocus()
+    window.panels["lot"].table.setFocus()
     QTest.keyClick(window, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
-    assert window.vlm.position.text() == "2 / 4"
-    assert window.vlg.current.shown == window.vlm.current.shown
+    assert window.panels["vlm"].position.text() == "2 / 4"
+    assert window.panels["vlg"].current.shown == window.panels["vlm"].current.shown
     station.controller.choose(sorted(station.controller.rows)[-1])
-    assert window.vlm.current.shown.name != first
+    assert window.panels["vlm"].current.shown.name != first
 
 
 def test_a_picture_that_comes_late_never_stands_beside_another_image_s_answer(
@@ -295,8 +296,8 @@ def test_a_picture_that_comes_late_never_stands_beside_another_image_s_answer(
 ):
     station = opened(qtbot, stations(build), lot)
     started(qtbot, station)
-    vlm = station.window.vlm
-    qtbot.waitUntil(lambda: vlm.stage.picture_shown, timeout=WAIT)
+    vlm = station.window.panels["vlm"]
+    qtbot.waitUntil(lambda: picture_shown(vlm.stage), timeout=WAIT)
     vlm.step(1)
     vlm.step(-1)
     vlm.step(3)
@@ -311,7 +312,7 @@ def test_a_picture_that_comes_late_never_stands_beside_another_image_s_answer(
 def test_the_next_image_is_read_from_its_top(qtbot, stations, lot, build):
     station = opened(qtbot, stations(build), lot)
     started(qtbot, station)
-    vlg = station.window.vlg
+    vlg = station.window.panels["vlg"]
     station.window.workbench.docks["vlg"].raise_()
     bar = vlg.area.verticalScrollBar()
     vlg.area.widget().setMinimumHeight(2000)
@@ -328,8 +329,8 @@ def test_a_chosen_box_is_brought_out_on_the_picture(qtbot, stations, lot, build)
     started(qtbot, station)
     window = station.window
     window.workbench.docks["vlg"].raise_()
-    vlg = window.vlg
-    qtbot.waitUntil(lambda: vlg.stage.picture_shown, timeout=WAIT)
+    vlg = window.panels["vlg"]
+    qtbot.waitUntil(lambda: picture_shown(vlg.stage), timeout=WAIT)
     assert vlg.chip.text == "Boxes: 2"
     assert [vlg.list.topLevelItem(n).text(2) for n in range(2)] == ["0.80", "0.40"]
     vlg.list.setFocus()
@@ -347,7 +348,7 @@ def test_an_answer_that_could_not_be_read_is_shown_as_it_was_written(
     record.form = "unread"
     station = opened(qtbot, stations(build), lot)
     started(qtbot, station)
-    vlm = station.window.vlm
+    vlm = station.window.panels["vlm"]
     assert vlm.chip.text == "Review"
     assert vlm.words.text() == TEXT
     assert "review" in vlm.remark.text()
@@ -360,7 +361,7 @@ def test_without_the_ensemble_the_docks_say_how_images_were_chosen(qtbot, statio
     station = opened(qtbot, stations(build), lot)
     systems(station, "vlm")
     started(qtbot, station)
-    assert "ensemble" in station.window.vlm.notes.text()
+    assert "ensemble" in station.window.panels["vlm"].notes.text()
 
 
 def test_libraries_that_cannot_be_imported_early_keep_nothing_from_working(

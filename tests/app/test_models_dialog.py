@@ -248,7 +248,7 @@ def test_a_missing_system_s_dock_leads_to_the_model_manager(qtbot, stations, lot
     qtbot.waitUntil(lambda: station.controller.lot is not None, timeout=WAIT)
     with qtbot.waitSignal(station.controller.runner.ended, timeout=WAIT):
         station.controller.start()
-    missing = station.window.vlm.missing
+    missing = station.window.panels["vlm"].missing
     assert not missing.install.isHidden()
     missing.install.click()
     assert station.window.findChild(ModelsDialog) is not None
@@ -287,10 +287,13 @@ def test_a_classifier_brings_its_policy_and_takes_it_away(qtbot, opened, tmp_pat
     idle(qtbot, dialog, "ct_cnn", "Installed")
     assert texts(dialog, "ct_cnn")[2].endswith("(demo)")
     assert station.controller.policy.inspector.weighted_average.threshold == 0.42
-    assert station.window.verdict._marks[0] == 0.42
+    marks = [bar.mark for bar in station.window.panels["verdict"]._scores.bars]
+    assert marks[0] == 0.42
     choose(dialog, "ct_cnn")
     dialog.remove.click()
     confirm(dialog, "confirm_remove")
     idle(qtbot, dialog, "ct_cnn", "Not installed")
     assert station.controller.policy.inspector == before
-    assert station.window.scores._threshold == before.weighted_average.threshold
+    assert station.controller.policy_shown.inspector == before
+    marks = [bar.mark for bar in station.window.panels["verdict"]._scores.bars]
+    assert marks[0] == before.weighted_average.threshold

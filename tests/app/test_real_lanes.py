@@ -64,10 +64,14 @@ def test_small_models_fill_both_docks_and_stay_loaded(qtbot, stations, lot, buil
     texts = [live.text for live in written if live is not None and live.text]
     assert all(CT_ANSWER.startswith(text) or RGB_ANSWER.startswith(text) for text in texts)
     assert answers <= set(texts)
-    shown = window.vlm.current.answer
+    shown = window.panels["vlm"].current.answer
     assert shown.image == result.vlm.image
-    assert shown.explanation == window.vlm.words.text()
-    assert len(window.vlg._entries) == len(result.chosen["vlg"].images) == len(result.vlm.images)
+    assert shown.explanation == window.panels["vlm"].words.text()
+    assert (
+        len(window.panels["vlg"]._entries)
+        == len(result.chosen["vlg"].images)
+        == len(result.vlm.images)
+    )
 
     loaded = controller.runner._workers["vlm"]._lane
     with qtbot.waitSignal(controller.runner.ended, timeout=WAIT):
@@ -89,5 +93,5 @@ def test_a_damaged_vlm_takes_no_other_system_down(qtbot, stations, lot, build, m
         controller.inspect_again(controller.current_id)
     result = controller.current_view().result
     assert result.systems == {"ensemble": "done", "vlm": "failed", "vlg": "done"}
-    assert weights.name in station.window.vlm.missing.reason.text()
+    assert weights.name in station.window.panels["vlm"].missing.reason.text()
     assert station.window.status.chips["vlm"].text == "VLM: failed"

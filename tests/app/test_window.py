@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from builders.stages import heat_visible, picture_shown
 from PySide6.QtCore import QMimeData, QModelIndex, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
@@ -42,6 +43,18 @@ def inspected(qtbot, station, lot: Path):
     return station
 
 
+def reviewed(qtbot, station, judged_session: Path):
+    """Open a copy of a session that was inspected before."""
+    sessions = station.controller.writer.sessions_dir
+    folder = shutil.copytree(judged_session, sessions / judged_session.name)
+    station.controller.open_session(folder)
+    qtbot.waitUntil(
+        lambda: (view := station.controller.current_view()) is not None and view.result is not None,
+        timeout=WAIT,
+    )
+    return station
+
+
 def press(station, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     # The offscreen platform leaves no window active once a dialog has closed.
     station.window.activateWindow()
@@ -52,21 +65,21 @@ def press(station, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
 def test_opening_a_lot_lists_every_battery_and_shows_the_first(qtbot, stations, lot):
     station = opened(qtbot, stations(), lot)
     window = station.window
-    assert window.lot_panel.proxy.rowCount() == 6
+    assert window.panels["lot"].proxy.rowCount() == 6
     assert window.pages.currentWidget() is window.workbench
-    qtbot.waitUntil(lambda: window.ct.stage.picture_shown, timeout=WAIT)
-    qtbot.waitUntil(lambda: window.rgb.stage.picture_shown, timeout=WAIT)
+    qtbot.waitUntil(lambda: picture_shown(window.panels["ct"].stage), timeout=WAIT)
+    qtbot.waitUntil(lambda: picture_shown(window.panels["rgb"].stage), timeout=WAIT)
 
 
 def test_the_current_battery_is_selected_also_where_the_list_had_made_it_current(
     qtbot, stations, lot
 ):
     station = opened(qtbot, stations(), lot)
-    panel = station.window.lot_panel
+    panel = station.window.panels["lot"]
     selection = panel.table.selectionModel()
     selection.clearSelection()
     assert selection.currentIndex().row() == 0
-    panel.set_current(station.controller.current_id)
+    station.controller.current_changed.emit(station.controller.current_view())
     assert selection.isRowSelected(0, QModelIndex())
 
 
@@ -76,8 +89,10 @@ def test_an_inspection_gives_every_battery_a_verdict_on_screen(qtbot, stations, 
     assert all(row.kind not in (None, "not_inspected") for row in rows)
     assert any(row.suspicious for row in rows)
     view = station.controller.current_view()
-    assert station.window.ct.current.ref.path.name == Path(view.result.worst_slices[0]).name
-    table = station.window.lot_panel.proxy
+    assert (
+        station.window.panels["ct"].current.ref.path.name == Path(view.result.worst_slices[0]).name
+    )
+    table = station.window.panels["lot"].proxy
     shown = {table.index(n, Column.VERDICT).data() for n in range(table.rowCount())}
     assert "–" not in shown
 
@@ -90,15 +105,15 @@ def test_keys_step_through_the_batteries(qtbot, stations, lot):
     assert station.controller.current_id == ids[2]
     press(station, Qt.Key.Key_Up)
     assert station.controller.current_id == ids[1]
-    before = station.window.ct.current
+    before = station.window.panels["ct"].current
     press(station, Qt.Key.Key_Right)
-    assert station.window.ct.current.ref.number == before.ref.number + 1
+    assert station.window.panels["ct"].current.ref.number == before.ref.number + 1
     press(station, Qt.Key.Key_X)
-    assert station.window.ct.current.ref.axis != before.ref.axis
+    assert station.window.panels["ct"].current.ref.axis != before.ref.axis
 
 
-def test_next_suspicious_skips_normal_batteries(qtbot, stations, lot):
-    station = inspected(qtbot, stations(), lot)
+def test_next_suspicious_skips_normal_batteries(qtbot, stations, judged_session):
+    station = reviewed(qtbot, stations(), judged_session)
     suspicious = {row.battery_id for row in station.controller.rows.values() if row.suspicious}
     seen = set()
     for _ in range(len(suspicious)):
@@ -107,8 +122,8 @@ def test_next_suspicious_skips_normal_batteries(qtbot, stations, lot):
     assert seen == suspicious
 
 
-def test_a_decision_is_on_the_disk_and_there_after_reopening(qtbot, stations, lot):
-    first = inspected(qtbot, stations(), lot)
+def test_a_decision_is_on_the_disk_and_there_after_reopening(qtbot, stations, judged_session):
+    first = reviewed(qtbot, stations(), judged_session)
     battery_id = first.controller.current_id
     press(first, Qt.Key.Key_A)
     qtbot.waitUntil(lambda: first.controller.rows[battery_id].decision is not None)
@@ -127,15 +142,15 @@ def test_a_decision_is_on_the_disk_and_there_after_reopening(qtbot, stations, lo
     qtbot.waitUntil(
         lambda: (
             second.controller.current_view().result is not None
-            and second.window.ct.stage.picture_shown
+            and picture_shown(second.window.panels["ct"].stage)
         ),
         timeout=WAIT,
     )
     assert second.controller.current_view().result.images
 
 
-def test_an_override_needs_a_reason(qtbot, stations, lot):
-    station = inspected(qtbot, stations(), lot)
+def test_an_override_needs_a_reason(qtbot, stations, judged_session):
+    station = reviewed(qtbot, stations(), judged_session)
     battery_id = station.controller.current_id
     press(station, Qt.Key.Key_O)
     dialog = station.window.findChild(OverrideDialog)
@@ -144,7 +159,7 @@ def test_an_override_needs_a_reason(qtbot, stations, lot):
     assert not dialog.confirm.isEnabled()
     station.controller.decisions.override("normal", "  ", "")
     assert station.controller.rows[battery_id].decision is None
-    dialog.choose("review")
+    dialog.kinds["review"].setChecked(True)
     dialog.reason.setEditText("seen by eye")
     dialog.comment.setPlainText("scratch")
     dialog.confirm.click()
@@ -164,8 +179,10 @@ def test_an_override_needs_a_reason(qtbot, stations, lot):
     qtbot.waitUntil(lambda: station.controller.rows[battery_id].decision is None, timeout=WAIT)
 
 
-def test_the_first_decision_asks_for_the_operator_and_then_goes_through(qtbot, stations, lot):
-    station = inspected(qtbot, stations(operator=""), lot)
+def test_the_first_decision_asks_for_the_operator_and_then_goes_through(
+    qtbot, stations, judged_session
+):
+    station = reviewed(qtbot, stations(operator=""), judged_session)
     battery_id = station.controller.current_id
     press(station, Qt.Key.Key_A)
     assert station.controller.rows[battery_id].decision is None
@@ -178,8 +195,8 @@ def test_the_first_decision_asks_for_the_operator_and_then_goes_through(qtbot, s
     assert station.window.status.operator.text() == "박영희"
 
 
-def test_inspecting_again_keeps_the_decision(qtbot, stations, lot):
-    station = inspected(qtbot, stations(), lot)
+def test_inspecting_again_keeps_the_decision(qtbot, stations, judged_session):
+    station = reviewed(qtbot, stations(), judged_session)
     battery_id = station.controller.current_id
     station.controller.decisions.override("review", "to be looked at", "")
     with qtbot.waitSignal(station.controller.runner.ended, timeout=WAIT):
@@ -197,9 +214,9 @@ def test_the_language_changes_while_running(qtbot, stations, lot):
     window.actions_.languages["ko"].trigger()
     qtbot.waitUntil(lambda: window.workbench.docks["verdict"].windowTitle() == "판정")
     assert window.actions_["open_lot"].text() == "로트 열기..."
-    assert window.lot_panel.filter.itemText(0) == "전체 배터리"
+    assert window.panels["lot"].filter.itemText(0) == "전체 배터리"
     assert "앙상블" in window.status.chips["ensemble"].text
-    header = window.lot_panel.proxy.headerData(Column.VERDICT, Qt.Orientation.Horizontal)
+    header = window.panels["lot"].proxy.headerData(Column.VERDICT, Qt.Orientation.Horizontal)
     assert header == "판정"
     window.actions_.languages["en"].trigger()
     qtbot.waitUntil(lambda: window.actions_["open_lot"].text() == "Open lot ...")
@@ -226,7 +243,7 @@ def test_closing_while_running_asks_then_stops_and_the_rest_is_offered(qtbot, st
         again.controller.open_lot(lot)
     assert again.window.banner.isVisible()
     with qtbot.waitSignal(again.controller.runner.ended, timeout=WAIT):
-        again.window.banner.answered.emit("resume")
+        again.window.banner.answers[0].click()
     assert again.controller.writer.folder == folder
     assert all(row.state == "done" for row in again.controller.rows.values())
 
@@ -320,11 +337,11 @@ def test_a_missing_model_is_said_and_the_lot_can_still_be_looked_at(qtbot, stati
     assert window.status.chips["vlm"].text == "VLM: not installed"
     assert {row.kind for row in station.controller.rows.values()} == {"not_inspected"}
     assert not station.controller.decisions.may_accept
-    qtbot.waitUntil(lambda: window.ct.stage.picture_shown, timeout=WAIT)
+    qtbot.waitUntil(lambda: picture_shown(window.panels["ct"].stage), timeout=WAIT)
 
 
-def test_the_overlay_key_and_the_held_key(qtbot, stations, lot):
-    station = inspected(qtbot, stations(), lot)
+def test_the_overlay_key_and_the_held_key(qtbot, stations, judged_session):
+    station = reviewed(qtbot, stations(), judged_session)
     station.controller.choose(
         next(
             r.battery_id
@@ -332,24 +349,24 @@ def test_the_overlay_key_and_the_held_key(qtbot, stations, lot):
             if r.kind == "internal_defect" or r.kind == "composite_defect"
         )
     )
-    stage = station.window.ct.stage
-    qtbot.waitUntil(lambda: stage.heat_visible, timeout=WAIT)
-    table = station.window.lot_panel.table
+    stage = station.window.panels["ct"].stage
+    qtbot.waitUntil(lambda: heat_visible(stage), timeout=WAIT)
+    table = station.window.panels["lot"].table
     station.window.activateWindow()
     table.setFocus()
     qtbot.waitUntil(table.hasFocus)
     QTest.keyPress(table, Qt.Key.Key_Space)
-    assert not stage.heat_visible
+    assert not heat_visible(stage)
     QTest.keyRelease(table, Qt.Key.Key_Space)
-    assert stage.heat_visible
+    assert heat_visible(stage)
     press(station, Qt.Key.Key_H)
-    assert not stage.heat_visible
+    assert not heat_visible(stage)
 
 
 def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
-    qtbot, stations, lot, monkeypatch
+    qtbot, stations, judged_session, monkeypatch
 ):
-    station = inspected(qtbot, stations(), lot)
+    station = reviewed(qtbot, stations(), judged_session)
     controller = station.controller
     battery_id = controller.current_id
 
@@ -368,7 +385,7 @@ def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
     assert controller.writer.record.run_id == run
     monkeypatch.undo()
     monkeypatch.setenv("STATION_LANGUAGE", "en")
-    station.window.banner.answered.emit("save")
+    station.window.banner.answers[0].click()
     qtbot.waitUntil(lambda: not controller.rows[battery_id].unsaved, timeout=WAIT)
     assert controller.rows[battery_id].decision.reason == "scratch"
     assert not station.window.banner.isVisible()
@@ -390,9 +407,9 @@ def test_an_unforeseen_error_opens_a_dialog_that_can_be_copied(qtbot, stations):
     assert "a bug" in station.window.findChild(CrashDialog).trace.toPlainText()
 
 
-def test_filters_list_what_they_say(qtbot, stations, lot):
-    station = inspected(qtbot, stations(), lot)
-    panel = station.window.lot_panel
+def test_filters_list_what_they_say(qtbot, stations, judged_session):
+    station = reviewed(qtbot, stations(), judged_session)
+    panel = station.window.panels["lot"]
     rows = station.controller.rows.values()
     panel.filter.setCurrentIndex(panel.filter.findData("suspicious"))
     assert panel.proxy.rowCount() == sum(row.suspicious for row in rows)
@@ -401,8 +418,8 @@ def test_filters_list_what_they_say(qtbot, stations, lot):
     assert panel.proxy.rowCount() == sum("00" in row.battery_id for row in rows)
 
 
-def test_a_report_is_exported_from_the_window(qtbot, stations, lot, tmp_path):
-    station = inspected(qtbot, stations(), lot)
+def test_a_report_is_exported_from_the_window(qtbot, stations, judged_session, tmp_path):
+    station = reviewed(qtbot, stations(), judged_session)
     station.window.conversations.export()
     dialog = station.window.findChild(ReportDialog)
     for name, box in dialog.formats.items():

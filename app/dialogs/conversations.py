@@ -9,9 +9,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from app.actions import Actions
 from app.controller import Controller
 from app.dialogs.crash import CrashDialog
 from app.dialogs.findings import FindingsDialog
+from app.dialogs.frame import confirm
 from app.dialogs.model_work import ModelWork
 from app.dialogs.models import ModelsDialog
 from app.dialogs.operator import OperatorDialog
@@ -20,7 +22,6 @@ from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.tables import TablesDialog
 from app.session_tables import SessionTables, changes_between, figures_of
-from app.window.actions import Actions
 from app.wording import languages
 from inspection import __version__
 from inspection.messages import Language
@@ -98,10 +99,10 @@ class Conversations(QObject):
         if self._crash is not None:
             return
         self._crash = CrashDialog(self._window, trace)
-        self._crash.finished.connect(self._on_crash_closed)
+        self._crash.finished.connect(self._forget_crash)
         self._crash.open()
 
-    def _on_crash_closed(self) -> None:
+    def _forget_crash(self) -> None:
         self._crash = None
 
     def export(self) -> None:
@@ -123,12 +124,17 @@ class Conversations(QObject):
                 update={"report_formats": formats, "report_folder": str(folder.parent)}
             )
         )
+        language = languages.current
+
+        def write() -> list[Path]:
+            # Imported in the thread that writes: the PDF's library can wait until then.
+            from inspection.report.write import FORMATS, write_report
+
+            wanted = [name for name in FORMATS if name in formats]
+            return list(write_report(session, wanted, folder, language))
+
         self.told.emit(self.tr("Writing the report ..."), "accent")
-        controller.files.submit(
-            partial(_write_report, session, formats, folder, languages.current),
-            self._on_written,
-            controller.failed.emit,
-        )
+        controller.files.submit(write, self._on_written, controller.failed.emit)
 
     def _on_written(self, files: list[Path]) -> None:
         folder = files[0].parent
@@ -174,23 +180,13 @@ class Conversations(QObject):
             question = self.tr("A model is being worked on. Cancel that, and close?")
         else:
             return True
-        box = QMessageBox(self._window)
-        box.setObjectName("confirm_close")
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(self.tr("Close"))
-        box.setText(question)
-        close = box.addButton(self.tr("Close"), QMessageBox.ButtonRole.AcceptRole)
-        stay = box.addButton(self.tr("Stay"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(stay)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        close.clicked.connect(self.close_confirmed)
-        box.open()
+        confirm(
+            self._window,
+            "confirm_close",
+            question,
+            title=self.tr("Close"),
+            yes=self.tr("Close"),
+            no=self.tr("Stay"),
+            order=self.close_confirmed.emit,
+        )
         return False
-
-
-def _write_report(
-    session: Path, formats: tuple[str, ...], folder: Path, language: str
-) -> list[Path]:
-    from inspection.report import write_report
-
-    return list(write_report(session, formats, folder, language))

@@ -6,49 +6,9 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
-from app.dialogs.shortcuts import key_text
 from app.run_bridge import RunPhase
 from app.theme import icon, tokens
 
-# name -> (icon, keys). A letter typed into a text field stays in the field: Qt asks it first.
-SPECS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "open_lot": ("open", ("Ctrl+O",)),
-    "export": ("report", ("Ctrl+E",)),
-    "quit": ("", ("Ctrl+Q",)),
-    "start": ("start", ("F5",)),
-    "pause": ("pause", ("F6",)),
-    "cancel": ("cancel", ("Shift+F5",)),
-    "again": ("retry", ("Ctrl+R",)),
-    "start_over": ("", ()),
-    "unload": ("", ()),
-    "models": ("models", ("Ctrl+M",)),
-    "previous": ("previous", ("Up", "K")),
-    "next": ("next", ("Down", "J")),
-    "suspicious": ("suspicious", ("N",)),
-    "conflict": ("conflict", ("Shift+N",)),
-    "accept": ("accept", ("A",)),
-    "accept_next": ("", ("Return", "Enter")),
-    "override": ("override", ("O",)),
-    "undo": ("undo", ("Ctrl+Z",)),
-    "slice_back": ("", ("Left",)),
-    "slice_on": ("", ("Right",)),
-    "view_back": ("", ("Shift+Left",)),
-    "view_on": ("", ("Shift+Right",)),
-    "answer_back": ("", ("Ctrl+Left",)),
-    "answer_on": ("", ("Ctrl+Right",)),
-    "axis": ("", ("X",)),
-    "worst": ("worst", ("W",)),
-    "overlay": ("overlay", ("H",)),
-    "boxes": ("boxes", ("B",)),
-    "compare": ("compare", ("C",)),
-    "find": ("search", ("Ctrl+F",)),
-    "operator": ("person", ()),
-    "findings": ("warning", ()),
-    "lock": ("", ()),
-    "reset_layout": ("", ()),
-    "keys": ("keys", ("F1",)),
-    "about": ("info", ()),
-}
 CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock")
 REPEATED = ("slice", "view", "answer")
 GROUPS = (
@@ -70,7 +30,7 @@ class Actions(QObject):
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
         self._by_name: dict[str, QAction] = {}
-        for name, (_, keys) in SPECS.items():
+        for name, (_, keys, _) in self._specs().items():
             action = QAction(window)
             action.setObjectName(name)
             action.setShortcuts([QKeySequence(key) for key in keys])
@@ -78,27 +38,69 @@ class Actions(QObject):
             action.setAutoRepeat(name in ("previous", "next") or name.startswith(REPEATED))
             window.addAction(action)
             self._by_name[name] = action
-        self.languages = self._choice(window, ("en", "ko"))
-        self.themes = self._choice(window, ("system", "light", "dark"))
+        self.languages: dict[str, QAction] = {}
+        self.themes: dict[str, QAction] = {}
+        for choice, names in (
+            (self.languages, ("en", "ko")),
+            (self.themes, ("system", "light", "dark")),
+        ):
+            group = QActionGroup(window)
+            for name in names:
+                choice[name] = QAction(group)
+                choice[name].setCheckable(True)
         self.retranslate()
         self.restyle()
 
     def __getitem__(self, name: str) -> QAction:
         return self._by_name[name]
 
-    def _choice(self, window: QMainWindow, names: tuple[str, ...]) -> dict[str, QAction]:
-        group = QActionGroup(window)
-        made = {}
-        for name in names:
-            action = QAction(group)
-            action.setCheckable(True)
-            action.setData(name)
-            made[name] = action
-        return made
+    def _specs(self) -> dict[str, tuple[str, tuple[str, ...], str]]:
+        """Return each action's icon, keys and words.
+
+        A letter typed into a text field stays in the field: Qt asks it first.
+        """
+        return {
+            "open_lot": ("open", ("Ctrl+O",), self.tr("Open lot ...")),
+            "export": ("report", ("Ctrl+E",), self.tr("Export report ...")),
+            "quit": ("", ("Ctrl+Q",), self.tr("Quit")),
+            "start": ("start", ("F5",), self.tr("Start inspection")),
+            "pause": ("pause", ("F6",), self.tr("Pause")),
+            "cancel": ("cancel", ("Shift+F5",), self.tr("Cancel inspection")),
+            "again": ("retry", ("Ctrl+R",), self.tr("Inspect this battery again")),
+            "start_over": ("", (), self.tr("Inspect the whole lot again, in a new session")),
+            "unload": ("", (), self.tr("Unload the models")),
+            "models": ("models", ("Ctrl+M",), self.tr("Models ...")),
+            "previous": ("previous", ("Up", "K"), self.tr("Previous battery")),
+            "next": ("next", ("Down", "J"), self.tr("Next battery")),
+            "suspicious": ("suspicious", ("N",), self.tr("Next suspicious")),
+            "conflict": ("conflict", ("Shift+N",), self.tr("Next conflict of the systems")),
+            "accept": ("accept", ("A",), self.tr("Accept")),
+            "accept_next": ("", ("Return", "Enter"), self.tr("Accept and go on")),
+            "override": ("override", ("O",), self.tr("Override ...")),
+            "undo": ("undo", ("Ctrl+Z",), self.tr("Undo")),
+            "slice_back": ("", ("Left",), self.tr("Previous slice")),
+            "slice_on": ("", ("Right",), self.tr("Next slice")),
+            "view_back": ("", ("Shift+Left",), self.tr("Previous view")),
+            "view_on": ("", ("Shift+Right",), self.tr("Next view")),
+            "answer_back": ("", ("Ctrl+Left",), self.tr("Previous image of the VLM and VLG")),
+            "answer_on": ("", ("Ctrl+Right",), self.tr("Next image of the VLM and VLG")),
+            "axis": ("", ("X",), self.tr("Next axis")),
+            "worst": ("worst", ("W",), self.tr("Worst slice and view")),
+            "overlay": ("overlay", ("H",), self.tr("Heat-map")),
+            "boxes": ("boxes", ("B",), self.tr("Boxes")),
+            "compare": ("compare", ("C",), self.tr("Compare the systems")),
+            "find": ("search", ("Ctrl+F",), self.tr("Search the lot")),
+            "operator": ("person", (), self.tr("Operator ...")),
+            "findings": ("warning", (), self.tr("Findings of the intake ...")),
+            "lock": ("", (), self.tr("Lock the layout")),
+            "reset_layout": ("", (), self.tr("Reset the layout")),
+            "keys": ("keys", ("F1",), self.tr("Keys")),
+            "about": ("info", (), self.tr("About")),
+        }
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
-        for name, text in self._words().items():
+        for name, (_, _, text) in self._specs().items():
             action = self._by_name[name]
             action.setText(text)
             plain = text.replace("...", "").strip()
@@ -111,49 +113,9 @@ class Actions(QObject):
         self.themes["light"].setText(self.tr("Light"))
         self.themes["dark"].setText(self.tr("Dark"))
 
-    def _words(self) -> dict[str, str]:
-        return {
-            "open_lot": self.tr("Open lot ..."),
-            "export": self.tr("Export report ..."),
-            "quit": self.tr("Quit"),
-            "start": self.tr("Start inspection"),
-            "pause": self.tr("Pause"),
-            "cancel": self.tr("Cancel inspection"),
-            "again": self.tr("Inspect this battery again"),
-            "start_over": self.tr("Inspect the whole lot again, in a new session"),
-            "unload": self.tr("Unload the models"),
-            "models": self.tr("Models ..."),
-            "previous": self.tr("Previous battery"),
-            "next": self.tr("Next battery"),
-            "suspicious": self.tr("Next suspicious"),
-            "conflict": self.tr("Next conflict of the systems"),
-            "accept": self.tr("Accept"),
-            "accept_next": self.tr("Accept and go on"),
-            "override": self.tr("Override ..."),
-            "undo": self.tr("Undo"),
-            "slice_back": self.tr("Previous slice"),
-            "slice_on": self.tr("Next slice"),
-            "view_back": self.tr("Previous view"),
-            "view_on": self.tr("Next view"),
-            "answer_back": self.tr("Previous image of the VLM and VLG"),
-            "answer_on": self.tr("Next image of the VLM and VLG"),
-            "axis": self.tr("Next axis"),
-            "worst": self.tr("Worst slice and view"),
-            "overlay": self.tr("Heat-map"),
-            "boxes": self.tr("Boxes"),
-            "compare": self.tr("Compare the systems"),
-            "find": self.tr("Search the lot"),
-            "operator": self.tr("Operator ..."),
-            "findings": self.tr("Findings of the intake ..."),
-            "lock": self.tr("Lock the layout"),
-            "reset_layout": self.tr("Reset the layout"),
-            "keys": self.tr("Keys"),
-            "about": self.tr("About"),
-        }
-
     def restyle(self) -> None:
         """Put the theme's colours in place."""
-        for name, (drawn, _) in SPECS.items():
+        for name, (drawn, _, _) in self._specs().items():
             if drawn:
                 colour = tokens().accent if name == "start" else ""
                 self._by_name[name].setIcon(icon(drawn, colour))
@@ -198,3 +160,10 @@ class Actions(QObject):
         sheet[1][1].append((self.tr("Bare picture while held"), self.tr("Space")))
         sheet[1][1].append((self.tr("Zoom; with Ctrl, step"), self.tr("Wheel")))
         return sheet
+
+
+def key_text(action: QAction) -> str:
+    """Return an action's keys as the desktop writes them."""
+    return ", ".join(
+        key.toString(QKeySequence.SequenceFormat.NativeText) for key in action.shortcuts()
+    )
