@@ -116,7 +116,7 @@ def _read_site(folder: Path) -> Site:
 
 
 def _content(path: Path) -> Mapping[str, Any]:
-    content = read_yaml(path)
+    content = read_yaml(path, str(path))
     if content is None:
         return {}
     if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
@@ -143,20 +143,23 @@ def _reaches(content: Any, place: Sequence[str | int]) -> bool:
     return True
 
 
-def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file.
+def read_yaml(path: Path, name: str | None = None) -> Any:
+    """Return the content of a YAML file; ``name`` is how errors call it, by default its own.
 
     Raises
     ------
     ConfigError
         If the file is missing, cannot be read or is not YAML.
     """
+    name = name or path.name
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except FileNotFoundError as error:
-        raise ConfigError("config_missing", name=path.name) from error
+        raise ConfigError("config_missing", name=name) from error
     except OSError as error:
         problem = error.strerror or str(error)
-        raise ConfigError("config_not_opened", name=path.name, problem=problem) from error
+        raise ConfigError("config_not_opened", name=name, problem=problem) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError("config_unreadable", name=path.name) from error
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise ConfigError("config_unreadable", name=name, line=line) from error

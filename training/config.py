@@ -78,7 +78,7 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingF
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise ConfigError("config_unreadable", name=path.name)
+        raise ConfigError("config_unreadable", name=path.name, line=1)
     for override in overrides:
         _apply(content, override)
     if content.get("model") not in KINDS:

@@ -84,8 +84,8 @@ def defect_types(entry: Entry) -> list[str]:
     named = [entry.summary.defect_type]
     if entry.result is not None and entry.result.ensemble is not None and "review" not in kinds:
         named.append(entry.result.ensemble.cnn_defect_type)
-    types = [name for name in dict.fromkeys(named) if name and not name.endswith("normal")]
     external = class_table().rgb_defects
+    types = [name for name in dict.fromkeys(named) if name and class_table().is_defect(name)]
     types.sort(key=lambda name: name in external)
     if kinds & {"external_defect", "composite_defect"} and not set(types) & set(external):
         types += external

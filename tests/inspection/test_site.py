@@ -150,6 +150,14 @@ def test_a_mistake_names_file_and_key(tmp_path, content, recipe, words):
         assert "\n" not in text
 
 
+def test_a_file_that_is_no_yaml_is_told_with_its_line(tmp_path):
+    folder = write_site(tmp_path / "site", {})
+    (folder / "site.yaml").write_text("lot:\n  patterns: [\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        use_site(folder)
+    assert f"{folder / 'site.yaml'} is not valid YAML (line 3)" in caught.value.text()
+
+
 @pytest.mark.parametrize("command", ["inspect", "gui"])
 def test_the_command_refuses_a_folder_that_is_no_site(tmp_path, capsys, command):
     assert run(app, "station", [command, str(tmp_path), "--site", str(tmp_path / "none")]) == 2
