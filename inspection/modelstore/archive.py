@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import threading
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from inspection.errors import BundleError
-from inspection.modelstore.files import CHUNK, OnBytes
+from inspection.modelstore.files import CHUNK, OnBytes, write_chunks
 from inspection.modelstore.installed import MODEL_NAME
 from inspection.modelstore.source import is_kept, plain_name
 
@@ -50,8 +50,15 @@ def unpack(archive: Path, folder: Path, on_bytes: OnBytes, cancel: threading.Eve
     try:
         with zipfile.ZipFile(archive) as zipped:
             for entry in _checked(zipped, archive.name):
-                _write(zipped, entry, folder.joinpath(*PurePosixPath(entry.filename).parts),
-                       on_bytes, cancel)  # fmt: skip
+                path = folder.joinpath(*PurePosixPath(entry.filename).parts)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with zipped.open(entry) as source:
+                    chunks = iter(partial(source.read, CHUNK), b"")
+                    written = write_chunks(path, chunks, on_bytes, cancel, limit=entry.file_size)
+                # What the directory of a zip says of a size is a claim, not a fact.
+                if written != entry.file_size:
+                    code = "model_zip_bomb" if written > entry.file_size else "model_zip_damaged"
+                    raise BundleError(code, file=archive.name)
     except _DAMAGE as error:
         raise BundleError("model_zip_damaged", file=archive.name) from error
 
@@ -83,28 +90,3 @@ def _checked(zipped: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         for entry in files
         if is_kept(Path(entry.filename)) or PurePosixPath(entry.filename).name in ALWAYS_TAKEN
     ]
-
-
-def _write(
-    zipped: zipfile.ZipFile,
-    entry: zipfile.ZipInfo,
-    path: Path,
-    on_bytes: OnBytes,
-    cancel: threading.Event,
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with zipped.open(entry) as source, path.open("xb") as target:
-        while chunk := source.read(CHUNK):
-            if cancel.is_set():
-                raise InterruptedError(entry.filename)
-            written += len(chunk)
-            # What the directory of a zip says of a size is a claim, not a fact.
-            if written > entry.file_size:
-                raise BundleError("model_zip_bomb", file=Path(zipped.filename or "").name)
-            target.write(chunk)
-            on_bytes(len(chunk))
-        target.flush()
-        os.fsync(target.fileno())
-    if written != entry.file_size:
-        raise BundleError("model_zip_damaged", file=Path(zipped.filename or "").name)

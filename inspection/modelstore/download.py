@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import shutil
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from inspection.errors import BundleError
 from inspection.modelstore.catalogue import CatalogueEntry
-from inspection.modelstore.files import CHUNK, file_digest
+from inspection.modelstore.files import CHUNK, file_digest, write_chunks
 from inspection.modelstore.install import (
     ByteCount,
     Installed,
@@ -224,20 +223,9 @@ def _stream(
         if response.status_code != requests.codes.partial_content:
             start = 0
         count.add(start)
-        written = start
+        chunks, mode = response.iter_content(CHUNK), "ab" if start else "wb"
         try:
-            with part.open("ab" if start else "wb") as stream:
-                for chunk in response.iter_content(CHUNK):
-                    if cancel.is_set():
-                        raise InterruptedError(file.name)
-                    stream.write(chunk)
-                    count.add(len(chunk))
-                    written += len(chunk)
-                    if written > file.size:
-                        # Whatever this is, it could fill the disk.
-                        break
-                stream.flush()
-                os.fsync(stream.fileno())
+            write_chunks(part, chunks, count.add, cancel, mode=mode, limit=file.size - start)
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             # Connected before, so this is no missing network; what has arrived is kept.
             raise BundleError("model_download_broken", file=file.name) from error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -97,3 +98,39 @@ def file_digest(
             digest.update(chunk)
             on_bytes(len(chunk))
     return digest.hexdigest()
+
+
+def write_chunks(
+    path: Path,
+    chunks: Iterable[bytes],
+    on_bytes: OnBytes,
+    cancel: threading.Event,
+    *,
+    mode: str = "xb",
+    limit: int | None = None,
+) -> int:
+    """Write a file down to the disk itself, and return how many bytes were written.
+
+    Parameters
+    ----------
+    limit : bytes that were promised; with the first chunk beyond it, writing ends: whatever this
+        is, it could fill the disk
+
+    Raises
+    ------
+    InterruptedError
+        If ``cancel`` was set; what was written stays.
+    """
+    written = 0
+    with path.open(mode) as stream:
+        for chunk in chunks:
+            if cancel.is_set():
+                raise InterruptedError(path.name)
+            stream.write(chunk)
+            on_bytes(len(chunk))
+            written += len(chunk)
+            if limit is not None and written > limit:
+                break
+        stream.flush()
+        os.fsync(stream.fileno())
+    return written

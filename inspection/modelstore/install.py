@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,7 @@ from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, InspectionError, ModelMissingError
 from inspection.modelstore.archive import planned_size, unpack
 from inspection.modelstore.bundle import SLOTS, load_bundle
-from inspection.modelstore.files import CHUNK
+from inspection.modelstore.files import CHUNK, write_chunks
 from inspection.modelstore.folders import POLICY_SLOT
 from inspection.modelstore.installed import FolderSlot, register_folder
 from inspection.modelstore.source import CHECKPOINTS, FoundModel, find_models, refuse_links
@@ -213,7 +213,9 @@ def install(
                     place.hardlink_to(model.folder / file)
                     linked = True
             if not linked:
-                _copy(model.folder / file, place, copying, cancel)
+                with (model.folder / file).open("rb") as source:
+                    chunks = iter(partial(source.read, CHUNK), b"")
+                    write_chunks(place, chunks, copying.add, cancel)
     for model in models:
         _verify(model, stage / model.slot, origin, checking, cancel)
     policy: str | None = None
@@ -231,17 +233,6 @@ def install(
         tuple(model.slot for model in models),
         tuple(file.as_posix() for model in models for file in model.left_out),
     )
-
-
-def _copy(file: Path, place: Path, count: ByteCount, cancel: threading.Event) -> None:
-    with file.open("rb") as source, place.open("xb") as target:
-        while chunk := source.read(CHUNK):
-            if cancel.is_set():
-                raise InterruptedError(file.name)
-            target.write(chunk)
-            count.add(len(chunk))
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def _verify(
