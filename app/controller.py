@@ -26,7 +26,8 @@ from inspection.records import Lot
 from inspection.results import BatteryResult, SystemName, SystemState
 from inspection.run.driver import BuildLane
 from inspection.run.plan import Conditions, Plan, plan_again, plan_rest
-from inspection.session.store import FINAL_STATES, SessionListing, SessionStore
+from inspection.session.files import SessionListing
+from inspection.session.store import FINAL_STATES, SessionStore
 from inspection.systems.memory import GpuBudget
 
 

@@ -21,7 +21,8 @@ from inspection.results import (
     SessionRecord,
 )
 from inspection.run.plan import end_session
-from inspection.session.store import SessionStore, list_sessions
+from inspection.session.files import list_sessions
+from inspection.session.store import SessionStore
 
 Read = TypeVar("Read")
 

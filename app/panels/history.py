@@ -13,7 +13,7 @@ from app.theme import icon
 from app.widgets.panel import button, column, label, line, table
 from app.wording import DASH, message_text
 from inspection.results import SessionRecord
-from inspection.session.store import SessionListing
+from inspection.session.files import SessionListing
 
 FOLDER_ROLE = Qt.ItemDataRole.UserRole
 

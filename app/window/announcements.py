@@ -13,7 +13,7 @@ from app.window.banner import Banner, Toast
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
 from inspection.run.status import LaneStatus
-from inspection.session.store import SessionListing
+from inspection.session.files import SessionListing
 
 
 class Announcements(QObject):

@@ -35,12 +35,10 @@ from inspection.session.files import (
     BATTERIES_NAME,
     EVIDENCE_NAME,
     SESSION_NAME,
-    SessionListing,
     claim_folder,
     disk_error,
     file_names,
     is_session,
-    list_sessions,
     lock_session,
     lot_record,
     queued_row,
@@ -48,8 +46,6 @@ from inspection.session.files import (
     summarise,
 )
 from inspection.session.recovery import recover
-
-__all__ = ["SessionListing", "SessionStore", "list_sessions"]
 
 FINAL_STATES = frozenset({"done", "skipped"})
 

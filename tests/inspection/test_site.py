@@ -88,12 +88,12 @@ def test_a_recipe_lies_over_the_site(tmp_path):
 CLASS = {
     "modality": "ct",
     "battery_type": "cell",
-    "kind": "crack",
+    "kind": "wrinkle",
     "severity": "CRITICAL",
-    "name": {"en": "Cell, crack", "ko": "셀 균열"},
+    "name": {"en": "Cell, wrinkle", "ko": "셀 주름"},
     "cause": {"en": "c", "ko": "c"},
     "action": {"en": "a", "ko": "a"},
-    "phrases": ["inner crack"],
+    "phrases": ["inner wrinkle"],
 }
 
 
@@ -101,23 +101,23 @@ def test_a_class_that_the_site_adds_is_asked_for_and_read(tmp_path):
     from inspection.lot.labels import class_of, read_label
     from inspection.systems.vlm.words import type_of
 
-    use_site(write_site(tmp_path / "site", {"classes": {"cell_crack": CLASS}}))
-    assert class_table().ct_defects[-1] == "cell_crack"
-    assert load_vlg_config().defect_types("ct", "cell")["inner crack"] == "cell_crack"
-    assert "cell_crack: 셀 균열" in Prompts(load_vlm_config(), "input_pixels").of("ct", "ko")
-    assert type_of("cell_crack", None) == "cell_crack"
+    use_site(write_site(tmp_path / "site", {"classes": {"cell_wrinkle": CLASS}}))
+    assert class_table().ct_defects[-1] == "cell_wrinkle"
+    assert load_vlg_config().defect_types("ct", "cell")["inner wrinkle"] == "cell_wrinkle"
+    assert "cell_wrinkle: 셀 주름" in Prompts(load_vlm_config(), "input_pixels").of("ct", "ko")
+    assert type_of("cell_wrinkle", None) == "cell_wrinkle"
     label = tmp_path / "label.json"
     label.write_text(
         json.dumps(
             {
                 "data_info": {"data_type": "ct", "type": "cell"},
-                "defects": [{"name": "Crack", "points": [0, 0, 9, 0, 9, 9]}],
+                "defects": [{"name": "Wrinkle", "points": [0, 0, 9, 0, 9, 9]}],
                 "image_info": {"is_normal": False},
             }
         ),
         encoding="utf-8",
     )
-    assert class_of(read_label(label)) == "cell_crack"
+    assert class_of(read_label(label)) == "cell_wrinkle"
 
 
 @pytest.mark.parametrize(

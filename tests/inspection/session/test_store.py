@@ -32,7 +32,8 @@ from inspection.results import (
 )
 from inspection.session import schema
 from inspection.session.audit import scan_audit
-from inspection.session.store import SessionStore, list_sessions
+from inspection.session.files import list_sessions
+from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 SCHEMA = json.loads(schema.SCHEMA_PATH.read_text(encoding="utf-8"))
