@@ -98,6 +98,7 @@ def compare_sessions(before: SessionStore, after: SessionStore) -> SessionChange
     old, new = before.record, after.record
     other_lot = bool(old.lot.path and new.lot.path) and old.lot.path != new.lot.path
     earlier, later = ({row.battery_id: row for row in r.batteries} for r in (old, new))
+    # Battery numbers mean nothing in another lot.
     rows = [] if other_lot else [(row, later[i]) for i, row in earlier.items() if i in later]
     verdicts, decisions = [], []
     for one, other in rows:

@@ -62,6 +62,7 @@ def comparison_chapter(
         # Where all called it normal there is nothing to see.
         if battery.conflict or any(cell.judgement == "defect" for cell in cells):
             found.append((battery, result))
+    # The contradictions first: only so many batteries are shown.
     found.sort(key=lambda pair: not pair[0].conflict)
     for place, (battery, result) in enumerate(found[:SECTIONS_SHOWN]):
         pictured = sources if place < BATTERIES_PICTURED else None

@@ -13,6 +13,7 @@ from inspection.report.tables import BATTERY_COLUMNS, MODEL_COLUMNS, columns_tab
 from inspection.report.words import NONE, Words, moment, number
 
 FINDINGS_SHOWN = 40
+# Their settings all stand in a session's record, whichever of them it was judged by.
 _METHODS = frozenset({"weighted_average", "voting", "rule_based"})
 _STATUS_TONES: dict[str, blocks.Tone] = {"completed": "success", "failed": "critical"}
 
@@ -33,7 +34,8 @@ def session_document(
     label = blocks.Label(status, _STATUS_TONES.get(session.status, "warning"))
     page: list[blocks.Block] = [blocks.Text(f"{words('run')} {session.run_id}", labels=[label])]
 
-    # What a reader has to know before any figure.
+    # What a reader has to know before any figure: least of all may a demo's verdicts pass for
+    # real ones.
     warnings = []
     if any(model.demo for model in session.models):
         warnings.append(words("demo_warning"))

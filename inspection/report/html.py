@@ -14,7 +14,9 @@ def html_file(document: Document) -> bytes:
     """Return the report as UTF-8 HTML: pictures inside, no script, nothing loaded from outside."""
     environment = Environment(
         loader=FileSystemLoader(resource_path("report")),
+        # What people and models write is text, never markup.
         autoescape=True,
+        # A misspelt field fails here instead of missing on the page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -56,6 +56,7 @@ Flowable = Any
 
 def pdf_file(document: blocks.Document) -> bytes:
     """Return the report as a PDF."""
+    # Before the first paragraph: reportlab measures text as soon as a paragraph is made.
     load_fonts()
     buffer = io.BytesIO()
     template = SimpleDocTemplate(
@@ -161,6 +162,7 @@ def _(block: blocks.Heading, width: float) -> list[Flowable]:
     if block.new_page:
         found.append(PageBreak())
     elif width == WIDTH:
+        # Inside a cell no page can be ended.
         found.append(CondPageBreak((block.room or _ROOM[block.level]) * mm))
     style = {2: pdf_text.HEADING, 3: pdf_text.CARD_HEADING, 4: pdf_text.SUBHEADING}[block.level]
     anchor = f'<a name="{block.anchor}"/>' if block.anchor else ""
@@ -278,6 +280,7 @@ def _(block: blocks.Tiles, width: float) -> list[Flowable]:
 
 @_drawn.register(blocks.Pictures)
 def _(block: blocks.Pictures, width: float) -> list[Flowable]:
+    # As large as three a row, however few there are: battery by battery they compare by eye.
     widest = min((WIDTH - _PICTURES_A_ROW * _GAP) / _PICTURES_A_ROW, width)
     found = [paragraph(block.title)] if block.title else []
     for first in range(0, len(block.pictures), _PICTURES_A_ROW):

@@ -61,6 +61,7 @@ def reasons(entry: Entry, words: Words) -> tuple[str, ...]:
     return tuple(reason.text(words.language) for reason in entry.result.verdict.reasons)
 
 
+# Other systems may read the file by position, so a new column of it goes to the end.
 BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
     ReportColumn(title="number", share=0.035, right=True, shown=lambda e, w: str(e.number)),
     ReportColumn(

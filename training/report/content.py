@@ -95,6 +95,7 @@ def _summary(figures: dict[str, Any], words: Words) -> Iterator[blocks.Block]:
             label = words(f"tile_{name}", count=count, whole=whole, bounds=bounds)
             tone = grave if count else "success"
             tiles.append(blocks.Tile(label, percent(found[f"{name}_rate"]), tone))
+        # A good battery left to the operator costs time; one that is called defective is scrapped.
         kinds = found["kinds_by_truth"]["normal"]
         passed, review = kinds.get("normal", 0), kinds.get("review", 0)
         named = sum(

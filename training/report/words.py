@@ -11,6 +11,7 @@ from inspection.report.words import NONE, Words, number
 
 def image_class(name: str | None, words: Words) -> str:
     """Return an image class's name."""
+    # The class table names the normal cell and the normal module of CT; a view is only normal.
     return words("kind_normal") if name == "normal" else words.defect(name)
 
 
