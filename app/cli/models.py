@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import typer
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Table
 
 from app.cli.interrupt import cancel_on_interrupt
 from app.cli.options import parse_choices
@@ -60,21 +61,15 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
         return
     rows = []
     for state in states:
-        words = _say(f"model_state_{state.condition}")
-        if state.condition != "installed":
-            rows.append((state.slot, words, *[DASH] * 5))
-            continue
-        rows.append(
-            (
-                state.slot,
-                f"{words} ({_say('model_demo')})" if state.demo else words,
-                state.name,
-                _size(state.size),
-                state.licence or DASH,
-                state.sha256[:DIGEST_SHOWN],
-                state.source or DASH,
-            )
-        )
+        row = [state.slot, _say(f"model_state_{state.condition}"), *[DASH] * 5]
+        if state.condition == "installed":
+            row[1] += f" ({_say('model_demo')})" if state.demo else ""
+            digest = state.sha256[:DIGEST_SHOWN]
+            row[2:] = [
+                part or DASH
+                for part in (state.name, _size(state.size), state.licence, digest, state.source)
+            ]
+        rows.append(row)
     _print_table(("slot", "state", "name", "size", "licence", "sha256", "source"), rows)
     for state in states:
         if state.problem is not None:
@@ -125,22 +120,11 @@ def import_model(
     """Install the models of a folder or a zip."""
     if slot is not None:
         (slot,) = _slots([slot])
-    cancel = threading.Event()
-    try:
-        with cancel_on_interrupt(cancel), _progress() as tell:
-            installed = import_models(
-                path,
-                model_folders(models).install,
-                slot=slot,
-                origin=Origin(name, source, licence),
-                on_progress=tell,
-                cancel=cancel,
-            )
-    except InterruptedError:
-        typer.echo(_say("model_cancelled"), err=True)
-        return INTERRUPTED
-    _print_installed(installed)
-    return 0
+    folder = model_folders(models).install
+    origin = Origin(name, source, licence)
+    return _install(
+        partial(import_models, path, folder, slot=slot, origin=origin), "model_cancelled"
+    )
 
 
 def download(name: str | None, models: Path | None) -> int:
@@ -151,16 +135,22 @@ def download(name: str | None, models: Path | None) -> int:
     if not entry.commercial:
         limits = _say("model_licence_limits", name=entry.name, licence=entry.licence)
         typer.echo(limits, err=True)
+    folder = model_folders(models).install
+    return _install(partial(download_model, entry, folder), "model_download_cancelled")
+
+
+def _install(install: Callable[..., Installed], stopped: str) -> int:
+    """Install with a progress bar; Ctrl-C ends it properly, with the message of a code."""
     cancel = threading.Event()
     try:
         with cancel_on_interrupt(cancel), _progress() as tell:
-            installed = download_model(
-                entry, model_folders(models).install, on_progress=tell, cancel=cancel
-            )
+            installed = install(on_progress=tell, cancel=cancel)
     except InterruptedError:
-        typer.echo(_say("model_download_cancelled"), err=True)
+        typer.echo(_say(stopped), err=True)
         return INTERRUPTED
-    _print_installed(installed)
+    typer.echo(_say("model_installed", slots=", ".join(installed.slots)))
+    if installed.left_out:
+        typer.echo(_say("model_left_out", files=", ".join(installed.left_out)))
     return 0
 
 
@@ -225,21 +215,18 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
-def _print_installed(installed: Installed) -> None:
-    typer.echo(_say("model_installed", slots=", ".join(installed.slots)))
-    if installed.left_out:
-        typer.echo(_say("model_left_out", files=", ".join(installed.left_out)))
-
-
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their words; a Korean letter takes two cells."""
-    lines = [[_say(f"model_column_{column}") for column in columns], *rows]
-    widths = [max(cell_len(line[place]) for line in lines) for place in range(len(columns))]
-    for line in lines:
-        padded = [
-            text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True)
-        ]
-        typer.echo("  ".join(padded).rstrip())
+    """Print columns as wide as their words, whatever the terminal's width."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    for column in columns:
+        table.add_column(_say(f"model_column_{column}"), no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=1000, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 @contextmanager
