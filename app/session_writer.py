@@ -58,10 +58,9 @@ class SessionWriter(QObject):
         self._opening: _Opening | None = None
         self._held_up = False
         self._unsaved_results: dict[str, BatteryResult] = {}
-        self._unsaved_decisions: dict[str, Decision | None] = {}
+        self._unsaved_decisions: dict[str, Callable[[], BatterySummary]] = {}
         self._refused: set[str] = set()
         self._end: Callable[[], None] | None = None
-        self._operator = ""
 
     # -- opening ---------------------------------------------------------------------------
 
@@ -231,18 +230,16 @@ class SessionWriter(QObject):
 
     def decide(self, battery_id: str, decision: Decision) -> None:
         """Save a decision."""
-        self._unsaved_decisions[battery_id] = decision
-        self._write_decision(battery_id, decision)
+        if self._store is not None:
+            self._write_decision(battery_id, partial(self._store.decide, battery_id, decision))
 
     def undo(self, battery_id: str, operator: str) -> None:
         """Withdraw a decision; one that was never saved is just forgotten."""
         if battery_id in self._refused:
             self._forget_decision(battery_id)
             self._tell_unsaved(None)
-            return
-        self._operator = operator
-        self._unsaved_decisions[battery_id] = None
-        self._write_decision(battery_id, None)
+        elif self._store is not None:
+            self._write_decision(battery_id, partial(self._store.undo, battery_id, operator))
 
     def retry(self) -> None:
         """Write again whatever the disk refused."""
@@ -251,36 +248,28 @@ class SessionWriter(QObject):
         if self._end is not None:
             # It was set while results were missing, or not at all.
             self._write(self._end)
-        for battery_id, decision in tuple(self._unsaved_decisions.items()):
-            self._write_decision(battery_id, decision)
+        for battery_id, work in tuple(self._unsaved_decisions.items()):
+            self._write_decision(battery_id, work)
 
-    def _write_decision(self, battery_id: str, decision: Decision | None) -> None:
-        store = self._store
-        if store is None:
-            return
-        work: Callable[[], BatterySummary]
-        if decision is None:
-            work = partial(store.undo, battery_id, self._operator)
-        else:
-            work = partial(store.decide, battery_id, decision)
+    def _write_decision(self, battery_id: str, work: Callable[[], BatterySummary]) -> None:
+        self._unsaved_decisions[battery_id] = work
         self._pool.submit(
             work,
-            partial(self._on_decided, battery_id, decision),
-            partial(self._on_decision_refused, battery_id, decision),
+            partial(self._on_decided, battery_id, work),
+            partial(self._on_decision_refused, battery_id),
         )
 
     def _on_decided(
-        self, battery_id: str, decision: Decision | None, summary: BatterySummary
+        self, battery_id: str, work: Callable[[], BatterySummary], summary: BatterySummary
     ) -> None:
         self._refused.discard(battery_id)
-        if self._unsaved_decisions.get(battery_id, decision) is decision:
-            self._unsaved_decisions.pop(battery_id, None)
+        # A later decision on the battery may be on its way already.
+        if self._unsaved_decisions.get(battery_id) is work:
+            del self._unsaved_decisions[battery_id]
         self.decided.emit(summary)
         self._tell_unsaved(None)
 
-    def _on_decision_refused(
-        self, battery_id: str, decision: Decision | None, error: Exception
-    ) -> None:
+    def _on_decision_refused(self, battery_id: str, error: Exception) -> None:
         if _is_disk(error):
             self._refused.add(battery_id)
             self._tell_unsaved(error)

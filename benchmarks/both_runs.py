@@ -9,6 +9,8 @@ the names that are made of them::
     python benchmarks/both_runs.py run LOT headless
     python benchmarks/both_runs.py run LOT windowed --window
     python benchmarks/both_runs.py compare headless windowed
+    python benchmarks/both_runs.py run LOT older --half first
+    python benchmarks/both_runs.py run LOT older --half second
 
 ``run`` works with an older checkout as well: start this file with that one's Python, in its folder.
 """
@@ -33,7 +35,9 @@ sys.path[0] = str(Path.cwd())
 
 BATTERIES = 12
 CANCELLED_AFTER = 3
-TIMES = ("seconds", "_at", "time", "run_id", "job_id", "session", "version", "versions", "elapsed")
+LEFT_OUT = ("seconds", "_at", "time", "timestamp", "run_id", "job_id", "version", "versions")
+"""Ends of keys that hold a time, a name made of one, or the program's version."""
+PLACES = ("inspector_from", "station")
 
 
 def make(lot: Path) -> None:
@@ -55,19 +59,23 @@ def finished(sessions: Path) -> int:
     return sum(json.loads(path.read_bytes())["state"] == "done" for path in files)
 
 
-def headless(lot: Path, sessions: Path) -> None:
+def headless(lot: Path, sessions: Path, half: str) -> None:
     """Inspect with the command, stop it with Ctrl-C, and go on."""
     command = [sys.executable, "-m", "app", "inspect", str(lot), "--session-dir", str(sessions)]
-    process = subprocess.Popen([*command, "--language", "en"])
-    while finished(sessions) < CANCELLED_AFTER and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    print("stopped with", process.wait(), "after", finished(sessions), "batteries", flush=True)
-    (session,) = sessions.iterdir()
-    print("resumed with", subprocess.run([*command, "--resume", session.name], check=False))
+    command += ["--language", "en"]
+    if half != "second":
+        process = subprocess.Popen(command)
+        while finished(sessions) < CANCELLED_AFTER and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        print("stopped with", process.wait(), "after", finished(sessions), "batteries", flush=True)
+    if half != "first":
+        (session,) = sessions.iterdir()
+        code = subprocess.run([*command, "--resume", session.name], check=False).returncode
+        print("resumed with", code, "then", finished(sessions), "batteries", flush=True)
 
 
-def windowed(lot: Path, sessions: Path) -> None:
+def windowed(lot: Path, sessions: Path, half: str) -> None:
     """Inspect behind the window, cancel, and go on."""
     from PySide6.QtCore import QEventLoop
 
@@ -81,34 +89,37 @@ def windowed(lot: Path, sessions: Path) -> None:
     station = Station(model_folders(None), sessions, file)
     station.window.show()
     controller, loop = station.controller, QEventLoop()
-    done = Counter()
+    done: set[str] = set()
 
     def follow(result: Any) -> None:
-        done[result.state] += 1
-        if done["done"] == CANCELLED_AFTER:
-            controller.runner.cancel()
+        if result.state == "done" and result.battery_id not in done:
+            done.add(result.battery_id)
+            if len(done) == CANCELLED_AFTER and half != "second":
+                controller.runner.cancel()
 
-    def resume(cancelled: bool) -> None:
-        print("ended, cancelled" if cancelled else "ended", dict(done), flush=True)
-        if cancelled:
+    def go_on(cancelled: bool) -> None:
+        print("cancelled" if cancelled else "ended", "after", len(done), "batteries", flush=True)
+        if cancelled and half == "both":
             controller.start()
         else:
             loop.quit()
 
     controller.runner.battery_changed.connect(follow)
-    controller.runner.ended.connect(resume)
+    controller.runner.ended.connect(go_on)
+    # Goes on with the lot's unfinished session where there is one.
     controller.open_lot(lot.resolve(), autostart=True)
     loop.exec()
     station.window.close()
     station.discard_window()
 
 
-def run(lot: Path, out: Path, *, window: bool) -> None:
+def run(lot: Path, out: Path, half: str, *, window: bool) -> None:
     """Inspect, and write the report of it."""
     sessions = out / "sessions"
-    sessions.mkdir(parents=True)
-    (windowed if window else headless)(lot, sessions)
-    report(out)
+    sessions.mkdir(parents=True, exist_ok=True)
+    (windowed if window else headless)(lot, sessions, half)
+    if half != "first":
+        report(out)
 
 
 def report(out: Path) -> None:
@@ -135,7 +146,10 @@ def content(out: Path) -> dict[str, Any]:
 def timeless(value: Any) -> Any:
     """Return JSON without its times."""
     if isinstance(value, dict):
-        kept = {k: v for k, v in value.items() if not k.endswith(TIMES)}
+        kept = {k: v for k, v in value.items() if not k.endswith(LEFT_OUT) and k not in PLACES}
+        if "slot" in str(kept.get("models")):
+            # In the order in which they were loaded, which is nobody's.
+            kept["models"] = sorted(kept["models"], key=lambda model: model["slot"])
         return {k: timeless(v) for k, v in kept.items()}
     return [timeless(each) for each in value] if isinstance(value, list) else value
 
@@ -175,6 +189,7 @@ def main() -> int:
     one.add_argument("lot", type=Path)
     one.add_argument("out", type=Path)
     one.add_argument("--window", action="store_true")
+    one.add_argument("--half", choices=("first", "second", "both"), default="both")
     steps.add_parser("report").add_argument("out", type=Path)
     two = steps.add_parser("compare")
     two.add_argument("first", type=Path)
@@ -183,7 +198,7 @@ def main() -> int:
     if arguments.step == "make":
         make(arguments.lot)
     elif arguments.step == "run":
-        run(arguments.lot, arguments.out, window=arguments.window)
+        run(arguments.lot, arguments.out, arguments.half, window=arguments.window)
     elif arguments.step == "report":
         report(arguments.out)
     else:
