@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from inspection.comparison.changes import SessionChanges
+from inspection.comparison.changes import SessionChanges, VerdictChange
 from inspection.comparison.figures import (
     LABELLED_FIGURES,
     PLAIN_FIGURES,
@@ -98,9 +98,6 @@ def conflicts_table(compared: SessionComparison, words: Words) -> Table:
 
 def change_tables(changes: SessionChanges, words: Words) -> list[Table]:
     """Return what changed, each kind of change in a table; kinds without any are left out."""
-    sides = (words("comparison_before"), words("comparison_after"))
-    battery = words("battery")
-
     summary: list[tuple[str, ...]] = []
     if changes.problem is None:
         summary = [
@@ -118,23 +115,16 @@ def change_tables(changes: SessionChanges, words: Words) -> list[Table]:
         text = words(f"kind_{kind}") if kind else none
         return f"{text}: {words.defect(defect_type)}" if defect_type else text
 
-    verdicts = [
-        (
-            change.battery_id,
-            verdict(change.before, change.type_before, NONE),
-            verdict(change.after, change.type_after, NONE),
-        )
-        for change in changes.verdicts
-    ]
-    undecided = words("decision_none")
-    decisions = [
-        (
-            change.battery_id,
-            verdict(change.before, None, undecided),
-            verdict(change.after, None, undecided),
-        )
-        for change in changes.decisions
-    ]
+    def verdicts(found: Sequence[VerdictChange], none: str) -> list[tuple[str, ...]]:
+        return [
+            (
+                change.battery_id,
+                verdict(change.before, change.type_before, none),
+                verdict(change.after, change.type_after, none),
+            )
+            for change in found
+        ]
+
     before, after = _by_slot(changes.models_before), _by_slot(changes.models_after)
     slots = dict.fromkeys([*before, *after])
     models = [(slot, before.get(slot, NONE), after.get(slot, NONE)) for slot in slots]
@@ -150,16 +140,22 @@ def change_tables(changes: SessionChanges, words: Words) -> list[Table]:
         for system in changes.systems
         for change in system.changes
     ]
+    sides = ("comparison_before", "comparison_after")
+    image = ("comparison_system", "battery", "comparison_image")
     tables: tuple[tuple[str, Sequence[str], Sequence[tuple[str, ...]]], ...] = (
-        ("comparison_summary", (words("comparison_what"), words("comparison_count")), summary),
-        ("comparison_verdicts", (battery, *sides), verdicts),
-        ("comparison_decisions", (battery, *sides), decisions),
-        ("models", (words("model_slot"), *sides), models),
-        ("policy", (words("comparison_setting"), *sides), settings),
-        ("comparison_judgements",
-         (words("comparison_system"), battery, words("comparison_image"), *sides), judgements),
+        ("comparison_summary", ("comparison_what", "comparison_count"), summary),
+        ("comparison_verdicts", ("battery", *sides), verdicts(changes.verdicts, NONE)),
+        ("comparison_decisions", ("battery", *sides),
+         verdicts(changes.decisions, words("decision_none"))),
+        ("models", ("model_slot", *sides), models),
+        ("policy", ("comparison_setting", *sides), settings),
+        ("comparison_judgements", (*image, *sides), judgements),
     )  # fmt: skip
-    return [_table(words(key), head, _shown(rows, words)) for key, head, rows in tables if rows]
+    return [
+        _table(words(title), [words(name) for name in head], _shown(rows, words))
+        for title, head, rows in tables
+        if rows
+    ]
 
 
 def judgement_words(judgement: Judgement | None, words: Words) -> str:
