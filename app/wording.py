@@ -43,21 +43,19 @@ class Languages:
         QLocale.setDefault(QLocale("ko_KR" if language == "ko" else "en_US"))
         for translator in self._translators:
             QCoreApplication.removeTranslator(translator)
-        # The words of Qt's own dialogs come with Qt.
-        self._translators = [_of_qt(), CatalogueTranslator()] if language == "ko" else []
+        self._translators = []
+        if language == "ko":
+            # The words of Qt's own dialogs come with Qt.
+            folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+            of_qt = QTranslator()
+            if not of_qt.load("qtbase_ko", folder):
+                log.warning("no translation qtbase_ko in %s", folder)
+            self._translators = [of_qt, CatalogueTranslator()]
         for translator in self._translators:
             QCoreApplication.installTranslator(translator)
 
 
 languages = Languages()
-
-
-def _of_qt() -> QTranslator:
-    translator = QTranslator()
-    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-    if not translator.load("qtbase_ko", folder):
-        log.warning("no translation qtbase_ko in %s", folder)
-    return translator
 
 
 def tr(english: str) -> str:
