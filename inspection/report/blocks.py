@@ -208,8 +208,8 @@ Block = (
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A whole report in one language.
+class ReportPage:
+    """A whole report in one language, made of blocks.
 
     Parameters
     ----------

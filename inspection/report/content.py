@@ -20,7 +20,7 @@ _STATUS_TONES: dict[str, blocks.Tone] = {"completed": "success", "failed": "crit
 
 def session_document(
     report: SessionReport, words: Words, step: Callable[[], None]
-) -> blocks.Document:
+) -> blocks.ReportPage:
     """Return the report in the words' language.
 
     Parameters
@@ -80,7 +80,7 @@ def session_document(
     # A session rebuilt after damage no longer knows its lot.
     title = session.lot.name or session.run_id
     footer = words("generated", version=session.version)
-    return blocks.Document(words.language, words("title"), title, session.run_id, page, footer)
+    return blocks.ReportPage(words.language, words("title"), title, session.run_id, page, footer)
 
 
 def _headline(report: SessionReport, words: Words) -> Iterator[blocks.Block]:

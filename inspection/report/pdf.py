@@ -54,7 +54,7 @@ Flowable = Any
 """reportlab has no types."""
 
 
-def pdf_file(document: blocks.Document) -> bytes:
+def pdf_file(document: blocks.ReportPage) -> bytes:
     """Return the report as a PDF."""
     # Before the first paragraph: reportlab measures text as soon as a paragraph is made.
     load_fonts()
@@ -92,7 +92,7 @@ class _CountingCanvas(Canvas):  # type: ignore[misc]
         super().save()
 
 
-def _draw_footer(canvas: Canvas, template: Any, *, document: blocks.Document) -> None:
+def _draw_footer(canvas: Canvas, template: Any, *, document: blocks.ReportPage) -> None:
     canvas.saveState()
     bottom = 10 * mm
     canvas.setStrokeColor(pdf_text.LINE)

@@ -28,7 +28,7 @@ def evaluation_document(
     charts: Mapping[str, bytes],
     language: Language,
     at: datetime,
-) -> blocks.Document:
+) -> blocks.ReportPage:
     """Return the page of an evaluation.
 
     Parameters
@@ -73,7 +73,7 @@ def evaluation_document(
         blocks.Heading(words("glossary")),
         blocks.Card([blocks.Fields(terms)]),
     ]
-    return blocks.Document(
+    return blocks.ReportPage(
         language, words("kicker"), evaluation.data.name, moment(at), page, words("footer")
     )
 

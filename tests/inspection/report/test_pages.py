@@ -16,8 +16,8 @@ from inspection.report.pdf import pdf_file
 from inspection.report.pictures import jpeg_of
 
 
-def document(*content: blocks.Block) -> blocks.Document:
-    return blocks.Document("ko", "보고서", "로트", "20260304_050607", content, "끝")
+def document(*content: blocks.Block) -> blocks.ReportPage:
+    return blocks.ReportPage("ko", "보고서", "로트", "20260304_050607", content, "끝")
 
 
 def pages_of(*content: blocks.Block) -> list[str]:
