@@ -7,10 +7,10 @@ import base64
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from inspection.paths import resource_path
-from inspection.report.blocks import Block, Cell, CodedImage, Document
+from inspection.report.blocks import Block, Cell, CodedImage, ReportPage
 
 
-def html_file(document: Document) -> bytes:
+def html_file(document: ReportPage) -> bytes:
     """Return the report as UTF-8 HTML: pictures inside, no script, nothing loaded from outside."""
     environment = Environment(
         loader=FileSystemLoader(resource_path("report")),
