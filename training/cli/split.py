@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from inspection.commands import LanguageOption
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from training.data.split_lots import SplitSummary
 
 
 def split(
@@ -25,10 +20,12 @@ def split(
 ) -> int:
     """Split lots by battery, stratified by class, into text files that list the images."""
     from rich.console import Console
+    from rich.table import Table
 
     from inspection.console import system_language
     from inspection.errors import ConfigError
     from inspection.messages import Message
+    from training.data.split_files import PARTS
     from training.data.split_lots import split_lots
     from training.data.splits import Split
     from training.progress import progress_bar
@@ -39,40 +36,28 @@ def split(
     shares = Split(train=train, val=val, test=max(0.0, 1 - train - val))
     with progress_bar("labels") as advance:
         summary = split_lots(lots, out, shares, seed, advance)
-    console = Console()
-    console.print(_table(summary))
-    if summary.left_out:
-        told = Message(code="split_left_out", params={"count": summary.left_out.total()})
-        console.print(told.text(system_language()), highlight=False)
-        for code, count in sorted(summary.left_out.items()):
-            console.print(f"  {code}: {count}", highlight=False)
-    typer.echo(str(out))
-    return 0
 
+    def word(code: str, **params: int) -> str:
+        return Message(code=code, params=params).text(system_language())
 
-def _table(summary: SplitSummary) -> Table:
-    """Return classes by parts: batteries and images of each."""
-    from rich.table import Table
-
-    from inspection.console import system_language
-    from inspection.messages import Message
-    from training.data.split_files import PARTS
-
-    def word(code: str) -> str:
-        return Message(code=code).text(system_language())
-
+    # Classes by parts: batteries and images of each.
     table = Table(title=word("split_table"))
     table.add_column(word("split_class"))
     for part in PARTS:
         table.add_column(part, justify="right")
-    labels = sorted({label for part in PARTS for label in summary.images[part]})
-    for label in labels:
-        table.add_row(
-            label,
-            *(f"{summary.batteries[p][label]} / {summary.images[p][label]}" for p in PARTS),
-        )
+    for label in sorted({label for part in PARTS for label in summary.images[part]}):
+        counts = (f"{summary.batteries[p][label]} / {summary.images[p][label]}" for p in PARTS)
+        table.add_row(label, *counts)
     table.add_section()
     totals = (f"{summary.bodies[p]} / {summary.images[p].total()}" for p in PARTS)
     table.add_row(word("split_all"), *totals)
     table.add_row(word("split_pairs"), *(str(summary.pairs[p]) for p in PARTS))
-    return table
+    console = Console()
+    console.print(table)
+    if summary.left_out:
+        told = word("split_left_out", count=summary.left_out.total())
+        console.print(told, highlight=False)
+        for code, count in sorted(summary.left_out.items()):
+            console.print(f"  {code}: {count}", highlight=False)
+    typer.echo(str(out))
+    return 0
