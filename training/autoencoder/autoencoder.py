@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 from torch import Tensor, nn
+from torch.nn import functional
 
 from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
@@ -21,7 +23,6 @@ from inspection.systems.ensemble.cae import ConvAutoencoder, load_weights
 from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.folders import hold_out, read_folder, write_held_out
 from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate
-from training.autoencoder.pictures import draw_reconstructions
 from training.autoencoder.thresholds import compute_threshold, f1_max_threshold
 from training.autoencoder.views import (
     View,
@@ -29,6 +30,7 @@ from training.autoencoder.views import (
     read_lots,
     split_by_battery,
     training_batches,
+    validation_batches,
 )
 from training.data.image_cache import ImageCache, open_cache
 from training.loop.checkpoints import identity_of
@@ -261,6 +263,45 @@ class AutoencoderLoss(nn.Module):
     def forward(self, batch: ViewBatch) -> Tensor:
         """Return the loss of a batch."""
         return compute_loss(self.model, batch, self._config)
+
+
+@torch.inference_mode()
+def draw_reconstructions(
+    model: ConvAutoencoder,
+    views: Sequence[View],
+    config: AutoencoderConfig,
+    images: ImageCache,
+    scale: float,
+) -> NDArray[np.uint8]:
+    """Return a row a view: with an anomaly painted on it, its reconstruction, and its map.
+
+    Parameters
+    ----------
+    model : in evaluation mode
+    views : few normal ones
+    config, images : of the training
+    scale : raw heat that is drawn white, the same for every view and epoch
+
+    Returns
+    -------
+    (N H, 3 W, 3) uint8
+    """
+    device = next(model.parameters()).device
+    mean, std = (np.asarray(v, np.float32) for v in (config.preprocess.mean, config.preprocess.std))
+    rows = []
+    for batch in validation_batches(views, config, images):
+        inputs = batch.painted.to(device, memory_format=torch.channels_last)
+        size = inputs.shape[2:]
+        made = functional.interpolate(model.reconstruct(inputs).float(), size, mode="bilinear")
+        heat = model.raw_map(inputs).float().unsqueeze(1) / scale
+        heat = functional.interpolate(heat, size, mode="nearest").clamp(0, 1)
+        shown = []
+        for part in (inputs, made):
+            values = part.cpu().numpy().transpose(0, 2, 3, 1) * std + mean
+            shown.append(np.clip(np.round(values * 255), 0, 255).astype(np.uint8))
+        white = np.repeat(heat.cpu().numpy().transpose(0, 2, 3, 1) * 255, 3, axis=3)
+        rows += list(np.concatenate([*shown, white.astype(np.uint8)], axis=2))  # (H, 3 W, 3)
+    return np.concatenate(rows)
 
 
 def slot_of(config: AutoencoderConfig) -> Slot:
