@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from builders.ensemble_models import copy_ensemble
+from builders.small_models import write_small_models
 
 from app.__main__ import app as station_app
 from inspection.classes import class_table
@@ -162,9 +163,9 @@ def test_two_runs_of_the_same_model_are_refused(
 
 
 def test_the_station_takes_the_policy_beside_the_models_and_says_so(
-    lot: Path, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    lot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = tmp_path / "models"
+    models, run_folder = tmp_path / "models", write_small_models(tmp_path / "run")
     (run_folder / "inspector.yaml").write_text(POLICY, encoding="utf-8")
     assert trainer("export", run_folder, "--out", models) == 0
     session, _ = inspect(capsys, lot, tmp_path / "sessions", models, "--battery", "001")

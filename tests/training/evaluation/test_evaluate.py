@@ -11,22 +11,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
+from builders.small_models import write_small_models
 from sklearn.metrics import f1_score, roc_auc_score
 
 from inspection.classes import class_table
 from inspection.config import load_inspector
 from inspection.errors import BundleError, ConfigError
-from inspection.images.preprocess import Preprocess
 from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth
-from inspection.modelstore.bundle import ThresholdFile, find_bundle, write_bundle
+from inspection.modelstore.bundle import find_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery
 from inspection.run.lanes import build_lane
 from inspection.synthetic import SyntheticLot, write_lot
-from inspection.systems.ensemble.backbones import build_classifier
-from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings
 from training.__main__ import app
@@ -41,9 +38,6 @@ from training.evaluation.evaluate import (
 )
 from training.evaluation.judge import battery_truth, judge_alone
 
-CT = Preprocess(modality="ct", width=32, height=64, channels=1, mean=(0.5,), std=(0.2,))
-RGB = Preprocess(modality="rgb", width=64, height=32, channels=3, mean=(0.5,) * 3, std=(0.2,) * 3)
-
 
 def run(*arguments: str) -> int:
     from inspection.console import run as run_app
@@ -53,45 +47,7 @@ def run(*arguments: str) -> int:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small untrained models: what they say is arbitrary, and that is enough for figures."""
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(5)
-    common = {"display_scale": 1.0, "training": {"data": ["none"]}, "demo": True}
-    wanted = {"backbone": "resnet18", "in_channels": 1, "output_stride": 32}
-    classifier = build_classifier(wanted).train()
-    with torch.no_grad():
-        for _ in range(3):
-            classifier(torch.randn(4, 1, 64, 32))
-    write_bundle(
-        folder / "ct_cnn",
-        slot="ct_cnn",
-        name="small",
-        architecture=wanted,
-        labels=list(class_table().ct),
-        preprocess=CT,
-        tensors=classifier.state_dict(),
-        temperature=0.2,
-        **common,
-    )
-    arch = CaeArchitecture(
-        latent_dim=4, reduction=2, base=4, levels=2, head_base=4, head_levels=2, top_fraction=0.01
-    )
-    record = ThresholdFile(
-        threshold=0.5, method="mean_std", k=2.5, percentile=None, computed_from="nothing",
-        num_samples=1, mean_error=0.1, std_error=0.1,
-    )  # fmt: skip
-    write_bundle(
-        folder / "rgb_ae",
-        slot="rgb_ae",
-        name="small",
-        architecture=arch.model_dump(),
-        labels=[],
-        preprocess=RGB,
-        tensors=ConvAutoencoder(arch, RGB.width, RGB.height).state_dict(),
-        threshold=record,
-        **common,
-    )
-    return folder
+    return write_small_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
