@@ -30,6 +30,9 @@ def model() -> CtClassifier:
     return built.eval()
 
 
+OVERFLOW = "module_resin_overflow"
+
+
 def bundle_of(model: CtClassifier, folder: Path, **changes: object) -> Bundle:
     values: dict[str, object] = {
         "slot": "ct_cnn",
@@ -66,7 +69,7 @@ def test_the_forward_pass_gives_the_map_of_grad_cam(
     x = torch.randn(1, channels, 128, 96)
     with torch.inference_mode():
         _, cams = built(x)
-    assert cams.shape == (1, 5, 128 // stride, 96 // stride)
+    assert cams.shape == (1, len(class_table().ct), 128 // stride, 96 // stride)
     ours = cams[0, target].clamp(min=0).numpy() / (cams.shape[2] * cams.shape[3])
     theirs = grad_cam(built, x, target_class=target)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * max(theirs.max(), 1e-12))
@@ -110,14 +113,15 @@ def test_the_shown_map_is_that_of_the_likeliest_defect(model: CtClassifier, tmp_
     predictor = CnnPredictor(bundle_of(model, tmp_path / "ct_cnn"))
     output = predictor.predict(np.zeros((2, 1, 96, 64), np.float32))
     # A certain normal cell, and a module with resin overflow.
-    output.probabilities[:] = [[0.9, 0.02, 0.03, 0.05, 0.0], [0.1, 0.0, 0.2, 0.1, 0.6]]
+    names = ("cell_normal", "cell_porosity", "module_normal", "module_porosity", OVERFLOW)
+    columns = [class_table().ct.index(name) for name in names]
+    output.probabilities[:] = 0.0
+    output.probabilities[:, columns] = [[0.9, 0.02, 0.03, 0.05, 0.0], [0.1, 0.0, 0.2, 0.1, 0.6]]
     maps = predictor.anomaly_maps(output)
     np.testing.assert_array_equal(
         maps[0], output.maps[0, class_table().ct.index("module_porosity")]
     )
-    np.testing.assert_array_equal(
-        maps[1], output.maps[1, class_table().ct.index("module_resin_overflow")]
-    )
+    np.testing.assert_array_equal(maps[1], output.maps[1, class_table().ct.index(OVERFLOW)])
 
 
 @pytest.mark.parametrize(
