@@ -34,7 +34,21 @@ def paint_window(models: ModelFolders, session: Path, settings: Path) -> None:
     station = Station(models, session.parent, SettingsFile(settings))
     try:
         station.window.show()
-        _open_session(station, session)
+        # The plots are the last to be there, and load a library when they are first asked for.
+        plots = station.window.findChild(Plots)
+        assert plots is not None
+        failures: list[Exception] = []
+        station.controller.failed.connect(failures.append)
+        waiting = QEventLoop()
+        for told in (plots.ready, station.controller.failed):
+            told.connect(waiting.quit)
+        QTimer.singleShot(LONGEST_WAIT_MS, waiting, waiting.quit)
+        station.controller.open_session(session)
+        waiting.exec()
+        if failures:
+            raise failures[0]
+        if plots.module is None:
+            raise InspectionError("self_test_window_silent")
         english, korean = (_painted(station, language) for language in ("en", "ko"))
     finally:
         station.window.conversations.close_confirmed.emit()
@@ -45,30 +59,6 @@ def paint_window(models: ModelFolders, session: Path, settings: Path) -> None:
         app.processEvents()
     if english == korean:
         raise InspectionError("self_test_translation_missing")
-
-
-def _open_session(station: Station, session: Path) -> None:
-    """Wait until the plots are there: they are the last, and load a library when first asked for.
-
-    Raises
-    ------
-    Exception
-        Whatever the window would have told the operator.
-    """
-    failures: list[Exception] = []
-    plots = station.window.findChild(Plots)
-    assert plots is not None
-    waiting = QEventLoop()
-    for told in (plots.ready, station.controller.failed):
-        told.connect(waiting.quit)
-    station.controller.failed.connect(failures.append)
-    QTimer.singleShot(LONGEST_WAIT_MS, waiting, waiting.quit)
-    station.controller.open_session(session)
-    waiting.exec()
-    if failures:
-        raise failures[0]
-    if plots.module is None:
-        raise InspectionError("self_test_window_silent")
 
 
 def _painted(station: Station, language: Language) -> list[str]:
