@@ -11,12 +11,12 @@ from PySide6.QtWidgets import QComboBox, QToolButton
 from app.panels.comparing import comparison_of, result_so_far
 from app.panels.comparison_column import ComparisonColumn
 from app.panels.comparison_words import battery_words, detail_words, image_words, overlap_words
+from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, Place, same_battery
 from app.review import BatteryView
 from app.theme import icon, tokens
 from app.tones import Tone
 from app.widgets.chip import Chip
-from app.widgets.demo_note import DemoNote
 from app.widgets.panel import button, column, label, line, rule
 from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader

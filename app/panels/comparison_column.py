@@ -7,9 +7,9 @@ from dataclasses import replace
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPlainTextEdit
 
+from app.panels.demo_note import DemoModels
 from app.tones import class_tone, said_tone
 from app.widgets.chip import Chip
-from app.widgets.demo_note import DemoModels
 from app.widgets.layers import Layers
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView

@@ -7,13 +7,13 @@ import html
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea
 
+from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, Place, same_battery
 from app.review import BatteryView, Row
 from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
 from app.widgets.bars import Bar, Bars
 from app.widgets.chip import Chip
-from app.widgets.demo_note import DemoNote
 from app.widgets.panel import Panel, button, column, label, line
 from app.wording import (
     DASH,

@@ -14,10 +14,10 @@ from app.actions import Actions
 from app.controller import Controller
 from app.dialogs.conversations import Conversations
 from app.panels.answers import AnswersPanel
+from app.panels.demo_note import DemoModels
 from app.panels.dock import DockPanel, PanelContext
 from app.panels.registry import DOCKS
 from app.settings import Settings
-from app.widgets.demo_note import DemoModels
 from app.widgets.layers import Layers
 from app.widgets.panel import column
 from app.widgets.plots import Plots

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.dialogs.model_card import ModelCardDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
-from app.widgets.demo_note import DemoNote
+from app.panels.demo_note import DemoNote
 from app.wording import languages
 from inspection.results import ModelProvenance
 
