@@ -105,6 +105,7 @@ class Decisions(QObject):
         decision = Decision.model_validate(
             {**word, "operator": self._operator, "decided_at": datetime.now().astimezone()}
         )
+        # Shown before it is on the disk; the row says so where it cannot be saved.
         self._shown.set_row(replace(self._shown.rows[battery_id], decision=decision))
         self._writer.decide(battery_id, decision)
 

@@ -38,6 +38,7 @@ class LaneThread(QObject):
         self._ends = True
         if self._thread.isRunning():
             self._ordered.emit(last)
+            # An order of its own: the thread ends even where the last one fails.
             self._ordered.emit(self._thread.quit)
 
     def wait(self) -> None:

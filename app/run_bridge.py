@@ -103,6 +103,7 @@ class RunBridge(QObject):
         """Cancel and end the threads; waits for the image or model in work."""
         if self._run is not None:
             self._run.cancel.set()
+        # All are told before any is waited for: they end side by side.
         for system, thread in self._threads.items():
             thread.finish(self._workers[system].close)
         for thread in self._threads.values():

@@ -141,6 +141,7 @@ def _resumed(folder: Path, lot: Lot, sample: int | None) -> SessionStore:
 
 def _command(options: InspectOptions, store: SessionStore) -> str:
     """Return the command that goes on with a session, as it is typed in a shell."""
+    # Operator, station and sample are in the session.
     parts = ["station", "inspect", str(options.lot), "--resume", store.folder.name]
     if options.systems != ",".join(SYSTEMS):
         parts += ["--systems", options.systems]

@@ -110,6 +110,7 @@ class Run:
 
     def end_lane(self, system: SystemName, *, loaded: bool) -> None:
         """Take it that a system does nothing more; the last one ends the run."""
+        # Before it is struck off, or another lane's thread could tell the end of the run first.
         self.tell(LaneEnded(system, loaded))
         with self._lock:
             self._working.discard(system)
@@ -190,6 +191,7 @@ class LaneWorker:
                 run.add(battery, LaneResult(self._system, state, message))
             return None
         if models is None:
+            # Cancelled before its turn: there is nothing that it could let go of.
             self._lane = None
             return None
         self._models = tuple(models)
@@ -285,6 +287,7 @@ def inspect_into(
     def start_worker(system: SystemName, work: Callable[[], None]) -> None:
         def work_and_close() -> None:
             work()
+            # At once: a card's memory that a fast system is through with helps the slow ones.
             workers[system].close()
 
         threads.append(threading.Thread(target=work_and_close, name=f"lane-{system}"))

@@ -150,6 +150,7 @@ def batteries_left(
     earlier : systems that have spoken, by battery
     able : systems that are switched on and have a model
     """
+    # A battery of the lot that is in neither was never the session's to inspect.
     finished = {row.battery_id for row in record.batteries}.difference(remaining)
     return [
         battery
@@ -186,6 +187,7 @@ def end_session(store: SessionStore, lot: Lot, *, cancelled: bool) -> None:
         status = "failed"
         message = Message(code="batteries_not_inspected", params={"count": len(left)})
         reason = message.text(record.language)
+    # A resume that found nothing to do leaves the files as they are.
     if (status, reason) != (record.status, record.error_message):
         store.mark(status, reason)
 

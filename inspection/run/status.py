@@ -104,6 +104,7 @@ class InspectionProgress:
     @property
     def seconds_left(self) -> float | None:
         """Estimate, None before there is anything to estimate from."""
+        # The first images take long, with everything still cold.
         if self.total_images and self.images < min(8, self.total_images):
             return None
         if self.share <= 0 or self.seconds <= 0:
@@ -151,6 +152,7 @@ class RunStatus:
             case LaneLoading():
                 self.lanes[event.system] = LaneStatus(event.system, "loading")
             case LaneReady():
+                # Loading is left out: it says nothing of how long the images will take.
                 if self._since is None and not self._seconds_before:
                     self._since = time.monotonic()
                 self._devices[event.system] = event.device
@@ -174,6 +176,7 @@ class RunStatus:
                     self.live.pop(event.system, None)
                 self._batteries += event.finished
             case LaneEnded():
+                # What it was at when it was cancelled is not shown any longer.
                 self.live.pop(event.system, None)
                 if self.lanes[event.system].phase not in ("failed", "not_installed"):
                     self.rest(event.system, loaded=event.loaded)

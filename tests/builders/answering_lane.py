@@ -56,6 +56,8 @@ class AnsweringLane:
         chosen = self.settings.chooser.choose(battery, cancel)
         answers = []
         for ref in self.settings.chooser.refs(battery, chosen):
+            if cancel.is_set():
+                return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
             on_event(ImageTaken(ref))
             text = ""
             for word in WORDS if self.name == "vlm" else ():
