@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -27,12 +27,12 @@ from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.files import Digest, Document, file_digest, read_document, read_json
+from inspection.modelstore.folders import SLOTS as SLOTS
+from inspection.modelstore.folders import Slot as Slot
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Slot = Literal["ct_cnn", "rgb_ae", "ct_ae"]
-SLOTS: tuple[Slot, ...] = get_args(Slot)
 MANIFEST_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 

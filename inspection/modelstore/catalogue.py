@@ -10,7 +10,7 @@ from pydantic import Field
 
 from inspection.config import Config, Positive, load_config
 from inspection.errors import BundleError
-from inspection.modelstore.bundle import SLOTS
+from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.installed import FolderSlot
 from inspection.paths import config_path
 from inspection.results import ModelProvenance, SystemName

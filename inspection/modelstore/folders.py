@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
+# Here rather than with the bundles: those bring numpy, which a window's first paint can do without.
+Slot = Literal["ct_cnn", "rgb_ae", "ct_ae"]
+SLOTS: tuple[Slot, ...] = get_args(Slot)
 POLICY_SLOT = "ct_cnn"
 """The fusion policy lies beside this model and leaves with it: it was found for its scores."""
 

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from app.settings import SettingsFile
 from app.tables.battery_table import Column
 from inspection.run.lanes import build_lane
 
+ROOT = Path(inspection.__file__).parent.parent
 WAIT = 30_000
 
 # The offscreen platform says so of every window that has a smallest size.
@@ -447,3 +450,14 @@ def test_a_dropped_folder_is_opened_as_a_lot(qtbot, stations, lot):
     )
     station.window.dropEvent(drop)
     qtbot.waitUntil(lambda: len(station.controller.rows) == 6, timeout=WAIT)
+
+
+def test_the_window_can_be_painted_without_the_libraries_of_the_lanes():
+    probe = (
+        "import sys, app.application\n"
+        "sys.exit(' '.join({'numpy', 'cv2', 'torch'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert not found.stderr.strip()
