@@ -31,7 +31,7 @@ UNUSED_FILES = (
     "*.dist-info/uv_*.json",
     # The trainer's, which is not in the program.
     *(f"configs/{name}.yaml" for name in (
-        "autoencoder_*", "cnn", "demo_*", "evaluation", "logging",
+        "autoencoder_*", "cnn", "demo_*", "evaluation", "logging", "vlm_answers",
     )),
     # The window has its own Korean; of Qt's own words it shows those of qtbase.
     "PySide6/Qt/translations/*",
