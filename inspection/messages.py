@@ -17,6 +17,11 @@ from inspection.paths import config_path
 Language = Literal["en", "ko"]
 
 
+class _Params(dict[str, str | int | float]):
+    def __missing__(self, name: str) -> str:
+        return "–"
+
+
 class Message(BaseModel):
     """A sentence by code: ``code`` is a key of ``configs/messages/``."""
 
@@ -27,16 +32,18 @@ class Message(BaseModel):
 
     def text(self, language: str = "en") -> str:
         """Return the sentence in ``language`` (``en`` or ``ko``)."""
-        return self._wording()[language].format(**self.params)
+        return self._filled(language)
 
     def hint(self, language: str = "en") -> str:
         """Return what to do about it, or an empty string."""
-        return self._wording().get(f"hint_{language}", "").format(**self.params)
+        return self._filled(f"hint_{language}")
 
-    def _wording(self) -> dict[str, str]:
+    def _filled(self, key: str) -> str:
         # An unknown code is a programming error; a test walks the sources for it. The operator
         # still gets the code rather than a crash inside an error path.
-        return wordings().get(self.code, {"en": self.code, "ko": self.code})
+        wording = wordings().get(self.code, {"en": self.code, "ko": self.code}).get(key, "")
+        # Sessions keep messages for years: a sentence may have got a placeholder since.
+        return wording.format_map(_Params(self.params))
 
 
 @functools.cache

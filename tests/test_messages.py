@@ -275,3 +275,10 @@ def test_an_error_reads_in_either_language_with_its_hint_and_survives_the_disk()
     assert error.text("en").endswith("Restore it from the installation.")
     stored = error.message.model_dump_json()
     assert Message.model_validate_json(stored) == error.message
+
+
+def test_a_message_of_an_older_version_reads_although_its_sentence_says_more_today():
+    kept = Message.model_validate({"code": "config_unreadable", "params": {"name": "vlm.yaml"}})
+    for language in ("en", "ko"):
+        assert "vlm.yaml" in kept.text(language)
+        assert "{" not in kept.text(language)
