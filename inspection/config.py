@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from inspection.errors import ConfigError
 from inspection.messages import Language
@@ -90,10 +90,6 @@ class InspectorConfig(Config):
     sampling: Sampling = Sampling()
 
 
-class _InspectorFile(Config):
-    inspector: InspectorConfig
-
-
 SECTION = "inspector"
 INSPECTOR_NAME = f"{SECTION}.yaml"
 
@@ -138,6 +134,7 @@ def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
 
 
 C = TypeVar("C", bound=BaseModel)
+S = TypeVar("S")
 
 
 def load_config(path: Path, model: type[C], section: str | None = None) -> C:
@@ -169,6 +166,24 @@ def load_config(path: Path, model: type[C], section: str | None = None) -> C:
         raise _invalid(error, str(source) if source else path.name) from error
 
 
+def load_section(path: Path, kind: type[S], section: str, *, with_site: bool = False) -> S:
+    """Return what a YAML file holds under a key, the only one that it has.
+
+    Parameters
+    ----------
+    with_site : what the site sets under the same key lies over it
+
+    Raises
+    ------
+    ConfigError
+        As `load_config`.
+    """
+    fields: dict[str, Any] = {section: (kind, ...)}
+    whole = create_model(section, __base__=Config, **fields)
+    found: S = getattr(load_config(path, whole, section if with_site else None), section)
+    return found
+
+
 def _invalid(error: ValidationError, name: str) -> ConfigError:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"]) or Path(name).stem
@@ -179,9 +194,8 @@ def _invalid(error: ValidationError, name: str) -> ConfigError:
 
 def load_inspector(path: Path | None = None) -> InspectorConfig:
     """Return a file's fusion policy; by default the installed one, and what the site sets."""
-    if path is not None:
-        return load_config(path, _InspectorFile).inspector
-    return load_config(config_path(INSPECTOR_NAME), _InspectorFile, SECTION).inspector
+    file = path or config_path(INSPECTOR_NAME)
+    return load_section(file, InspectorConfig, SECTION, with_site=path is None)
 
 
 def find_policy(models_dir: Path) -> Policy:
@@ -198,6 +212,6 @@ def find_policy(models_dir: Path) -> Policy:
     """
     beside = models_dir / INSPECTOR_NAME
     path = beside if beside.exists() else config_path(INSPECTOR_NAME)
-    inspector = load_config(path, _InspectorFile, SECTION).inspector
+    inspector = load_section(path, InspectorConfig, SECTION, with_site=True)
     site = current_site()
     return Policy(inspector, (site and site.source_of([SECTION])) or path)

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from inspection.config import Config, load_config
+from inspection.config import Config, load_section
 from inspection.paths import config_path
 from inspection.records import Modality
 
@@ -70,10 +70,6 @@ class LotConfig(Config):
     patterns: tuple[SitePattern, ...] = ()
 
 
-class _LotFile(Config):
-    lot: LotConfig
-
-
 def load_lot_config(path: Path | None = None) -> LotConfig:
     """Return the intake's configuration, by default the installed one.
 
@@ -82,6 +78,5 @@ def load_lot_config(path: Path | None = None) -> LotConfig:
     ConfigError
         If the file is missing, malformed, or a pattern is wrong.
     """
-    if path is not None:
-        return load_config(path, _LotFile).lot
-    return load_config(config_path("lot.yaml"), _LotFile, "lot").lot
+    file = path or config_path("lot.yaml")
+    return load_section(file, LotConfig, "lot", with_site=path is None)

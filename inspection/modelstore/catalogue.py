@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from inspection.config import Config, Positive, load_config
+from inspection.config import Config, Positive, load_section
 from inspection.errors import BundleError
 from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.installed import FolderSlot
@@ -45,10 +45,6 @@ class CatalogueEntry(Config):
     only: str | None = None
 
 
-class _CatalogueFile(Config):
-    models: list[CatalogueEntry]
-
-
 def load_catalogue(path: Path | None = None) -> list[CatalogueEntry]:
     """Return the known models, by default the installed list.
 
@@ -57,7 +53,8 @@ def load_catalogue(path: Path | None = None) -> list[CatalogueEntry]:
     ConfigError
         If the file is missing or malformed.
     """
-    return load_config(path or config_path("models.yaml"), _CatalogueFile).models
+    file = path or config_path("models.yaml")
+    return load_section(file, list[CatalogueEntry], "models")
 
 
 def find_entry(name: str) -> CatalogueEntry:

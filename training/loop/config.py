@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, Field
 
 from inspection.atomic import write_atomic
-from inspection.config import Config, Fraction, Positive, load_config
+from inspection.config import Config, Fraction, Positive, load_section
 from inspection.paths import config_path
 
 
@@ -102,10 +102,6 @@ class LoggingConfig(Config):
     steps_every: int = Field(default=50, ge=1)
 
 
-class _LoggingFile(Config):
-    logging: LoggingConfig
-
-
 def load_logging(path: Path | None = None) -> LoggingConfig:
     """Return the logging configuration, by default the installed one.
 
@@ -114,4 +110,4 @@ def load_logging(path: Path | None = None) -> LoggingConfig:
     ConfigError
         If the file is missing, malformed, or has an unknown or wrong key; names the key.
     """
-    return load_config(path or config_path("logging.yaml"), _LoggingFile).logging
+    return load_section(path or config_path("logging.yaml"), LoggingConfig, "logging")

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from inspection.classes import ClassTable, Phrase, class_table
-from inspection.config import Config, Fraction, load_config
+from inspection.config import Config, Fraction, load_section
 from inspection.paths import config_path
 from inspection.records import MODALITIES, BatteryType, Modality
 
@@ -151,10 +151,6 @@ class VlgConfig(Config):
         return f"v{self.version} sha256:{digest}"
 
 
-class _VlgFile(Config):
-    vlg: VlgConfig
-
-
 def load_vlg_config(path: Path | None = None) -> VlgConfig:
     """Return the VLG's settings, by default the installed ones.
 
@@ -163,6 +159,5 @@ def load_vlg_config(path: Path | None = None) -> VlgConfig:
     ConfigError
         If the file is missing, malformed, or has an unknown or wrong key.
     """
-    if path is not None:
-        return load_config(path, _VlgFile).vlg
-    return load_config(config_path("vlg.yaml"), _VlgFile, "vlg").vlg
+    file = path or config_path("vlg.yaml")
+    return load_section(file, VlgConfig, "vlg", with_site=path is None)

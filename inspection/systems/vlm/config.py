@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from inspection.classes import ClassTable, class_table
-from inspection.config import Config, Positive, Words, load_config
+from inspection.config import Config, Positive, Words, load_section
 from inspection.messages import Language
 from inspection.modelstore.vlm_folder import BoxScale
 from inspection.paths import config_path
@@ -93,10 +93,6 @@ class VlmConfig(Config):
         return self
 
 
-class _VlmFile(Config):
-    vlm: VlmConfig
-
-
 def load_vlm_config(path: Path | None = None) -> VlmConfig:
     """Return the VLM's settings, by default the installed ones.
 
@@ -105,9 +101,8 @@ def load_vlm_config(path: Path | None = None) -> VlmConfig:
     ConfigError
         If the file is missing, malformed, or has an unknown or wrong key.
     """
-    if path is not None:
-        return load_config(path, _VlmFile).vlm
-    return load_config(config_path("vlm.yaml"), _VlmFile, "vlm").vlm
+    file = path or config_path("vlm.yaml")
+    return load_section(file, VlmConfig, "vlm", with_site=path is None)
 
 
 class Prompts:
