@@ -309,8 +309,7 @@ class SessionStore:
                 raise SessionError("session_accept_changed", battery=battery_id)
             at = decision.decided_at.astimezone()
             decision = decision.model_copy(update={"decided_at": at})
-            self._log(row, decision)
-            return self._decided(row, decision)
+            return self._log(row, decision)
 
     def undo(self, battery_id: str, operator: str) -> BatterySummary:
         """Withdraw the decision on a battery, which is then undecided; return its row.
@@ -326,18 +325,16 @@ class SessionStore:
                 raise SessionError("session_nothing_to_undo", battery=battery_id)
             now = datetime.now().astimezone()
             undo = Decision(action="undo", kind=row.kind, operator=operator, decided_at=now)
-            self._log(row, undo)
-            return self._decided(row, None)
+            return self._log(row, undo)
 
     # -- writing ---------------------------------------------------------------------------
 
-    def _log(self, row: BatterySummary, decision: Decision) -> None:
+    def _log(self, row: BatterySummary, decision: Decision) -> BatterySummary:
         audit = self._writer()
         with self._disk():
             audit.append(row.battery_id, row.decision.kind if row.decision else row.kind, decision)
-
-    def _decided(self, row: BatterySummary, decision: Decision | None) -> BatterySummary:
-        row = row.model_copy(update={"decision": decision})
+        standing = None if decision.action == "undo" else decision
+        row = row.model_copy(update={"decision": standing})
         self._set_row(row)
         self._update()
         return row
