@@ -9,7 +9,7 @@ import torch
 from inspection.classes import class_table
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import ThresholdFile, write_bundle
-from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder
+from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from inspection.systems.ensemble.cnn import build_classifier
 
 CT = Preprocess(modality="ct", width=32, height=64, channels=1, mean=(0.5,), std=(0.2,))

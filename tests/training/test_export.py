@@ -27,7 +27,8 @@ from inspection.records import ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble import backends
 from inspection.systems.ensemble.backbones import build_classifier
-from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
+from inspection.systems.ensemble.cae import score_maps, smooth
+from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from training.__main__ import app
 from training.data.transforms import letterbox, normalise
 from training.evaluation.judge import Models

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
-from inspection.systems.ensemble.cae import ConvAutoencoder, load_weights
+from inspection.systems.ensemble.cae import load_weights
+from inspection.systems.ensemble.cae_network import ConvAutoencoder
 from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.folders import hold_out, read_folder, write_held_out
 from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate

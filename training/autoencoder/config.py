@@ -9,7 +9,7 @@ from pydantic import Field
 from inspection.config import Config, Fraction, Positive
 from inspection.images.preprocess import Preprocess
 from inspection.records import Modality
-from inspection.systems.ensemble.cae import CaeArchitecture
+from inspection.systems.ensemble.cae_network import CaeArchitecture
 from training.autoencoder.thresholds import ThresholdConfig
 from training.data.image_cache import CacheConfig
 from training.loop.config import LoopConfig, TrainingFile

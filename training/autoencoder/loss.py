@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from inspection.systems.ensemble.cae import CaeArchitecture, ConvAutoencoder, score_maps, smooth
+from inspection.systems.ensemble.cae import score_maps, smooth
+from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from training.autoencoder.config import AutoencoderConfig, LossConfig
 from training.autoencoder.views import View, ViewBatch, to_input, validation_batches
 from training.data.image_cache import ImageCache

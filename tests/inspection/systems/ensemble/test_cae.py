@@ -13,16 +13,14 @@ from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.bundle import ThresholdFile, load_bundle, write_bundle
 from inspection.systems.ensemble.cae import (
-    CaeArchitecture,
     CaePredictor,
-    ConvAutoencoder,
-    inside,
     load_weights,
     score_maps,
     smooth,
     to_display,
 )
 from inspection.systems.ensemble.cae_head import local_contrast
+from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder, inside
 
 SPEC = Preprocess(
     modality="rgb",
