@@ -83,7 +83,9 @@ def _bundles(runs: Sequence[Path]) -> list[Bundle]:
         if not folders:
             raise BundleError("export_no_model", folder=str(run))
         for folder in folders:
-            bundle = _load(folder)
+            # A folder that is named after a slot holds a model for it.
+            named = next((slot for slot in SLOTS if slot == folder.resolve().name), None)
+            bundle = load_bundle(folder, named)
             slot = bundle.manifest.slot
             if slot in found:
                 raise ConfigError(
@@ -94,18 +96,6 @@ def _bundles(runs: Sequence[Path]) -> list[Bundle]:
                 )
             found[slot] = bundle
     return [found[slot] for slot in SLOTS if slot in found]
-
-
-def _load(folder: Path) -> Bundle:
-    name = folder.resolve().name
-    slots = (name,) if name in SLOTS else SLOTS
-    for slot in slots:
-        try:
-            return load_bundle(folder, slot)
-        except BundleError as error:
-            if error.message.code != "bundle_wrong_slot" or slot == slots[-1]:
-                raise
-    raise AssertionError("a manifest names one of the slots")
 
 
 def _policy(runs: Sequence[Path], given: Path | None) -> Path | None:

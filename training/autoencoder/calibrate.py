@@ -10,15 +10,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from inspection.atomic import write_atomic
-from inspection.errors import ConfigError, ImageError
+from inspection.errors import BundleError, ConfigError, ImageError
 from inspection.modelstore.bundle import (
     MANIFEST_NAME,
-    Slot,
     ThresholdFile,
     load_bundle,
     write_bundle,
 )
-from inspection.systems.ensemble.cae import CaeArchitecture
+from inspection.systems.ensemble.cae_network import CaeArchitecture
 from training.autoencoder.loss import display_scale
 from training.autoencoder.thresholds import ThresholdConfig, compute_threshold
 from training.evaluation.evaluate import Data
@@ -49,9 +48,10 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
         raise ConfigError(
             "config_invalid", name="threshold", field=field, problem=first["msg"]
         ) from error
-    # A folder of another name is one that was copied; the bundle says if it is of another slot.
-    slot: Slot = "ct_ae" if folder.resolve().name == "ct_ae" else "rgb_ae"
-    bundle = load_bundle(folder, slot)
+    bundle = load_bundle(folder)
+    slot = bundle.manifest.slot
+    if bundle.threshold is None:
+        raise BundleError("bundle_wrong_slot", folder=folder.name, found=slot, expected="rgb_ae")
     architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)
     judged = [image for lot in data.lots for image in judge_alone(bundle, lot, keep=data.keep)]
     for image in judged:

@@ -42,8 +42,6 @@ def ct_figures(
     """
     table = class_table()
     types = [table.rows[name].battery_type for name in table.ct]
-    table = class_table()
-    types = [table.rows[name].battery_type for name in table.ct]
     known = [image for image in images if image.truth.name in table.ct and not image.error]
     if not known:
         raise ConfigError("no_labelled_slices", lot=lot)

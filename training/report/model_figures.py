@@ -33,7 +33,9 @@ def model_blocks(
     for slot in evaluation.slots:
         found = evaluation.figures["models"][slot]
         yield blocks.Heading(words(f"slot_{slot}"))
-        yield blocks.Text(words("lead_ct" if slot == "ct_cnn" else "lead_rgb"), "soft")
+        # Only what tells classes apart has their mean F1.
+        classifies = "macro_f1" in found
+        yield blocks.Text(words("lead_ct" if classifies else "lead_rgb"), "soft")
         pictures = []
         for name in (name for name in CHARTS if f"{slot}_{name}" in charts):
             png = charts[f"{slot}_{name}"]
@@ -42,7 +44,7 @@ def model_blocks(
             image = blocks.CodedImage(png, width, height, "png")
             pictures.append(blocks.CaptionedPicture(words(f"picture_{name}"), (image,)))
         yield blocks.Card([blocks.Pictures(pictures)])
-        own = _classifier if slot == "ct_cnn" else _autoencoder
+        own = _classifier if classifies else _autoencoder
         shared = _places_and_images(found, evaluation.images(slot), words)
         yield blocks.Cards([*own(found, words), *shared])
 

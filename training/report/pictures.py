@@ -33,13 +33,14 @@ def draw_pictures(evaluation: Evaluation) -> dict[str, bytes]:
     for slot in evaluation.slots:
         images = [i for i in evaluation.images(slot) if i.truth.name and not i.error]
         figures = evaluation.figures["models"][slot]
-        if slot == "ct_cnn":
+        classifies = "confusion" in figures
+        if classifies:
             pictures[f"{slot}_confusion"] = _confusion(figures["confusion"]["rows"])
             pictures[f"{slot}_reliability"] = _reliability(figures["calibration"])
         scores = np.array([image.score for image in images], np.float64)
         truth = np.array([image.truth.is_defect for image in images], bool)
         threshold = images[0].threshold
-        unit = "defect probability" if slot == "ct_cnn" else "anomaly score"
+        unit = "defect probability" if classifies else "anomaly score"
         pictures[f"{slot}_scores"] = _histogram(scores, truth, threshold, unit)
         if not truth.any() or truth.all():
             continue
