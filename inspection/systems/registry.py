@@ -1,7 +1,8 @@
 """The systems of the station: which lane runs which.
 
-A new one is a folder with a lane, a line here, its name in `inspection.results.SystemName` and the
-models that it needs in `inspection.modelstore.catalogue.SYSTEM_SLOTS`.
+A new one is a folder with a lane, a line here, its name in `inspection.results.SystemName`, the
+models that it needs in `inspection.modelstore.catalogue.SYSTEM_SLOTS`, and those without which it
+judges nothing in `inspection.run.plan.MODELS_OF`.
 """
 
 from __future__ import annotations
