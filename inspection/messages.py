@@ -17,8 +17,13 @@ from inspection.paths import config_path
 Language = Literal["en", "ko"]
 
 
-class _Params(dict[str, str | int | float]):
-    def __missing__(self, name: str) -> str:
+class _Params(dict[str, object]):
+    """Values for placeholders; a dash for one that is not there, however it is to be formatted."""
+
+    def __missing__(self, name: str) -> object:
+        return self
+
+    def __format__(self, how: str) -> str:
         return "–"
 
 

@@ -279,6 +279,9 @@ def test_an_error_reads_in_either_language_with_its_hint_and_survives_the_disk()
 
 def test_a_message_of_an_older_version_reads_although_its_sentence_says_more_today():
     kept = Message.model_validate({"code": "config_unreadable", "params": {"name": "vlm.yaml"}})
+    scored = Message(code="fusion_normal", params={"cnn_prob": 0.25})
     for language in ("en", "ko"):
         assert "vlm.yaml" in kept.text(language)
         assert "{" not in kept.text(language)
+        assert "0.250" in scored.text(language)
+        assert "–" in scored.text(language)
