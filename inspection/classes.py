@@ -156,15 +156,15 @@ def squeezed(label: str) -> str:
     return re.sub(r"[\s_-]+", "", label.lower())
 
 
-def load_classes(path: Path) -> ClassTable:
-    """Return a class table.
+def load_classes(path: Path, section: str | None = None) -> ClassTable:
+    """Return a class table; ``section`` is where the site's rows over it are.
 
     Raises
     ------
     ConfigError
         If the file is missing, malformed, or a row is wrong.
     """
-    return ClassTable(load_config(path, _ClassFile).root)
+    return ClassTable(load_config(path, _ClassFile, section).root)
 
 
 def class_table() -> ClassTable:
@@ -174,4 +174,4 @@ def class_table() -> ClassTable:
 
 @functools.lru_cache(maxsize=1)
 def _class_table(_site: Site | None) -> ClassTable:
-    return ClassTable(load_config(config_path("classes.yaml"), _ClassFile, "classes").root)
+    return load_classes(config_path("classes.yaml"), "classes")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from inspection.errors import ConfigError
 from inspection.messages import Language
 from inspection.paths import config_path
+from inspection.results import FusionMethod
 from inspection.site import current_site, merged, read_yaml
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -82,7 +83,7 @@ class Sampling(Config):
 class InspectorConfig(Config):
     """``configs/inspector.yaml``: the fusion policy."""
 
-    method: Literal["weighted_average", "voting", "rule_based"] = "weighted_average"
+    method: FusionMethod = "weighted_average"
     weighted_average: WeightedAverage = WeightedAverage()
     voting: Voting = Voting()
     rule_based: RuleBased = RuleBased()
@@ -130,7 +131,7 @@ def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
     try:
         return Policy(InspectorConfig.model_validate(config["inspector"]), Path(source))
     except ValidationError as error:
-        raise _invalid(error, "session.json") from error
+        raise config_error(error, "session.json") from error
 
 
 C = TypeVar("C", bound=BaseModel)
@@ -163,7 +164,7 @@ def load_config(path: Path, model: type[C], section: str | None = None) -> C:
         source = None
         if site and section and above is not None:
             source = site.source_of(place if nested else (section, *place))
-        raise _invalid(error, str(source) if source else path.name) from error
+        raise config_error(error, str(source) if source else path.name) from error
 
 
 def load_section(path: Path, kind: type[S], section: str, *, with_site: bool = False) -> S:
@@ -184,7 +185,8 @@ def load_section(path: Path, kind: type[S], section: str, *, with_site: bool = F
     return found
 
 
-def _invalid(error: ValidationError, name: str) -> ConfigError:
+def config_error(error: ValidationError, name: str) -> ConfigError:
+    """Return the first thing that is wrong with a configuration; ``name`` is its file's."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"]) or Path(name).stem
     if first["type"] == "extra_forbidden":

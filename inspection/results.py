@@ -20,12 +20,14 @@ SYSTEMS: tuple[SystemName, ...] = ("ensemble", "vlm", "vlg")
 Kind = Literal[
     "normal", "internal_defect", "external_defect", "composite_defect", "review", "not_inspected"
 ]
+DEFECT_KINDS: tuple[Kind, ...] = ("internal_defect", "external_defect", "composite_defect")
 SystemState = Literal[
     "queued", "running", "done", "failed", "cancelled", "skipped", "not_installed", "off"
 ]
 BatteryState = Literal["queued", "running", "done", "failed", "cancelled", "skipped"]
 SessionStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
 Judgement = Literal["normal", "defect", "review"]
+FusionMethod = Literal["weighted_average", "voting", "rule_based"]
 ChannelState = Literal["normal", "defect", "uncertain", "missing", "failed"]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -92,7 +94,7 @@ class EnsembleResult(Record):
     cnn_prob: Probability | None = None
     cnn_defect_type: str | None = None
     ae_score: Probability | None = None
-    method: Literal["weighted_average", "voting", "rule_based"]
+    method: FusionMethod
     weights: dict[str, float]
     gradcam_heatmap: str | None = None
     gradcam_bbox: list[Box] = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
+from inspection.config import config_error
 from inspection.errors import ConfigError
 from inspection.site import read_yaml
 from training.loop.config import TrainingFile
@@ -88,11 +89,7 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingF
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or path.stem
-        raise ConfigError(
-            "config_invalid", name=path.name, field=field, problem=first["msg"]
-        ) from error
+        raise config_error(error, path.name) from error
 
 
 def _named(code: str) -> Any:

@@ -26,9 +26,10 @@ from pydantic import Field, field_validator, model_validator
 from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.files import Digest, Document, file_digest, read_document, read_json
+from inspection.modelstore.files import Digest, file_digest, read_document, read_json
 from inspection.modelstore.folders import SLOTS as SLOTS
 from inspection.modelstore.folders import Slot as Slot
+from inspection.results import Record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +42,7 @@ NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 _PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
-class ThresholdFile(Document):
+class ThresholdFile(Record):
     """``*_threshold.json``: the score above which an image is an anomaly, and how it was found.
 
     Every field must be written in the file; the one that the method does not use is null.
@@ -57,7 +58,7 @@ class ThresholdFile(Document):
     std_error: NonNegative
 
 
-class BundleManifest(Document):
+class BundleManifest(Record):
     """``bundle.json``.
 
     Parameters

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from inspection.errors import BundleError
+from inspection.results import Record
 
 PREPROCESSING_NAME = "preprocessor_config.json"
 CHUNK = 1 << 20
@@ -22,13 +23,7 @@ OnBytes = Callable[[int], None]
 """Told how many bytes were read since the last call."""
 
 
-class Document(BaseModel):
-    """A JSON file whose every key is known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-D = TypeVar("D", bound=Document)
+R = TypeVar("R", bound=Record)
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -50,7 +45,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def read_document(kind: type[D], folder: Path, name: str) -> D:
+def read_document(kind: type[R], folder: Path, name: str) -> R:
     """Read a file whose keys are known.
 
     Raises

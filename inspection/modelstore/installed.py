@@ -18,22 +18,22 @@ from pydantic import Field, field_validator
 
 from inspection.atomic import write_atomic
 from inspection.errors import BundleError, ModelMissingError
-from inspection.modelstore.files import Digest, Document, OnBytes, file_digest, read_document
-from inspection.results import ModelProvenance
+from inspection.modelstore.files import Digest, OnBytes, file_digest, read_document
+from inspection.results import ModelProvenance, Record
 
 FolderSlot = Literal["vlm", "vlg", "bert"]
 FOLDER_SLOTS: tuple[FolderSlot, ...] = get_args(FolderSlot)
 MODEL_NAME = "model.json"
 
 
-class ModelFile(Document):
+class ModelFile(Record):
     """One file of a model; ``size`` in bytes."""
 
     sha256: Digest
     size: int = Field(ge=0)
 
 
-class InstalledModel(Document):
+class InstalledModel(Record):
     """``model.json``: what an installed model is and where it comes from.
 
     Parameters

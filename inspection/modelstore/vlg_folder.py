@@ -15,13 +15,13 @@ from pydantic import Field
 from inspection.errors import BundleError
 from inspection.modelstore.files import (
     PREPROCESSING_NAME,
-    Document,
     number,
     read_document,
     read_json,
     section,
 )
 from inspection.modelstore.source import ARCHITECTURE_NAME
+from inspection.results import Record
 
 Backend = Literal["groundingdino", "transformers"]
 
@@ -39,7 +39,7 @@ MAX_TOKENS = 256
 Count = Annotated[int, Field(ge=1, le=64)]
 
 
-class Swin(Document):
+class Swin(Record):
     """The image encoder, a Swin transformer.
 
     Parameters
@@ -55,7 +55,7 @@ class Swin(Document):
     window_size: int = Field(ge=2, le=32)
 
 
-class Architecture(Document):
+class Architecture(Record):
     """``architecture.json``: the numbers of a GroundingDINO in its makers' own layout.
 
     Parameters

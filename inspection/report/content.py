@@ -8,9 +8,10 @@ from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.report import blocks
 from inspection.report.battery_card import battery_card
 from inspection.report.comparison import comparison_chapter
-from inspection.report.model import DEFECT_KINDS, KINDS, SessionReport
+from inspection.report.model import KINDS, SessionReport
 from inspection.report.tables import BATTERY_COLUMNS, MODEL_COLUMNS, columns_table
 from inspection.report.words import NONE, Words, moment, number
+from inspection.results import DEFECT_KINDS
 
 FINDINGS_SHOWN = 40
 # Their settings all stand in a session's record, whichever of them it was judged by.

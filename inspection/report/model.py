@@ -18,6 +18,7 @@ from inspection.comparison.session import (
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Message
 from inspection.results import (
+    DEFECT_KINDS,
     BatteryResult,
     BatterySummary,
     Decision,
@@ -34,7 +35,6 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DEFECT_KINDS: tuple[Kind, ...] = ("internal_defect", "external_defect", "composite_defect")
 IMAGES_WITH_ANOMALY, IMAGES_WITHOUT = 2, 1
 """Images shown per battery of a modality with and without a finding, worst first."""
 FAILED_IMAGES_NAMED = 10

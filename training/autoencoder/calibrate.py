@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from inspection.atomic import write_atomic
-from inspection.errors import BundleError, ConfigError, ImageError
+from inspection.config import config_error
+from inspection.errors import BundleError, ImageError
 from inspection.modelstore.bundle import (
     MANIFEST_NAME,
     ThresholdFile,
@@ -43,11 +44,7 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
     try:
         config = ThresholdConfig.model_validate(rule)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            "config_invalid", name="threshold", field=field, problem=first["msg"]
-        ) from error
+        raise config_error(error, "threshold") from error
     bundle = load_bundle(folder)
     slot = bundle.manifest.slot
     if bundle.threshold is None:

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from inspection.comparison.bootstrap import BootstrapConfig, ClusterBootstrap
-from inspection.results import Kind
+from inspection.results import DEFECT_KINDS, Kind
 from training.evaluation.ct import as_json
 from training.evaluation.judge import JudgedBattery
-
-DEFECT_KINDS = frozenset({"internal_defect", "external_defect", "composite_defect"})
 
 
 def kind_of(row: JudgedBattery) -> Kind:

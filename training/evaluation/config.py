@@ -12,8 +12,7 @@ from inspection.comparison.bootstrap import BootstrapConfig
 from inspection.config import Config, Fraction, Positive, SliceThreshold, load_config
 from inspection.errors import ConfigError
 from inspection.paths import config_path
-
-Method = Literal["weighted_average", "voting", "rule_based"]
+from inspection.results import FusionMethod
 
 
 class CalibrationConfig(Config):
@@ -73,7 +72,7 @@ class FusionGrid(Config):
     """What `trainer fuse` tries; above ``max_overkill`` a policy counts as useless."""
 
     max_overkill: Fraction = 0.5
-    methods: list[Method] = Field(min_length=1)
+    methods: list[FusionMethod] = Field(min_length=1)
     aggregation: AggregationGrid
     weighted_average: WeightedAverageGrid
     voting: VotingGrid
@@ -109,7 +108,7 @@ def with_methods(grid: FusionGrid, methods: Sequence[str]) -> FusionGrid:
     ConfigError
         If a method is unknown.
     """
-    known = get_args(Method)
+    known = get_args(FusionMethod)
     for method in methods:
         if method not in known:
             raise ConfigError("fuse_method_unknown", method=method, known=", ".join(known))

@@ -34,10 +34,11 @@ from scipy.ndimage import distance_transform_cdt
 
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
+from inspection.results import DEFECT_KINDS, FusionMethod
 from inspection.systems.ensemble.evidence import ChannelEvidence, ct_evidence, rgb_evidence
 from inspection.systems.ensemble.fusion import decide
-from training.evaluation.batteries import DEFECT_KINDS, judged_pairs
-from training.evaluation.config import FusionGrid, Method
+from training.evaluation.batteries import judged_pairs
+from training.evaluation.config import FusionGrid
 from training.evaluation.judge import JudgedBattery
 
 Ranks = NDArray[np.int64]
@@ -220,7 +221,9 @@ def preference(outcome: Outcome, limits: Limits) -> tuple[float, ...]:
     return useless, too_many, outcome.overkill_rate, -round(outcome.f1, 9)
 
 
-def _policy(current: InspectorConfig, method: Method, values: Mapping[str, Any]) -> InspectorConfig:
+def _policy(
+    current: InspectorConfig, method: FusionMethod, values: Mapping[str, Any]
+) -> InspectorConfig:
     def fill(section: Any) -> Any:
         known = {key: values[key] for key in values if key in type(section).model_fields}
         if method == "weighted_average" and "w_cnn" in known:
@@ -239,7 +242,7 @@ def _policy(current: InspectorConfig, method: Method, values: Mapping[str, Any])
 
 def _change(
     current: InspectorConfig,
-    method: Method,
+    method: FusionMethod,
     axes: Mapping[str, list[Any]],
     values: Mapping[str, Any],
 ) -> float:

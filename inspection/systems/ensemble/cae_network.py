@@ -21,9 +21,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from inspection.config import Config
 from inspection.systems.ensemble.backends import Forward
 from inspection.systems.ensemble.cae_head import ComparisonHead, block
 
@@ -34,7 +35,7 @@ RIM_WEIGHT = 0.25
 Method = Literal["mse", "discriminative"]
 
 
-class CaeArchitecture(BaseModel):
+class CaeArchitecture(Config):
     """What rebuilds the network and turns its output into a score; part of the manifest.
 
     Parameters
@@ -55,8 +56,6 @@ class CaeArchitecture(BaseModel):
     smooth_sigma : Gaussian smoothing of the map, in pixels of the map
     top_fraction : the score is the mean of this share of the map's highest pixels
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Literal["conv_autoencoder"] = "conv_autoencoder"
     method: Method = "discriminative"

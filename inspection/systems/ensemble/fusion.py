@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from inspection.config import InspectorConfig
 from inspection.messages import Message
-from inspection.results import EnsembleResult, ImageResult, Kind, SliceRun, Verdict
+from inspection.results import EnsembleResult, FusionMethod, ImageResult, Kind, SliceRun, Verdict
 from inspection.systems.ensemble.evidence import (
     ChannelEvidence,
     ct_evidence,
@@ -18,7 +18,6 @@ from inspection.systems.ensemble.evidence import (
 )
 
 Outcome = Literal["normal", "defect", "uncertain"]
-Method = Literal["weighted_average", "voting", "rule_based"]
 
 _DEFECT_KINDS: dict[tuple[bool, bool], Kind] = {
     (True, False): "internal_defect",
@@ -150,7 +149,7 @@ def _kind_of(
 
 def _fuse(
     ct: ChannelEvidence, rgb: ChannelEvidence, policy: InspectorConfig
-) -> tuple[Outcome, Method]:
+) -> tuple[Outcome, FusionMethod]:
     """Return what the configured method says, and the method that had the last word."""
     if policy.method != "rule_based":
         return _fuse_by(policy.method, ct, rgb, policy), policy.method
