@@ -93,6 +93,8 @@ def _wrong_use(error: Any) -> str:
     from inspection.messages import Message
 
     sentence = str(getattr(error, "format_message", error.__str__)()).removesuffix(".") + "."
+    # The library's checker names its own exception in front of what is wrong.
+    sentence = sentence.replace(": Value error, ", ": ")
     if getattr(error, "ctx", None) is None:
         return sentence
     hint = Message(code="usage_hint", params={"command": error.ctx.command_path})

@@ -28,7 +28,7 @@ class Announcements(QObject):
         self._banner = banner
         self._controller = controller
         self.toast = Toast(window)
-        controller.lot_changed.connect(banner.hide)
+        controller.lot_changed.connect(self._on_lot)
         controller.session_changed.connect(self._on_session)
         controller.earlier_found.connect(self._on_earlier)
         controller.writer.unsaved_changed.connect(self._on_unsaved)
@@ -43,6 +43,15 @@ class Announcements(QObject):
             self.toast.tell(error_text(error), "critical")
         else:
             self.crashed.emit(error)
+
+    def _on_lot(self, *_lot: object) -> None:
+        self._banner.hide()
+        writer = self._controller.writer
+        if writer.read_only and writer.folder is not None:
+            # Else nobody could tell why every decision is out of reach, or why no result follows.
+            text = self.tr("This session is open in another window or program: read only.")
+            anew = partial(self._controller.open_session, writer.folder)
+            self._banner.ask("read_only", text, [(self.tr("Read it again"), anew)], "warning")
 
     def _on_session(self, _record: object) -> None:
         self._banner.dismiss("resume")

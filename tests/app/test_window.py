@@ -14,7 +14,7 @@ from builders.stages import heat_visible, picture_shown
 from PySide6.QtCore import QMimeData, QModelIndex, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 import inspection.session.audit
 from app.dialogs.crash import CrashDialog
@@ -249,6 +249,24 @@ def test_closing_while_running_asks_then_stops_and_the_rest_is_offered(qtbot, st
         again.window.banner.answers[0].click()
     assert again.controller.writer.folder == folder
     assert all(row.state == "done" for row in again.controller.rows.values())
+
+
+def test_a_session_open_in_another_window_says_why_nothing_can_be_decided(
+    qtbot, stations, judged_session
+):
+    first = reviewed(qtbot, stations(), judged_session)
+    folder = first.controller.writer.folder
+    second = stations()
+    with qtbot.waitSignal(second.controller.lot_changed, timeout=WAIT):
+        second.controller.open_session(folder)
+    assert not second.window.actions_["override"].isEnabled()
+    words = [part.text() for part in second.window.banner.findChildren(QLabel)]
+    assert any("open in another window" in text for text in words)
+    first.controller.writer.close()
+    with qtbot.waitSignal(second.controller.lot_changed, timeout=WAIT):
+        second.window.banner.answers[0].click()
+    qtbot.waitUntil(lambda: second.window.actions_["override"].isEnabled(), timeout=WAIT)
+    assert not second.window.banner.isVisible()
 
 
 def test_cancelling_leaves_the_rest_for_later(qtbot, stations, lot, gated):

@@ -241,6 +241,7 @@ def test_wrong_use_is_one_line_and_exit_2(arguments, tmp_path, capsys, monkeypat
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("station: ")
+    assert "Value error" not in captured.err
 
 
 def test_headless_commands_import_no_qt():
