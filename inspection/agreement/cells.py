@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from inspection.classes import class_table
@@ -128,42 +129,53 @@ def battery_cell(result: BatteryResult, system: SystemName) -> Cell:
     silent = silent_cell(result, system)
     if silent is not None:
         return silent
-    judgement, defect_type, confidence = _battery_word(result, system)
-    if judgement is None:
+    said = _BATTERY_WORDS[system](result)
+    if said is None:
         return Cell(system, "failed", reason=Message(code="comparison_no_word"))
+    return replace(said, seconds=result.system_seconds.get(system))
+
+
+def _ensembles_word(result: BatteryResult) -> Cell | None:
+    verdict = result.verdict
+    confidence = result.ensemble.confidence if result.ensemble else None
+    if verdict.kind == "not_inspected":
+        return None
+    if verdict.kind == "normal" or verdict.kind == "review":
+        return Cell("ensemble", "done", verdict.kind, confidence=confidence)
+    return Cell("ensemble", "done", "defect", verdict.defect_type, confidence=confidence)
+
+
+def _vlms_word(result: BatteryResult) -> Cell | None:
+    vlm = result.vlm
+    if vlm is None:
+        return None
+    defect_type = vlm.defect_type if vlm.prediction == "defect" else None
     return Cell(
-        system,
+        "vlm",
         "done",
-        judgement=judgement,
-        defect_type=defect_type if judgement == "defect" else None,
-        explanation=result.vlm.explanation if system == "vlm" and result.vlm else "",
-        confidence=confidence,
-        seconds=result.system_seconds.get(system),
+        vlm.prediction,
+        defect_type,
+        explanation=vlm.explanation,
+        confidence=vlm.confidence,
     )
 
 
-def _battery_word(
-    result: BatteryResult, system: SystemName
-) -> tuple[Judgement | None, str | None, float | None]:
-    """Return judgement, defect type and confidence of a system that finished the battery."""
-    if system == "vlm":
-        vlm = result.vlm
-        return (vlm.prediction, vlm.defect_type, vlm.confidence) if vlm else (None, None, None)
-    if system == "vlg":
-        vlg = result.vlg
-        if vlg is None:
-            return None, None, None
-        if vlg.bboxes:
-            # The surest box speaks for the battery, wherever it stands in the list.
-            sure = max(zip(vlg.scores, vlg.defect_types, strict=False), default=(None, None))
-            return "defect", sure[1], sure[0]
-        # Silence on an image that could not be judged clears nothing.
-        unseen = any(image.state == "failed" for image in vlg.images)
-        return ("review" if unseen else "normal"), None, None
-    kind = result.verdict.kind
-    confidence = result.ensemble.confidence if result.ensemble else None
-    if kind == "not_inspected":
-        return None, None, None
-    if kind in ("normal", "review"):
-        return ("normal" if kind == "normal" else "review"), None, confidence
-    return "defect", result.verdict.defect_type, confidence
+def _vlgs_word(result: BatteryResult) -> Cell | None:
+    vlg = result.vlg
+    if vlg is None:
+        return None
+    if vlg.bboxes:
+        # The surest box speaks for the battery, wherever it stands in the list.
+        sure = max(zip(vlg.scores, vlg.defect_types, strict=False), default=(None, None))
+        return Cell("vlg", "done", "defect", sure[1], confidence=sure[0])
+    # Silence on an image that could not be judged clears nothing.
+    unseen = any(image.state == "failed" for image in vlg.images)
+    return Cell("vlg", "done", "review" if unseen else "normal")
+
+
+_BATTERY_WORDS: dict[SystemName, Callable[[BatteryResult], Cell | None]] = {
+    "ensemble": _ensembles_word,
+    "vlm": _vlms_word,
+    "vlg": _vlgs_word,
+}
+"""Of a system that finished the battery; None where it left no word."""

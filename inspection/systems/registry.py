@@ -1,8 +1,9 @@
 """The systems of the station: which lane runs which.
 
 A new one is a folder with a lane, a line here, its name in `inspection.results.SystemName`, the
-models that it needs in `inspection.modelstore.catalogue.SYSTEM_SLOTS`, and those without which it
-judges nothing in `inspection.run.plan.MODELS_OF`.
+models that it needs in `inspection.modelstore.catalogue.SYSTEM_SLOTS`, those without which it
+judges nothing in `inspection.run.plan.MODELS_OF`, and how its word on a battery is read in
+`inspection.agreement.cells`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from inspection.config import Config, Fraction, Positive
 from inspection.images.preprocess import Preprocess
-from inspection.systems.ensemble.backbones import Backbone
+from inspection.systems.ensemble.backbones import Backbone, check_architecture
 from training.data.image_cache import CacheConfig
 from training.data.splits import Split
 from training.data.transforms import Augmentation
@@ -25,8 +25,7 @@ class ClassifierArchitecture(Config):
 
     @model_validator(mode="after")
     def _can_be_built(self) -> ClassifierArchitecture:
-        if self.backbone == "convnext_tiny" and self.output_stride != 32:
-            raise ValueError("convnext_tiny has output_stride 32 only")
+        check_architecture(self.backbone, self.output_stride)
         return self
 
 
