@@ -9,6 +9,7 @@ from pathlib import Path
 from inspection.records import Axis, Battery, ImageRef
 from inspection.results import (
     SYSTEMS,
+    AnyImage,
     BatteryResult,
     BatteryState,
     BatterySummary,
@@ -190,30 +191,25 @@ def answered_images(
     system : ``vlm`` or ``vlg``
     live : what the system is at; goes before what it said earlier, if it is this battery
     """
-    by_name = {image.name: image for image in view.images}
+    # Without the ensemble's word on them, which is another system's.
+    by_name = {image.name: ShownImage(image.ref, image.name) for image in view.images}
     if live is not None and live.battery_id == view.row.battery_id:
-        answers: Sequence[VlmImage | VlgImage] = live.answered
+        answers: Sequence[AnyImage] = live.answered
     else:
         live = None
-        said = (view.result.vlm if system == "vlm" else view.result.vlg) if view.result else None
-        answers = said.images if said is not None else ()
+        answers = view.result.images_of(system) if view.result else ()
     found = [
-        ShownAnswer(_without_findings(by_name[answer.image]), answer)
+        ShownAnswer(by_name[answer.image], answer)
         for answer in answers
-        if answer.image in by_name
+        if answer.image in by_name and not isinstance(answer, ImageResult)
     ]
-    if live is not None and live.image is not None:
+    if live is not None:
         found += [
-            ShownAnswer(_without_findings(image), text=live.text)
-            for image in view.images
+            ShownAnswer(image, text=live.text)
+            for image in by_name.values()
             if image.ref == live.image
         ]
     return tuple(found)
-
-
-def _without_findings(image: ShownImage) -> ShownImage:
-    """Return an image without the ensemble's word on it, which is another system's."""
-    return ShownImage(image.ref, image.name)
 
 
 def battery_view(
@@ -231,7 +227,7 @@ def battery_view(
 
 def battery_of(
     known: BatterySummary | BatteryResult,
-    images: Sequence[ImageResult | VlmImage | VlgImage],
+    images: Sequence[AnyImage],
     root: Path,
 ) -> Battery:
     """Return a battery from a session alone, where its lot cannot be scanned any more."""

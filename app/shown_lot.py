@@ -10,13 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.session_writer import SessionWriter
 from inspection.records import Lot
-from inspection.results import (
-    BatteryResult,
-    ImageResult,
-    SessionRecord,
-    VlgImage,
-    VlmImage,
-)
+from inspection.results import SYSTEMS, AnyImage, BatteryResult, SessionRecord
 
 # One of 1,700 images is some 7 MB; the operator goes back and forth between a few.
 KEPT_RESULTS = 6
@@ -111,13 +105,10 @@ class ShownLot(QObject):
             return
         if not row.battery.ct and not row.battery.rgb and self.lot is not None:
             # The lot is gone: what any system looked at stands for its images.
-            said: list[ImageResult | VlmImage | VlgImage] = [
-                *result.images,
-                *(result.vlm.images if result.vlm else ()),
-                *(result.vlg.images if result.vlg else ()),
-            ]
-            images = list({image.image: image for image in reversed(said)}.values())[::-1]
-            row = replace(row, battery=battery_of(result, images, self.lot.root))
+            images: dict[str, AnyImage] = {}
+            for image in (one for system in SYSTEMS for one in result.images_of(system)):
+                images.setdefault(image.image, image)
+            row = replace(row, battery=battery_of(result, list(images.values()), self.lot.root))
         self._keep(result)
         self.set_row(replace(row, systems=dict(result.systems)))
 

@@ -5,6 +5,7 @@ Everything here is frozen pydantic, refuses unknown fields and NaN, and imports 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -255,6 +256,15 @@ class BatteryResult(Record):
     worst_slices: list[str] = []
     worst_views: list[str] = []
     seconds: Score = 0.0
+
+    def images_of(self, system: SystemName) -> Sequence[AnyImage]:
+        """Return what a system keeps of each image that it looked at."""
+        said = self if system == "ensemble" else self.vlm if system == "vlm" else self.vlg
+        return said.images if said is not None else ()
+
+
+AnyImage = ImageResult | VlmImage | VlgImage
+"""What a system keeps of an image."""
 
 
 class BatterySummary(Record):

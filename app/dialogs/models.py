@@ -103,7 +103,8 @@ class ModelsDialog(DialogFrame):
         work.verified.connect(self._on_verified)
         work.removed.connect(self._on_removed)
         work.discarded.connect(self._on_discarded)
-        work.cancelled.connect(partial(self._tell, self.tr("Cancelled; nothing was changed.")))
+        # The work outlives the dialog: a bound method is let go of with it, a partial is not.
+        work.cancelled.connect(self._on_cancelled)
         work.failed.connect(self._on_failed)
         self._runner.progress_changed.connect(self._sync)
 
@@ -251,6 +252,9 @@ class ModelsDialog(DialogFrame):
             return
         self._on_listed([state if one.slot == state.slot else one for one in self._states.values()])
         self._tell(message_text(state.problem), "critical")
+
+    def _on_cancelled(self) -> None:
+        self._tell(self.tr("Cancelled; nothing was changed."))
 
     def _on_removed(self, slot: str) -> None:
         self._tell(self.tr("Removed: {name}.").format(name=slot_text(slot)))

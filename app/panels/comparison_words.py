@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.wording import DASH, class_text, judgement_text, score_text, system_text, tr
-from inspection.results import BatteryResult, SystemName
+from inspection.results import BatteryResult, ImageResult, SystemName, VlgImage
 
 if TYPE_CHECKING:
     from inspection.agreement.battery import BatteryComparison, ImageComparison
@@ -45,18 +45,14 @@ def overlap_words(image: ImageComparison | None) -> str:
 
 def detail_words(result: BatteryResult, system: SystemName, image: str) -> tuple[str, ...]:
     """Return what only one system gives of an image: probabilities, a score, or phrases."""
-    if system == "vlg" and result.vlg is not None:
-        boxes = next((one for one in result.vlg.images if one.image == image), None)
-        if boxes is None:
-            return ()
+    found = next((one for one in result.images_of(system) if one.image == image), None)
+    if isinstance(found, VlgImage):
+        boxes = zip(found.phrases, found.defect_types, found.scores, strict=True)
         return tuple(
             f"{score_text(score, 2)}  {class_text(kind)} ({phrase})"
-            for phrase, kind, score in zip(
-                boxes.phrases, boxes.defect_types, boxes.scores, strict=True
-            )
+            for phrase, kind, score in boxes
         )
-    found = next((one for one in result.images if one.image == image), None)
-    if system != "ensemble" or found is None:
+    if not isinstance(found, ImageResult):
         return ()
     if found.probabilities:
         ranked = sorted(found.probabilities.items(), key=lambda item: -item[1])

@@ -29,7 +29,8 @@ from app.wording import (
     state_text,
     system_text,
 )
-from inspection.results import SYSTEMS, BatteryResult, ChannelState, SystemState, Verdict
+from inspection.agreement.cells import battery_cell
+from inspection.results import SYSTEMS, BatteryResult, SystemState, Verdict
 
 SYSTEM_NAME_WIDTH = 84
 RGB_MARK = 0.5
@@ -220,16 +221,14 @@ class VerdictPanel(DockPanel):
         for system, (name, chip) in self._systems.items():
             name.setText(system_text(system))
             state: SystemState = row.systems.get(system, "queued") if row else "queued"
-            text, tone = "" if untouched else state_text(state), said_tone(state)
-            if system == "ensemble" and row is not None and row.kind and state == "done":
-                text, tone = kind_text(row.kind), kind_tone(row.kind, row.defect_type)
-            elif system == "vlm" and result is not None and result.vlm is not None:
-                judgement = result.vlm.prediction
-                text, tone = judgement_text(judgement), said_tone(judgement)
-            elif system == "vlg" and result is not None and result.vlg is not None:
-                found: ChannelState = "defect" if result.vlg.bboxes else "normal"
-                text, tone = channel_text(found), said_tone(found)
-            chip.show_state(text, tone)
+            # In the comparison's words: the two must not tell different things of a system.
+            cell = battery_cell(result, system) if result and state == "done" else None
+            if cell is not None and cell.judgement is not None:
+                chip.show_state(judgement_text(cell.judgement), said_tone(cell.judgement))
+                continue
+            if cell is not None:
+                state = "failed"
+            chip.show_state("" if untouched else state_text(state), said_tone(state))
 
     def _word_grounds(self, row: Row | None, verdict: Verdict | None) -> None:
         reasons = [message_text(reason) for reason in verdict.reasons] if verdict else []

@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 
-from inspection.agreement.cells import AnyImage, Cell, battery_cell, image_cell, silent_cell
+from inspection.agreement.cells import Cell, battery_cell, image_cell, silent_cell
 from inspection.agreement.overlap import corners_of, overlap
 from inspection.messages import Message
 from inspection.records import Axis, Modality
-from inspection.results import SYSTEMS, BatteryResult, Box, SystemName
+from inspection.results import SYSTEMS, AnyImage, BatteryResult, Box, SystemName
 
 Agreement = Literal["agree", "conflict", "open"]
 """``agree``: at least two systems decided, all alike, and none that was asked abstained.
@@ -119,12 +119,7 @@ def compare_battery(
     result : the battery's whole result
     images : names of the images to compare; by default those that the VLM and the VLG looked at
     """
-    vlm, vlg = (said.images if said else [] for said in (result.vlm, result.vlg))
-    said: dict[SystemName, dict[str, AnyImage]] = {
-        "ensemble": {image.image: image for image in result.images},
-        "vlm": {image.image: image for image in vlm},
-        "vlg": {image.image: image for image in vlg},
-    }
+    said = {name: {image.image: image for image in result.images_of(name)} for name in SYSTEMS}
     if images is None:
         chosen = (name for choice in result.chosen.values() for name in choice.images)
         images = list(dict.fromkeys([*chosen, *said["vlm"], *said["vlg"]]))

@@ -9,18 +9,16 @@ from typing import Literal
 from inspection.classes import class_table
 from inspection.messages import Message
 from inspection.results import (
+    AnyImage,
     BatteryResult,
     Box,
     ImageResult,
     Judgement,
     SystemName,
-    VlgImage,
     VlmImage,
 )
 
 CellState = Literal["done", "failed", "missing"]
-AnyImage = ImageResult | VlmImage | VlgImage
-"""What a system keeps of an image."""
 
 
 @dataclass(frozen=True, slots=True)

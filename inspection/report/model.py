@@ -19,6 +19,7 @@ from inspection.errors import ReportError, SessionError
 from inspection.messages import Message
 from inspection.results import (
     DEFECT_KINDS,
+    SYSTEMS,
     BatteryResult,
     BatterySummary,
     Decision,
@@ -254,9 +255,8 @@ def _load(
 
 def image_names(result: BatteryResult) -> list[str]:
     """Return the images that any system has a record of, the ensemble's first."""
-    said = (result.vlm.images if result.vlm else []), (result.vlg.images if result.vlg else [])
-    others = [image.image for images in said for image in images]
-    return list(dict.fromkeys([*(image.image for image in result.images), *others]))
+    said = (image.image for system in SYSTEMS for image in result.images_of(system))
+    return list(dict.fromkeys(said))
 
 
 def _shown_images(result: BatteryResult) -> list[ImageResult]:

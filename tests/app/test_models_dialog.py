@@ -171,6 +171,22 @@ def test_closing_while_at_work_asks_and_then_cancels(qtbot, opened, vlm, held):
     assert not (station.controller.models.install / "vlm").exists()
 
 
+def test_a_manager_opened_again_is_told_of_a_cancel_alone(qtbot, opened, vlm, held):
+    gate, reached = held
+    station, first = opened
+    with qtbot.waitSignal(first.destroyed, timeout=WAIT):
+        first.close()
+    station.window.conversations.show_models()
+    dialog = station.window.findChild(ModelsDialog)
+    qtbot.waitUntil(lambda: dialog.slots.topLevelItemCount() > 0, timeout=WAIT)
+    dialog.import_from(vlm)
+    qtbot.waitUntil(reached.is_set)
+    dialog.progress.cancel.click()
+    with qtbot.waitSignal(dialog._work.cancelled, timeout=WAIT):
+        gate.set()
+    assert dialog.said.text() == "Cancelled; nothing was changed."
+
+
 def test_closing_the_window_while_at_work_asks_and_then_ends_it(qtbot, stations, opened, vlm, held):
     gate, reached = held
     station, dialog = opened
