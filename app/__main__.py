@@ -148,9 +148,13 @@ def report(
     site: SiteOption = None,
 ) -> int:
     """Export a session as PDF, HTML, CSV and JSON."""
-    from app.cli.report import export_report
+    from app.cli.options import parse_choices
+    from inspection.console import system_language
+    from inspection.report import FORMATS, write_report
 
-    export_report(session, formats, out, language, tuple(battery or ()))
+    wanted = parse_choices("--formats", formats, FORMATS)
+    for file in write_report(session, wanted, out, language or system_language(), battery):
+        typer.echo(str(file))
     return 0
 
 

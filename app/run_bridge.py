@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from app.lane_thread import LaneThread
 from inspection.results import SYSTEMS, SystemName
 from inspection.run.driver import BuildLane, LaneWorker, Run
 from inspection.run.events import (
@@ -173,3 +173,50 @@ def _import_detectors() -> None:
     except Exception:
         # Told, with the reason, by the first run that needs them.
         log.exception("the ensemble's libraries cannot be imported")
+
+
+class LaneThread(QObject):
+    """One system's QThread, from the window's opening to its closing; does things one by one."""
+
+    _ordered = Signal(object)
+
+    def __init__(self, name: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self._ends = False
+        self._thread = QThread(self)
+        self._thread.setObjectName(name)
+        self._hand = _Hand()
+        self._hand.moveToThread(self._thread)
+        self._ordered.connect(self._hand.do, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def running(self) -> bool:
+        """True once the thread has been given something."""
+        return self._thread.isRunning()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Do some work after what is there already."""
+        # A window that is closed at once still has its first orders to give.
+        if not self._ends and not self._thread.isRunning():
+            self._thread.start()
+        self._ordered.emit(work)
+
+    def finish(self, last: Callable[[], None]) -> None:
+        """Do ``last`` and end for good."""
+        self._ends = True
+        if self._thread.isRunning():
+            self._ordered.emit(last)
+            # An order of its own: the thread ends even where the last one fails.
+            self._ordered.emit(self._thread.quit)
+
+    def wait(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.wait()
+
+
+class _Hand(QObject):
+    """Lives in the thread."""
+
+    @Slot(object)
+    def do(self, work: Callable[[], None]) -> None:
+        work()

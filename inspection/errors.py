@@ -23,8 +23,7 @@ class InspectionError(Exception):
 
     def text(self, language: str = "en") -> str:
         """Return the sentence, followed by the hint where there is one."""
-        hint = self.message.hint(language)
-        return f"{self.message.text(language)} {hint}".strip()
+        return self.message.text_with_hint(language)
 
 
 class LotError(InspectionError):

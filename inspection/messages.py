@@ -39,6 +39,10 @@ class Message(BaseModel):
         """Return the sentence in ``language`` (``en`` or ``ko``)."""
         return self._filled(language)
 
+    def text_with_hint(self, language: str = "en") -> str:
+        """Return the sentence, followed by the hint where there is one."""
+        return f"{self.text(language)} {self.hint(language)}".strip()
+
     def hint(self, language: str = "en") -> str:
         """Return what to do about it, or an empty string."""
         return self._filled(f"hint_{language}")

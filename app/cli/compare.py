@@ -12,9 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.options import parse_language
-from inspection.comparison.changes import SessionChanges, compare_sessions
-from inspection.comparison.session import SessionComparison, read_comparison
+from inspection.comparison.changes import compare_sessions
+from inspection.comparison.session import read_comparison
+from inspection.console import system_language
 from inspection.messages import Language
 from inspection.report.comparison_files import (
     changes_csv,
@@ -43,12 +43,12 @@ def compare(
 
     The changes are those between the first two sessions.
     """
-    chosen = parse_language(language)
+    language = language or system_language()
     with ExitStack() as stack:
         stores = [stack.enter_context(open_to_read(folder)) for folder in sessions]
         compared = [read_comparison(store) for store in stores]
         changes = compare_sessions(stores[0], stores[1]) if len(stores) > 1 else None
-    document = comparison_json(compared, changes, chosen)
+    document = comparison_json(compared, changes, language)
     if out is not None:
         make_folder(out)
         write_file(out / "comparison.json", document)
@@ -58,17 +58,11 @@ def compare(
             write_file(out / "changes.csv", changes_csv(changes))
     if as_json:
         typer.echo(document.decode("utf-8"))
-    else:
-        _print(compared, changes, chosen)
-
-
-def _print(
-    compared: Sequence[SessionComparison], changes: SessionChanges | None, language: Language
-) -> None:
+        return
     words = Words.of(language)
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+        console.width = WIDTH
     for one in compared:
         console.print(f"{one.session.run_id}  {one.session.lot.name}", style="bold")
         for remark in one.remarks:

@@ -8,11 +8,12 @@ import typer
 
 from app.cli.inspect import InspectOptions, inspect_lot
 from app.cli.lot import write_synthetic_lot
+from app.cli.terminal import say
 from app.cli.window import open_window
 from app.folders import demo_lot_folder
 from app.platform_check import DisplayError, require_display
 from inspection.console import system_language
-from inspection.messages import Language, Message
+from inspection.messages import Language
 from inspection.synthetic import GENERATOR_VERSION, SyntheticLot
 
 DEMO_LOT = SyntheticLot(batteries=74, slices=12, views=6, canvas=512, seed=74, defects=0.4)
@@ -38,10 +39,8 @@ def run_demo(
         except DisplayError as error:
             if error.message.code == "qt_library_missing":
                 raise
-            spoken = system_language()
-            problem = {"problem": error.message.text(spoken)}
-            going_on = Message(code="demo_without_window", params=problem)
-            typer.echo(f"station: {going_on.text(spoken)}", err=True)
+            problem = error.message.text(system_language())
+            typer.echo(f"station: {say('demo_without_window', problem=problem)}", err=True)
             headless = True
     lot = prepare_demo_lot()
     if headless:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import typer
 
+from app.cli.terminal import say
 from app.folders import cache_folder, logs_folder, model_folders, sessions_folder
 from app.platform_check import DisplayError, require_display
 from app.settings import default_settings_path
@@ -26,7 +27,7 @@ from inspection import __version__
 from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import InspectionError
-from inspection.messages import Language, Message
+from inspection.messages import Message
 from inspection.modelstore.listing import list_slots
 from inspection.paths import program_root
 from inspection.self_check import find_devices
@@ -55,26 +56,20 @@ class Finding:
 
     Parameters
     ----------
-    what : words before the colon; a name that is the same in every language, or a message
+    what : words before the colon
     value : what was found
     problem : what is wrong with it
     """
 
-    what: str | Message
-    value: str | Message
+    what: str
+    value: str
     problem: Message | None = None
 
-    def text(self, language: Language) -> str:
-        """Return the line."""
-        what, value = (
-            part if isinstance(part, str) else part.text(language)
-            for part in (self.what, self.value)
-        )
-        line = f"  {what}: {value}"
+    def __str__(self) -> str:
         if self.problem is None:
-            return line
-        words = f"{self.problem.text(language)} {self.problem.hint(language)}".strip()
-        return f"! {line[2:]} - {words}"
+            return f"  {self.what}: {self.value}"
+        words = self.problem.text_with_hint(system_language())
+        return f"! {self.what}: {self.value} - {words}"
 
 
 def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> int:
@@ -90,12 +85,11 @@ def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> 
     InspectionError
         If the support bundle cannot be written.
     """
-    language = system_language()
     lines: list[str] = []
     sound = True
     for found in look(models, sessions):
-        sound = sound and (isinstance(found, Message) or found.problem is None)
-        lines.append(found.text(language))
+        sound = sound and (isinstance(found, str) or found.problem is None)
+        lines.append(str(found))
         typer.echo(lines[-1])
     if bundle is not None:
         content = io.BytesIO()
@@ -113,86 +107,75 @@ def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> 
             raise InspectionError(
                 "doctor_bundle_unwritable", file=str(bundle), problem=problem
             ) from error
-        typer.echo(_label("bundle_written", file=str(bundle)).text(language))
+        typer.echo(say("doctor_bundle_written", file=str(bundle)))
     return 0 if sound else PROBLEM_FOUND
 
 
-def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | Message]:
+def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | str]:
     """Yield the heading of each section and what was found; the next is looked for when asked."""
-    yield _label("program")
-    yield Finding(_label("version"), __version__)
+    yield say("doctor_program")
+    yield Finding(say("doctor_version"), __version__)
     frozen = getattr(sys, "frozen", False)
-    yield Finding(_label("form"), _label("frozen" if frozen else "source"))
+    yield Finding(say("doctor_form"), say("doctor_frozen" if frozen else "doctor_source"))
     yield Finding("Python", platform.python_version())
-    yield Finding(_label("system"), platform.platform())
+    yield Finding(say("doctor_system"), platform.platform())
 
-    yield _label("libraries")
+    yield say("doctor_libraries")
     for name in LIBRARIES:
         try:
             yield Finding(name, version(name))
         except PackageNotFoundError:
-            yield Finding(name, _label("absent"))
+            yield Finding(name, say("doctor_absent"))
 
-    yield _label("devices")
+    yield say("doctor_devices")
     devices = find_devices()
-    yield Finding(_label("processor"), f"{devices.processor} ({devices.cores})")
+    yield Finding(say("doctor_processor"), f"{devices.processor} ({devices.cores})")
     memory = f"{_gigabytes(devices.memory)} ({_gigabytes(devices.free_memory)})"
-    yield Finding(_label("memory"), memory)
-    yield Finding("CUDA", devices.cuda or _label("absent"))
-    yield Finding(_label("driver"), devices.driver_cuda or _label("absent"))
+    yield Finding(say("doctor_memory"), memory)
+    yield Finding("CUDA", devices.cuda or say("doctor_absent"))
+    yield Finding(say("doctor_driver"), devices.driver_cuda or say("doctor_absent"))
     for gpu in devices.gpus:
         yield Finding("GPU", f"{gpu.name}, {_gigabytes(gpu.total)} ({_gigabytes(gpu.free)})")
     if not devices.gpus:
-        yield Finding("GPU", _label("no_gpu"))
+        yield Finding("GPU", say("doctor_no_gpu"))
 
-    yield _label("models")
+    yield say("doctor_models")
     for state in list_slots(model_folders(models)):
-        if state.condition != "installed":
-            words: str | Message = Message(code=f"model_state_{state.condition}")
-        else:
+        words = say(f"model_state_{state.condition}")
+        if state.condition == "installed":
             words = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
-            words = _label("demo_model", model=words) if state.demo else words
+            words = say("doctor_demo_model", model=words) if state.demo else words
         yield Finding(state.slot, words, state.problem)
 
-    yield _label("window")
-    yield from _window()
-
-    yield _label("folders")
-    yield Finding(_label("program_folder"), str(program_root()))
-    for name, folder in (
-        ("sessions_folder", sessions_folder(sessions)),
-        ("models_folder", model_folders(models).install),
-        ("settings_folder", default_settings_path().parent),
-        ("logs_folder", logs_folder()),
-        ("cache_folder", cache_folder()),
-    ):
-        yield _folder(_label(name), folder)
-
-
-def _label(name: str, **params: str | int | float) -> Message:
-    return Message(code=f"doctor_{name}", params=params)
-
-
-def _window() -> Iterator[Finding]:
+    yield say("doctor_window")
     try:
         require_display()
     except DisplayError as error:
         # Commands without a window work all the same.
-        yield Finding("Qt", error.message)
-        return
-    from PySide6.QtWidgets import QApplication
+        yield Finding("Qt", error.message.text(system_language()))
+    else:
+        from PySide6.QtWidgets import QApplication
 
-    app = QApplication.instance() or QApplication(["station"])
-    assert isinstance(app, QApplication)
-    yield Finding("Qt", app.platformName())
-    for screen in app.screens():
-        size = screen.size()
-        yield Finding(
-            _label("screen"), f"{size.width()} x {size.height()}, {screen.devicePixelRatio():g}"
-        )
+        app = QApplication.instance() or QApplication(["station"])
+        assert isinstance(app, QApplication)
+        yield Finding("Qt", app.platformName())
+        for screen in app.screens():
+            size = f"{screen.size().width()} x {screen.size().height()}"
+            yield Finding(say("doctor_screen"), f"{size}, {screen.devicePixelRatio():g}")
+
+    yield say("doctor_folders")
+    yield Finding(say("doctor_program_folder"), str(program_root()))
+    for name, folder in (
+        ("doctor_sessions_folder", sessions_folder(sessions)),
+        ("doctor_models_folder", model_folders(models).install),
+        ("doctor_settings_folder", default_settings_path().parent),
+        ("doctor_logs_folder", logs_folder()),
+        ("doctor_cache_folder", cache_folder()),
+    ):
+        yield _folder(say(name), folder)
 
 
-def _folder(what: Message, folder: Path) -> Finding:
+def _folder(what: str, folder: Path) -> Finding:
     """Look at a folder, or at the nearest one above that is there: the rest will be made."""
     there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     free = shutil.disk_usage(there).free
@@ -203,7 +186,7 @@ def _folder(what: Message, folder: Path) -> Finding:
             pass
     except OSError:
         problem = Message(code="doctor_folder_read_only")
-    value = _label("folder_free", folder=str(folder), size=_gigabytes(free))
+    value = say("doctor_folder_free", folder=str(folder), size=_gigabytes(free))
     return Finding(what, value, problem)
 
 

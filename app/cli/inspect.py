@@ -11,17 +11,16 @@ from pathlib import Path
 
 import typer
 
-from app.cli.interrupt import cancel_on_interrupt
-from app.cli.lot import progress_bar
-from app.cli.options import parse_choices, parse_language
+from app.cli.options import parse_choices
 from app.cli.run_output import RunOutput, summary_lines
+from app.cli.terminal import cancel_on_interrupt, progress_bar, say
 from app.folders import backend_cache, model_folders, sessions_folder
 from inspection import __version__
 from inspection.config import find_policy
-from inspection.console import INTERRUPTED
+from inspection.console import INTERRUPTED, system_language
 from inspection.errors import LotError, SessionError
 from inspection.lot.scan import scan_lot
-from inspection.messages import Language, Message
+from inspection.messages import Language
 from inspection.records import Lot
 from inspection.report.words import Words
 from inspection.results import SYSTEMS
@@ -59,7 +58,7 @@ class InspectOptions:
 def inspect_lot(options: InspectOptions) -> int:
     """Inspect and save; return 0, 1 where a battery could not be inspected, 130 on Ctrl-C."""
     systems = parse_choices("--systems", options.systems, SYSTEMS)
-    words = Words.of(parse_language(options.language))
+    words = Words.of(options.language or system_language())
     # The session records the lot's folder; it has to be found again from any other folder.
     lot = scan_lot(options.lot.resolve(), pairs=options.pairs)
     known = {battery.battery_id for battery in lot.batteries}
@@ -79,8 +78,9 @@ def inspect_lot(options: InspectOptions) -> int:
     with _open_session(options, lot, conditions, words) as store:
         plan = plan_rest(store, lot, conditions, only=options.battery_ids or None)
         if not plan.batteries:
-            nothing = {"session": store.folder.name, "folder": str(store.folder.parent)}
-            typer.echo(_sentence("inspect_nothing_left", words, **nothing), err=True)
+            folder = store.folder
+            nothing = say("inspect_nothing_left", session=folder.name, folder=str(folder.parent))
+            typer.echo(nothing, err=True)
         with progress_bar() as bar, cancel_on_interrupt(cancel):
             output = RunOutput(bar, words, store, len(plan.batteries))
             cancelled = inspect_into(
@@ -92,7 +92,7 @@ def inspect_lot(options: InspectOptions) -> int:
         else:
             typer.echo("\n".join(summary_lines(store, words, None if cancelled else resume)))
         if cancelled:
-            typer.echo(_sentence("inspect_stopped", words, command=resume), err=True)
+            typer.echo(say("inspect_stopped", command=resume), err=True)
             return INTERRUPTED
         rows = store.record.batteries
         failed = any(row.kind == "not_inspected" or row.state != "done" for row in rows)
@@ -160,7 +160,3 @@ def _command(options: InspectOptions, store: SessionStore) -> str:
     for battery_id in options.battery_ids:
         parts += ["--battery", battery_id]
     return subprocess.list2cmdline(parts) if os.name == "nt" else shlex.join(parts)
-
-
-def _sentence(code: str, words: Words, **params: str) -> str:
-    return Message(code=code, params=params).text(words.language)

@@ -22,12 +22,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from app.cli.interrupt import cancel_on_interrupt
 from app.cli.options import parse_choices
+from app.cli.terminal import cancel_on_interrupt, say
 from app.folders import model_folders
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import BundleError, ConfigError, ModelMissingError
-from inspection.messages import Message
 from inspection.modelstore.catalogue import find_entry, load_catalogue
 from inspection.modelstore.download import discard_unfinished, download_model
 from inspection.modelstore.install import (
@@ -61,9 +60,9 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
         return
     rows = []
     for state in states:
-        row = [state.slot, _say(f"model_state_{state.condition}"), *[DASH] * 5]
+        row = [state.slot, say(f"model_state_{state.condition}"), *[DASH] * 5]
         if state.condition == "installed":
-            row[1] += f" ({_say('model_demo')})" if state.demo else ""
+            row[1] += f" ({say('model_demo')})" if state.demo else ""
             digest = state.sha256[:DIGEST_SHOWN]
             row[2:] = [
                 part or DASH
@@ -75,7 +74,7 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
         if state.problem is not None:
             typer.echo(_problem(state))
     if any(state.demo for state in states):
-        typer.echo(f"({_say('model_demo')}): {_say('model_demo_note')}")
+        typer.echo(f"({say('model_demo')}): {say('model_demo_note')}")
 
 
 def verify_models(models: Path | None, slots: Sequence[str]) -> int:
@@ -94,7 +93,7 @@ def verify_models(models: Path | None, slots: Sequence[str]) -> int:
         raise ModelMissingError("model_not_installed", system=missing[0])
     states = [state for state in states if state.condition != "not_installed"]
     if not states:
-        typer.echo(_say("model_none_installed"))
+        typer.echo(say("model_none_installed"))
         return 0
     cancel = threading.Event()
     total, done = total_size(states), 0
@@ -110,7 +109,7 @@ def verify_models(models: Path | None, slots: Sequence[str]) -> int:
         except InterruptedError:
             return INTERRUPTED
     for state in verified:
-        typer.echo(_problem(state) or _say("model_verified", slot=state.slot))
+        typer.echo(_problem(state) or say("model_verified", slot=state.slot))
     return ALTERED if any(state.problem is not None for state in verified) else 0
 
 
@@ -133,7 +132,7 @@ def download(name: str | None, models: Path | None) -> int:
         raise ConfigError("usage_either", first="NAME", second="--list")
     entry = find_entry(name)
     if not entry.commercial:
-        limits = _say("model_licence_limits", name=entry.name, licence=entry.licence)
+        limits = say("model_licence_limits", name=entry.name, licence=entry.licence)
         typer.echo(limits, err=True)
     folder = model_folders(models).install
     return _install(partial(download_model, entry, folder), "model_download_cancelled")
@@ -146,11 +145,11 @@ def _install(install: Callable[..., Installed], stopped: str) -> int:
         with cancel_on_interrupt(cancel), _progress() as tell:
             installed = install(on_progress=tell, cancel=cancel)
     except InterruptedError:
-        typer.echo(_say(stopped), err=True)
+        typer.echo(say(stopped), err=True)
         return INTERRUPTED
-    typer.echo(_say("model_installed", slots=", ".join(installed.slots)))
+    typer.echo(say("model_installed", slots=", ".join(installed.slots)))
     if installed.left_out:
-        typer.echo(_say("model_left_out", files=", ".join(installed.left_out)))
+        typer.echo(say("model_left_out", files=", ".join(installed.left_out)))
     return 0
 
 
@@ -165,7 +164,7 @@ def list_catalogue() -> None:
                 entry.slot or DASH,
                 f"{entry.gigabytes:.1f} GB" if entry.gigabytes else DASH,
                 entry.licence or DASH,
-                _say("model_use_commercial" if entry.commercial else "model_use_research"),
+                say("model_use_commercial" if entry.commercial else "model_use_research"),
                 entry.repository,
             )
             for entry in load_catalogue()
@@ -190,25 +189,20 @@ def remove(slot: str | None, models: Path | None, *, unfinished: bool) -> None:
         if state.condition != "not_installed" and not state.removable:
             raise BundleError("model_bundled", slot=slot)
         remove_model(folders.install, slot)
-        typer.echo(_say("model_removed", slot=slot))
+        typer.echo(say("model_removed", slot=slot))
     if unfinished:
         freed = discard_unfinished(folders.install)
-        typer.echo(_say("model_unfinished_removed", size=_size(freed)))
+        typer.echo(say("model_unfinished_removed", size=_size(freed)))
 
 
 def _slots(names: Sequence[str]) -> tuple[str, ...]:
     return parse_choices("SLOT", ",".join(names), ALL_SLOTS) if names else ()
 
 
-def _say(code: str, **params: str | int | float) -> str:
-    return Message(code=code, params=params).text(system_language())
-
-
 def _problem(state: SlotState) -> str:
     if state.problem is None:
         return ""
-    language = system_language()
-    return f"{state.slot}: {state.problem.text(language)} {state.problem.hint(language)}".strip()
+    return f"{state.slot}: {state.problem.text_with_hint(system_language())}"
 
 
 def _size(count: int) -> str:
@@ -219,7 +213,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns as wide as their words, whatever the terminal's width."""
     table = Table(box=None, pad_edge=False, header_style="")
     for column in columns:
-        table.add_column(_say(f"model_column_{column}"), no_wrap=True)
+        table.add_column(say(f"model_column_{column}"), no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console = Console(width=1000, highlight=False, markup=False)
@@ -246,7 +240,7 @@ def _progress() -> Iterator[OnProgress]:
         if step.phase not in tasks:
             # Not before there is something to tell: what is refused at once is one line.
             bar.start()
-            tasks[step.phase] = bar.add_task(_say(f"model_phase_{step.phase}"))
+            tasks[step.phase] = bar.add_task(say(f"model_phase_{step.phase}"))
         bar.update(tasks[step.phase], completed=step.done, total=step.total)
 
     try:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 import typer
-
-from inspection.console import system_language
-
-if TYPE_CHECKING:
-    from inspection.messages import Language
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -61,8 +56,3 @@ def parse_choices(option: str, text: str, choices: tuple[Choice, ...]) -> tuple[
     if not names:
         raise ConfigError("usage_choice_missing", option=option, choices=", ".join(choices))
     return tuple(cast(Choice, name) for name in names)
-
-
-def parse_language(chosen: Language | None) -> Language:
-    """Return the language chosen, by default the system's."""
-    return chosen or system_language()

@@ -6,8 +6,8 @@ from collections import Counter
 
 from rich.progress import Progress
 
+from app.cli.terminal import say
 from inspection.agreement.cells import battery_cell
-from inspection.messages import Message
 from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.report.words import Words
 from inspection.results import SYSTEMS, BatteryResult, SystemName
@@ -31,8 +31,7 @@ class RunOutput:
         self._bar = bar
         self._words = words
         self._store = store
-        title = Message(code="inspect_progress").text(words.language)
-        self._task = bar.add_task(title, total=batteries)
+        self._task = bar.add_task(say("inspect_progress"), total=batteries)
 
     def take(self, event: RunEvent) -> None:
         """Print what an event has for the operator."""
@@ -100,5 +99,5 @@ def summary_lines(store: SessionStore, words: Words, resume: str | None) -> list
     if resume is not None and record.status == "failed":
         commands.insert(0, ("inspect_next_resume", resume))
     for code, command in commands:
-        lines.append(Message(code=code, params={"command": command}).text(words.language))
+        lines.append(say(code, command=command))
     return lines

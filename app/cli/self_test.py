@@ -17,9 +17,9 @@ from pathlib import Path
 
 import typer
 
+from app.cli.terminal import say
 from inspection.console import system_language
 from inspection.errors import InspectionError
-from inspection.messages import Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.results import SYSTEMS, SystemName
@@ -80,7 +80,7 @@ def run_self_test() -> int:
 def take_steps(steps: Sequence[Step], bench: Bench) -> int:
     """Take steps until one fails."""
     for take in steps:
-        words = _say(f"self_test_{take.__name__}")
+        words = say(f"self_test_{take.__name__}")
         started = time.monotonic()
         try:
             take(bench)
@@ -90,18 +90,14 @@ def take_steps(steps: Sequence[Step], bench: Bench) -> int:
             # Nobody foresaw it: the maker needs all of it.
             typer.echo("".join(traceback.format_exception(error)), err=True)
             return _failed(words, f"{type(error).__name__}: {error}")
-        typer.echo(_say("self_test_passed", step=words, seconds=time.monotonic() - started))
-    typer.echo(_say("self_test_all_passed"))
+        typer.echo(say("self_test_passed", step=words, seconds=time.monotonic() - started))
+    typer.echo(say("self_test_all_passed"))
     return 0
 
 
 def _failed(step: str, problem: str) -> int:
-    typer.echo(_say("self_test_failed", step=step, problem=" ".join(problem.split())))
+    typer.echo(say("self_test_failed", step=step, problem=" ".join(problem.split())))
     return FAILED
-
-
-def _say(code: str, **params: str | int | float) -> str:
-    return Message(code=code, params=params).text(system_language())
 
 
 def libraries(bench: Bench) -> None:

@@ -20,8 +20,7 @@ from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
-from app.dialogs.tables import TablesDialog
-from app.session_tables import SessionTables, changes_between, figures_of
+from app.dialogs.tables import SessionTables, TablesDialog, changes_between, figures_of
 from app.wording import languages
 from inspection import __version__
 from inspection.messages import Language

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFormLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFormLayout, QLabel, QTextBrowser, QWidget
 
-from app.dialogs.model_card import ModelCardDialog
+from app.dialogs.frame import DialogFrame
 from app.widgets.panel import button, label, let_select, line
 from app.wording import DASH, message_text
 
 if TYPE_CHECKING:
     from inspection.modelstore.listing import SlotState
+
+LONGEST = 200_000
+"""Characters; a card that came with a model may be of any length."""
+
+
+class ModelCardDialog(DialogFrame):
+    """Shows a card; its links lead nowhere, for the station opens no pages.
+
+    Parameters
+    ----------
+    name : of the model
+    card : a Markdown file
+    """
+
+    def __init__(self, parent: QWidget, name: str, card: Path) -> None:
+        super().__init__(parent, width=640)
+        self.setWindowTitle(name)
+        self.resize(820, 620)
+        self.text = QTextBrowser()
+        self.text.setOpenLinks(False)
+        self.body.addWidget(self.text, 1)
+        self.add_button(self.tr("Close"), self.accept, primary=True)
+        try:
+            written = card.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            # Removed since the list was made.
+            self.text.setPlainText(f"{card}: {error.strerror}")
+        else:
+            self.text.setMarkdown(written[:LONGEST])
 
 
 class ModelDetails(QWidget):

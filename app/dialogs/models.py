@@ -57,13 +57,6 @@ class ModelsDialog(DialogFrame):
         self._catalogue = load_catalogue()
         self._closing = False
         self._news = ""
-        self._build()
-        self._connect()
-        self.slots.setFocus()
-        self._sync()
-        work.refresh()
-
-    def _build(self) -> None:
         self.add_text(
             self.tr(
                 "Models are installed here, from a folder, a zip or the network. "
@@ -86,6 +79,11 @@ class ModelsDialog(DialogFrame):
         self.said = self.add_text("")
         let_select(self.said)
         self.add_button(self.tr("Close"), self.reject, primary=True)
+
+        self._connect()
+        self.slots.setFocus()
+        self._sync()
+        work.refresh()
 
     def _connect(self) -> None:
         work = self._work

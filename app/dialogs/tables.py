@@ -1,7 +1,9 @@
-"""Tables of a comparison, below each other."""
+"""Sessions compared: worded tables, read from the disk, and the dialog that shows them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -9,9 +11,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem, QWidget
 
 from app.dialogs.frame import DialogFrame
-from app.session_tables import SessionTables
 from app.widgets.panel import column, fill, label, scrolling, table
 from app.wording import message_text
+from inspection.messages import Language, Message
 
 if TYPE_CHECKING:
     from inspection.report.blocks import Table
@@ -19,6 +21,67 @@ if TYPE_CHECKING:
 LINES = 14
 LINE_HEIGHT = 31
 SCROLL_BAR = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTables:
+    """Tables with what has to be said of them.
+
+    Parameters
+    ----------
+    sessions : the names of what is compared
+    """
+
+    sessions: tuple[str, ...]
+    remarks: tuple[Message, ...]
+    tables: tuple[Table, ...]
+
+
+def figures_of(folder: Path, language: Language) -> SessionTables:
+    """Return the systems' figures over a session, and how far they agree.
+
+    Raises
+    ------
+    InspectionError
+        If the session cannot be read.
+    """
+    # Imported in the thread that reads: numpy is not needed to paint the window.
+    from inspection.comparison.session import read_comparison
+    from inspection.report.comparison_tables import agreement_table, conflicts_table, figures_tables
+    from inspection.report.words import Words
+    from inspection.session.store import open_to_read
+
+    words = Words.of(language)
+    with open_to_read(folder) as store:
+        found = read_comparison(store)
+    tables = [
+        *figures_tables([found], words),
+        agreement_table(found, words),
+        conflicts_table(found, words),
+    ]
+    filled = tuple(table for table in tables if table.rows)
+    return SessionTables((found.session.run_id,), tuple(found.remarks), filled)
+
+
+def changes_between(one: Path, other: Path, language: Language) -> SessionTables:
+    """Return what changed from the earlier of two sessions to the later one.
+
+    Raises
+    ------
+    InspectionError
+        If one of them cannot be read.
+    """
+    from inspection.comparison.changes import compare_sessions
+    from inspection.report.comparison_tables import change_tables
+    from inspection.report.words import Words
+    from inspection.session.store import open_to_read
+
+    with open_to_read(one) as first, open_to_read(other) as second:
+        before, after = sorted((first, second), key=lambda store: store.record.created_at)
+        changes = compare_sessions(before, after)
+    remarks = (changes.problem,) if changes.problem else ()
+    names = (changes.before.run_id, changes.after.run_id)
+    return SessionTables(names, remarks, tuple(change_tables(changes, Words.of(language))))
 
 
 class TablesDialog(DialogFrame):

@@ -62,20 +62,9 @@ class AnswersPanel(DockPanel):
         self._asked: ShownImage | None = None
         self._drawn: list[Box] | None = None
         self._described: tuple[str, Answer | None] | None = None
-        self._build()
-        controller = context.controller
-        failed, load = controller.failed.emit, load_content_picture
-        self._loader = PictureLoader(controller.files, self._on_picture, failed, load, CACHED)
-        controller.current_changed.connect(self.show_battery)
-        controller.runner.lane_changed.connect(self.set_lane)
-        controller.runner.live_changed.connect(self.show_live)
-        self.retranslate()
-        self.restyle()
-
-    def _build(self) -> None:
         self.missing = MissingModel()
-        self.missing.install.clicked.connect(self.context.actions["models"].trigger)
-        self.stage = PictureView(self.context.layers)
+        self.missing.install.clicked.connect(context.actions["models"].trigger)
+        self.stage = PictureView(context.layers)
         self.stage.setMinimumSize(*SMALLEST_STAGE)
         self.stage.stepped.connect(self.step)
         self.chip = Chip()
@@ -109,8 +98,17 @@ class AnswersPanel(DockPanel):
         fill(side, head, (self.area, 1))
         self._content = QWidget()
         self._content.setLayout(line((self.stage, 2), (side, 3), gap=MARGIN))
-        note = DemoNote(self.context.demo, self.name)
+        note = DemoNote(context.demo, self.name)
         column(self, (self.missing, 1), (self._content, 1), note, margin=MARGIN)
+
+        controller = context.controller
+        failed, load = controller.failed.emit, load_content_picture
+        self._loader = PictureLoader(controller.files, self._on_picture, failed, load, CACHED)
+        controller.current_changed.connect(self.show_battery)
+        controller.runner.lane_changed.connect(self.set_lane)
+        controller.runner.live_changed.connect(self.show_live)
+        self.retranslate()
+        self.restyle()
 
     # -- what a system adds ----------------------------------------------------------------
 

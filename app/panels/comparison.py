@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QToolButton
 
-from app.panels.comparing import comparison_of, result_so_far
 from app.panels.comparison_column import ComparisonColumn
-from app.panels.comparison_words import battery_words, detail_words, image_words, overlap_words
+from app.panels.comparison_words import (
+    battery_words,
+    detail_words,
+    image_words,
+    overlap_words,
+    result_so_far,
+)
 from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, Place, same_battery
 from app.review import BatteryView
@@ -22,7 +27,7 @@ from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader
 from app.wording import not_yet_text
 from inspection.records import Rect
-from inspection.results import SYSTEMS, SystemName
+from inspection.results import SYSTEMS, BatteryResult, SystemName
 from inspection.run.status import LiveAnswers
 
 if TYPE_CHECKING:
@@ -44,19 +49,10 @@ class ComparisonPanel(DockPanel):
         super().__init__(context)
         self._view: BatteryView | None = None
         self._live: dict[SystemName, LiveAnswers] = {}
+        self._result: BatteryResult | None = None
         self._comparison: BatteryComparison | None = None
         self._wanted = ""
         self._stale = True
-        self._build()
-        controller = context.controller
-        failed = controller.failed.emit
-        self._loader = PictureLoader(controller.files, self._on_picture, failed)
-        controller.current_changed.connect(self.show_battery)
-        controller.runner.live_changed.connect(self.show_live)
-        self.retranslate()
-        self.restyle()
-
-    def _build(self) -> None:
         self.back, self.on = QToolButton(), QToolButton()
         self.back.clicked.connect(self.step_back)
         self.on.clicked.connect(self.step_on)
@@ -64,7 +60,7 @@ class ComparisonPanel(DockPanel):
         self.images.setMinimumContentsLength(18)
         self.images.activated.connect(self._go)
         self.image_chip = Chip()
-        layers, demo = self.context.layers, self.context.demo
+        layers, demo = context.layers, context.demo
         self.columns = {system: ComparisonColumn(system, layers, demo) for system in SYSTEMS}
         for one in self.columns.values():
             one.stage.stepped.connect(self.step)
@@ -74,7 +70,7 @@ class ComparisonPanel(DockPanel):
         self._battery = label("section")
         self.battery_line = label(wrap=True)
         self.figures = button()
-        self.figures.clicked.connect(self.context.dialogs.show_figures)
+        self.figures.clicked.connect(context.dialogs.show_figures)
         self.remark = label("muted", wrap=True)
         column(
             self,
@@ -87,6 +83,13 @@ class ComparisonPanel(DockPanel):
             DemoNote(demo),
             margin=10,
         )
+        controller = context.controller
+        failed = controller.failed.emit
+        self._loader = PictureLoader(controller.files, self._on_picture, failed)
+        controller.current_changed.connect(self.show_battery)
+        controller.runner.live_changed.connect(self.show_live)
+        self.retranslate()
+        self.restyle()
 
     def _follow(self, moved: PictureView) -> None:
         """Whatever is zoomed or moved in one picture is in all."""
@@ -133,7 +136,13 @@ class ComparisonPanel(DockPanel):
         self._stale = not self.isVisible()
         if self._stale:
             return
-        self._comparison = comparison_of(self._view, self._live) if self._view else None
+        self._result = result_so_far(self._view, self._live) if self._view else None
+        self._comparison = None
+        if self._result is not None:
+            # Numpy, which it brings, is not needed to paint the window.
+            from inspection.agreement.battery import compare_battery
+
+            self._comparison = compare_battery(self._result)
         images = self._comparison.images if self._comparison else ()
         if self.current is None and images:
             # A conflict is what the operator has opened the comparison for.
@@ -187,12 +196,12 @@ class ComparisonPanel(DockPanel):
         self._word_images()
         current = self.current
         self._mark(self.image_chip, current.judgement if current else "open", current)
-        result = result_so_far(self._view, self._live) if self._view else None
         for system, one in self.columns.items():
             state = self._view.row.systems.get(system, "queued") if self._view else "queued"
             cell = current.cells[system] if current else None
             if cell is None and self._comparison is not None:
                 cell = self._comparison.cells[system]
+            result = self._result
             details = detail_words(result, system, self._wanted) if result else ()
             one.show_cell(cell, state, details)
         self.overlaps.setText(overlap_words(current))

@@ -1,16 +1,61 @@
-"""What the comparison says in words."""
+"""What the comparison says: the systems' results so far, and the words for them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from app.review import BatteryView
 from app.wording import DASH, class_text, judgement_text, score_text, system_text, tr
-from inspection.results import BatteryResult, ImageResult, SystemName, VlgImage
+from inspection.results import (
+    BatteryResult,
+    ImageResult,
+    SystemName,
+    Verdict,
+    VlgImage,
+    VlgResult,
+    VlmImage,
+    VlmResult,
+)
+from inspection.run.status import LiveAnswers
 
 if TYPE_CHECKING:
     from inspection.agreement.battery import BatteryComparison, ImageComparison
 
 CLASSES_SHOWN = 3
+
+
+def result_so_far(
+    view: BatteryView, live: Mapping[SystemName, LiveAnswers]
+) -> BatteryResult | None:
+    """Return a battery's result with what was answered of images since; None before any word.
+
+    Parameters
+    ----------
+    live : what the VLM and the VLG are at; goes before what they said earlier
+    """
+    result, row = view.result, view.row
+    answered = [
+        answer
+        for system, said in live.items()
+        if said.battery_id == row.battery_id and row.systems.get(system) != "done"
+        for answer in said.answered
+    ]
+    if result is None and answered:
+        result = BatteryResult(
+            battery_id=row.battery_id,
+            state="running",
+            systems=dict(row.systems),
+            verdict=Verdict(kind="not_inspected"),
+        )
+    if result is None:
+        return None
+    news: dict[str, VlmResult | VlgResult] = {}
+    if vlm := [answer for answer in answered if isinstance(answer, VlmImage)]:
+        news["vlm"] = VlmResult(prediction="review", explanation="", images=vlm)
+    if vlg := [answer for answer in answered if isinstance(answer, VlgImage)]:
+        news["vlg"] = VlgResult(images=vlg)
+    return result.model_copy(update=news)
 
 
 def image_words(image: ImageComparison) -> str:

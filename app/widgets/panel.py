@@ -27,7 +27,7 @@ Part = QWidget | QLayout | int | None | tuple[QWidget | QLayout, int]
 
 
 class Panel(QWidget):
-    """A dock's content.
+    """A part of the window with words and colours of its own.
 
     Subclasses put their words in `retranslate` and their colours in `restyle`; both are called
     by the subclass at the end of its constructor and by Qt's events afterwards.
@@ -38,10 +38,6 @@ class Panel(QWidget):
         self.setProperty("role", "panel")
         # A plain QWidget paints its style sheet's background only when told to.
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-
-    def title(self) -> str:
-        """Return the dock's title in the window's language."""
-        raise NotImplementedError
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""

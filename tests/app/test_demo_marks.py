@@ -11,7 +11,7 @@ from builders.answering_lane import AnsweringLane, Record
 from builders.ensemble_models import copy_ensemble
 from PySide6.QtWidgets import QApplication
 
-from app.dialogs.model_card import ModelCardDialog
+from app.dialogs.model_details import ModelCardDialog
 from app.dialogs.models import SLOT_ROLE, ModelsDialog
 from app.panels.demo_note import DemoNote
 from app.wording import languages

@@ -246,7 +246,7 @@ def test_wrong_use_is_one_line_and_exit_2(arguments, tmp_path, capsys, monkeypat
 
 def test_headless_commands_import_no_qt():
     probe = (
-        "import sys, app.__main__, app.cli.inspect, app.cli.report, app.cli.lot, app.cli.demo\n"
+        "import sys, app.__main__, app.cli.inspect, inspection.report, app.cli.lot, app.cli.demo\n"
         "sys.exit(any(name.startswith('PySide6') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
