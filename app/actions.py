@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
-from app.run_bridge import RunPhase
+from app.controller import Controller
 from app.theme import icon, tokens
 
 CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock")
@@ -120,28 +120,21 @@ class Actions(QObject):
                 colour = tokens().accent if name == "start" else ""
                 self._by_name[name].setIcon(icon(drawn, colour))
 
-    def enable(
-        self,
-        *,
-        phase: RunPhase,
-        has_lot: bool,
-        has_session: bool,
-        writable: bool,
-        may_accept: bool,
-        may_decide: bool,
-        may_undo: bool,
-    ) -> None:
+    def offer(self, controller: Controller) -> None:
         """Offer only what can be done now."""
+        phase, has_lot = controller.runner.phase, controller.lot is not None
+        writer, decisions = controller.writer, controller.decisions
         running = phase in ("running", "paused")
         offered = dict.fromkeys(
-            ("start", "start_over", "again"), phase == "idle" and has_lot and writable
+            ("start", "start_over", "again"), phase == "idle" and has_lot and not writer.read_only
         )
         offered |= dict.fromkeys(("pause", "cancel"), running)
         offered |= dict.fromkeys(
             ("previous", "next", "suspicious", "conflict", "find", "findings"), has_lot
         )
-        offered |= dict.fromkeys(("accept", "accept_next"), may_accept)
-        offered |= {"override": may_decide, "undo": may_undo, "export": has_session}
+        offered |= dict.fromkeys(("accept", "accept_next"), decisions.may_accept)
+        offered |= {"override": decisions.may_decide, "undo": decisions.may_undo}
+        offered["export"] = writer.record is not None
         offered |= dict.fromkeys(("open_lot", "unload"), phase == "idle")
         for name, on in offered.items():
             self._by_name[name].setEnabled(on)

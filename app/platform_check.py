@@ -59,11 +59,8 @@ def require_display() -> None:
         raise DisplayError(
             "qt_library_missing", library=library, packages=" ".join(packages)
         ) from error
-    if platform == "xcb":
-        _connect_to_x()
-
-
-def _connect_to_x() -> None:
+    if platform != "xcb":
+        return
     xcb = ctypes.CDLL("libxcb.so.1")
     xcb.xcb_connect.restype = ctypes.c_void_p
     for _ in range(CONNECTION_TRIES):

@@ -108,7 +108,35 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     _current = DARK if dark else LIGHT
     # They were drawn in the other theme's colours.
     icon.cache_clear()
-    app.setPalette(_palette(_current))
+    palette = QPalette()
+    Role = QPalette.ColorRole
+    roles = {
+        Role.Window: _current.bg,
+        Role.WindowText: _current.text,
+        Role.Base: _current.surface,
+        Role.AlternateBase: _current.raised,
+        Role.ToolTipBase: _current.raised,
+        Role.ToolTipText: _current.text,
+        Role.PlaceholderText: _current.muted,
+        Role.Text: _current.text,
+        Role.Button: _current.raised,
+        Role.ButtonText: _current.text,
+        Role.BrightText: _current.critical,
+        Role.Link: _current.accent,
+        Role.Highlight: _current.selection,
+        Role.HighlightedText: _current.text,
+        Role.Light: _current.raised,
+        Role.Midlight: _current.raised,
+        Role.Mid: _current.border,
+        Role.Dark: _current.border,
+        Role.Shadow: _current.bg,
+        Role.Accent: _current.accent,
+    }
+    for role, colour in roles.items():
+        palette.setColor(role, QColor(colour))
+    for role in (Role.WindowText, Role.Text, Role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(_current.neutral))
+    app.setPalette(palette)
     # Style sheets take pictures from files only, so the two drawn marks exist in both themes.
     shade = "dark" if dark else "light"
     marks = {
@@ -117,38 +145,6 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     }
     sheet = resource_path("style", "station.qss").read_text(encoding="utf-8")
     app.setStyleSheet(Template(sheet).substitute(asdict(_current), **marks))
-
-
-def _palette(colours: Tokens) -> QPalette:
-    palette = QPalette()
-    Role = QPalette.ColorRole
-    roles = {
-        Role.Window: colours.bg,
-        Role.WindowText: colours.text,
-        Role.Base: colours.surface,
-        Role.AlternateBase: colours.raised,
-        Role.ToolTipBase: colours.raised,
-        Role.ToolTipText: colours.text,
-        Role.PlaceholderText: colours.muted,
-        Role.Text: colours.text,
-        Role.Button: colours.raised,
-        Role.ButtonText: colours.text,
-        Role.BrightText: colours.critical,
-        Role.Link: colours.accent,
-        Role.Highlight: colours.selection,
-        Role.HighlightedText: colours.text,
-        Role.Light: colours.raised,
-        Role.Midlight: colours.raised,
-        Role.Mid: colours.border,
-        Role.Dark: colours.border,
-        Role.Shadow: colours.bg,
-        Role.Accent: colours.accent,
-    }
-    for role, colour in roles.items():
-        palette.setColor(role, QColor(colour))
-    for role in (Role.WindowText, Role.Text, Role.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(colours.neutral))
-    return palette
 
 
 def install_fonts(app: QApplication) -> None:

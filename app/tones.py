@@ -6,6 +6,7 @@ from typing import Literal
 
 from app.wording import class_row
 from inspection.results import ChannelState, ImageResult, Judgement, Kind, SystemState
+from inspection.run.status import LanePhase
 
 Tone = Literal["success", "warning", "critical", "review", "neutral", "accent"]
 
@@ -23,6 +24,8 @@ _SAID: dict[str, Tone] = {
     "done": "success",
     "failed": "critical",
     "running": "accent",
+    "loading": "accent",
+    "ready": "success",
 }
 
 
@@ -32,8 +35,8 @@ def class_tone(name: str | None) -> Tone:
     return _SEVERITIES[row.severity] if row else "neutral"
 
 
-def said_tone(said: Judgement | ChannelState | SystemState) -> Tone:
-    """Return the tone of what a system or a channel says of a battery, or of its state there."""
+def said_tone(said: Judgement | ChannelState | SystemState | LanePhase) -> Tone:
+    """Return the tone of what a system or a channel says of a battery, or of its state."""
     return _SAID.get(said, "neutral")
 
 

@@ -89,13 +89,8 @@ def class_text(name: str | None) -> str:
     if row is not None:
         return row.name[languages.current]
     if name in ("normal", "defect"):
-        return view_text(name == "defect")
+        return judgement_text("defect" if name == "defect" else "normal")
     return name or DASH
-
-
-def view_text(defect: bool) -> str:
-    """Return what the autoencoder says of one view."""
-    return judgement_text("defect" if defect else "normal")
 
 
 def kind_text(kind: Kind) -> str:

@@ -102,37 +102,34 @@ def inspect_lot(options: InspectOptions) -> int:
 def _open_session(
     options: InspectOptions, lot: Lot, conditions: Conditions, words: Words
 ) -> SessionStore:
+    """Make a session, or open one of this very lot: its numbers mean nothing in another."""
     root = sessions_folder(options.sessions)
-    if options.resume is not None:
-        return _resumed(root / options.resume, lot, options.sample)
-    return SessionStore.create(
-        root,
-        lot=lot,
-        operator=options.operator,
-        station=options.station,
-        language=words.language,
-        config={**conditions.policy.snapshot(), SAMPLE_KEY: options.sample},
-        device=conditions.device,
-        models=[],
-        version=__version__,
-        battery_ids=options.battery_ids or None,
-    )
-
-
-def _resumed(folder: Path, lot: Lot, sample: int | None) -> SessionStore:
-    """Open a session of this very lot: battery numbers mean nothing in another one."""
+    if options.resume is None:
+        return SessionStore.create(
+            root,
+            lot=lot,
+            operator=options.operator,
+            station=options.station,
+            language=words.language,
+            config={**conditions.policy.snapshot(), SAMPLE_KEY: options.sample},
+            device=conditions.device,
+            models=[],
+            version=__version__,
+            battery_ids=options.battery_ids or None,
+        )
+    folder = root / options.resume
     if not is_session(folder):
         raise SessionError("session_unknown", session=folder.name, folder=str(folder.parent))
     store = SessionStore.open(folder)
+    inspected, sample = store.record.lot.path, options.sample
     try:
-        inspected, session = store.record.lot, store.folder.name
         # A session rebuilt after damage no longer knows its lot.
-        if inspected.path and Path(inspected.path).resolve() != lot.root:
+        if inspected and Path(inspected).resolve() != lot.root:
             raise SessionError(
-                "session_other_lot", session=session, lot=inspected.path, given=str(lot.root)
+                "session_other_lot", session=folder.name, lot=inspected, given=str(lot.root)
             )
         if sample is not None and sample != sample_of(store.record.config):
-            raise SessionError("session_other_sample", session=session, seed=sample)
+            raise SessionError("session_other_sample", session=folder.name, seed=sample)
     except SessionError:
         store.close()
         raise

@@ -108,7 +108,6 @@ class AnswersPanel(DockPanel):
         controller.runner.lane_changed.connect(self.set_lane)
         controller.runner.live_changed.connect(self.show_live)
         self.retranslate()
-        self.restyle()
 
     # -- what a system adds ----------------------------------------------------------------
 
@@ -195,10 +194,6 @@ class AnswersPanel(DockPanel):
         self.missing.show_battery(self.name, self._view)
         self._describe()
         self._show_picture()
-
-    def restyle(self) -> None:
-        """Put the theme's colours in place."""
-        self.stage.restyle()
 
     def _describe(self) -> None:
         entry = self.current

@@ -127,7 +127,3 @@ class ComparisonColumn(Panel):
         if cell.explanation:
             lines.append(cell.explanation)
         self.words.setPlainText("\n".join([*lines, *self._details]))
-
-    def restyle(self) -> None:
-        """Put the theme's colours in place."""
-        self.stage.restyle()

@@ -49,24 +49,13 @@ class ImagePanel(DockPanel):
     def _build(self) -> None:
         self.stage = PictureView(self.context.layers)
         self.stage.stepped.connect(self.step)
-        row = QWidget()
-        self._tools = QHBoxLayout(row)
-        self._tools.setContentsMargins(8, 4, 8, 4)
-        self._tools.setSpacing(4)
-        # On a narrow screen the row may shrink below its words; see `resizeEvent`.
-        self._tools.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
-        row.setMinimumWidth(NARROWEST)
-        row.setFixedHeight(TOOLS_HEIGHT)
         self._worst = QToolButton()
         self._worst.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._worst.clicked.connect(self.to_worst)
-        self._tools.addWidget(self._worst)
-        self._tools.addStretch(1)
-        for name in ("overlay", "boxes"):
-            button = QToolButton()
+        switches = (QToolButton(), QToolButton())
+        for button, name in zip(switches, ("overlay", "boxes"), strict=True):
             button.setDefaultAction(self.context.actions[name])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-            self._tools.addWidget(button)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setMinimumWidth(36)
@@ -75,10 +64,16 @@ class ImagePanel(DockPanel):
         # Both image panels have such a slider; each shows what the other was set to.
         self.opacity.valueChanged.connect(self.context.layers.set_opacity)
         self.context.layers.opacity_changed.connect(self.opacity.setValue)
-        self._tools.addWidget(self.opacity)
         self._fit = QToolButton()
         self._fit.clicked.connect(self.stage.fit)
-        self._tools.addWidget(self._fit)
+        self._tools = line(self._worst, None, *switches, self.opacity, self._fit, gap=4)
+        self._tools.setContentsMargins(8, 4, 8, 4)
+        # On a narrow screen the row may shrink below its words; see `resizeEvent`.
+        self._tools.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
+        row = QWidget()
+        row.setLayout(self._tools)
+        row.setMinimumWidth(NARROWEST)
+        row.setFixedHeight(TOOLS_HEIGHT)
 
         self._slider = QSlider(Qt.Orientation.Horizontal)
         # The arrow keys are the window's: a slider with the focus would take them.
@@ -174,7 +169,6 @@ class ImagePanel(DockPanel):
         """Put the theme's colours in place."""
         self._fit.setIcon(icon("fit"))
         self._worst.setIcon(icon("worst"))
-        self.stage.restyle()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt: leave a word out where there is no room for it."""

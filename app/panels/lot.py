@@ -14,7 +14,7 @@ from app.review import BatteryView, Row
 from app.tables.battery_delegate import HEIGHT, BatteryDelegate
 from app.tables.battery_table import PASSES, ROW_ROLE, BatteryFilter, BatteryTable, Column
 from app.theme import icon, tokens
-from app.widgets.panel import button, column, label, line
+from app.widgets.panel import button, column, label, line, table_view
 from app.wording import kind_text
 from inspection.records import Lot
 from inspection.results import Kind
@@ -81,7 +81,18 @@ class LotPanel(DockPanel):
         self.search.setClearButtonEnabled(True)
         self.findings = button("flat")
         self._counts = label("muted")
-        self.table = self._table()
+        self.table = table_view(self.proxy, HEIGHT)
+        self.table.setItemDelegate(BatteryDelegate(self.table))
+        self.table.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        # Tab leaves the list, as it leaves every other part of the window.
+        self.table.setTabKeyNavigation(False)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = self.table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setMinimumSectionSize(44)
+        header.setSectionResizeMode(Column.VERDICT, QHeaderView.ResizeMode.Stretch)
+        for at, width in WIDTHS.items():
+            header.resizeSection(at, width)
         # Whoever gives the panel the focus means the list.
         self.setFocusProxy(self.table)
         head = line(self.search, self.filter)
@@ -116,32 +127,6 @@ class LotPanel(DockPanel):
             ("find", self._find),
         ):
             actions[name].triggered.connect(order)
-
-    def _table(self) -> QTableView:
-        table = QTableView()
-        table.setModel(self.proxy)
-        table.setItemDelegate(BatteryDelegate(table))
-        table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QTableView.SelectionMode.SingleSelection)
-        table.setShowGrid(False)
-        table.setWordWrap(False)
-        # Tab leaves the list, as it leaves every other part of the window.
-        table.setTabKeyNavigation(False)
-        table.setSortingEnabled(True)
-        table.sortByColumn(Column.BATTERY, Qt.SortOrder.AscendingOrder)
-        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        table.verticalHeader().hide()
-        # Fixed heights keep a table of any length virtual: no row is measured.
-        table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        table.verticalHeader().setDefaultSectionSize(HEIGHT)
-        header = table.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setMinimumSectionSize(44)
-        header.setSectionResizeMode(Column.VERDICT, QHeaderView.ResizeMode.Stretch)
-        for at, width in WIDTHS.items():
-            header.resizeSection(at, width)
-        return table
 
     def title(self) -> str:
         """Return the dock's title."""

@@ -41,25 +41,20 @@ class Bars(QWidget):
 
     def __init__(self, name_share: float = 0.38) -> None:
         super().__init__()
-        self._bars: tuple[Bar, ...] = ()
+        self.bars: tuple[Bar, ...] = ()
         self._share = name_share
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    @property
-    def bars(self) -> tuple[Bar, ...]:
-        """What is shown."""
-        return self._bars
-
     def show_bars(self, bars: tuple[Bar, ...]) -> None:
         """Show bars, from the top down."""
-        self._bars = bars
+        self.bars = bars
         self.setFixedHeight(max(1, len(bars)) * ROW)
         self.setAccessibleName(", ".join(f"{bar.name} {bar.text}" for bar in bars))
         self.update()
 
     def sizeHint(self) -> QSize:
         """Qt: how large it would like to be."""
-        return QSize(260, max(1, len(self._bars)) * ROW)
+        return QSize(260, max(1, len(self.bars)) * ROW)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Qt: paint."""
@@ -67,7 +62,7 @@ class Bars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colours = tokens()
         names = self.width() * self._share
-        for number, bar in enumerate(self._bars):
+        for number, bar in enumerate(self.bars):
             top = number * ROW
             font = painter.font()
             font.setBold(bar.strong)

@@ -11,6 +11,11 @@ from app.tones import Tone
 
 PADDING = 8
 MARK = 9
+CORNERS: dict[Tone, tuple[tuple[float, float], ...]] = {
+    "warning": ((0.5, 0), (1, 1), (0, 1)),
+    "critical": ((0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5)),
+}
+"""A triangle and a diamond, in parts of the mark's width and height."""
 
 
 def draw_mark(painter: QPainter, area: QRectF, tone: Tone, colour: QColor) -> None:
@@ -21,22 +26,9 @@ def draw_mark(painter: QPainter, area: QRectF, tone: Tone, colour: QColor) -> No
     x, y, w, h = area.x(), area.y(), area.width(), area.height()
     if tone in ("success", "accent"):
         painter.drawEllipse(area)
-    elif tone == "warning":
-        painter.drawPolygon(
-            QPolygonF([QPointF(x + w / 2, y), QPointF(x + w, y + h), QPointF(x, y + h)])
-        )
-    elif tone == "critical":
-        middle_x, middle_y = x + w / 2, y + h / 2
-        painter.drawPolygon(
-            QPolygonF(
-                [
-                    QPointF(middle_x, y),
-                    QPointF(x + w, middle_y),
-                    QPointF(middle_x, y + h),
-                    QPointF(x, middle_y),
-                ]
-            )
-        )
+    elif tone in CORNERS:
+        corners = [QPointF(x + w * right, y + h * down) for right, down in CORNERS[tone]]
+        painter.drawPolygon(QPolygonF(corners))
     elif tone == "review":
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(colour, 2))
@@ -79,20 +71,15 @@ class Chip(QWidget):
 
     def __init__(self, *, solid: bool = True, points: float | None = None) -> None:
         super().__init__()
-        self._text = ""
+        self.text = ""
         self._tone: Tone = "neutral"
         self._solid = solid
         self._points = points
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
-    @property
-    def text(self) -> str:
-        """The word."""
-        return self._text
-
     def show_state(self, text: str, tone: Tone) -> None:
         """Show a word in a tone."""
-        self._text, self._tone = text, tone
+        self.text, self._tone = text, tone
         self.setToolTip(text)
         self.setAccessibleName(text)
         self.updateGeometry()
@@ -101,7 +88,7 @@ class Chip(QWidget):
     def sizeHint(self) -> QSize:
         """Qt: how large it would like to be."""
         metrics = QFontMetrics(self._font())
-        width = metrics.horizontalAdvance(self._text) + MARK + 6 + 4
+        width = metrics.horizontalAdvance(self.text) + MARK + 6 + 4
         height = metrics.height() + (10 if self._solid else 4)
         return QSize(width + (2 * PADDING if self._solid else 0), height)
 
@@ -113,7 +100,7 @@ class Chip(QWidget):
         """Qt: paint."""
         painter = QPainter(self)
         painter.setFont(self._font())
-        draw_chip(painter, QRectF(self.rect()), self._text, self._tone, solid=self._solid)
+        draw_chip(painter, QRectF(self.rect()), self.text, self._tone, solid=self._solid)
         painter.end()
 
     def _font(self) -> QFont:

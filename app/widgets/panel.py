@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QAbstractItemModel, QEvent, Qt
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLayout,
     QPushButton,
     QScrollArea,
+    QTableView,
     QTreeWidget,
     QVBoxLayout,
     QWidget,
@@ -138,6 +139,24 @@ def scrolling(inside: QWidget) -> QScrollArea:
     area.viewport().setAutoFillBackground(False)
     inside.setAutoFillBackground(False)
     return area
+
+
+def table_view(model: QAbstractItemModel, row_height: int) -> QTableView:
+    """Return a sorted list of a model's rows."""
+    made = QTableView()
+    made.setModel(model)
+    made.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+    made.setShowGrid(False)
+    made.setWordWrap(False)
+    made.setSortingEnabled(True)
+    made.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    made.verticalHeader().hide()
+    # Fixed heights keep a table of any length virtual: no row is measured.
+    made.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    made.verticalHeader().setDefaultSectionSize(row_height)
+    left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+    made.horizontalHeader().setDefaultAlignment(left)
+    return made
 
 
 def table(*headers: str, wide: Collection[int] = ()) -> QTreeWidget:

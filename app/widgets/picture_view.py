@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
-    QBrush,
     QColor,
     QFont,
     QMouseEvent,
@@ -91,11 +90,7 @@ class PictureView(QGraphicsView):
         self.notice.setWordWrap(True)
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.legend = HeatLegend(self)
-        self.restyle()
-
-    def restyle(self) -> None:
-        """Take the theme's stage colour."""
-        self.setBackgroundBrush(QBrush(QColor(tokens().stage)))
+        self.setBackgroundBrush(QColor(tokens().stage))
 
     # -- what is shown ---------------------------------------------------------------------
 
@@ -174,6 +169,12 @@ class PictureView(QGraphicsView):
         self._following = False
 
     # -- Qt --------------------------------------------------------------------------------
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Qt: the theme has changed."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.setBackgroundBrush(QColor(tokens().stage))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Qt: zoom at the pointer; with Ctrl, step through the images."""

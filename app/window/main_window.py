@@ -219,16 +219,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{lot.root.name} – {name}" if lot else name)
 
     def _sync_actions(self, *_changed: object) -> None:
-        controller, decisions = self.controller, self.controller.decisions
-        self.actions_.enable(
-            phase=controller.runner.phase,
-            has_lot=controller.lot is not None,
-            has_session=controller.writer.record is not None,
-            writable=not controller.writer.read_only,
-            may_accept=decisions.may_accept,
-            may_decide=decisions.may_decide,
-            may_undo=decisions.may_undo,
-        )
+        self.actions_.offer(self.controller)
 
     # -- Qt --------------------------------------------------------------------------------
 

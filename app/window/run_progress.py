@@ -39,11 +39,6 @@ class RunProgress(Panel):
         runner.progress_changed.connect(self._on_changed)
         self.retranslate()
 
-    @property
-    def text(self) -> str:
-        """What it says."""
-        return f"{self._state.text()} {self._rate.text()}".strip()
-
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
         progress, phase = self._runner.progress, self._runner.phase

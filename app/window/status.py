@@ -7,19 +7,12 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QStatusBar, QToolButton
 
 from app.theme import icon
-from app.tones import Tone
+from app.tones import said_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
 from app.wording import message_text, system_text
 from inspection.results import SYSTEMS, SessionRecord
 from inspection.run.status import LaneStatus
-
-TONES: dict[str, Tone] = {
-    "loading": "accent",
-    "running": "accent",
-    "ready": "success",
-    "failed": "critical",
-}
 
 
 class StationStatus(QStatusBar):
@@ -75,7 +68,7 @@ class StationStatus(QStatusBar):
         for system, view in self._lanes.items():
             device = f" · {view.device.upper()}" if view.device else ""
             text = f"{system_text(system)}: {words[view.phase]}{device}"
-            self.chips[system].show_state(text, TONES.get(view.phase, "neutral"))
+            self.chips[system].show_state(text, said_tone(view.phase))
             if view.message is not None:
                 self.chips[system].setToolTip(message_text(view.message))
         self._session.setText(
