@@ -18,7 +18,6 @@ from app.settings import Settings
 from app.shown_lot import ShownLot
 from app.tasks import TaskPool, Ticket
 from app.wording import languages
-from inspection import __version__
 from inspection.config import Policy, find_policy, policy_of
 from inspection.errors import InspectionError
 from inspection.modelstore.folders import ModelFolders
@@ -260,8 +259,6 @@ class Controller(ShownLot):
             language=languages.current,
             config=self.policy.snapshot(),
             device=self.settings.device,
-            models=[],
-            version=__version__,
         )
 
     def _on_created(self, then: Callable[[], None], store: SessionStore) -> None:

@@ -75,7 +75,6 @@ class TaskPool(QObject):
             if not finish:
                 ticket.cancel()
         self._executor.shutdown(wait=True, cancel_futures=not finish)
-        self._finished.disconnect(self._deliver)
         self._open.clear()
 
     def _run(self, ticket: Ticket, work: Callable[[], Any]) -> None:
@@ -90,7 +89,8 @@ class TaskPool(QObject):
     @Slot(object, object, object)
     def _deliver(self, ticket: Ticket, value: Any, problem: Exception | None) -> None:
         self._open.discard(ticket)
-        if ticket.cancelled:
+        # What ended while the pool was closed is still in Qt's queue.
+        if ticket.cancelled or self._closed:
             return
         if problem is not None:
             ticket.failed(problem)

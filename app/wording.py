@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from inspection.classes import DefectClass, class_table
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message, korean_by_english, wordings
-from inspection.results import ChannelState, Judgement, Kind, SystemName, SystemState
+from inspection.results import ChannelState, ImageResult, Judgement, Kind, SystemName, SystemState
 
 log = logging.getLogger(__name__)
 DASH = "–"
@@ -126,6 +126,13 @@ def slot_text(slot: str) -> str:
 def not_yet_text() -> str:
     """Return what stands where nothing has been inspected."""
     return tr("Not inspected yet")
+
+
+def score_and_threshold_text(image: ImageResult) -> str:
+    """Return the score of one image beside the threshold that it was judged by."""
+    return tr("Score {score} · threshold {threshold}").format(
+        score=score_text(image.pred_score, 4), threshold=score_text(image.threshold, 4)
+    )
 
 
 def duration_text(seconds: float) -> str:

@@ -15,7 +15,6 @@ from app.cli.options import parse_choices
 from app.cli.run_output import RunOutput, summary_lines
 from app.cli.terminal import cancel_on_interrupt, progress_bar, say
 from app.folders import backend_cache, model_folders, sessions_folder
-from inspection import __version__
 from inspection.config import find_policy
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import LotError, SessionError
@@ -113,8 +112,6 @@ def _open_session(
             language=words.language,
             config={**conditions.policy.snapshot(), SAMPLE_KEY: options.sample},
             device=conditions.device,
-            models=[],
-            version=__version__,
             battery_ids=options.battery_ids or None,
         )
     folder = root / options.resume

@@ -130,7 +130,6 @@ def lot(bench: Bench) -> None:
 
 def inspection(bench: Bench) -> None:
     """Inspect the lot with every system that has a model, and save the session."""
-    from inspection import __version__
     from inspection.config import find_policy
     from inspection.lot.scan import scan_lot
     from inspection.run.driver import inspect_into
@@ -149,13 +148,9 @@ def inspection(bench: Bench) -> None:
     with SessionStore.create(
         bench.sessions,
         lot=lot,
-        operator="",
-        station="",
         language=system_language(),
         config=policy.snapshot(),
         device=device,
-        models=[],
-        version=__version__,
     ) as store:
         # What was found on this computer before is not relied on.
         cache = bench.folder / "backends"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QProgressBar, QWidget
 
 from app.widgets.panel import button, column, label, line
-from app.wording import size_text
+from app.wording import size_text, term
 
 if TYPE_CHECKING:
     from inspection.modelstore.install import InstallProgress
@@ -42,10 +42,5 @@ class WorkProgress(QWidget):
         # Bytes may pass what an int of the bar holds.
         self.bar.setRange(0, STEPS)
         self.bar.setValue(round(STEPS * progress.done / max(1, progress.total)))
-        words = {
-            "copy": self.tr("Copying"),
-            "check": self.tr("Checking"),
-            "download": self.tr("Downloading"),
-        }
         done, total = size_text(progress.done), size_text(progress.total)
-        self.bytes.setText(f"{words[progress.phase]}  {done} / {total}")
+        self.bytes.setText(f"{term(f'model_phase_{progress.phase}')}  {done} / {total}")

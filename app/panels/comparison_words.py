@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from app.review import BatteryView
-from app.wording import DASH, class_text, judgement_text, score_text, system_text, tr
+from app.wording import (
+    DASH,
+    class_text,
+    judgement_text,
+    score_and_threshold_text,
+    score_text,
+    system_text,
+    tr,
+)
 from inspection.results import (
     BatteryResult,
     ImageResult,
@@ -104,8 +112,4 @@ def detail_words(result: BatteryResult, system: SystemName, image: str) -> tuple
         return tuple(
             f"{score_text(value, 2)}  {class_text(name)}" for name, value in ranked[:CLASSES_SHOWN]
         )
-    if found.pred_score is None:
-        return ()
-    text = tr("Score {score} · threshold {threshold}")
-    score, threshold = score_text(found.pred_score, 4), score_text(found.threshold, 4)
-    return (text.format(score=score, threshold=threshold),)
+    return () if found.pred_score is None else (score_and_threshold_text(found),)

@@ -14,7 +14,7 @@ from app.theme import tokens
 from app.tones import image_tone
 from app.widgets.panel import column, label
 from app.widgets.plots import dress_plot, new_plot, threshold_line
-from app.wording import not_yet_text, score_text
+from app.wording import not_yet_text, score_and_threshold_text
 
 PLOT_HEIGHT = DETAILS_HEIGHT - 53
 AXIS_WIDTH = 46
@@ -64,9 +64,7 @@ class RgbPanel(ImagePanel):
         super()._describe()
         result = self._current.result if self._current else None
         if result is not None and result.pred_score is not None:
-            text = self.tr("Score {score} · threshold {threshold}").format(
-                score=score_text(result.pred_score, 4), threshold=score_text(result.threshold, 4)
-            )
+            text = score_and_threshold_text(result)
         else:
             text = not_yet_text() if self._current else ""
         self._score.setText(text)

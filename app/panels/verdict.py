@@ -28,6 +28,7 @@ from app.wording import (
     score_text,
     state_text,
     system_text,
+    term,
 )
 from inspection.agreement.cells import battery_cell
 from inspection.results import SYSTEMS, BatteryResult, SystemState, Verdict
@@ -249,12 +250,11 @@ class VerdictPanel(DockPanel):
         decision = row.decision if row else None
         self._retry.setVisible(bool(row and row.unsaved))
         if decision is None or row is None:
-            self._decided.show_state(self.tr("Undecided"), "neutral")
+            self._decided.show_state(term("decision_none"), "neutral")
             self._told.setText("")
             self._told.hide()
             return
-        words = {"accept": self.tr("Accepted"), "override": self.tr("Overridden")}
-        text = f"{words[decision.action]}: {kind_text(decision.kind)}"
+        text = f"{term(f'decision_{decision.action}')}: {kind_text(decision.kind)}"
         self._decided.show_state(text, "warning" if row.unsaved else kind_tone(decision.kind))
         told = [f"{decision.operator} · {decision.decided_at.astimezone():%Y-%m-%d %H:%M}"]
         told += [part for part in (decision.reason, decision.comment) if part]

@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock
 from pydantic_core import to_jsonable_python
 
+from inspection import __version__
 from inspection.atomic import remove_leftovers, write_atomic
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Language, Message
@@ -85,13 +86,13 @@ class SessionStore:
         root: Path,
         *,
         lot: Lot,
-        operator: str,
-        station: str,
         language: Language,
         config: dict[str, Any],
         device: str,
-        models: Sequence[ModelProvenance],
-        version: str,
+        operator: str = "",
+        station: str = "",
+        models: Sequence[ModelProvenance] = (),
+        version: str = __version__,
         battery_ids: Collection[str] | None = None,
         now: datetime | None = None,
     ) -> SessionStore:
