@@ -153,7 +153,8 @@ def report(
     from inspection.report import FORMATS, write_report
 
     wanted = parse_choices("--formats", formats, FORMATS)
-    for file in write_report(session, wanted, out, language or system_language(), battery):
+    spoken = language or system_language()
+    for file in write_report(session, wanted, out, spoken, battery or None):
         typer.echo(str(file))
     return 0
 

@@ -70,6 +70,7 @@ class Controller(ShownLot):
         self.runner = RunBridge(build, self)
         self._gpu = GpuBudget()
         self._scan: Ticket | None = None
+        # Of the session whose rows are on screen: one that was opened waits for its lot's scan.
         self._shown_run: str | None = None
         self._autostart = False
         self.decisions = Decisions(self, writer, self.with_session, settings.operator)

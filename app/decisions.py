@@ -40,6 +40,7 @@ class Decisions(QObject):
         self._writer = writer
         self._with_session = with_session
         self._operator = operator
+        # Taken before the operator has given a name; dropped where none is given.
         self._waiting: Callable[[], None] | None = None
         writer.decided.connect(self._on_decided)
 

@@ -32,6 +32,7 @@ def require_display() -> None:
         If there is no display, it does not answer, or a system library of Qt is missing.
     """
     if sys.platform == "win32":
+        # Once Qt is in the process it is too late there.
         from inspection.torch_first import load_torch
 
         load_torch()

@@ -149,6 +149,7 @@ class RunBridge(QObject):
                 self.battery_changed.emit(event.result, event.worth_saving)
             case RunEnded():
                 self._run, self.unfinished = None, run.unfinished
+        # After the battery: a panel that loses the live answers has the finished ones by then.
         for system in SYSTEMS:
             if status.live.get(system) is not live.get(system):
                 self.live_changed.emit(system, status.live.get(system))
@@ -197,6 +198,7 @@ class LaneThread(QObject):
     def do(self, work: Callable[[], None]) -> None:
         """Do some work after what is there already."""
         # A window that is closed at once still has its first orders to give.
+        # Started when it is first needed: most windows never run all three systems.
         if not self._ends and not self._thread.isRunning():
             self._thread.start()
         self._ordered.emit(work)

@@ -59,6 +59,7 @@ class SessionWriter(QObject):
         self._held_up = False
         self._unsaved_results: dict[str, BatteryResult] = {}
         self._unsaved_decisions: dict[str, Callable[[], BatterySummary]] = {}
+        # Batteries of which no decision has reached the disk: there is nothing to withdraw there.
         self._refused: set[str] = set()
         self._end: Callable[[], None] | None = None
 

@@ -57,6 +57,7 @@ class ShownLot(QObject):
     def show_result(self, result: BatteryResult) -> None:
         """Show what a run has found."""
         battery_id = result.battery_id
+        # The panels are told below, once the result is at hand for them as well.
         self.set_row(self.rows[battery_id].with_result(result), tell_current=False)
         if result.images or battery_id == self.current_id:
             self._keep(result)

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 
+# By identity: two orders may be for the same thing, and a pool keeps its own in a set.
 @dataclass(eq=False, slots=True)
 class Ticket:
     """A task that was handed to a pool; a cancelled one never calls back."""

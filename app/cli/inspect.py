@@ -128,6 +128,7 @@ def _open_session(
         if sample is not None and sample != sample_of(store.record.config):
             raise SessionError("session_other_sample", session=folder.name, seed=sample)
     except SessionError:
+        # The caller, who would close it, never gets it.
         store.close()
         raise
     return store

@@ -23,6 +23,7 @@ def _use_site(folder: Path | None) -> Path | None:
         from inspection.site import use_site
         from inspection.systems.site_schema import check_site
 
+        # Ahead of the command itself, which reads its configuration through the site.
         use_site(folder)
         check_site()
     return folder

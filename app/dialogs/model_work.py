@@ -156,6 +156,7 @@ class ModelWork(QObject):
         ----------
         changes : other models are installed afterwards
         """
+        # One thing at a time. A question may be answered after something else was begun.
         if self._cancel is not None:
             return
         self._cancel = threading.Event()

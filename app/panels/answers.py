@@ -307,6 +307,7 @@ class AnswersPanel(DockPanel):
         if entry is None or self._picture is None:
             return
         boxes = self.boxes_of(entry.answer) if entry.answer is not None else []
+        # Asked for with every word that a model writes; drawn where the boxes are others.
         if boxes != self._drawn:
             self._drawn = boxes
             self.stage.show_picture(self._picture, boxes)

@@ -39,31 +39,24 @@ class ImagePanel(DockPanel):
         self._strips: dict[str, SliceStrip] = {}
         self._current: ShownImage | None = None
         self._moved = False
-        self._build()
-        controller = context.controller
-        failed = controller.failed.emit
-        self._loader = PictureLoader(controller.files, self._on_picture, failed)
-        context.actions["worst"].triggered.connect(self.to_worst)
-        controller.current_changed.connect(self.show_battery)
 
-    def _build(self) -> None:
-        self.stage = PictureView(self.context.layers)
+        self.stage = PictureView(context.layers)
         self.stage.stepped.connect(self.step)
         self._worst = QToolButton()
         self._worst.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._worst.clicked.connect(self.to_worst)
         switches = (QToolButton(), QToolButton())
         for button, name in zip(switches, ("overlay", "boxes"), strict=True):
-            button.setDefaultAction(self.context.actions[name])
+            button.setDefaultAction(context.actions[name])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setMinimumWidth(36)
         self.opacity.setMaximumWidth(86)
-        self.opacity.setValue(self.context.layers.opacity)
+        self.opacity.setValue(context.layers.opacity)
         # Both image panels have such a slider; each shows what the other was set to.
-        self.opacity.valueChanged.connect(self.context.layers.set_opacity)
-        self.context.layers.opacity_changed.connect(self.opacity.setValue)
+        self.opacity.valueChanged.connect(context.layers.set_opacity)
+        context.layers.opacity_changed.connect(self.opacity.setValue)
         self._fit = QToolButton()
         self._fit.clicked.connect(self.stage.fit)
         self._tools = line(self._worst, None, *switches, self.opacity, self._fit, gap=4)
@@ -85,9 +78,15 @@ class ImagePanel(DockPanel):
         foot = QWidget()
         self._foot = column(foot, line(self._slider, self._position))
         self._foot.setContentsMargins(10, 6, 10, 10)
-        demo = DemoNote(self.context.demo, self.slot)
+        demo = DemoNote(context.demo, self.slot)
         demo.setContentsMargins(10, 0, 10, 8)
         column(self, row, (self.stage, 1), foot, demo, margin=0, gap=0)
+
+        controller = context.controller
+        failed = controller.failed.emit
+        self._loader = PictureLoader(controller.files, self._on_picture, failed)
+        context.actions["worst"].triggered.connect(self.to_worst)
+        controller.current_changed.connect(self.show_battery)
 
     def add_strip(self, group: str, head: str) -> SliceStrip:
         """Return the strip of a group of images, with what stands before it."""

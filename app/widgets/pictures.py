@@ -156,6 +156,7 @@ class PictureLoader:
         """Load an image and tell of it; what was asked for before is dropped."""
         self.forget()
         known = self._cache.get(_key(shown))
+        # A battery that was inspected again has another heat-map on the same file.
         if known is not None and known.shown == shown:
             self._cache.move_to_end(_key(shown))
             self._loaded(known)

@@ -256,6 +256,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self.remember()
+        # Hidden at once: to wait for the image in work may take seconds.
         self.hide()
         self.conversations.model_work.shut_down()
         self.controller.shut_down()

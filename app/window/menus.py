@@ -62,6 +62,7 @@ class Menus(QObject):
             action = QAction(self._inner["SYSTEMS"])
             action.setCheckable(True)
             action.setData(system)
+            # Triggered, not toggled: `show_systems` ticks them without the operator.
             action.triggered.connect(self._on_system)
             self._inner["SYSTEMS"].addAction(action)
 

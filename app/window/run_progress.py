@@ -33,6 +33,7 @@ class RunProgress(Panel):
         self._bar.setFixedHeight(8)
         row = line(self._state, (QWidget(), 1), self._rate)
         column(self, row, self._bar, gap=4).setContentsMargins(8, 0, 8, 0)
+        # Speed and time left change between two events as well.
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self.retranslate)
