@@ -79,6 +79,7 @@ class Run:
 
     def start(self, workers: Mapping[SystemName, LaneWorker], start_worker: StartWorker) -> None:
         """Have the lanes work, side by side: a slow, missing or failing one delays no other."""
+        # Before any lane works: a battery is whole only with the word of those that are off.
         for battery in self.plan.batteries:
             results = self._results[battery.battery_id]
             for system in SYSTEMS:

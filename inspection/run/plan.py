@@ -27,7 +27,7 @@ MODELS_OF: Mapping[SystemName, tuple[str, ...]] = {
     "vlm": ("vlm",),
     "vlg": ("vlg",),
 }
-"""The slots of which any one makes a system able to judge."""
+"""The slots of which any one makes a system able to judge: BERT alone, say, finds nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,7 @@ def judge_alone(
     try:
         for battery in scan_lot(lot).batteries:
             of_modality = battery.rgb if modality == "rgb" else battery.ct
+            # `filter` takes None for "all of them", as `keep` does.
             truths = {ref.path: visibility.truth_of(ref) for ref in filter(keep, of_modality)}
             known = [ref for ref in of_modality if ref.path in truths and truths[ref.path].name]
             key = f"{lot.resolve().name}/{battery.battery_id}"
