@@ -259,8 +259,12 @@ class BatteryResult(Record):
 
     def images_of(self, system: SystemName) -> Sequence[AnyImage]:
         """Return what a system keeps of each image that it looked at."""
-        said = self if system == "ensemble" else self.vlm if system == "vlm" else self.vlg
-        return said.images if said is not None else ()
+        images: dict[SystemName, Sequence[AnyImage]] = {
+            "ensemble": self.images,
+            "vlm": self.vlm.images if self.vlm else (),
+            "vlg": self.vlg.images if self.vlg else (),
+        }
+        return images[system]
 
 
 AnyImage = ImageResult | VlmImage | VlgImage

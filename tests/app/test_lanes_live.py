@@ -72,6 +72,9 @@ def test_three_systems_fill_every_field_and_both_docks(qtbot, stations, lot, bui
     assert window.panels["vlm"].chip.text == "Defect"
     assert window.panels["vlm"].words.text() == TEXT
     assert "Confidence 0.90" in window.panels["vlm"].facts.text()
+    said = {system: chip.text for system, (_, chip) in window.panels["verdict"]._systems.items()}
+    assert said["ensemble"] in ("Normal", "Defect", "Review")
+    assert (said["vlm"], said["vlg"]) == ("Defect", "Defect")
     qtbot.waitUntil(lambda: picture_shown(window.panels["vlm"].stage), timeout=WAIT)
     assert len(window.panels["vlm"].stage._boxes) == 2
 
