@@ -28,6 +28,8 @@ FOLDER, LAST, BEST = "checkpoints", "last.pt", "best.pt"
 VERSION = 1
 # They change where and how fast a run goes, not what comes out.
 _FREE = ("config.cache.", "config.training.workers")
+# Values, as JSON, of what was switched off.
+_OFF = ("0", "0.0", "false", "null")
 # What a file raises that is cut off, or is no checkpoint at all.
 _UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.PickleError)
 
@@ -144,7 +146,10 @@ class Checkpoints:
             # Where the digests agree nothing need be compared, which is nearly always.
             keys = [*self._identity, *found] if content["digest"] != _digest(self._identity) else []
             for key in keys:
-                if self._identity.get(key) != found.get(key) and not key.startswith(_FREE):
+                # An option that has left the trainer changed nothing where it was off.
+                gone = key not in self._identity and found[key] in _OFF
+                same = self._identity.get(key) == found.get(key)
+                if not (same or gone or key.startswith(_FREE)):
                     raise ConfigError(
                         "checkpoint_of_another_run",
                         key=key.removeprefix("config."),
