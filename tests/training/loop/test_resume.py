@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from inspection.modelstore.bundle import load_bundle
 from inspection.paths import config_path
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
+from training.loop import loop
+from training.loop.distributed import Processes
 
 CNN = [
     "preprocess.width=32",
@@ -86,19 +87,19 @@ def wait_for_epoch(out: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
-def run_until(number: signal.Signals, out: Path, words: list[str]) -> int:
-    """Train here, and be sent a signal once the first epoch is checkpointed."""
+def run_until(number: signal.Signals, words: list[str]) -> int:
+    """Train here, and be sent a signal at the first step of the second epoch."""
+    look = loop._stop_if_asked
 
-    def send() -> None:
-        while not (out / "checkpoints" / "last.pt").is_file():
-            time.sleep(0.002)
-        os.kill(os.getpid(), number)
+    def look_after_the_signal(asked: bool, processes: Processes, step: int, epochs: int) -> None:
+        # Not by another thread: it could be late, and then the signal ends the tests.
+        if (step, epochs) == (1, 1):
+            os.kill(os.getpid(), number)
+        look(asked, processes, step, epochs)
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    code = run(*words)
-    sender.join()
-    return code
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_stop_if_asked", look_after_the_signal)
+        return run(*words)
 
 
 def epochs_of(out: Path) -> list[dict[str, str]]:
@@ -124,7 +125,7 @@ def test_a_run_that_was_ended_goes_on_to_the_result_of_an_unbroken_one(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     if end == signal.SIGTERM:
-        assert run_until(end, broken, arguments(kind, lot, cache, broken)) == 130
+        assert run_until(end, arguments(kind, lot, cache, broken)) == 130
         said = capsys.readouterr()
         assert said.out == ""
         assert "--resume" in said.err.strip().splitlines()[-1]
@@ -161,7 +162,7 @@ def test_ctrl_c_ends_an_autoencoders_run_too(
 
     before = signal.getsignal(signal.SIGINT)
     long = arguments("autoencoder_ct.yaml", lot, cache, out, "--set", "training.epochs=500")
-    assert run_until(signal.SIGINT, out, long) == 130
+    assert run_until(signal.SIGINT, long) == 130
     assert "--resume" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is before
     load_bundle(out / "ct_ae", "ct_ae")
