@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from inspection.names import told_name
 from inspection.records import Axis, Battery, ImageRef
 from inspection.results import (
     SYSTEMS,
@@ -220,7 +221,7 @@ def battery_view(
     prefix = lot_root.as_posix().rstrip("/") + "/"
     images = []
     for ref in (*row.battery.ct, *row.battery.rgb):
-        name = ref.path.as_posix().removeprefix(prefix)
+        name = told_name(ref.path.as_posix().removeprefix(prefix))
         images.append(ShownImage(ref, name, found.get(name), session))
     return BatteryView(row, tuple(images), result)
 

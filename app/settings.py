@@ -12,6 +12,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspection.atomic import write_atomic
+from inspection.names import told_name
 from inspection.results import SYSTEMS, SystemName
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ class Settings(BaseModel):
     def with_recent(self, lot: Path) -> Settings:
         """Return the settings with a lot at the head of the recent ones."""
         name = str(lot)
+        if told_name(name) != name:
+            # It could not be written, nor the folder found again by what can be.
+            return self
         others = [known for known in self.recent_lots if known != name]
         return self.model_copy(update={"recent_lots": tuple([name, *others][:RECENT_LOTS])})
 

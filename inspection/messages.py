@@ -10,8 +10,9 @@ import functools
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from inspection.names import told_name
 from inspection.paths import config_path
 
 Language = Literal["en", "ko"]
@@ -34,6 +35,17 @@ class Message(BaseModel):
 
     code: str
     params: dict[str, str | int | float] = {}
+
+    @field_validator("params", mode="before")
+    @classmethod
+    def _can_be_written(cls, params: object) -> object:
+        # Most params name a file, and a file's name need not be text.
+        if not isinstance(params, dict):
+            return params
+        return {
+            key: told_name(value) if isinstance(value, str) else value
+            for key, value in params.items()
+        }
 
     def text(self, language: str = "en") -> str:
         """Return the sentence in ``language`` (``en`` or ``ko``)."""

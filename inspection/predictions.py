@@ -70,7 +70,7 @@ class Prediction:
                 f"got {self.anomaly_map.shape} {self.anomaly_map.dtype}"
             )
         if not math.isfinite(self.pred_score):
-            raise ValueError(f"pred_score of {self.image.path.name} is not finite")
+            raise ValueError(f"pred_score of {self.image.file_name} is not finite")
 
     @property
     def is_anomaly(self) -> bool:

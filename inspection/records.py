@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from inspection.messages import Message
+from inspection.names import told_name
 
 Modality = Literal["ct", "rgb"]
 MODALITIES: tuple[Modality, ...] = ("ct", "rgb")
@@ -39,13 +40,21 @@ class ImageRef(NamedTuple):
     form: Form | None
     label_path: Path | None
 
+    @property
+    def file_name(self) -> str:
+        """The name of the file, as it can be told."""
+        return told_name(self.path.name)
+
 
 def image_name(ref: ImageRef, lot_root: Path) -> str:
-    """Return an image's name in results: its path relative to the lot, with forward slashes."""
+    """Return an image's name in results: its path relative to the lot, with forward slashes.
+
+    Where the path is not UTF-8, the name is what `told_name` makes of it, and opens no file.
+    """
     try:
-        return ref.path.relative_to(lot_root).as_posix()
+        return told_name(ref.path.relative_to(lot_root).as_posix())
     except ValueError:
-        return ref.path.as_posix()
+        return told_name(ref.path.as_posix())
 
 
 @dataclass(frozen=True, slots=True)

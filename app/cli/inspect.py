@@ -20,6 +20,7 @@ from inspection.console import INTERRUPTED, system_language
 from inspection.errors import LotError, SessionError
 from inspection.lot.scan import scan_lot
 from inspection.messages import Language
+from inspection.names import told_name
 from inspection.records import Lot
 from inspection.report.words import Words
 from inspection.results import SYSTEMS
@@ -121,7 +122,8 @@ def _open_session(
     inspected, sample = store.record.lot.path, options.sample
     try:
         # A session rebuilt after damage no longer knows its lot.
-        if inspected and Path(inspected).resolve() != lot.root:
+        here = told_name(str(lot.root)) == inspected
+        if inspected and not here and Path(inspected).resolve() != lot.root:
             raise SessionError(
                 "session_other_lot", session=folder.name, lot=inspected, given=str(lot.root)
             )

@@ -289,7 +289,7 @@ class AnswersPanel(DockPanel):
             self._asked = entry.shown
             self._loader.show(entry.shown)
         # A caption would cover a picture as small as this one.
-        self.stage.setToolTip(entry.shown.ref.path.name if entry else "")
+        self.stage.setToolTip(entry.shown.ref.file_name if entry else "")
 
     def _on_picture(self, picture: Picture) -> None:
         self._asked = None

@@ -116,7 +116,7 @@ class ImagePanel(DockPanel):
         self._moved = self._moved and same
         groups = self.groups_of(view) if view else {}
         self._groups = {
-            name: tuple(sorted(images, key=lambda image: (image.ref.number, image.ref.path.name)))
+            name: tuple(sorted(images, key=lambda image: (image.ref.number, image.ref.file_name)))
             for name, images in groups.items()
         }
         for name, strip in self._strips.items():
@@ -234,7 +234,7 @@ class ImagePanel(DockPanel):
         caption = ""
         if result is not None and result.state == "done":
             caption = f"{class_text(result.pred_label)}  {score_text(result.pred_score, 3)}"
-        self.stage.set_captions(caption, image.ref.path.name)
+        self.stage.set_captions(caption, image.ref.file_name)
         place = self._place()
         if place is not None:
             axis = f"{image.ref.axis} " if image.ref.axis else ""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt
 
 from app.tables.rows import DISPLAY, Index, RowTable
 from app.wording import DASH, message_text
+from inspection.names import told_name
 from inspection.records import LotFinding
 
 
@@ -36,6 +37,6 @@ class FindingsTable(RowTable):
         if not index.isValid() or role not in (DISPLAY, Qt.ItemDataRole.ToolTipRole):
             return None
         finding = self._findings[index.row()]
-        path = finding.path.as_posix().removeprefix(self._root.as_posix() + "/")
+        path = told_name(finding.path.as_posix().removeprefix(self._root.as_posix() + "/"))
         cells = (finding.battery_id or DASH, path, message_text(finding.reason))
         return cells[index.column()]

@@ -92,7 +92,7 @@ def load_content_picture(shown: ShownImage) -> Picture:
 def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Picture:
     if isinstance(error, OSError):
         error = ImageError(
-            "image_unreadable", name=shown.ref.path.name, problem=error.strerror or ""
+            "image_unreadable", name=shown.ref.file_name, problem=error.strerror or ""
         )
     return Picture(shown, None, Rect(0, 0, 1, 1), problem=error.message)
 

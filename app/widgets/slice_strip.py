@@ -109,7 +109,7 @@ class SliceStrip(QWidget):
             self.chosen.emit(index)
         else:
             image = self._images[index]
-            parts = [image.ref.path.name]
+            parts = [image.ref.file_name]
             if image.result is not None and image.result.state == "done":
                 parts.append(class_text(image.result.pred_label))
                 parts.append(score_text(image.result.pred_score, 4))

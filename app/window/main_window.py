@@ -30,6 +30,7 @@ from app.window.start import StartPage
 from app.window.status import StationStatus
 from app.window.workbench import Workbench
 from app.wording import languages
+from inspection.names import told_name
 from inspection.results import SystemName
 
 FIRST_SIZE = (1600, 960)
@@ -216,7 +217,7 @@ class MainWindow(QMainWindow):
         """Name the lot in the title bar."""
         name = self.tr("Battery inspection station")
         lot = self.controller.lot
-        self.setWindowTitle(f"{lot.root.name} – {name}" if lot else name)
+        self.setWindowTitle(f"{told_name(lot.root.name)} – {name}" if lot else name)
 
     def _sync_actions(self, *_changed: object) -> None:
         self.actions_.offer(self.controller)

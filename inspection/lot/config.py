@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import regex
 from pydantic import Field, field_validator, model_validator
 
 from inspection.config import Config, load_section
+from inspection.errors import ConfigError
 from inspection.paths import config_path
 from inspection.records import Modality
 
+LONGEST_MATCH_S = 0.5
+"""For one name; an expression that takes longer tries every way to divide it up."""
 _GROUPS = frozenset({"modality", "battery", "axis", "number", "type"})
 
 
@@ -25,7 +28,7 @@ class SitePattern(Config):
     """
 
     name: str = Field(min_length=1)
-    regex: str = Field(min_length=1)
+    regex: str = Field(min_length=1, max_length=2000)
     modality: Modality | None = None
     # What the site calls the modalities where it is not "ct" and "rgb", e.g. {xray: ct}.
     modality_names: dict[str, Modality] = Field(default_factory=dict)
@@ -34,8 +37,8 @@ class SitePattern(Config):
     @classmethod
     def _compiles(cls, value: str) -> str:
         try:
-            groups = re.compile(value).groupindex
-        except re.error as error:
+            groups = regex.compile(value).groupindex
+        except (regex.error, RecursionError, OverflowError, MemoryError) as error:
             raise ValueError(f"not a regular expression: {error}") from error
         if "battery" not in groups:
             raise ValueError("the group (?P<battery>...) is missing")
@@ -45,16 +48,28 @@ class SitePattern(Config):
 
     @model_validator(mode="after")
     def _has_modality(self) -> Self:
-        if self.modality is None and "modality" not in re.compile(self.regex).groupindex:
+        if self.modality is None and "modality" not in self._compiled.groupindex:
             raise ValueError("give the group (?P<modality>...) or the key modality")
         return self
 
     @cached_property
-    def compiled(self) -> re.Pattern[str]:
-        """The expression, compiled once."""
-        return re.compile(self.regex, re.IGNORECASE)
+    def _compiled(self) -> Any:
+        return regex.compile(self.regex, regex.IGNORECASE)
 
-    def modality_of(self, match: re.Match[str]) -> Modality | None:
+    def match(self, path: str) -> Any:
+        """Return the match of a whole path below the lot, or None.
+
+        Raises
+        ------
+        ConfigError
+            If the expression takes longer than any name is worth, as ``(a+)+$`` does.
+        """
+        try:
+            return self._compiled.fullmatch(path, timeout=LONGEST_MATCH_S)
+        except TimeoutError as error:
+            raise ConfigError("lot_pattern_slow", pattern=self.name, path=path) from error
+
+    def modality_of(self, match: Any) -> Modality | None:
         """Return the modality of a match, or None where its word is not known."""
         if self.modality is not None:
             return self.modality

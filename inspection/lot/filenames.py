@@ -13,7 +13,7 @@ AXES = frozenset({"x", "y", "z"})
 
 # CT_module_pouch_044_z_521.jpg, RGB_cell_cylindrical_0044_017.png; matched without the suffix.
 _NAME = re.compile(
-    r"((?:ct|rgb)_(?:cell|module)_(?:pouch|cylindrical)_[0-9]+)(?:_([xyz]))?_([0-9]+)",
+    r"((?:ct|rgb)_(?:cell|module)_(?:pouch|cylindrical)_[0-9]+)(?:_([xyz]))?_([0-9]{1,9})",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(
@@ -81,7 +81,7 @@ def battery_id_of(text: str) -> str:
     because a battery's result is stored under its id.
     """
     if text.isascii() and text.isdigit():
-        return f"{int(text):03d}"
+        return text.lstrip("0").zfill(3)
     safe = _UNSAFE.sub("_", text).strip(" .")
     return safe or "_"
 
@@ -98,19 +98,3 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
         (0, int(piece), "") if index % 2 else (1, 0, piece.casefold())
         for index, piece in enumerate(_DIGITS.split(text))
     )
-
-
-def numbers_of(stems: list[str]) -> list[int]:
-    """Return the slice or view number of each freely named image of one axis.
-
-    The last number in the names where every image has its own, else the place in natural
-    order, counted from 1.
-    """
-    digits = [_DIGITS.findall(stem) for stem in stems]
-    if all(digits):
-        numbers = [int(found[-1]) for found in digits]
-        if len(set(numbers)) == len(numbers):
-            return numbers
-    order = sorted(range(len(stems)), key=lambda index: natural_key(stems[index]))
-    places = {index: place for place, index in enumerate(order, start=1)}
-    return [places[index] for index in range(len(stems))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,7 +24,10 @@ _PART_PREFIX = re.compile(r"([TV])[SL]_", re.IGNORECASE)
 
 
 class Folder(NamedTuple):
-    """A folder's files by kind; ``parts`` is its path below the lot folder."""
+    """A folder's files by kind; ``parts`` is its path below the lot folder.
+
+    ``special`` are pipes, sockets, devices and links to them: opening one may never end.
+    """
 
     path: Path
     parts: tuple[str, ...]
@@ -32,6 +36,7 @@ class Folder(NamedTuple):
     labels: list[str]
     others: list[str]
     empty: list[str]
+    special: list[str]
 
 
 class UnreadableFolder(NamedTuple):
@@ -50,13 +55,13 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
     seen = {os.path.realpath(root)}
     while waiting:
         path, parts = waiting.pop()
-        folder = Folder(Path(path), parts, part_of(parts), [], [], [], [])
+        folder = Folder(Path(path), parts, part_of(parts), [], [], [], [], [])
         subfolders: list[str] = []
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
                     name = entry.name
-                    if entry.is_dir():
+                    if _is_folder(entry):
                         kept = name[0] not in ".~" and name.lower() not in _IGNORED
                         if kept and _is_new(entry, seen):
                             subfolders.append(name)
@@ -83,20 +88,37 @@ def part_of(parts: tuple[str, ...]) -> Part:
     return ""
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself: a file that cannot be opened, no reason to leave the folder.
+        return False
+
+
 def _sort_in(folder: Folder, entry: os.DirEntry[str]) -> None:
     name = entry.name
     if name[0] in ".~":
         return
     suffix = name[name.rfind(".") + 1 :].lower()
-    if suffix in IMAGE_SUFFIXES:
+    known = name.lower() in _KNOWN or name.lower() in _IGNORED
+    try:
+        if suffix in IMAGE_SUFFIXES or entry.is_symlink():
+            found = entry.stat()
+            regular, size = stat.S_ISREG(found.st_mode), found.st_size
+        else:
+            # The listing tells this, no need to ask for each of 200,000 labels.
+            regular, size = entry.is_file(), -1
+    except OSError:
+        # A dangling link: opening it will give the reason.
+        regular, size = True, -1
+    if not regular:
+        folder.special.append(name)
+    elif suffix in IMAGE_SUFFIXES:
         folder.images.append(name)
-        try:
-            if entry.stat().st_size == 0:
-                folder.empty.append(name)
-        except OSError:
-            # A dangling link: opening it will give the reason.
-            return
-    elif name.lower() in _KNOWN or name.lower() in _IGNORED:
+        if size == 0:
+            folder.empty.append(name)
+    elif known:
         return
     elif suffix == "json":
         folder.labels.append(name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
+from inspection.errors import ConfigError
 from inspection.lot.config import LotConfig
 from inspection.lot.filenames import (
     AXES,
@@ -14,17 +16,34 @@ from inspection.lot.filenames import (
     SourceName,
     axis_in,
     battery_id_of,
-    natural_key,
-    numbers_of,
     parse_stem,
+    source_at_start,
 )
 from inspection.lot.findings import Findings
 from inspection.lot.folders import PART_NAME, Folder
+from inspection.lot.numbering import (
+    MOST_DIGITS,
+    number_axis,
+    without_bracket,
+    without_copy_mark,
+    without_copy_marks,
+)
+from inspection.names import legible, told_name
 from inspection.records import MODALITIES, Axis, BatteryType, Form, Modality
+
+LONGEST_MATCHING_S = 120.0
+"""For all names of a lot together, a pattern: a good one needs a second for 200,000."""
+_FORMATS = {"jpeg": "jpg", "tiff": "tif"}
+_LOSS = ("tif", "png", "bmp", "jpg")
+"""Formats of images, the one that loses least and may be deepest first."""
 
 
 class FoundImage(NamedTuple):
-    """An image and what its name and place say; ``number`` is None until its axis is sorted."""
+    """An image and what its name and place say.
+
+    ``number`` is None until its axis is sorted, and after that for a slice whose name has none.
+    ``title`` is its name without suffix and copy mark, the same for all copies of one slice.
+    """
 
     folder: Folder
     name: str
@@ -32,11 +51,18 @@ class FoundImage(NamedTuple):
     number: int | None
     battery_type: BatteryType | None
     form: Form | None
+    title: str
 
     @property
     def stem(self) -> str:
         """The name without its suffix."""
         return self.name[: self.name.rfind(".")]
+
+    @property
+    def format(self) -> str:
+        """The format that the suffix stands for."""
+        suffix = self.name[self.name.rfind(".") + 1 :].lower()
+        return _FORMATS.get(suffix, suffix)
 
 
 @dataclass(slots=True)
@@ -83,7 +109,7 @@ def group_images(
     grouper = _Grouper(root_name, config, findings)
     rest = [(folder, grouper.take_by_pattern(folder)) for folder in folders]
     parsed: list[tuple[Folder, Named]] = [
-        (folder, [(name, parse_stem(name[: name.rfind(".")])) for name in names])
+        (folder, [(name, _parsed(name[: name.rfind(".")])) for name in names])
         for folder, names in rest
         if names
     ]
@@ -104,6 +130,7 @@ class _Grouper:
         self.sources: dict[Hashable, Source] = {}
         self._root_name = root_name
         self._patterns = config.patterns
+        self._seconds = [0.0] * len(config.patterns)
         self._findings = findings
 
     def take_by_pattern(self, folder: Folder) -> list[str]:
@@ -111,32 +138,50 @@ class _Grouper:
         if not self._patterns:
             return folder.images
         left = []
-        above = "".join(f"{part}/" for part in folder.parts)
+        above = legible("".join(f"{part}/" for part in folder.parts))
         for name in folder.images:
-            for pattern in self._patterns:
-                match = pattern.compiled.fullmatch(above + name)
-                modality = pattern.modality_of(match) if match else None
-                if match is None or modality is None or not match["battery"]:
-                    continue
-                groups = match.groupdict()
-                axis = (groups.get("axis") or "").lower()
-                kind = (groups.get("type") or "").lower()
-                number = groups.get("number") or ""
-                image = FoundImage(
-                    folder,
-                    name,
-                    axis=cast(Axis, axis) if axis in AXES else None,
-                    number=int(number) if number.isascii() and number.isdigit() else None,
-                    battery_type=cast(BatteryType, kind) if kind in {"cell", "module"} else None,
-                    form=None,
-                )
-                pairing_id = battery_id_of(match["battery"])
-                key = ("site", modality, pairing_id, image.battery_type)
-                self._add(key, modality, match["battery"], pairing_id, [image])
-                break
+            stem, _, suffix = legible(name).rpartition(".")
+            # A copy bears the name of its original where no pattern knows its own.
+            plain = without_copy_mark(stem)
+            for called in dict.fromkeys((stem, plain, without_bracket(plain))):
+                if self._take(folder, name, f"{above}{called}.{suffix}"):
+                    break
             else:
                 left.append(name)
         return left
+
+    def _take(self, folder: Folder, name: str, path: str) -> bool:
+        """Take a file that is called ``path`` below the lot, if a site pattern knows it."""
+        for place, pattern in enumerate(self._patterns):
+            started = time.monotonic()
+            match = pattern.match(path)
+            self._seconds[place] += time.monotonic() - started
+            if self._seconds[place] > LONGEST_MATCHING_S:
+                raise ConfigError("lot_pattern_slow", pattern=pattern.name, path=path)
+            modality = pattern.modality_of(match) if match else None
+            if match is None or modality is None or not match["battery"]:
+                continue
+            groups = match.groupdict()
+            axis = (groups.get("axis") or "").lower()
+            kind = (groups.get("type") or "").lower()
+            number = groups.get("number") or ""
+            is_number = number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS
+            image = FoundImage(
+                folder,
+                name,
+                axis=cast(Axis, axis) if axis in AXES else None,
+                number=int(number) if is_number else None,
+                battery_type=cast(BatteryType, kind) if kind in {"cell", "module"} else None,
+                form=None,
+                title=_title(name),
+            )
+            battery = match["battery"]
+            pairing_id = battery_id_of(battery)
+            # 1 and 01 share a number; whether they are one battery is not known here.
+            key = ("site", modality, battery, image.battery_type)
+            self._add(key, modality, battery, pairing_id, [image])
+            return True
+        return False
 
     def take_by_name(self, folder: Folder, named: Named) -> None:
         """Take the files in the published naming; report the others."""
@@ -154,15 +199,16 @@ class _Grouper:
     def take_by_folder(self, folder: Folder, place: _PlainPlace, named: Named) -> None:
         """Take all files of a ``ct`` or ``rgb`` folder for the battery above it."""
         where = tuple(part for part in place.battery if not PART_NAME.fullmatch(part))
-        source_id = where[-1] if where else self._root_name
+        source_id = told_name(where[-1]) if where else self._root_name
         images = [
             _named_image(folder, name, parts)
             if parts is not None
-            else FoundImage(folder, name, place.axis, None, None, None)
+            else FoundImage(folder, name, place.axis, None, None, None, _title(name))
             for name, parts in named
         ]
         key = ("folder", place.modality, where)
-        self._add(key, place.modality, source_id, "/".join(where) or source_id, images)
+        pairing_id = told_name("/".join(where)) or source_id
+        self._add(key, place.modality, source_id, pairing_id, images)
 
     def _add(
         self,
@@ -185,7 +231,21 @@ class _Grouper:
 
 def _named_image(folder: Folder, name: str, parts: NameParts) -> FoundImage:
     said = parts.source
-    return FoundImage(folder, name, parts.axis, parts.number, said.battery_type, said.form)
+    number, title = parts.number, _title(name)
+    return FoundImage(folder, name, parts.axis, number, said.battery_type, said.form, title)
+
+
+def _title(name: str) -> str:
+    return legible(name[: name.rfind(".")])
+
+
+def _parsed(stem: str) -> NameParts | None:
+    """Return what a name says in the published naming; a copy says what its original does."""
+    parts = parse_stem(stem)
+    if parts is None and source_at_start(stem) is not None:
+        plain = without_copy_mark(legible(stem))
+        parts = parse_stem(plain) or parse_stem(without_bracket(plain))
+    return parts
 
 
 def _plain_place(folder: Folder) -> _PlainPlace | None:
@@ -223,24 +283,36 @@ def _is_one(folders: Iterable[list[NameParts | None]]) -> bool:
 
 
 def _number_and_sort(source: Source) -> None:
-    """Give freely named images axis and number, then sort by axis, number and path."""
-    unplaced = any(image.number is None for image in source.images)
-    if unplaced or (source.modality == "ct" and any(i.axis is None for i in source.images)):
-        by_axis: dict[Axis | None, list[FoundImage]] = defaultdict(list)
-        for image in source.images:
-            axis: Axis | None = None
-            if source.modality == "ct":
-                # A slice without a recognisable axis counts as z, the stacking direction.
-                axis = image.axis or (axis_in(image.stem) if image.number is None else None) or "z"
-            by_axis[axis].append(image._replace(axis=axis))
-        source.images = []
-        for images in by_axis.values():
-            if any(image.number is None for image in images):
-                images.sort(key=lambda image: (image.folder.parts, natural_key(image.name)))
-                numbers = numbers_of([image.stem for image in images])
-                for place, number in enumerate(numbers):
-                    images[place] = images[place]._replace(number=number)
-            source.images += images
-    source.images.sort(
-        key=lambda image: (image.axis or "", image.number, image.folder.parts, image.name)
-    )
+    """Give every image its axis, number and title; sort by them, of copies the best first."""
+    by_axis: dict[Axis | None, list[FoundImage]] = defaultdict(list)
+    for image in source.images:
+        axis = image.axis
+        if source.modality == "ct":
+            # A slice without a recognisable axis counts as z, the stacking direction.
+            axis = axis or (axis_in(image.title) if image.number is None else None) or "z"
+        by_axis[axis].append(image)
+    source.images = []
+    for axis, images in by_axis.items():
+        numbers = [image.number for image in images]
+        if None not in numbers and len(set(numbers)) == len(numbers):
+            # Most axes of a large lot: their names have said it all.
+            found_here = sorted(images, key=lambda image: image.number or 0)
+            source.images += [image._replace(axis=axis) for image in found_here]
+            continue
+        titles = without_copy_marks([image.title for image in images])
+        if None in numbers:
+            folders = [image.folder.parts for image in images]
+            numbers = number_axis(titles, folders, source.modality)
+        # Stored in several formats, a stack is judged in the one that most of it has: a grey window
+        # holds for one. Of equally many the one that loses least.
+        often = Counter(image.format for image in images)
+        found = []
+        for image, title, number in zip(images, titles, numbers, strict=True):
+            copied = title != image.title
+            rank = (copied, -often[image.format], _LOSS.index(image.format))
+            placed = image._replace(axis=axis, number=number, title=title)
+            found.append(
+                (number is None, number or 0, rank, image.folder.parts, image.name, placed)
+            )
+        source.images += [entry[-1] for entry in sorted(found, key=lambda entry: entry[:-1])]
+    source.images.sort(key=lambda image: image.axis or "")

@@ -12,75 +12,21 @@ from typing import Any, cast
 import numpy as np
 
 from inspection.classes import class_table, squeezed
-from inspection.errors import LabelError
 from inspection.lot.filenames import SourceName, parse_stem
-from inspection.lot.findings import Findings
-from inspection.lot.folders import Folder
+from inspection.lot.label_json import read_label_json
 from inspection.messages import Message
+from inspection.names import legible
 from inspection.records import BatteryType, DefectPolygon, Form, ImageLabel, Modality
 
 # A real pore is a sliver: a polygon over this share of the ROI is a mislabel.
 LARGEST_POROSITY = 0.25
 Points = list[tuple[float, float]]
-_CONTRADICTIONS = frozenset({"label_normal_with_defects", "label_defective_without_defects"})
-
-
-class LabelIndex:
-    """Label files by folder and stem, and those in the published naming by part and stem.
-
-    The published set has the same stems under Training and Validation, so a label counts only
-    for images of its own part.
-    """
-
-    def __init__(self, folders: Iterable[Folder], findings: Findings) -> None:
-        self._findings = findings
-        # Keyed by tuple of folder names, not by Path: hashing 126,000 paths takes a second.
-        self._by_folder: dict[tuple[str, ...], dict[str, str]] = {}
-        self._by_part: dict[str, dict[str, Folder]] = {}
-        self._unused: dict[tuple[str, ...], set[str]] = {}
-        self._folders = [folder for folder in folders if folder.labels]
-        for folder in self._folders:
-            names = {name[: name.rfind(".")].lower(): name for name in folder.labels}
-            self._by_folder[folder.parts] = names
-            self._unused[folder.parts] = set(folder.labels)
-            by_part = self._by_part.setdefault(folder.part, {})
-            for stem, name in names.items():
-                first = by_part.setdefault(stem, folder)
-                # Freely named labels ("001.json") may share a stem: each counts in its folder.
-                if first is not folder and parse_stem(stem) is not None:
-                    self._unused[folder.parts].discard(name)
-                    findings.add_file(
-                        "lot_label_duplicate", folder.path, name, other=first.path.name
-                    )
-
-    def __bool__(self) -> bool:
-        return bool(self._folders)
-
-    def take(self, folder: Folder, stem: str, *, published_name: bool) -> Path | None:
-        """Return the label of an image and count it as used.
-
-        Parameters
-        ----------
-        folder : the image's folder
-        stem : the image's name without its suffix
-        published_name : whether the stem alone tells the image within its part
-        """
-        key = stem.lower()
-        place: Folder | None = folder
-        name = self._by_folder.get(folder.parts, {}).get(key)
-        if name is None and published_name:
-            place = self._by_part.get(folder.part, {}).get(key)
-            name = self._by_folder[place.parts][key] if place else None
-        if name is None or place is None:
-            return None
-        self._unused[place.parts].discard(name)
-        return place.path / name
-
-    def report_unused(self) -> None:
-        """Report the labels that no image took."""
-        for folder in self._folders:
-            for name in sorted(self._unused[folder.parts]):
-                self._findings.add_file("lot_label_without_image", folder.path, name)
+_CONTRADICTIONS = frozenset(
+    {"label_normal_with_defects", "label_defective_without_defects", "label_key_twice"}
+)
+MOST_DEFECTS = 1_000
+MOST_POINTS = 10_000
+LONGEST_NAME = 60
 
 
 def class_of(label: ImageLabel, modality: Modality | None = None) -> str | None:
@@ -117,12 +63,14 @@ def read_label(path: Path) -> ImageLabel:
     Raises
     ------
     LabelError
-        If the file cannot be read or is not a JSON object.
+        If the file cannot be read, is not a JSON object, or holds more than any label does.
     """
-    content, parts = _read_json(path), parse_stem(path.stem)
+    content, parts = read_label_json(path), parse_stem(path.stem)
     name = parts.source if parts else None
     info, image = _object(content.get("data_info")), _object(content.get("image_info"))
     problems = _Problems()
+    for key in content.twice:
+        problems.note("label_key_twice", key=key)
     width, height = _whole_number(image.get("width")), _whole_number(image.get("height"))
     size = (width, height) if width and height else None
     roi = _roi(info.get("roi"), size, problems)
@@ -156,48 +104,25 @@ def read_label(path: Path) -> ImageLabel:
         swelling=swelling,
         defects=defects,
         size=size,
-        problems=tuple(problems),
+        problems=tuple(problems.values()),
         modality=cast(Modality | None, modality),
     )
 
 
-class _Problems(list[Message]):
+class _Problems(dict[tuple[object, ...], Message]):
     """What was odd about a label, each thing once."""
 
     def note(self, code: str, **params: str | int | float) -> None:
-        message = Message(code=code, params=params)
-        if message not in self:
-            self.append(message)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise LabelError("label_missing", name=path.name) from error
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise LabelError("label_unreadable", name=path.name, problem=problem) from error
-    except UnicodeDecodeError as error:
-        raise LabelError("label_not_json", name=path.name, line=1) from error
-    if not text.strip():
-        raise LabelError("label_empty", name=path.name)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        # Beside plain mistakes: a number of thousands of digits, or brackets nested as deep.
-        line = getattr(error, "lineno", 1)
-        raise LabelError("label_not_json", name=path.name, line=line) from error
-    if not isinstance(content, dict):
-        raise LabelError("label_not_object", name=path.name)
-    return content
+        key = (code, *params.values())
+        if key not in self:
+            self[key] = Message(code=code, params=params)
 
 
 def _battery_number(raw: object, name: SourceName | None, problems: _Problems) -> int | None:
     values = raw if isinstance(raw, list) else [raw]
     numbers = [number for number in map(_whole_number, values) if number is not None]
     if len(set(numbers)) > 1:
-        problems.note("label_several_batteries", numbers=", ".join(map(str, numbers)))
+        problems.note("label_several_batteries", numbers=", ".join(map(str, numbers[:10])))
     named = name.battery_number if name else None
     if not numbers:
         return named
@@ -231,11 +156,14 @@ def _defects(
     if raw is not None and not isinstance(raw, list | dict):
         problems.note("label_defects_invalid")
     listed = raw if isinstance(raw, list) else [raw] if isinstance(raw, dict) else []
+    if len(listed) > MOST_DEFECTS:
+        problems.note("label_too_many_defects", count=len(listed), most=MOST_DEFECTS)
+        return True, ()
     kept: list[DefectPolygon] = []
     for place, item in enumerate(listed, start=1):
         entry = _object(item)
         written = entry.get("name")
-        name = written.strip() if isinstance(written, str) else ""
+        name = legible(written.strip()[:LONGEST_NAME]) if isinstance(written, str) else ""
         kind = class_table().kind_of_label.get(squeezed(name))
         if kind is None:
             kind = name or "?"
@@ -250,6 +178,9 @@ def _points(raw: object, place: int, size: tuple[int, int] | None, problems: _Pr
     numbers = flat_numbers(raw)
     if numbers is None:
         problems.note("label_polygon_invalid", place=place)
+        return []
+    if len(numbers) > 2 * MOST_POINTS:
+        problems.note("label_polygon_long", place=place, most=MOST_POINTS)
         return []
     if len(numbers) % 2:
         problems.note("label_polygon_odd", place=place)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections import Counter, defaultdict
+from collections.abc import Hashable
 from pathlib import Path
 from typing import NamedTuple
 
 from inspection.errors import LotError
-from inspection.lot.filenames import battery_id_of
+from inspection.lot.filenames import battery_id_of, natural_key
 from inspection.lot.findings import Findings
 from inspection.lot.groups import Source
 from inspection.messages import Message
 
 PAIRS_NAME = "pairs.csv"
+LARGEST_TABLE = 16 << 20
+"""Bytes of a pair table; 100,000 pairs need 6 MB."""
+LONGEST_ID = 200
 _COLUMNS = ("battery_id", "ct_id", "rgb_id")
 
 
@@ -27,7 +32,9 @@ class Pairing(NamedTuple):
     warnings: tuple[Message, ...] = ()
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """A line of a pair table."""
+
     line: int
     battery_id: str
     ct_id: str
@@ -63,8 +70,32 @@ def pair_by_number(sources: list[Source], findings: Findings) -> list[Pairing]:
             suffix = f"-{source.battery_type or 'other'}"
             if source.modality == "rgb":
                 suffix = f"-rgb{suffix}" if len(rgb) > 1 else "-rgb"
-            pairings.append(_alone(f"{name}{suffix}", source, warning, findings))
-    return pairings
+            alone = _free_name(f"{name}{suffix}", taken)
+            pairings.append(_alone(alone, source, warning, findings))
+    return _warned_of_twins(pairings, findings)
+
+
+def _warned_of_twins(pairings: list[Pairing], findings: Findings) -> list[Pairing]:
+    """Warn of folders that read as one number, "1", "01" and "001", or differ in case alone.
+
+    They are different folders, perhaps of one battery: nothing here can tell.
+    """
+    alike: dict[Hashable, list[Pairing]] = defaultdict(list)
+    for pairing in pairings:
+        source = pairing.ct or pairing.rgb
+        if source is not None and source.family == "folder":
+            alike[natural_key(source.pairing_id)].append(pairing)
+    warned = {}
+    for twins in alike.values():
+        for twin in twins if len(twins) > 1 else ():
+            source = twin.ct or twin.rgb
+            assert source is not None
+            others = ", ".join(t.battery_id for t in twins if t is not twin)
+            params: dict[str, str | int | float] = {"name": source.source_id, "others": others}
+            warning = Message(code="lot_folders_alike", params=params)
+            findings.add(source.images[0].folder.path, warning, twin.battery_id)
+            warned[twin.battery_id] = twin._replace(warnings=(*twin.warnings, warning))
+    return [warned.get(pairing.battery_id, pairing) for pairing in pairings]
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -83,24 +114,14 @@ def _alone(battery_id: str, source: Source, warning: Message, findings: Findings
     return Pairing(battery_id, ct, rgb, (warning,))
 
 
-def pair_by_table(sources: list[Source], path: Path, findings: Findings) -> list[Pairing] | None:
-    """Pair as ``pairs.csv`` says; sources it does not name stay alone.
+def pair_by_table(
+    sources: list[Source], rows: list[Row], path: Path, findings: Findings
+) -> list[Pairing]:
+    """Pair as the rows of ``path`` say; sources that none names stay alone.
 
     A row may leave one id empty. Ids are the sources' own (``CT_module_pouch_044``) or, where
     only one source has it, the number or folder name. A wrong row is a finding.
-
-    Returns
-    -------
-    list of Pairing, or None where the table as a whole is of no use
-
-    Raises
-    ------
-    LotError
-        If the file cannot be read.
     """
-    rows = _read_rows(path, findings)
-    if rows is None:
-        return None
     ct = _by_alias([source for source in sources if source.modality == "ct"])
     rgb = _by_alias([source for source in sources if source.modality == "rgb"])
     pairings: list[Pairing] = []
@@ -150,35 +171,64 @@ def _by_alias(sources: list[Source]) -> dict[str, Source]:
     return known
 
 
-def _read_rows(path: Path, findings: Findings) -> list[_Row] | None:
+def read_rows(path: Path, findings: Findings, *, own: bool) -> list[Row] | None:
+    """Return the rows of a pair table; a wrong one is a finding.
+
+    Parameters
+    ----------
+    own : whether it is the lot's own, found in it, and not one that somebody named
+
+    Returns
+    -------
+    list of Row, or None where the lot's own table has not the columns, which is a finding
+
+    Raises
+    ------
+    LotError
+        If the file cannot be read, or is named and has not the columns: who names a table means it.
+    """
+    text = _read_text(path)
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    rows: list[Row] = []
     try:
+        header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = header
+        if missing := [column for column in _COLUMNS if column not in header]:
+            params = {"columns": ", ".join(missing)}
+            if not own:
+                raise LotError("pairs_columns_lacking", name=path.name, **params)
+            findings.add(path, Message(code="pairs_columns_missing", params=params))
+            return None
+        for record in reader:
+            battery_id, ct_id, rgb_id = (str(record[column] or "").strip() for column in _COLUMNS)
+            line = {"line": reader.line_num}
+            if not battery_id or not (ct_id or rgb_id):
+                findings.add(path, Message(code="pairs_row_incomplete", params=line))
+            elif max(map(len, (battery_id, ct_id, rgb_id))) > LONGEST_ID:
+                findings.add(path, Message(code="pairs_id_long", params=line))
+            else:
+                rows.append(Row(reader.line_num, battery_id, ct_id, rgb_id))
+    except csv.Error as error:
+        raise LotError("pairs_unreadable", name=path.name, problem=str(error)) from error
+    return rows
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_TABLE:
+            raise LotError("pairs_too_large", name=path.name, megabytes=LARGEST_TABLE >> 20)
         data = path.read_bytes()
     except OSError as error:
         raise LotError("pairs_unreadable", name=path.name, problem=str(error.strerror)) from error
     try:
-        text = data.decode("utf-8-sig")
+        # Excel's "Unicode text" is UTF-16, and begins by saying so.
+        marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
         # A Korean Excel saves "CSV" in its own code page; its columns are ASCII all the same.
         text = data.decode("cp949", errors="replace")
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
-    header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
-    missing = [column for column in _COLUMNS if column not in header]
-    if missing:
-        params = {"columns": ", ".join(missing)}
-        findings.add(path, Message(code="pairs_columns_missing", params=params))
-        return None
-    rows: list[_Row] = []
-    try:
-        for record in reader:
-            battery_id, ct_id, rgb_id = (str(record[column] or "").strip() for column in _COLUMNS)
-            if not battery_id or not (ct_id or rgb_id):
-                line = {"line": reader.line_num}
-                findings.add(path, Message(code="pairs_row_incomplete", params=line))
-            else:
-                rows.append(_Row(reader.line_num, battery_id, ct_id, rgb_id))
-    except csv.Error as error:
-        raise LotError("pairs_unreadable", name=path.name, problem=str(error)) from error
-    return rows
+    if "\0" in text:
+        raise LotError("pairs_no_text", name=path.name)
+    return text

@@ -1,4 +1,4 @@
-"""Scan a lot folder into batteries; opens no image and only a few labels.
+"""Scan a lot folder into batteries; opens few labels, and no image but two of one number.
 
 Layouts: a site's own pattern, the published set (any folders, known by file name), and
 ``LOT/{battery}/ct|rgb/*``; a single battery's folder is a lot too. Hidden and system entries
@@ -9,6 +9,7 @@ without a word; every other file is in a battery or in a finding, and some are i
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import gc
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,10 +20,12 @@ from inspection.lot.config import LotConfig, load_lot_config
 from inspection.lot.filenames import natural_key, source_at_start
 from inspection.lot.findings import Findings
 from inspection.lot.folders import Folder, UnreadableFolder, walk_lot
-from inspection.lot.groups import Source, group_images
-from inspection.lot.labels import LabelIndex, read_label
-from inspection.lot.pairing import PAIRS_NAME, Pairing, pair_by_number, pair_by_table
+from inspection.lot.groups import FoundImage, Source, group_images
+from inspection.lot.label_index import LabelIndex
+from inspection.lot.labels import read_label
+from inspection.lot.pairing import PAIRS_NAME, Pairing, pair_by_number, pair_by_table, read_rows
 from inspection.messages import Message
+from inspection.names import told_name
 from inspection.records import (
     MODALITIES,
     Battery,
@@ -72,7 +75,8 @@ def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None 
 def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
     findings = Findings()
     folders = list(_readable_folders(root, findings))
-    sources = group_images(folders, root.resolve().name, config, findings)
+    name = told_name(root.resolve().name)
+    sources = group_images(folders, name, config, findings)
     if not sources:
         if any(folder.images for folder in folders):
             raise LotError("lot_no_known_names", path=str(root))
@@ -82,8 +86,9 @@ def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
     if pairs is not None and not pairs.is_file():
         raise LotError("pairs_missing", path=str(pairs))
     table = pairs or root / PAIRS_NAME
-    # A table that is of no use as a whole has told so, and the numbers pair.
-    pairings = pair_by_table(sources, table, findings) if table.is_file() else None
+    # The lot's own table that is of no use has told so, and the numbers pair.
+    rows = read_rows(table, findings, own=pairs is None) if table.is_file() else None
+    pairings = None if rows is None else pair_by_table(sources, rows, table, findings)
     if pairings is None:
         pairings = pair_by_number(sources, findings)
 
@@ -114,6 +119,11 @@ def _readable_folders(root: Path, findings: Findings) -> Iterator[Folder]:
             findings.add_file("lot_file_type_unknown", entry.path, name)
         for name in entry.empty:
             findings.add_file("lot_file_empty", entry.path, name)
+        for name in entry.special:
+            findings.add_file("lot_file_special", entry.path, name)
+        for name in entry.images:
+            if (told := told_name(name)) != name:
+                findings.add_file("lot_name_not_utf8", entry.path, told)
         yield entry
 
 
@@ -147,27 +157,29 @@ def _battery(pairing: Pairing, labels: LabelIndex, findings: Findings) -> Batter
 def _images(
     source: Source, battery_id: str, labels: LabelIndex, findings: Findings
 ) -> tuple[ImageRef, ...]:
-    """References of a source's images; of duplicates the first, the others reported."""
+    """References of a source's images; of each number the first, the others reported."""
     refs: list[ImageRef] = []
+    standing: FoundImage | None = None
     labelled = bool(labels)
     for image in source.images:
         label = None
         if labelled:
             label = labels.take(image.folder, image.stem, published_name=image.form is not None)
-        path, number = image.folder.path / image.name, image.number or 0
-        last = refs[-1] if refs else None
-        if last is not None and (last.axis, last.number) == (image.axis, number):
-            try:
-                same = last.path.stat().st_size == path.stat().st_size
-            except OSError:
-                # What cannot be compared is not called a copy.
-                same = False
-            findings.add_file(
-                "lot_image_duplicate" if same else "lot_image_differs",
-                image.folder.path, image.name, battery_id,
-                other=f"{last.path.parent.name}/{last.path.name}",
-            )  # fmt: skip
+        path, number = image.folder.path / image.name, image.number
+        if number is None:
+            findings.add_file("lot_number_missing", image.folder.path, image.name, battery_id)
             continue
+        if standing is not None and (standing.axis, standing.number) == (image.axis, number):
+            first = standing.folder.path / standing.name
+            called = standing.title.casefold() == image.title.casefold()
+            if called and standing.format != image.format:
+                code = "lot_image_format"
+            else:
+                code = "lot_image_duplicate" if _is_copy(path, first) else "lot_image_differs"
+            other = f"{first.parent.name}/{first.name}"
+            findings.add_file(code, image.folder.path, image.name, battery_id, other=other)
+            continue
+        standing = image
         if labelled and label is None:
             findings.add_file("lot_image_unlabelled", image.folder.path, image.name, battery_id)
         refs.append(
@@ -177,6 +189,14 @@ def _images(
             )
         )  # fmt: skip
     return tuple(refs)
+
+
+def _is_copy(path: Path, first: Path) -> bool:
+    """Return whether two files hold the same bytes; what cannot be compared is no copy."""
+    try:
+        return filecmp.cmp(path, first, shallow=False)
+    except OSError:
+        return False
 
 
 def _form(refs: tuple[ImageRef, ...], findings: Findings) -> Form | None:
@@ -202,12 +222,16 @@ def _left_out(
     """
     owners = _Owners(root, pairings)
     lost = Findings()
-    for file in findings.files("lot_image_differs"):
-        lost.add_file(file.code, file.folder, file.name, file.battery_id, **file.params)
+    for code in ("lot_image_differs", "lot_number_missing"):
+        for file in findings.files(code):
+            lost.add_file(code, file.folder, file.name, file.battery_id, **file.params)
     for file in findings.files("lot_name_unknown"):
         if owner := owners.by_name(file.name) or owners.near(file.folder):
             lost.add_file("battery_image_left_out", file.folder, file.name, owner)
-    for file in findings.files("lot_file_type_unknown"):
+    for file in (
+        *findings.files("lot_file_type_unknown"),
+        *findings.files("lot_file_special"),
+    ):
         owner = owners.by_name(file.name)
         # A note beside the lot belongs to no battery; what lies among images was meant as one.
         if owner is None and owners.is_for_images(file.folder):

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from inspection.atomic import battery_file_name, hashed_file_name, sync_folder
 from inspection.errors import SessionError
 from inspection.messages import Language, Message
+from inspection.names import told_name
 from inspection.records import Battery, Lot
 from inspection.results import (
     SCHEMA_VERSION,
@@ -159,14 +160,14 @@ def lot_record(lot: Lot, language: Language) -> LotRecord:
     findings = []
     for finding in lot.findings:
         reason = finding.reason.text(language)
-        if finding.path.name not in reason:
+        if told_name(finding.path.name) not in reason:
             inside = finding.path.is_relative_to(lot.root)
             path = finding.path.relative_to(lot.root) if inside else finding.path
-            reason = f"{path.as_posix()}: {reason}"
+            reason = f"{told_name(path.as_posix())}: {reason}"
         findings.append(reason)
     return LotRecord(
-        path=str(lot.root),
-        name=lot.root.name,
+        path=told_name(str(lot.root)),
+        name=told_name(lot.root.name),
         batteries=len(lot.batteries),
         pairs=len(lot.pairs),
         findings=findings,

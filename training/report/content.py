@@ -204,7 +204,7 @@ def _misjudged(item: Misjudged, words: Words) -> blocks.Card:
         image = thumbnail.image
         caption = words(
             "thumbnail",
-            file=image.ref.path.name,
+            file=image.ref.file_name,
             label=image_class(image.truth.name, words),
             score=number(image.score),
             threshold=number(image.threshold),

@@ -136,7 +136,7 @@ def _places_and_images(
     alarms.sort(key=lambda image: -image.score)
     for title, wrong in (("missed_images", missed), ("false_alarms", alarms)):
         rows = [
-            (i.battery, i.ref.path.name, image_class(i.truth.name, words), number(i.score))
+            (i.battery, i.ref.file_name, image_class(i.truth.name, words), number(i.score))
             for i in wrong[:LISTED]
         ]
         note = _rest(wrong, words) if wrong else words("none")
@@ -145,7 +145,7 @@ def _places_and_images(
         yield table_card(title, head, rows, words, left=("file", "label"), note=note)
     if failed:
         problems = [
-            (i.battery, i.ref.path.name, i.error.text(words.language)) for i in failed if i.error
+            (i.battery, i.ref.file_name, i.error.text(words.language)) for i in failed if i.error
         ]
         names, note = ("battery", "file", "problem"), _rest(failed, words)
         title = words("failed_images")

@@ -59,7 +59,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
     def row(image: JudgedImage) -> dict[str, Any]:
         return {
             "battery": image.battery,
-            "file": image.ref.path.name,
+            "file": image.ref.file_name,
             "label": image.truth.name,
             "predicted": image.pred_label,
             "score": image.score,
@@ -72,7 +72,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
             "escapes": [row(image) for image in missed],
             "overkills": [row(image) for image in alarms],
             "failed": [
-                {"battery": i.battery, "file": i.ref.path.name, "problem": i.error.text("en")}
+                {"battery": i.battery, "file": i.ref.file_name, "problem": i.error.text("en")}
                 for i in failed
                 if i.error
             ],

@@ -67,7 +67,7 @@ class VlmLane(ChosenImagesLane[VlmImage, VlmPredictor, VlmLimits]):
         """Let the model write on an image, in the language of the settings."""
         height, width = shown.data.pixels.shape[:2]
         if max(height, width) > MAX_ASPECT * min(height, width):
-            name = shown.ref.path.name
+            name = shown.ref.file_name
             raise ImageError("vlm_image_too_narrow", name=name, width=width, height=height)
         modality = shown.ref.modality
         written = placed.model.answer(

@@ -240,7 +240,9 @@ def test_roi_beyond_the_image_is_cut(read):
         (b'{"data_info": ', "label_not_json"),
         (b"[1, 2]", "label_not_object"),
         (b"\xff\xfe\x00", "label_not_json"),
-        (b"[" * 100_000, "label_not_json"),
+        (b"[" * 100_000, "label_too_deep"),
+        (b'{"defects": ' + b"[" * 20 + b"]" * 20 + b"}", "label_too_deep"),
+        (b" " * (5 << 20), "label_too_large"),
         (b'{"image_info": {"width": ' + b"9" * 5000 + b"}}", "label_not_json"),
     ],
 )
