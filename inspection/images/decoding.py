@@ -1,41 +1,44 @@
-"""From a file to upright 8-bit pixels, with a precise reason where that fails.
+"""From a file to upright pixels, with a precise reason where that fails.
 
-- JPEG, PNG, TIFF (one page) and BMP, recognised by content. EXIF orientation is applied
-  first; every coordinate of the program refers to the upright image.
-- 16-bit pixels become 8-bit by dropping the low byte (``>> 8``), never by stretching each
-  image: the same density has the same grey in every slice.
-- Transparent pixels are composited on black, the background of a CT frame.
+- JPEG, PNG, TIFF and BMP, recognised by content; what of them is read is the table in
+  ``formats.py``. EXIF orientation is applied first; every coordinate of the program refers to the
+  upright image.
+- Stored values are kept. They become 8-bit pixels under a grey window, or under the file's type
+  (``dtype``): 16 bits lose their low byte. Never by stretching each image: the same density has
+  the same grey in every slice.
 - A damaged file is an error, even where a decoder would fill in grey.
+- The same file gives the same pixels.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
-import cv2
 import numpy as np
-import simplejpeg
-from numpy.typing import NDArray
 
 from inspection.errors import ImageError
-from inspection.images.headers import (
-    ImageHeader,
-    MalformedImage,
-    SeveralPages,
-    TruncatedImage,
-    check_complete,
-    parse_header,
-)
+from inspection.images.bmp import decode_bmp, read_bmp_header
+from inspection.images.bounds import MAX_PIXELS, SMALLEST_SIDE, memory, read_regular_file
+from inspection.images.colours import Values, as_grey, as_rgb
+from inspection.images.grey import GreyWindow, Pixels, Stored
+from inspection.images.headers import ImageHeader, ImageProblem, sniff_format
+from inspection.images.jpeg import decode_jpeg, read_jpeg_header
+from inspection.images.png import decode_png, read_png_header
+from inspection.images.tiff import decode_tiff, read_tiff_header
 from inspection.records import Modality
 
-# Refused from the header alone, before a decoder allocates: a real slice has 16 Mpx.
-MAX_PIXELS = 200_000_000
-MAX_FILE_BYTES = 1 << 30
 # A scale such as 512/4000 times 4000 must not ask for 513 pixels.
 _ROUNDING = 1e-6
-
-Pixels = NDArray[np.uint8]
+_HEADERS = {
+    "jpeg": read_jpeg_header,
+    "png": read_png_header,
+    "bmp": read_bmp_header,
+    "tiff": read_tiff_header,
+}
+# How each of the eight orientations is stored: EXIF 2.32, tag 0x0112.
+_TURNED = frozenset({5, 6, 7, 8})
+_ROWS_FLIPPED = frozenset({3, 4, 7, 8})
+_COLUMNS_FLIPPED = frozenset({2, 3, 6, 7})
 
 
 class Decoder:
@@ -45,141 +48,139 @@ class Decoder:
     ----------
     path : JPEG, PNG, TIFF or BMP
     modality : CT is decoded to grey (h, w), RGB to (h, w, 3)
+    may_be_flat : a mask may have one value everywhere; a picture of a part never has
 
     Raises
     ------
     ImageError
-        If the file cannot be read, is no image, is damaged or over the limits.
+        If the file cannot be read, is no image, is damaged, of a kind that is not read, over the
+        limits, or too small to show anything.
     """
 
-    def __init__(self, path: Path, modality: Modality) -> None:
+    def __init__(self, path: Path, modality: Modality, *, may_be_flat: bool = False) -> None:
         self._path = path
         self._modality = modality
-        self._data = _read_bytes(path)
-        self._header = _read_header(path, self._data)
-        self._decoded: Pixels | None = None
+        self._may_be_flat = may_be_flat
+        self._data = read_regular_file(path)
+        try:
+            self._header = _read_header(self._data)
+        except ImageProblem as problem:
+            raise self._error(problem) from problem
+        self._stored: Stored | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the upright image."""
         return self._header.upright_size
 
-    def decode(self, scale: float) -> Pixels:
-        """Return the upright image at ``scale`` (1 = full size) or larger, uint8.
+    def stored(self, scale: float = 1.0) -> Stored:
+        """Return the upright image at ``scale`` (1 = full size) or larger, values as stored.
 
         Only a JPEG is decoded at reduced scale; the last result is kept for a second call.
+
+        Returns
+        -------
+        (h, w) of a CT image, (h, w, 3) RGB; uint8, uint16, int16 or float32
+
+        Raises
+        ------
+        ImageError
+            If the pixels are damaged, or all of one value.
         """
-        width, _ = self.size
-        done = self._decoded
-        if done is None or done.shape[1] < width * scale - _ROUNDING:
-            pixels = self._scaled_jpeg(scale) if self._header.format == "jpeg" else None
-            if pixels is None:
-                pixels = self._by_opencv()
-            # OpenCV already turns a TIFF upright.
-            orientation = 1 if self._header.format == "tiff" else self._header.orientation
-            self._decoded = done = _turn_upright(pixels, orientation)
+        done = self._stored
+        if done is None or done.shape[1] < self.size[0] * scale - _ROUNDING:
+            try:
+                with memory.hold(self._header.work_bytes):
+                    done = self._upright(self._decode(scale))
+                    if not self._may_be_flat and (done == done[0, 0]).all():
+                        raise ImageProblem("image_flat")
+                    self._stored = done
+            except ImageProblem as problem:
+                raise self._error(problem) from problem
         return done
 
-    def _scaled_jpeg(self, scale: float) -> Pixels | None:
-        """Decode by libjpeg-turbo, every warning an error; None for a CMYK file."""
-        try:
-            *_, colours, _ = simplejpeg.decode_jpeg_header(self._data)
-            if colours in {"CMYK", "YCCK"}:
-                return None
-            pixels: Pixels = simplejpeg.decode_jpeg(
-                self._data,
-                "GRAY" if self._modality == "ct" else "RGB",
-                min_width=math.ceil(self._header.width * scale - _ROUNDING),
-                min_height=math.ceil(self._header.height * scale - _ROUNDING),
-            )
-        except ValueError as error:
-            cut = "premature end of jpeg" in str(error).lower()
-            code = "image_truncated" if cut else "image_corrupt"
-            raise ImageError(code, name=self._path.name) from error
-        return pixels[:, :, 0] if self._modality == "ct" else pixels
+    def decode(self, scale: float = 1.0, window: GreyWindow | None = None) -> Pixels:
+        """Return the upright image at ``scale`` or larger as 8-bit pixels.
 
-    def _by_opencv(self) -> Pixels:
-        """Decode by OpenCV, which gives (h, w[, 1|3|4]) BGR(A) of 8 or 16 bit."""
-        try:
-            decoded = cv2.imdecode(np.frombuffer(self._data, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise ImageError("image_corrupt", name=self._path.name) from error
-        if decoded is None or decoded.size == 0:
-            raise ImageError("image_corrupt", name=self._path.name)
-        if decoded.dtype not in (np.uint8, np.uint16):
-            kind = str(decoded.dtype)
-            raise ImageError("image_pixel_type", name=self._path.name, pixel_type=kind)
-        raw: NDArray[np.uint8 | np.uint16] = np.asarray(decoded)
-        pixels = np.asarray(raw >> 8 if raw.dtype == np.uint16 else raw, np.uint8)
-        if pixels.ndim == 3 and pixels.shape[2] == 1:
-            pixels = pixels[:, :, 0]
-        if pixels.ndim == 3 and pixels.shape[2] == 4:
-            alpha = pixels[:, :, 3:].astype(np.uint16)
-            pixels = np.asarray((pixels[:, :, :3] * alpha + 127) // 255, np.uint8)
-        if self._modality == "ct":
-            grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-            return np.asarray(grey, np.uint8)
-        code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
-        return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
+        Parameters
+        ----------
+        window : the values of 0 and of 255; without one, the range of the file's type
 
+        Raises
+        ------
+        ImageError
+            As `stored`, or if floating values have no window and are not within 0..1.
+        """
+        stored: Values = self.stored(scale)
+        if window is not None:
+            return window.apply(stored)
+        if stored.dtype == np.uint16:
+            return np.asarray(stored >> 8, np.uint8)
+        if stored.dtype == np.int16:
+            return np.asarray((stored >> 8) + 128, np.uint8)
+        if stored.dtype == np.float32:
+            low, high = float(stored.min()), float(stored.max())
+            if low < 0.0 or high > 1.0:
+                raise ImageError("image_needs_window", name=self._path.name, low=low, high=high)
+            return GreyWindow(0.0, 1.0).apply(stored)
+        return np.asarray(stored, np.uint8)
 
-def _turn_upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Apply an EXIF orientation: 5..8 transpose first, then the flips of 1..4."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    # EXIF 2.32, tag 0x0112: which stored row and column is the visual top and left.
-    flip_rows, flip_columns = {
-        2: (False, True),
-        3: (True, True),
-        4: (True, False),
-        6: (False, True),
-        7: (True, True),
-        8: (True, False),
-    }.get(orientation, (False, False))
-    if flip_rows:
-        pixels = pixels[::-1]
-    if flip_columns:
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    def _decode(self, scale: float) -> Values:
+        """Return (h, w) or (h, w, 3), as stored: not upright."""
+        header = self._header
+        if header.format == "jpeg":
+            grey = self._modality == "ct"
+            return decode_jpeg(self._data, grey, (header.width, header.height), scale)
+        decode = {"png": decode_png, "bmp": decode_bmp, "tiff": decode_tiff}[header.format]
+        values: Values = decode(self._data)
+        return as_grey(values) if self._modality == "ct" else as_rgb(values)
+
+    def _upright(self, values: Values) -> Values:
+        turned = self._header.orientation
+        if turned in _TURNED:
+            values = values.swapaxes(0, 1)
+        if turned in _ROWS_FLIPPED:
+            values = values[::-1]
+        if turned in _COLUMNS_FLIPPED:
+            values = values[:, ::-1]
+        return np.ascontiguousarray(values)
+
+    def _error(self, problem: ImageProblem) -> ImageError:
+        return ImageError(problem.code, name=self._path.name, **problem.params)
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ImageError("image_file_too_large", name=path.name, megabytes=size >> 20)
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ImageError("image_missing", name=path.name) from error
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise ImageError("image_unreadable", name=path.name, problem=problem) from error
+def load_frame(path: Path, modality: Modality) -> Pixels:
+    """Return a whole file's upright 8-bit pixels under the range of its type."""
+    return Decoder(path, modality).decode()
 
 
-def _read_header(path: Path, data: bytes) -> ImageHeader:
-    """Read a whole file's header and check that the file is what the header says."""
-    name = path.name
+def load_stored(path: Path, modality: Modality) -> Stored:
+    """Return a whole file's upright values as stored."""
+    return Decoder(path, modality).stored()
+
+
+def _read_header(data: bytes) -> ImageHeader:
+    """Read a whole file's header, check that the file is what it says, and hold the limits."""
     if not data:
-        raise ImageError("image_empty", name=name)
-    try:
-        header = parse_header(data)
-        if header is None:
-            raise ImageError("image_unknown_format", name=name)
-        if header.width < 1 or header.height < 1:
-            raise MalformedImage("no pixels")
-        if header.width * header.height > MAX_PIXELS:
-            raise ImageError(
-                "image_too_large",
-                name=name,
-                width=header.width,
-                height=header.height,
-                limit=MAX_PIXELS // 1_000_000,
-            )
-        check_complete(data, header.format)
-    except SeveralPages as error:
-        raise ImageError("image_several_pages", name=name) from error
-    except TruncatedImage as error:
-        raise ImageError("image_truncated", name=name) from error
-    except MalformedImage as error:
-        raise ImageError("image_corrupt", name=name) from error
+        raise ImageProblem("image_empty")
+    kind = sniff_format(data)
+    if kind is None:
+        raise ImageProblem("image_unknown_format")
+    header = _HEADERS[kind](data)
+    width, height = header.width, header.height
+    if width < 1 or height < 1:
+        raise ImageProblem("image_corrupt")
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS // 1_000_000
+        raise ImageProblem("image_too_large", width=width, height=height, limit=limit)
+    if min(width, height) < SMALLEST_SIDE:
+        raise ImageProblem("image_too_small", width=width, height=height, limit=SMALLEST_SIDE)
+    if header.work_bytes > memory.total:
+        raise ImageProblem(
+            "image_takes_too_much_memory",
+            width=width,
+            height=height,
+            megabytes=header.work_bytes >> 20,
+            limit=memory.total >> 20,
+        )
     return header

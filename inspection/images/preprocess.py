@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inspection.errors import ImageError, LabelError
-from inspection.images.decoding import Decoder, Pixels
+from inspection.images.decoding import Decoder
+from inspection.images.grey import Pixels
 from inspection.lot.labels import read_label
 from inspection.records import ImageRef, Modality, Rect
 

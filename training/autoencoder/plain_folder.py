@@ -188,7 +188,7 @@ def read_mask(image: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     path = image.with_suffix(".png")
     if path == image or not path.is_file():
         raise ConfigError("ae_mask_missing", image=image.name, mask=path.name)
-    mask = Decoder(path, "ct").decode(1.0)
+    mask = Decoder(path, "ct", may_be_flat=True).decode()
     if mask.shape != shape:
         raise ConfigError("ae_mask_size", image=image.name, mask=path.name)
     return np.asarray(mask > MASK_LEVEL)

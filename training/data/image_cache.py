@@ -34,7 +34,21 @@ from pydantic import Field
 
 from inspection.config import Config
 from inspection.errors import ConfigError
-from inspection.images import decoding, preprocess
+from inspection.images import (
+    bmp,
+    bounds,
+    colours,
+    decoding,
+    formats,
+    grey,
+    headers,
+    jpeg,
+    lzw,
+    png,
+    preprocess,
+    tiff,
+    tiff_tags,
+)
 from inspection.images.preprocess import Preprocess, load_image
 from inspection.records import Modality, Rect
 from training.data.transforms import Pixels, letterbox
@@ -279,7 +293,11 @@ def open_cache(config: CacheConfig) -> ImageCache:
 @functools.cache
 def _code_digest() -> str:
     """Return a digest of the code that prepares images: what older code made is not found."""
-    sources = (inspect.getsource(part) for part in (decoding, preprocess, letterbox))
+    parts = (
+        bmp, bounds, colours, decoding, formats, grey, headers, jpeg, lzw, png, preprocess, tiff,
+        tiff_tags, letterbox,
+    )  # fmt: skip
+    sources = (inspect.getsource(part) for part in parts)
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
