@@ -9,11 +9,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from inspection.atomic import replace_folder, sync_folder, write_atomic
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, ConfigError
 from inspection.modelstore.bundle import MANIFEST_NAME, SLOTS, Bundle, Slot, load_bundle
+from inspection.systems.ensemble.known_answers import record_answers
+from inspection.systems.trial import try_model
 
 CARD_NAME = "model_card.md"
 
@@ -39,7 +42,8 @@ def export_runs(
 ) -> Exported:
     """Copy the models of runs, with their cards and fusion policy, into a models folder.
 
-    Everything is verified before anything is changed; each model then is replaced as a whole.
+    Everything is verified and tried out before anything is changed; each model then is replaced as
+    a whole. One whose run knew no known answers yet is given them.
 
     Parameters
     ----------
@@ -51,12 +55,14 @@ def export_runs(
     Raises
     ------
     BundleError
-        If a run has no model, or an incomplete or altered one.
+        If a run has no model, or an incomplete or altered one, or one that cannot be used.
     ConfigError
         If two runs have the same model or policies that differ, the policy is wrong, `out` holds
         something else and `force` is not given, or the disk refuses.
     """
     bundles = _bundles(runs)
+    for bundle in bundles:
+        try_model(bundle.folder, bundle.manifest.slot)
     policy = _policy(runs, inspector)
     target = out / INSPECTOR_NAME
     if not force:
@@ -119,19 +125,26 @@ def _refuse_to_replace(bundles: Sequence[Bundle], policy: Path | None, out: Path
         there = None
         # What is not sound has no digest, and is another one in any case.
         with contextlib.suppress(BundleError):
-            there = load_bundle(folder, bundle.manifest.slot).sha256 if folder.exists() else None
-        if folder.exists() and there != bundle.sha256:
+            there = load_bundle(folder, bundle.manifest.slot) if folder.exists() else None
+        if folder.exists() and (there is None or _but_answers(there) != _but_answers(bundle)):
             raise ConfigError("export_would_replace", found=str(folder))
     target = out / INSPECTOR_NAME
     if policy is not None and target.exists() and target.read_bytes() != policy.read_bytes():
         raise ConfigError("export_would_replace", found=str(target))
 
 
+def _but_answers(bundle: Bundle) -> dict[str, Any]:
+    """Return what makes a model another one: all of its manifest but the known answers."""
+    content = bundle.manifest.model_dump(exclude={"sha256", "answers_file"})
+    content["files"].pop(bundle.manifest.answers_file, None)
+    return content
+
+
 def _install(bundle: Bundle, folder: Path) -> Bundle:
     """Copy a model beside its place, verify the copy, and put it there."""
     # A run exported into itself: the copy would replace what it is made from.
     if folder.exists() and folder.samefile(bundle.folder):
-        return bundle
+        return bundle if bundle.answers else record_answers(bundle)
     fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.new")
     fresh.mkdir()
     try:
@@ -146,6 +159,8 @@ def _install(bundle: Bundle, folder: Path) -> Bundle:
         copy = load_bundle(fresh, bundle.manifest.slot)
         if copy.sha256 != bundle.sha256:
             raise BundleError("bundle_altered", folder=bundle.folder.name, file=MANIFEST_NAME)
+        if copy.answers is None:
+            record_answers(copy)
         replace_folder(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -28,9 +28,11 @@ from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.modelstore.listing import list_slots
+from inspection.modelstore.bundle import SLOTS
+from inspection.modelstore.listing import ALL_SLOTS, slot_state
 from inspection.paths import program_root
 from inspection.self_check import find_devices
+from inspection.systems.trial import verify_model
 
 PROBLEM_FOUND = 1
 LIBRARIES = (
@@ -140,7 +142,10 @@ def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | str]:
         yield Finding("GPU", say("doctor_no_gpu"))
 
     yield say("doctor_models")
-    for state in list_slots(model_folders(models)):
+    for slot in ALL_SLOTS:
+        # Large models are looked at; those of the ensemble are tried out.
+        own = slot in SLOTS
+        state = (verify_model if own else slot_state)(model_folders(models), slot)
         words = say(f"model_state_{state.condition}")
         if state.condition == "installed":
             words = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"

@@ -43,8 +43,8 @@ from inspection.modelstore.listing import (
     list_slots,
     slot_state,
     total_size,
-    verify_slot,
 )
+from inspection.systems.trial import try_model, verified_words, verify_model
 
 ALTERED = 1
 DASH = "–"
@@ -78,7 +78,7 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
 
 
 def verify_models(models: Path | None, slots: Sequence[str]) -> int:
-    """Hash every byte of the installed models; return 1 where one is altered or damaged.
+    """Hash every byte of the installed models and try them out; return 1 where one is unusable.
 
     Raises
     ------
@@ -105,11 +105,11 @@ def verify_models(models: Path | None, slots: Sequence[str]) -> int:
             tell(Step("check", done, total))
 
         try:
-            verified = [verify_slot(folders, state.slot, add, cancel) for state in states]
+            verified = [verify_model(folders, state.slot, add, cancel) for state in states]
         except InterruptedError:
             return INTERRUPTED
     for state in verified:
-        typer.echo(_problem(state) or say("model_verified", slot=state.slot))
+        typer.echo(_problem(state) or verified_words(state).text(system_language()))
     return ALTERED if any(state.problem is not None for state in verified) else 0
 
 
@@ -122,7 +122,8 @@ def import_model(
     folder = model_folders(models).install
     origin = Origin(name, source, licence)
     return _install(
-        partial(import_models, path, folder, slot=slot, origin=origin), "model_cancelled"
+        partial(import_models, path, folder, trial=try_model, slot=slot, origin=origin),
+        "model_cancelled",
     )
 
 
@@ -135,7 +136,8 @@ def download(name: str | None, models: Path | None) -> int:
         limits = say("model_licence_limits", name=entry.name, licence=entry.licence)
         typer.echo(limits, err=True)
     folder = model_folders(models).install
-    return _install(partial(download_model, entry, folder), "model_download_cancelled")
+    fetch = partial(download_model, entry, folder, trial=try_model)
+    return _install(fetch, "model_download_cancelled")
 
 
 def _install(install: Callable[..., Installed], stopped: str) -> int:

@@ -108,11 +108,11 @@ def libraries(bench: Bench) -> None:
 
 
 def models(bench: Bench) -> None:
-    """Load the ensemble's models; hash those of the other systems."""
+    """Try out the ensemble's models; hash those of the other systems."""
     from inspection.modelstore.listing import verify_slot
-    from inspection.systems.ensemble.detectors import load_installed
+    from inspection.systems.trial import try_installed
 
-    load_installed(bench.models)
+    try_installed(bench.models)
     for system in bench.systems():
         problem = verify_slot(bench.models, system).problem if system != "ensemble" else None
         if problem is not None:

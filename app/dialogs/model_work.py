@@ -77,9 +77,12 @@ class ModelWork(QObject):
 
         def work(on_progress: OnProgress, cancel: threading.Event) -> Installed:
             from inspection.modelstore.install import import_models
+            from inspection.systems.trial import try_model
 
             target = self._models.install
-            return import_models(path, target, on_progress=on_progress, cancel=cancel)
+            return import_models(
+                path, target, trial=try_model, on_progress=on_progress, cancel=cancel
+            )
 
         self._begin(work, self.installed, changes=True)
 
@@ -88,18 +91,21 @@ class ModelWork(QObject):
 
         def work(on_progress: OnProgress, cancel: threading.Event) -> Installed:
             from inspection.modelstore.download import download_model
+            from inspection.systems.trial import try_model
 
             target = self._models.install
-            return download_model(entry, target, on_progress=on_progress, cancel=cancel)
+            return download_model(
+                entry, target, trial=try_model, on_progress=on_progress, cancel=cancel
+            )
 
         self._begin(work, self.installed, changes=True)
 
     def verify(self, state: SlotState) -> None:
-        """Hash every file of an installed model."""
+        """Hash every file of an installed model, and try it out."""
 
         def work(on_progress: OnProgress, cancel: threading.Event) -> SlotState:
             from inspection.modelstore.install import InstallProgress
-            from inspection.modelstore.listing import verify_slot
+            from inspection.systems.trial import verify_model
 
             done = 0
 
@@ -108,7 +114,7 @@ class ModelWork(QObject):
                 done += count
                 on_progress(InstallProgress("check", done, state.size))
 
-            return verify_slot(self._models, state.slot, add, cancel)
+            return verify_model(self._models, state.slot, add, cancel)
 
         self._begin(work, self.verified)
 

@@ -245,8 +245,10 @@ class ModelsDialog(DialogFrame):
 
     def _on_verified(self, state: SlotState) -> None:
         if state.problem is None:
-            text = self.tr("Every file of {name} is as it was installed.")
-            self._tell(text.format(name=state.name))
+            # It was verified by the same module: nothing is loaded for these words.
+            from inspection.systems.trial import verified_words
+
+            self._tell(message_text(verified_words(state)))
             return
         self._on_listed([state if one.slot == state.slot else one for one in self._states.values()])
         self._tell(message_text(state.problem), "critical")

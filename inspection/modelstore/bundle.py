@@ -26,9 +26,11 @@ from pydantic import Field, field_validator, model_validator
 from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
 from inspection.images.preprocess import Preprocess
+from inspection.modelstore.answers import KnownAnswers, read_answers
 from inspection.modelstore.files import Digest, file_digest, read_document, read_json
 from inspection.modelstore.folders import SLOTS as SLOTS
 from inspection.modelstore.folders import Slot as Slot
+from inspection.modelstore.weights import check_safetensors
 from inspection.results import Record
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ WEIGHTS_NAME = "weights.safetensors"
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+MIN_SIDE = 8
+MAX_PIXELS = 1 << 23
+"""Of a model's input: a picture of 8 megapixels takes gigabytes inside a network."""
 _PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
@@ -67,9 +72,10 @@ class BundleManifest(Record):
     architecture : arguments that rebuild the network
     labels : meaning of the outputs, in order; empty for an autoencoder
     preprocess : how images are prepared, the same in training and on the line
-    temperature : logits are divided by it before the softmax
+    temperature : logits are divided by it before the softmax; far from 1, every answer is alike
     display_scale : raw heat that is shown as 1.0, the same for every image
     threshold_file : name of the threshold's file; autoencoders must have one
+    answers_file : name of the known answers' file (`answers.py`); None in older bundles
     training : provenance: commands, seeds, data, figures, date
     demo : True for weights trained on synthetic lots
     files : name to SHA-256 of every file that belongs to the bundle
@@ -83,9 +89,10 @@ class BundleManifest(Record):
     architecture: dict[str, str | int | float | bool]
     labels: list[str]
     preprocess: Preprocess
-    temperature: Positive = 1.0
-    display_scale: Positive
+    temperature: Annotated[float, Field(ge=0.01, le=100.0, allow_inf_nan=False)] = 1.0
+    display_scale: Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
     threshold_file: str | None = None
+    answers_file: str | None = None
     training: dict[str, Any]
     demo: bool
     files: dict[str, Digest]
@@ -108,8 +115,23 @@ class BundleManifest(Record):
         # Classes have probabilities, which the fusion policy has a threshold for.
         if not self.labels and self.threshold_file is None:
             raise ValueError("threshold_file is required for an autoencoder")
-        if self.threshold_file is not None and self.threshold_file not in self.files:
-            raise ValueError(f"{self.threshold_file} is not listed in files")
+        for name in (self.threshold_file, self.answers_file):
+            if name is not None and name not in self.files:
+                raise ValueError(f"{name} is not listed in files")
+        return self
+
+    @model_validator(mode="after")
+    def _sees_what_its_slot_shows(self) -> Self:
+        spec = self.preprocess
+        if spec.modality != ("rgb" if self.slot == "rgb_ae" else "ct"):
+            raise ValueError(f"{self.slot} judges no {spec.modality.upper()} images")
+        if self.slot == "rgb_ae" and spec.channels != 3:
+            raise ValueError("rgb_ae needs 3 channels")
+        if min(spec.width, spec.height) < MIN_SIDE or spec.width * spec.height > MAX_PIXELS:
+            raise ValueError(f"an input of {spec.width} x {spec.height} pixels is out of range")
+        # Beyond these every pixel is the same number to the model.
+        if max(map(abs, spec.mean)) > 10 or min(spec.std) < 1e-3 or max(spec.std) > 10:
+            raise ValueError("mean or std is out of range")
         return self
 
 
@@ -121,16 +143,34 @@ class Bundle:
     folder: Path
     sha256: str
     threshold: ThresholdFile | None
+    answers: KnownAnswers | None = None
 
     def load_tensors(self) -> dict[str, Tensor]:
-        """Return the weights by name; floating ones as float32."""
+        """Return the weights by name; floating ones as float32.
+
+        Raises
+        ------
+        BundleError
+            If the file cannot be opened, or one of its numbers is none.
+        """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        tensors = load_file(self.folder / WEIGHTS_NAME)
-        return {
-            name: tensor.float() if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
+        try:
+            tensors = load_file(self.folder / WEIGHTS_NAME)
+        except (OSError, SafetensorError) as error:
+            raise BundleError("model_weights_damaged", file=WEIGHTS_NAME) from error
+        for name, stored in tensors.items():
+            # A copy: what is read lies in the file itself, which another model may replace.
+            tensor = stored.clone()
+            if tensor.is_floating_point():
+                tensor = tensor.float()
+                if not tensor.isfinite().all():
+                    raise BundleError(
+                        "model_weights_not_finite", folder=self.folder.name, tensor=name
+                    )
+            tensors[name] = tensor
+        return tensors
 
 
 def find_bundle(models_dir: Path, slot: Slot) -> Bundle:
@@ -176,10 +216,15 @@ def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
             raise BundleError("bundle_file_missing", folder=folder.name, file=name)
         if file_digest(path) != expected:
             raise BundleError("bundle_altered", folder=folder.name, file=name)
+    # A file that was cut before it was hashed has the right digest.
+    check_safetensors(folder / WEIGHTS_NAME)
     threshold = None
     if manifest.threshold_file is not None:
         threshold = read_document(ThresholdFile, folder, manifest.threshold_file)
-    return Bundle(manifest=manifest, folder=folder, sha256=manifest.sha256, threshold=threshold)
+    answers = None
+    if manifest.answers_file is not None:
+        answers = read_answers(folder, manifest.answers_file, manifest.preprocess.modality)
+    return Bundle(manifest, folder, manifest.sha256, threshold, answers)
 
 
 def write_bundle(
@@ -247,6 +292,32 @@ def write_bundle(
     contents[MANIFEST_NAME] = _as_json(content)
     _write_folder(folder, contents)
     return load_bundle(folder, slot)
+
+
+def rewrite_bundle(bundle: Bundle, files: Mapping[str, bytes], **changes: Any) -> Bundle:
+    """Write a bundle anew in one step: other files, or other words of its manifest.
+
+    What is not named stays to the byte, the weights and what lies beside (a model card) too.
+
+    Parameters
+    ----------
+    files : contents by name, in place of older ones of the same name
+    changes : fields of the manifest
+    """
+    folder, written = bundle.folder, read_json(bundle.folder, MANIFEST_NAME)
+    contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    contents |= files
+    listed = {*bundle.manifest.files, *files}
+    content = {
+        **written,
+        **changes,
+        "files": {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(listed)},
+    }
+    content["sha256"] = _digest_of(content)
+    BundleManifest.model_validate(content)
+    contents[MANIFEST_NAME] = _as_json(content)
+    _write_folder(folder, contents)
+    return load_bundle(folder, bundle.manifest.slot)
 
 
 def _digest_of(content: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from inspection.modelstore.install import (
     Installed,
     OnProgress,
     Origin,
+    Trial,
     check_space,
     install,
     staging,
@@ -56,6 +57,7 @@ def download_model(
     entry: CatalogueEntry,
     target: Path,
     *,
+    trial: Trial,
     on_progress: OnProgress = lambda _progress: None,
     cancel: threading.Event | None = None,
     endpoint: str | None = None,
@@ -69,6 +71,7 @@ def download_model(
     ----------
     entry : what to fetch
     target : folder of installed models
+    trial : tries out each model before any is replaced (`inspection.systems.trial.try_model`)
     cancel : set it to stop at the next chunk
     endpoint : address of the model hub, by default that of ``HF_ENDPOINT``, else the public one
 
@@ -102,7 +105,9 @@ def download_model(
                 _fetch(file, folder / file.name, count, cancel)
         models = find_models(folder, entry.slot)
         origin = Origin(entry.name, f"{entry.repository}@{revision}", entry.licence)
-        installed = install(models, stage, target, origin, on_progress, cancel, owned=True)
+        installed = install(
+            models, stage, target, origin, on_progress, cancel, trial=trial, owned=True
+        )
         shutil.rmtree(folder.parent, ignore_errors=True)
     return installed
 

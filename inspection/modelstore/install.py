@@ -14,7 +14,7 @@ from typing import cast
 
 from filelock import FileLock, Timeout
 
-from inspection.atomic import replace_folder, sync_folder, write_atomic
+from inspection.atomic import sync_folder, write_atomic
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, InspectionError, ModelMissingError
 from inspection.modelstore.archive import planned_size, unpack
@@ -47,6 +47,8 @@ class InstallProgress:
 
 
 OnProgress = Callable[[InstallProgress], None]
+Trial = Callable[[Path, str], None]
+"""Given a model's folder and slot; raises a `BundleError` where the model cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def import_models(
     path: Path,
     target: Path,
     *,
+    trial: Trial,
     slot: str | None = None,
     origin: Origin | None = None,
     on_progress: OnProgress = lambda _progress: None,
@@ -98,6 +101,7 @@ def import_models(
     ----------
     path : folder, zip, or one of the named checkpoints
     target : folder of installed models
+    trial : tries out each model before any is replaced (`inspection.systems.trial.try_model`)
     slot : install only this one
     origin : name, source and licence to record; by default what the files say
     cancel : set it to stop
@@ -105,7 +109,7 @@ def import_models(
     Raises
     ------
     BundleError
-        If there is no model, one is damaged, or something in it is not allowed.
+        If there is no model, one is damaged or cannot be used, or something in it is not allowed.
     InterruptedError
         If ``cancel`` was set; nothing has changed.
     """
@@ -128,7 +132,9 @@ def import_models(
         models = find_models(source, slot)
         if not packed:
             check_space(target, sum(model.size for model in models))
-        return install(models, stage, target, origin, on_progress, cancel, owned=packed)
+        return install(
+            models, stage, target, origin, on_progress, cancel, trial=trial, owned=packed
+        )
 
 
 @contextmanager
@@ -148,7 +154,7 @@ def staging(target: Path) -> Iterator[Path]:
         with lock:
             for left in target.glob(f"{STAGING}*"):
                 shutil.rmtree(left, ignore_errors=True)
-            # Killed between the two steps of `replace_folder`: the old model has another name.
+            # Killed between the two steps of a swap: the old model has another name.
             for stale in target.glob(".*.old"):
                 folder = target / stale.name.split(".")[1]
                 if folder.exists():
@@ -179,12 +185,14 @@ def install(
     on_progress: OnProgress,
     cancel: threading.Event,
     *,
+    trial: Trial,
     owned: bool,
 ) -> Installed:
-    """Copy models into the stage, verify them there, and swap them in.
+    """Copy models into the stage, verify and try them there, and swap them in: all, or none.
 
     Parameters
     ----------
+    trial : as for `import_models`
     owned : the models lie in a folder of the station's own on the same disk, so that links to
         their files do; a copy of 16 GB would need the room twice
 
@@ -218,17 +226,19 @@ def install(
                     write_chunks(place, chunks, copying.add, cancel)
     for model in models:
         _verify(model, stage / model.slot, origin, checking, cancel)
+    for model in models:
+        trial(stage / model.slot, model.slot)
     policy: str | None = None
     for model in models:
         beside = model.folder.parent / INSPECTOR_NAME
         if model.slot == POLICY_SLOT and beside.is_file():
             load_inspector(beside)
             policy = beside.read_text(encoding="utf-8")
+    if cancel.is_set():
+        raise InterruptedError(str(target))
     for model in models:
         sync_folder(stage / model.slot)
-        replace_folder(stage / model.slot, target / model.slot)
-    if any(model.slot == POLICY_SLOT for model in models):
-        _install_policy(policy, target)
+    _swap_in([model.slot for model in models], stage, target, policy)
     return Installed(
         tuple(model.slot for model in models),
         tuple(file.as_posix() for model in models for file in model.left_out),
@@ -261,6 +271,32 @@ def _verify(
             raise BundleError("bundle_file_missing", folder=model.folder.name, file=name)
         if registered.files[name].sha256 != file.sha256:
             raise BundleError("bundle_altered", folder=model.folder.name, file=name)
+
+
+def _swap_in(slots: Sequence[str], stage: Path, target: Path, policy: str | None) -> None:
+    """Put staged models in the place of older ones; where the disk refuses one, all go back."""
+    older: dict[str, Path] = {}
+    swapped: list[str] = []
+    try:
+        for slot in slots:
+            if (target / slot).exists():
+                # A name that `staging` gives back to what was killed half-way.
+                older[slot] = target / f".{slot}.{secrets.token_hex(4)}.old"
+                (target / slot).replace(older[slot])
+            (stage / slot).replace(target / slot)
+            swapped.append(slot)
+        sync_folder(target)
+        if POLICY_SLOT in slots:
+            _install_policy(policy, target)
+    except BaseException:
+        for slot in swapped:
+            (target / slot).replace(stage / slot)
+        for slot, folder in older.items():
+            if folder.exists():
+                folder.replace(target / slot)
+        raise
+    for folder in older.values():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _install_policy(policy: str | None, target: Path) -> None:

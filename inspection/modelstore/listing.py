@@ -35,6 +35,8 @@ class SlotState:
     folder : where the model is, or would be
     removable : True where it lies in the user's own folder
     card : file in which the model's makers describe it, None where there is none
+    known_answers : whether it brings pictures whose answers are known; None for a model of
+        another project, which cannot
     """
 
     slot: str
@@ -51,6 +53,7 @@ class SlotState:
     installed_at: str = ""
     card: Path | None = None
     problem: Message | None = None
+    known_answers: bool | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the state as plain data, note and problem in English."""
@@ -97,6 +100,7 @@ def slot_state(models: ModelFolders, slot: str) -> SlotState:
                 "sha256": bundle.sha256,
                 "demo": manifest.demo,
                 "installed_at": manifest.created_at,
+                "known_answers": bundle.answers is not None,
             }
         else:
             model = installed_model(folder, slot)

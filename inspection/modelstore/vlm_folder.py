@@ -145,5 +145,7 @@ def _count_parameters(folder: Path) -> int:
             raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
         except (OSError, ValueError) as error:
             raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
-        count += sum(math.prod(tensor.shape) for tensor in tensors if tensor.dtype in _FLOATS)
+        count += sum(
+            math.prod(tensor.shape) for tensor in tensors.values() if tensor.dtype in _FLOATS
+        )
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ from inspection.errors import BundleError
 
 MAX_HEADER = 100 << 20
 """Bytes of JSON; the largest published models have a hundredth of it."""
+BYTES = {
+    "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2,
+    "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
+}  # fmt: skip
+"""Of a number, by type; of a type that came later the format's own library knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +27,18 @@ class StoredTensor:
     shape: tuple[int, ...]
 
 
-def read_header(path: Path) -> list[StoredTensor]:
-    """Return the tensors that a safetensors file holds.
+def read_header(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors that a safetensors file holds, by name.
 
-    The format is 8 bytes with the length of a JSON header, the header, then the tensors; the
-    header tells where each ends, and so the size that a complete file has.
+    The format is 8 bytes with the length of a JSON header, the header, then the tensors one after
+    another; the header tells where each begins and ends, and so the size of a complete file.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is cut short or is no safetensors file.
+        If it is cut short, is no safetensors file, or its tensors are not where they should be.
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -41,15 +47,27 @@ def read_header(path: Path) -> list[StoredTensor]:
             raise ValueError(f"a header of {length} bytes")
         try:
             header = json.loads(stream.read(length))
-            entries = [entry for key, entry in header.items() if key != "__metadata__"]
-            ends = [int(entry["data_offsets"][1]) for entry in entries]
-            tensors = [
-                StoredTensor(str(entry["dtype"]), tuple(int(side) for side in entry["shape"]))
-                for entry in entries
-            ]
+            tensors: dict[str, StoredTensor] = {}
+            spans: list[tuple[int, int]] = []
+            for name, entry in header.items():
+                if name == "__metadata__":
+                    continue
+                shape = tuple(int(side) for side in entry["shape"])
+                begin, end = (int(place) for place in entry["data_offsets"])
+                tensors[name] = StoredTensor(str(entry["dtype"]), shape)
+                width = BYTES.get(str(entry["dtype"]))
+                wrong = width is not None and end - begin != math.prod(shape) * width
+                if wrong or min(shape, default=0) < 0:
+                    raise ValueError(f"{name} has not the size of its shape")
+                spans.append((begin, end))
         except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("the header is no safetensors header") from error
-    if size != 8 + length + max(ends, default=0):
+    place = 0
+    for begin, end in sorted(spans):
+        if begin != place or end < begin:
+            raise ValueError("the tensors do not follow one another")
+        place = end
+    if size != 8 + length + place:
         raise ValueError("the file does not end where its header says")
     return tensors
 

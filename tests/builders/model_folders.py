@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -51,3 +52,14 @@ def flip_byte(path: Path, place: int = -1) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 1
     path.write_bytes(data)
+
+
+def reseal(folder: Path, **changes: object) -> None:
+    """Make a bundle's digests agree with what lies in it, as somebody who exports one could."""
+    manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8")) | changes
+    del manifest["sha256"]
+    for name in manifest["files"]:
+        manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    manifest["sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
+    write_json(folder / "bundle.json", manifest)

@@ -21,6 +21,7 @@ from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.cae import load_weights
 from inspection.systems.ensemble.cae_network import ConvAutoencoder
+from inspection.systems.ensemble.known_answers import record_answers
 from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.folders import hold_out, read_folder, write_held_out
 from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate
@@ -215,7 +216,7 @@ class AutoencoderTask:
         threshold = compute_threshold(config.threshold, scores, is_defect, self._sides.source)
         log.info("threshold %.4g (%s)", threshold.threshold, threshold.method)
         slot = slot_of(config)
-        write_bundle(
+        bundle = write_bundle(
             self._out / slot,
             slot=slot,
             name=config.name,
@@ -236,6 +237,7 @@ class AutoencoderTask:
             tensors=model.state_dict(),
             threshold=threshold,
         )
+        record_answers(bundle)
 
     def draw(
         self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from inspection.atomic import write_atomic
 from inspection.config import config_error
 from inspection.errors import BundleError, ImageError
-from inspection.modelstore.bundle import (
-    MANIFEST_NAME,
-    ThresholdFile,
-    load_bundle,
-    write_bundle,
-)
+from inspection.modelstore.bundle import ThresholdFile, load_bundle, rewrite_bundle
 from inspection.systems.ensemble.cae_network import CaeArchitecture
+from inspection.systems.ensemble.known_answers import record_answers
 from training.autoencoder.loss import display_scale
 from training.autoencoder.thresholds import ThresholdConfig, compute_threshold
 from training.evaluation.evaluate import Data
@@ -60,26 +56,14 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
     is_defect = np.array([image.truth.is_defect for image in judged], bool)
     source = f"labelled views of {data.name}"
     threshold = compute_threshold(config, scores, is_defect, source)
-    old = bundle.manifest
-    # Such as the model card: the folder is replaced as a whole.
-    beside = {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if path.is_file() and path.name != MANIFEST_NAME and path.name not in old.files
-    }
-    write_bundle(
-        folder,
-        slot=slot,
-        name=old.name,
-        architecture=old.architecture,
-        labels=old.labels,
-        preprocess=old.preprocess,
+    threshold_file = bundle.manifest.threshold_file
+    assert threshold_file is not None
+    fresh = rewrite_bundle(
+        bundle,
+        {threshold_file: (threshold.model_dump_json(indent=2) + "\n").encode()},
         display_scale=display_scale(architecture, threshold.threshold),
-        training=old.training,
-        demo=old.demo,
-        tensors=bundle.load_tensors(),
-        threshold=threshold,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    for name, content in beside.items():
-        write_atomic(folder / name, content)
+    # Its maps have another scale now.
+    record_answers(fresh)
     return threshold

@@ -19,6 +19,7 @@ from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
+from inspection.systems.ensemble.known_answers import record_answers
 from training.classifier.config import CnnConfig, Localisation
 from training.classifier.dataset import (
     Slice,
@@ -193,9 +194,9 @@ class ClassifierTask:
         return Judged(found.loss, rank, figures, found)
 
     def save(self, judged: Judged, rows: Sequence[dict[str, float]]) -> None:
-        """Write the bundle."""
+        """Write the bundle, with what it says of a few tiny pictures."""
         found: Validation = judged.details
-        write_bundle(
+        bundle = write_bundle(
             self._out / SLOT,
             slot=SLOT,
             name=self.config.name,
@@ -217,6 +218,7 @@ class ClassifierTask:
             demo=self.config.demo,
             tensors=self.model.state_dict(),
         )
+        record_answers(bundle)
 
     def draw(
         self, writer: SummaryWriter, epoch: int, judged: Judged, config: LoggingConfig

@@ -18,6 +18,8 @@ from inspection.systems.ensemble.backends import PLAIN, Part, fastest_backend
 from inspection.systems.ensemble.cae_network import CaeArchitecture, CaeParts, ConvAutoencoder
 from inspection.systems.ensemble.detectors import ScoredImage
 
+COLOURS = 3
+"""Channels of its input; a grey picture has three equal ones."""
 STEM = "head.stem.0.0.weight"
 """The head's first weights, whose second dimension is its inputs."""
 
@@ -99,8 +101,15 @@ class CaePredictor:
             raise BundleError("ae_display_scale", folder=folder)
         size = manifest.preprocess.width, manifest.preprocess.height
         try:
+            if manifest.preprocess.channels != COLOURS:
+                raise ValueError(f"it takes {COLOURS} channels")
             self.arch = CaeArchitecture.model_validate(manifest.architecture)
-            model = ConvAutoencoder(self.arch, *size)
+            # A score is a mean of probabilities: none is above 1.
+            if self.arch.method == "discriminative" and self.threshold >= 1.0:
+                raise ValueError("no score can be above its threshold")
+            # Without memory until the weights are known to fit: sizes are only claimed so far.
+            with torch.device("meta"):
+                model = ConvAutoencoder(self.arch, *size)
         except ValueError as error:
             raise _misfit(bundle, error) from error
         load_weights(model, bundle)
@@ -185,7 +194,7 @@ def load_weights(model: ConvAutoencoder, bundle: Bundle, *, grow: bool = False) 
             new[:, : old.shape[1]] = old
             tensors[STEM] = new
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict(tensors, assign=next(model.parameters()).is_meta)
     except RuntimeError as error:
         raise _misfit(bundle, error) from error
 

@@ -59,16 +59,16 @@ class CaeArchitecture(Config):
 
     name: Literal["conv_autoencoder"] = "conv_autoencoder"
     method: Method = "discriminative"
-    latent_dim: int = Field(default=128, ge=1)
-    reduction: int = Field(default=4, ge=1)
-    base: int = Field(default=32, ge=1)
-    levels: int = Field(default=4, ge=1)
-    head_base: int = Field(default=16, ge=1)
-    head_levels: int = Field(default=3, ge=1)
+    latent_dim: int = Field(default=128, ge=1, le=8192)
+    reduction: int = Field(default=4, ge=1, le=64)
+    base: int = Field(default=32, ge=1, le=1024)
+    levels: int = Field(default=4, ge=1, le=10)
+    head_base: int = Field(default=16, ge=1, le=1024)
+    head_levels: int = Field(default=3, ge=1, le=8)
     local_contrast: bool = False
     flips: bool = False
-    damped_rim: int = Field(default=0, ge=0)
-    smooth_sigma: float = Field(default=1.0, ge=0.0)
+    damped_rim: int = Field(default=0, ge=0, le=4096)
+    smooth_sigma: float = Field(default=1.0, ge=0.0, le=1000.0)
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
     @property

@@ -133,13 +133,18 @@ class CnnPredictor:
         if tuple(manifest.labels) != ordered or not {*ordered} & {*class_table().ct_defects}:
             raise _misfit(bundle, "labels", f"expected {', '.join(known)}")
         try:
-            self.model = build_classifier(manifest.architecture, len(manifest.labels))
+            # Without memory until the weights are known to fit.
+            with torch.device("meta"):
+                self.model = build_classifier(manifest.architecture, len(manifest.labels))
         except (TypeError, ValueError) as error:
             raise _misfit(bundle, "architecture", str(error)) from error
         try:
-            self.model.load_state_dict(bundle.load_tensors())
+            self.model.load_state_dict(bundle.load_tensors(), assign=True)
         except RuntimeError as error:
             raise _misfit(bundle, "weights", "they do not fit the architecture") from error
+        channels = manifest.preprocess.channels
+        if manifest.architecture["in_channels"] != channels:
+            raise _misfit(bundle, "architecture", f"in_channels is not the {channels} of the input")
         self.model.requires_grad_(False).eval()
         self.model.to(memory_format=torch.channels_last)
         self.preprocess: Preprocess = manifest.preprocess

@@ -14,10 +14,9 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.errors import BundleError, ModelMissingError
+from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import MANIFEST_NAME, SLOTS, Bundle, Slot, find_bundle
-from inspection.modelstore.folders import ModelFolders
+from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, Slot
 from inspection.records import Modality
 
 
@@ -100,23 +99,6 @@ def load_predictor(bundle: Bundle, device: str = "cpu") -> Predictor:
             problem=f"unknown family {family}",
         )
     return cast(Predictor, _code_of(able[str(family)])(bundle, device))
-
-
-def load_installed(models: ModelFolders) -> None:
-    """Load every installed bundle and let go of it again.
-
-    Raises
-    ------
-    ModelMissingError
-        If none is installed.
-    BundleError
-        If one is incomplete or altered, or does not fit its network.
-    """
-    installed = [slot for slot in SLOTS if (models.holding(slot) / slot).is_dir()]
-    if not installed:
-        raise ModelMissingError("model_not_installed", system="ensemble")
-    for slot in installed:
-        load_predictor(find_bundle(models.holding(slot), slot))
 
 
 def import_detectors() -> None:

@@ -21,6 +21,7 @@ from inspection.results import Box, ImageResult, ModelProvenance, SystemName
 from inspection.systems.ensemble.channel import ChannelModel
 from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.fusion import judge_images
+from inspection.systems.ensemble.known_answers import check_answers, settle_backend
 from inspection.systems.lane import LaneSettings, OnEvent, resolve_device
 
 
@@ -45,6 +46,7 @@ class EnsembleLane:
             try:
                 bundle = find_bundle(self.settings.models.holding(slot), slot)
                 predictor, device = load_predictor(bundle), resolve_device(self.settings.device)
+                check_answers(predictor, bundle)
             except InspectionError as error:
                 self._channels[modality] = error
                 continue
@@ -53,6 +55,7 @@ class EnsembleLane:
             # Not before it is on its device: to move a model is to compute it in PyTorch again.
             if self.settings.cache_dir is not None:
                 predictor.accelerate(self.settings.cache_dir)
+            settle_backend(predictor, bundle)
             provenance.append(_provenance(bundle, predictor.device, predictor.backends))
         errors = [c for c in self._channels.values() if isinstance(c, InspectionError)]
         if len(errors) == len(self._channels):

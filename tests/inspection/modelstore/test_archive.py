@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from builders.ensemble_models import copy_ensemble
+from builders.installing import import_models
 from builders.model_folders import contents, write_bert, write_vlm
 
 from inspection.errors import InspectionError
 from inspection.modelstore.archive import MAX_ENTRIES
-from inspection.modelstore.install import LOCK_NAME, import_models
+from inspection.modelstore.install import LOCK_NAME
 from inspection.modelstore.installed import altered_files, installed_model
 
 

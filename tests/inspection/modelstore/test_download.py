@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders.installing import download_model
 from builders.model_folders import contents, write_bert, write_vlm
 from builders.model_hub import Hub, closed_port, serve
 
 from inspection.errors import InspectionError
 from inspection.modelstore.catalogue import CatalogueEntry, find_entry, load_catalogue
-from inspection.modelstore.download import PARTIAL, discard_unfinished, download_model
+from inspection.modelstore.download import PARTIAL, discard_unfinished
 from inspection.modelstore.files import CHUNK
 from inspection.modelstore.install import InstallProgress, staging
 from inspection.modelstore.installed import altered_files, installed_model

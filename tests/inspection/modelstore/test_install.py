@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from builders.ensemble_models import copy_ensemble
+from builders.installing import import_models
 from builders.model_folders import contents, flip_byte, write_bert, write_json, write_vlm
 from builders.tiny_vlg import write_bert as write_tiny_bert
 from builders.tiny_vlg import write_original, write_transformers
@@ -22,7 +23,6 @@ from inspection.modelstore.install import (
     LOCK_NAME,
     InstallProgress,
     Origin,
-    import_models,
     remove_model,
     staging,
 )
@@ -380,7 +380,9 @@ from inspection.modelstore.install import import_models
 def die(progress):
     if progress.phase == sys.argv[3]:
         os.kill(os.getpid(), signal.SIGKILL)
-import_models(Path(sys.argv[1]), Path(sys.argv[2]), on_progress=die)
+import_models(
+    Path(sys.argv[1]), Path(sys.argv[2]), trial=lambda folder, slot: None, on_progress=die
+)
 """
 
 

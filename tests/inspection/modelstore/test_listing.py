@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from builders.ensemble_models import copy_ensemble
+from builders.installing import import_models
 from builders.model_folders import flip_byte, write_bert, write_vlm
 
 from inspection.modelstore.folders import ModelFolders
-from inspection.modelstore.install import Origin, import_models, remove_model
+from inspection.modelstore.install import Origin, remove_model
 from inspection.modelstore.installed import register_folder
 from inspection.modelstore.listing import ALL_SLOTS, list_slots, slot_state, total_size, verify_slot
 from inspection.paths import resource_path

@@ -114,6 +114,9 @@ def test_the_lane_computes_with_what_was_chosen(battery, tmp_path, monkeypatch):
     settings = LaneSettings(ModelFolders((MODELS,)), root, policy, chooser, "cpu")
     lane = EnsembleLane(replace(settings, cache_dir=tmp_path))
     models = lane.load()
+    # At loading, test pictures were judged with them too.
+    assert calls
+    calls.clear()
     lane.inspect(battery, threading.Event(), lambda _: None)
     lane.close()
     judged = Counter()
