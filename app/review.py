@@ -17,6 +17,7 @@ from inspection.results import (
     Decision,
     ImageResult,
     Kind,
+    StackGrey,
     SystemName,
     SystemState,
     VlgImage,
@@ -138,12 +139,14 @@ class ShownImage:
     name : what results call it: its path within the lot
     result : None where the image was not inspected yet
     session : folder in which its heat-map and evidence are, None without a session
+    grey : window of its stack, None where none was found yet, and on RGB
     """
 
     ref: ImageRef
     name: str
     result: ImageResult | None = None
     session: Path | None = None
+    grey: StackGrey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,9 @@ def answered_images(
     live : what the system is at; goes before what it said earlier, if it is this battery
     """
     # Without the ensemble's word on them, which is another system's.
-    by_name = {image.name: ShownImage(image.ref, image.name) for image in view.images}
+    by_name = {
+        image.name: ShownImage(image.ref, image.name, grey=image.grey) for image in view.images
+    }
     if live is not None and live.battery_id == view.row.battery_id:
         answers: Sequence[AnyImage] = live.answered
     else:
@@ -222,7 +227,8 @@ def battery_view(
     images = []
     for ref in (*row.battery.ct, *row.battery.rgb):
         name = told_name(ref.path.as_posix().removeprefix(prefix))
-        images.append(ShownImage(ref, name, found.get(name), session))
+        grey = result.grey if result and ref.modality == "ct" else None
+        images.append(ShownImage(ref, name, found.get(name), session, grey))
     return BatteryView(row, tuple(images), result)
 
 

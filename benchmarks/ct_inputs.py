@@ -167,7 +167,7 @@ def decode(item: Slice, variant: Variant) -> ImageData:
     """
     if not variant.plain:
         fit = (variant.width, variant.height)
-        return load_image(item.ref.path, modality="ct", roi=item.roi, fit=fit)
+        return load_image(item.ref.path, modality="ct", fit=fit)
     decoder = Decoder(item.ref.path, "ct")
     frame = Image.fromarray(decoder.decode(1.0))
     small = np.asarray(frame.resize((variant.width, variant.height), Image.Resampling.BILINEAR))

@@ -46,12 +46,10 @@ def draw(seed: int, folder: Path) -> tuple[Structure, tuple[float, float], tuple
     return structure, span, (files[0], files[1])
 
 
-def at_size(
-    file: Path, roi: tuple[int, int], spec: Preprocess, *, full: bool
-) -> NDArray[np.float32]:
+def at_size(file: Path, spec: Preprocess, *, full: bool) -> NDArray[np.float32]:
     """Return the slice as the classifier sees it, grey levels."""
     fit = None if full else (spec.width, spec.height)
-    image = load_image(file, modality="ct", roi=roi, fit=fit)
+    image = load_image(file, modality="ct", fit=fit)
     return to_model_input(image, spec).array[0] * 255
 
 
@@ -73,7 +71,7 @@ def main() -> None:
                 rows = slice(int((top + inset) * scale), int((bottom - inset) * scale) + 1)
                 depths = []
                 for full in (True, False):
-                    pore, sound = (at_size(file, roi, spec, full=full) for file in files)
+                    pore, sound = (at_size(file, spec, full=full) for file in files)
                     depths.append(float(np.median((sound - pore)[rows].max(axis=1))))
                 found[width, height].append(depths)
             for file in files:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 
 from inspection.errors import ConfigError
 from inspection.messages import Language
@@ -20,6 +27,9 @@ Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # At 1 no probability is above it and at 0 every slice is: neither tells anything apart.
 SliceThreshold = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
 # There are two languages, so two entries are one in each.
+GreySetting = Literal["auto", "dtype"] | tuple[float, float]
+"""``auto``: found in the stack; ``dtype``: as the file's type says; else the stored values that
+are shown as 0 and as 255."""
 Words = Annotated[dict[Language, str], Field(min_length=2)]
 
 
@@ -89,6 +99,14 @@ class InspectorConfig(Config):
     rule_based: RuleBased = RuleBased()
     aggregation: Aggregation = Aggregation()
     sampling: Sampling = Sampling()
+    grey_window: GreySetting = "auto"
+
+    @field_validator("grey_window")
+    @classmethod
+    def _upright(cls, value: GreySetting) -> GreySetting:
+        if not isinstance(value, str) and value[0] >= value[1]:
+            raise ValueError("the first value has to be below the second")
+        return value
 
 
 SECTION = "inspector"

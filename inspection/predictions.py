@@ -16,6 +16,7 @@ from inspection.results import (
     ImageResult,
     Peak,
     SliceRun,
+    StackGrey,
     SystemName,
     SystemState,
     Verdict,
@@ -49,6 +50,7 @@ class Prediction:
     pred_boxes : regions of the map over 0.5, hottest first, source pixels
     peak : hottest point of the map, source pixels
     seconds : time spent on this image, its share of the batch
+    window : stored values shown as 0 and 255 in the slice's stack; None under ``dtype`` and on RGB
     """
 
     image: ImageRef
@@ -62,6 +64,7 @@ class Prediction:
     pred_boxes: tuple[Box, ...]
     peak: Peak
     seconds: float
+    window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.anomaly_map.ndim != 2 or self.anomaly_map.dtype != "float32":
@@ -134,3 +137,4 @@ class LaneResult:
     runs: tuple[SliceRun, ...] = ()
     worst_slices: tuple[str, ...] = ()
     worst_views: tuple[str, ...] = ()
+    grey: StackGrey | None = None

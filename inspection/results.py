@@ -33,6 +33,7 @@ ChannelState = Literal["normal", "defect", "uncertain", "missing", "failed"]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Score = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Record(BaseModel):
@@ -57,6 +58,22 @@ class Peak(Record):
     x: int = Field(ge=0)
     y: int = Field(ge=0)
     value: Probability
+
+
+class StackGrey(Record):
+    """The grey window under which a battery's slices were judged.
+
+    ``low`` and ``high`` are the stored values that became 0 and 255, absent under ``dtype``;
+    ``air`` and ``body`` are what was found in the stack under ``auto``. ``problem`` says why the
+    window cannot be trusted: the battery is at best ``review``.
+    """
+
+    method: Literal["auto", "dtype", "fixed"]
+    low: Finite | None = None
+    high: Finite | None = None
+    air: Finite | None = None
+    body: Finite | None = None
+    problem: Message | None = None
 
 
 class ImageResult(Record):
@@ -255,6 +272,7 @@ class BatteryResult(Record):
     runs: list[SliceRun] = []
     worst_slices: list[str] = []
     worst_views: list[str] = []
+    grey: StackGrey | None = None
     seconds: Score = 0.0
 
     def images_of(self, system: SystemName) -> Sequence[AnyImage]:

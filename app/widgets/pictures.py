@@ -56,7 +56,8 @@ class Picture:
 def load_picture(shown: ShownImage) -> Picture:
     """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
     from inspection.images.evidence import read_map
-    from inspection.images.preprocess import labelled_roi, load_image
+    from inspection.images.preprocess import load_image
+    from inspection.images.stack_grey import window_of
 
     heat, heat_roi = None, None
     result = shown.result
@@ -69,8 +70,8 @@ def load_picture(shown: ShownImage) -> Picture:
         data = load_image(
             shown.ref.path,
             modality=shown.ref.modality,
-            roi=labelled_roi(shown.ref),
             fit=(DECODE_SIDE, DECODE_SIDE),
+            window=window_of(shown.grey),
         )
     except (InspectionError, OSError) as error:
         return _without_pixels(shown, error)
@@ -80,10 +81,16 @@ def load_picture(shown: ShownImage) -> Picture:
 def load_content_picture(shown: ShownImage) -> Picture:
     """Decode an image as the VLM and the VLG are shown it."""
     from inspection.images.preprocess import load_content
+    from inspection.images.stack_grey import window_of
 
     ref = shown.ref
     try:
-        data = load_content(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
+        data = load_content(
+            ref.path,
+            modality=ref.modality,
+            max_pixels=FRAME_PIXELS,
+            window=window_of(shown.grey),
+        )
     except (InspectionError, OSError) as error:
         return _without_pixels(shown, error)
     return Picture(shown, _as_qimage(data.pixels), data.roi)

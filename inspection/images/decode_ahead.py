@@ -9,22 +9,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from inspection.errors import ImageError, InspectionError
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import (
     ModelInput,
     Preprocess,
-    labelled_roi,
     load_image,
     to_model_input,
 )
+from inspection.images.stack_grey import StackWindow
 from inspection.predictions import FailedPrediction
 from inspection.records import ImageRef, Rect
 
 AHEAD = 32
 """Two batches: one that is judged next, one that is decoded meanwhile."""
 
-Wanted = tuple[ImageRef, Preprocess]
+
+class Wanted(NamedTuple):
+    """An image, what a model makes of it, and the window of its stack where it has one."""
+
+    image: ImageRef
+    preprocess: Preprocess
+    grey: StackWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,7 @@ class Decoded:
     roi : the part of the source that the input shows, source pixels
     source_size : (width, height) of the source
     seconds : what decoding took one thread
+    window : the grey values that it was seen under
     """
 
     image: ImageRef
@@ -43,6 +52,7 @@ class Decoded:
     roi: Rect
     source_size: tuple[int, int]
     seconds: float
+    window: GreyWindow | None
 
 
 class DecodeAhead:
@@ -73,13 +83,12 @@ class DecodeAhead:
         then : what will be asked for next; begun as soon as there is room
         """
         plan = chain(wanted, then)
-        self._forget_all_but({ref.path for ref, _ in wanted})
-        for ref, spec in wanted:
-            if ref.path not in self._begun:
-                self._begin(ref, spec)
+        self._forget_all_but({item.image.path for item in wanted})
+        for item in wanted:
+            self._begin(item)
             while len(self._begun) < self._ahead and (following := next(plan, None)) is not None:
-                self._begin(*following)
-            yield self._begun.pop(ref.path).result()
+                self._begin(following)
+            yield self._begun.pop(item.image.path).result()
 
     def forget(self) -> None:
         """Drop what was decoded or begun and not asked for."""
@@ -90,21 +99,22 @@ class DecodeAhead:
         self._pool.shutdown(cancel_futures=True)
         self._begun.clear()
 
-    def _begin(self, ref: ImageRef, spec: Preprocess) -> None:
-        if ref.path not in self._begun:
-            self._begun[ref.path] = self._pool.submit(_decode, ref, spec)
+    def _begin(self, item: Wanted) -> None:
+        if item.image.path not in self._begun:
+            self._begun[item.image.path] = self._pool.submit(_decode, item)
 
     def _forget_all_but(self, kept: set[Path]) -> None:
         for path in self._begun.keys() - kept:
             self._begun.pop(path).cancel()
 
 
-def _decode(ref: ImageRef, spec: Preprocess) -> Decoded | FailedPrediction:
+def _decode(item: Wanted) -> Decoded | FailedPrediction:
     started = time.monotonic()
+    ref, spec = item.image, item.preprocess
     try:
-        data = load_image(
-            ref.path, modality=ref.modality, roi=labelled_roi(ref), fit=(spec.width, spec.height)
-        )
+        window = item.grey.window if item.grey is not None else None
+        size = (spec.width, spec.height)
+        data = load_image(ref.path, modality=ref.modality, fit=size, window=window)
         prepared = to_model_input(data, spec)
     except InspectionError as error:
         return FailedPrediction(ref, error)
@@ -113,4 +123,5 @@ def _decode(ref: ImageRef, spec: Preprocess) -> Decoded | FailedPrediction:
         return FailedPrediction(
             ref, ImageError("image_unreadable", name=ref.path.name, problem=problem)
         )
-    return Decoded(ref, prepared, data.roi, data.source_size, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Decoded(ref, prepared, data.roi, data.source_size, seconds, window)

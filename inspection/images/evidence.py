@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.atomic import battery_file_name, write_atomic
+from inspection.images.grey import GreyWindow
 from inspection.images.heatmaps import colourise, overlay
 from inspection.images.preprocess import load_image
 from inspection.predictions import Prediction
@@ -100,10 +101,10 @@ def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
 def _write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
     roi = prediction.roi
     ref = prediction.image
-    # The content box is found again from the same bytes; a labelled ROI starts at the corner.
-    labelled = (roi.w, roi.h) if (roi.x, roi.y) == (0, 0) else None
+    # The content box is found again from the same bytes.
     fit = (PICTURE_SIDE, PICTURE_SIDE)
-    image = load_image(ref.path, modality=ref.modality, roi=labelled, fit=fit).pixels
+    window = GreyWindow(*prediction.window) if prediction.window else None
+    image = load_image(ref.path, modality=ref.modality, fit=fit, window=window).pixels
     scale = min(1.0, PICTURE_SIDE / max(roi.w, roi.h))
     size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

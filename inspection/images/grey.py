@@ -7,17 +7,15 @@ the model was trained on, so that a verdict does not depend on how a stack was s
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Stored = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int16] | NDArray[np.float32]
+Stored = NDArray[np.uint8 | np.uint16 | np.int16 | np.float32]
 """Values as a file holds them."""
-GreySetting = Literal["auto", "dtype"] | tuple[float, float]
-"""``auto``: found in the stack; ``dtype``: as the type says; else the values of 0 and of 255."""
 
 
 class GreyWindow(NamedTuple):
@@ -28,14 +26,18 @@ class GreyWindow(NamedTuple):
 
     def apply(self, stored: Stored) -> Pixels:
         """Return 8-bit pixels: linear within the window, clipped outside it."""
-        gain = 255.0 / (self.high - self.low)
         if stored.dtype == np.uint8:
-            return np.asarray(cv2.LUT(stored, self._grey(np.arange(256), gain)), np.uint8)
-        return self._grey(stored, gain)
+            return np.asarray(cv2.LUT(stored, self._grey(np.arange(256))), np.uint8)
+        if stored.dtype.kind == "f":
+            return self._grey(stored)
+        # By table: a 16-bit slice has 16 million pixels and at most 65,536 values.
+        first = -32_768 if stored.dtype == np.int16 else 0
+        table = self._grey(np.arange(first, first + 65_536))
+        return np.asarray(table[stored.view(np.uint16) ^ np.uint16(-first)], np.uint8)
 
-    def _grey(self, values: NDArray[np.generic], gain: float) -> Pixels:
+    def _grey(self, values: NDArray[Any]) -> Pixels:
         # In double precision: the same body stored with another offset is the same picture.
-        grey = (values.astype(np.float64) - self.low) * gain
+        grey = (values.astype(np.float64) - self.low) * (255.0 / (self.high - self.low))
         return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)
 
 

@@ -7,31 +7,29 @@ CT is grey (h, w); RGB is (h, w, 3) in RGB order. What a file becomes before tha
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from inspection.errors import ImageError, LabelError
+from inspection.errors import ImageError
 from inspection.images.decoding import Decoder
-from inspection.images.grey import Pixels
-from inspection.lot.labels import read_label
-from inspection.records import ImageRef, Modality, Rect
+from inspection.images.grey import GreyWindow, Pixels, Stored
+from inspection.records import Modality, Rect
 
-# An image is black where at most this share of it (hot pixels) is brighter than the level:
-# 15 is all that 12-bit values stored in 16 bits reach, too little to show a defect.
+# An image is black where at most this share of it (hot pixels) is brighter than the level.
 BLACK_LEVEL = 15
 BLACK_SHARE = 1e-4
+# Of the 16-bit range; 14 bits use a quarter of it.
+USED_SHARE = 0.3
 # The shorter side of the reduced image in which the content box is looked for.
 CONTENT_SEARCH_SIDE = 250
-# Beyond a labelled ROI the frame is black. A label whose ROI leaves out more than this share of
-# what is brighter than the level does not fit its image.
-CONTENT_LEVEL = 40
-LEFT_OUT_SHARE = 0.01
 # Grey over the black background. JPEG ringing and detector noise average to a few grey levels
 # in the reduced image; even a dim pouch edge is brighter than this.
 _CONTENT_STEP = 12
@@ -39,6 +37,8 @@ _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 16, 40
 # A connected region under this share of the largest one is a hot pixel or a speck of dust.
 _SMALLEST_SHARE = 0.002
 _CONTENT_MARGIN = 2
+
+V = TypeVar("V", bound=np.generic)
 
 
 class Preprocess(BaseModel):
@@ -98,66 +98,40 @@ class ModelInput:
     content: Rect
 
 
-def labelled_roi(ref: ImageRef) -> tuple[int, int] | None:
-    """Return the (width, height) that a CT slice's label gives its content, None without one.
-
-    A broken label must not keep a good picture from being inspected: its content box then serves
-    as the ROI, and the intake has the label among its findings.
-    """
-    if ref.label_path is None or ref.modality != "ct":
-        return None
-    try:
-        return read_label(ref.label_path).roi
-    except LabelError:
-        return None
-
-
 def load_image(
     path: Path,
     *,
     modality: Modality,
-    roi: tuple[int, int] | None = None,
     fit: tuple[int, int] | None = None,
+    window: GreyWindow | None = None,
 ) -> ImageData:
-    """Decode the inspected part of an image.
+    """Decode the inspected part of an image: a CT slice's content, an RGB view as a whole.
 
     Parameters
     ----------
     path : JPEG, PNG, TIFF or BMP
     modality : CT is decoded to grey, RGB to colour
-    roi : (width, height) of the label's top-left content, clipped to the image; without it, or
-        where it leaves content out, a CT image is cut to its content and an RGB image is
-        taken whole
     fit : (width, height) of the model input. A JPEG is then decoded at the smallest scale
-        that still fills it with the ROI. A crop at reduced scale starts and ends on whole
+        that still fills it with the content. A crop at reduced scale starts and ends on whole
         reduced pixels, so its edges are within one of them (under 8 source pixels) of ``roi``.
+    window : of the slice's stack; by default grey values are what their type says
 
     Raises
     ------
     ImageError
-        If the file cannot be read, is damaged, too large or black, or the ROI is empty.
+        If the file cannot be read, is damaged, too large or black.
     """
-    decoder = Decoder(path, modality)
-    region: Rect | None = None
-    if roi is not None:
-        if min(roi) < 1:
-            raise ImageError("image_roi_empty", name=path.name, width=roi[0], height=roi[1])
-        region = Rect(0, 0, min(roi[0], decoder.size[0]), min(roi[1], decoder.size[1]))
-        frame = decoder.decode(_needed_scale(region, fit))
-        lit = np.count_nonzero(frame > CONTENT_LEVEL)
-        inside = np.count_nonzero(_crop(frame, region, decoder.size) > CONTENT_LEVEL)
-        if lit - inside > LEFT_OUT_SHARE * lit:
-            region = None
-    if region is None and modality == "ct":
-        region = _content_region(decoder)
-    region = region or Rect(0, 0, *decoder.size)
-    pixels = _crop(decoder.decode(_needed_scale(region, fit)), region, decoder.size)
-    _refuse_black(pixels, path)
-    return ImageData(pixels, region, decoder.size)
+    scale_for = partial(_needed_scale, fit)
+    return _load(path, modality, window, cut=modality == "ct", scale_for=scale_for)
 
 
 def load_content(
-    path: Path, *, modality: Modality, max_pixels: int, whole: bool = False
+    path: Path,
+    *,
+    modality: Modality,
+    max_pixels: int,
+    whole: bool = False,
+    window: GreyWindow | None = None,
 ) -> ImageData:
     """Decode an image for those that read a picture as a person does.
 
@@ -171,19 +145,53 @@ def load_content(
     max_pixels : what is needed. A JPEG is decoded at the smallest scale that still has as many;
         other files at full size.
     whole : take a CT image whole too
+    window : of the slice's stack; by default grey values are what their type says
 
     Raises
     ------
     ImageError
         If the file cannot be read, is damaged, too large or black.
     """
+    return _load(
+        path,
+        modality,
+        window,
+        cut=modality == "ct" and not whole,
+        scale_for=lambda region: min(1.0, math.sqrt(max_pixels / (region.w * region.h))),
+    )
+
+
+def _load(
+    path: Path,
+    modality: Modality,
+    window: GreyWindow | None,
+    *,
+    cut: bool,
+    scale_for: Callable[[Rect], float],
+) -> ImageData:
     decoder = Decoder(path, modality)
-    region = _content_region(decoder) if modality == "ct" and not whole else None
-    region = region or Rect(0, 0, *decoder.size)
-    scale = min(1.0, math.sqrt(max_pixels / (region.w * region.h)))
-    pixels = _crop(decoder.decode(scale), region, decoder.size)
+    # A colour picture has no grey values to be windowed.
+    window = window if modality == "ct" else None
+    region = (_content_region(decoder, window) if cut else None) or Rect(0, 0, *decoder.size)
+    scale = scale_for(region)
+    if window is None:
+        _refuse_unused_range(decoder.stored(scale), path)
+        pixels = _crop(decoder.decode(scale), region, decoder.size)
+    else:
+        pixels = window.apply(_crop(decoder.stored(scale), region, decoder.size))
     _refuse_black(pixels, path)
     return ImageData(pixels, region, decoder.size)
+
+
+def _refuse_unused_range(stored: Stored, path: Path) -> None:
+    """Refuse 12 or 14 bits in 16 where no window says so: the picture would be nearly black."""
+    if stored.dtype != np.uint16 or not stored.any():
+        return
+    bright = np.count_nonzero(stored > USED_SHARE * 65_536)
+    if bright <= stored.size * BLACK_SHARE:
+        highest = int(stored.max())
+        params = {"percent": math.ceil(highest / 655.36), "bits": highest.bit_length()}
+        raise ImageError("image_range_unused", name=path.name, **params)
 
 
 def _refuse_black(pixels: Pixels, path: Path) -> None:
@@ -230,15 +238,20 @@ def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
     return ModelInput(array, Rect(left, top, width, height))
 
 
-def _content_region(decoder: Decoder) -> Rect | None:
+def _content_region(decoder: Decoder, window: GreyWindow | None) -> Rect | None:
     """Find the content on a reduced decode; source pixels."""
     source_size = decoder.size
     shorter = min(source_size)
-    reduced = decoder.decode(min(1.0, CONTENT_SEARCH_SIDE / shorter))
-    factor = max(1, min(reduced.shape) // CONTENT_SEARCH_SIDE)
+    scale = min(1.0, CONTENT_SEARCH_SIDE / shorter)
+    # Windowed slices are reduced in single precision: rounded to the stored type, the same body
+    # in 8 and in 16 bits could differ by a pixel of its box.
+    stored = decoder.stored(scale)
+    whole: Stored = decoder.decode(scale) if window is None else stored.astype(np.float32)
+    factor = max(1, min(whole.shape) // CONTENT_SEARCH_SIDE)
     if factor > 1:
-        size = (reduced.shape[1] // factor, reduced.shape[0] // factor)
-        reduced = np.asarray(cv2.resize(reduced, size, interpolation=cv2.INTER_AREA), np.uint8)
+        size = (whole.shape[1] // factor, whole.shape[0] // factor)
+        whole = cv2.resize(whole, size, interpolation=cv2.INTER_AREA).astype(whole.dtype)
+    reduced = whole.astype(np.uint8, copy=False) if window is None else window.apply(whole)
     # Reduced by area, noise is averaged, and what is lit stands out of the black.
     background = float(np.percentile(reduced, 10))
     threshold = min(max(background + _CONTENT_STEP, _LOWEST_THRESHOLD), _HIGHEST_THRESHOLD)
@@ -264,13 +277,13 @@ def _content_region(decoder: Decoder) -> Rect | None:
     return Rect(left, top, right - left, bottom - top)
 
 
-def _needed_scale(region: Rect, fit: tuple[int, int] | None) -> float:
+def _needed_scale(fit: tuple[int, int] | None, region: Rect) -> float:
     if fit is None:
         return 1.0
     return min(1.0, fit[0] / region.w, fit[1] / region.h)
 
 
-def _crop(pixels: Pixels, region: Rect, source_size: tuple[int, int]) -> Pixels:
+def _crop(pixels: NDArray[V], region: Rect, source_size: tuple[int, int]) -> NDArray[V]:
     height, width = pixels.shape[:2]
     to_x, to_y = width / source_size[0], height / source_size[1]
     left, top = math.floor(region.x * to_x), math.floor(region.y * to_y)

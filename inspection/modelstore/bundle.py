@@ -25,10 +25,12 @@ from pydantic import Field, field_validator, model_validator
 
 from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
+from inspection.images.grey import GreyLevels
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.answers import KnownAnswers, read_answers
 from inspection.modelstore.files import Digest, file_digest, read_document, read_json
 from inspection.modelstore.folders import SLOTS as SLOTS
+from inspection.modelstore.folders import ModelFolders
 from inspection.modelstore.folders import Slot as Slot
 from inspection.modelstore.weights import check_safetensors
 from inspection.results import Record
@@ -63,6 +65,19 @@ class ThresholdFile(Record):
     std_error: NonNegative
 
 
+class TrainedGrey(Record):
+    """Mean 8-bit levels of the air and the body in the slices that a model was trained on."""
+
+    air: Annotated[float, Field(ge=0.0, le=255.0)]
+    body: Annotated[float, Field(ge=0.0, le=255.0)]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.air >= self.body:
+            raise ValueError("air has to be below body")
+        return self
+
+
 class BundleManifest(Record):
     """``bundle.json``.
 
@@ -76,6 +91,7 @@ class BundleManifest(Record):
     display_scale : raw heat that is shown as 1.0, the same for every image
     threshold_file : name of the threshold's file; autoencoders must have one
     answers_file : name of the known answers' file (`answers.py`); None in older bundles
+    grey_levels : of the CT slices that it was trained on, as they were shown to it
     training : provenance: commands, seeds, data, figures, date
     demo : True for weights trained on synthetic lots
     files : name to SHA-256 of every file that belongs to the bundle
@@ -93,6 +109,7 @@ class BundleManifest(Record):
     display_scale: Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
     threshold_file: str | None = None
     answers_file: str | None = None
+    grey_levels: TrainedGrey | None = None
     training: dict[str, Any]
     demo: bool
     files: dict[str, Digest]
@@ -189,6 +206,19 @@ def find_bundle(models_dir: Path, slot: Slot) -> Bundle:
     return load_bundle(folder, slot)
 
 
+def reference_levels(models: ModelFolders) -> GreyLevels | None:
+    """Return the levels to which stacks are brought; None where the CT model does not say any.
+
+    Only the manifest is read: whoever loads the model tells what is wrong with it.
+    """
+    try:
+        folder = models.holding("ct_cnn") / "ct_cnn"
+        trained = read_document(BundleManifest, folder, MANIFEST_NAME).grey_levels
+    except BundleError:
+        return None
+    return GreyLevels(trained.air, trained.body) if trained else None
+
+
 def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
     """Read and verify a model folder.
 
@@ -241,6 +271,7 @@ def write_bundle(
     tensors: Mapping[str, Tensor],
     temperature: float = 1.0,
     threshold: ThresholdFile | None = None,
+    grey_levels: GreyLevels | None = None,
 ) -> Bundle:
     """Write a bundle in one step and return it, read back and verified.
 
@@ -282,6 +313,7 @@ def write_bundle(
         "temperature": temperature,
         "display_scale": display_scale,
         "threshold_file": threshold_file,
+        "grey_levels": grey_levels._asdict() if grey_levels else None,
         "training": dict(training),
         "demo": demo,
         "files": {k: hashlib.sha256(data).hexdigest() for k, data in contents.items()},

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from inspection.agreement.battery import Agreement, BatteryComparison, ImageComparison
 from inspection.agreement.cells import Cell
 from inspection.comparison.session import SessionComparison, SourceImages
+from inspection.images.grey import GreyWindow
+from inspection.images.stack_grey import window_of
 from inspection.report import blocks
 from inspection.report.blocks import Label, Tone
 from inspection.report.comparison_tables import (
@@ -113,7 +115,8 @@ def _battery(
         card.append(blocks.Text(words("comparison_no_source"), "soft"))
     for image in battery.images:
         drawn = sources if image.image in pictured and sources and sources.refs else None
-        card += _image(image, systems, drawn, words)
+        window = window_of(result.grey) if image.modality == "ct" else None
+        card += _image(image, systems, drawn, window, words)
     return blocks.Card(card)
 
 
@@ -121,6 +124,7 @@ def _image(
     image: ImageComparison,
     systems: Sequence[SystemName],
     sources: SourceImages | None,
+    window: GreyWindow | None,
     words: Words,
 ) -> Iterator[blocks.Block]:
     """Yield an image with a column a system, and pictures where the lot's images are given."""
@@ -137,7 +141,7 @@ def _image(
     cells = [image.cells[name] for name in systems]
     if sources is not None:
         ref = sources.refs.get(image.image)
-        drawn = drawn_pictures(ref, [cell.boxes for cell in cells]) if ref else None
+        drawn = drawn_pictures(ref, [cell.boxes for cell in cells], window) if ref else None
         missing = blocks.CaptionedPicture("", [], words("picture_missing", name=image.image))
         pictures = [blocks.CaptionedPicture("", [picture]) for picture in drawn or []]
         columns = [[blocks.Pictures([one])] for one in pictures or [missing] * len(cells)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inspection.errors import ImageError
 from inspection.images.evidence import draw_boxes
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import load_content, load_image
 from inspection.records import ImageRef
 from inspection.report.blocks import CodedImage
@@ -53,10 +54,16 @@ def read_picture(session: Path, relative: str) -> CodedImage | None:
     return jpeg_of(np.asarray(pixels, np.uint8))
 
 
-def drawn_pictures(ref: ImageRef, boxes: Sequence[Sequence[Box]]) -> list[CodedImage] | None:
+def drawn_pictures(
+    ref: ImageRef, boxes: Sequence[Sequence[Box]], window: GreyWindow | None = None
+) -> list[CodedImage] | None:
     """Return an image once for each list of boxes, which are drawn on it.
 
     The pictures show the image's content; where a box lies outside of it, the whole image.
+
+    Parameters
+    ----------
+    window : of the stack of a CT slice
 
     Returns
     -------
@@ -64,7 +71,8 @@ def drawn_pictures(ref: ImageRef, boxes: Sequence[Sequence[Box]]) -> list[CodedI
         None where the image cannot be read.
     """
     try:
-        image = load_image(ref.path, modality=ref.modality, fit=(LONGEST_SIDE, LONGEST_SIDE))
+        fit = (LONGEST_SIDE, LONGEST_SIDE)
+        image = load_image(ref.path, modality=ref.modality, fit=fit, window=window)
         roi = image.roi
         inside = all(
             roi.x <= box.x
@@ -76,7 +84,11 @@ def drawn_pictures(ref: ImageRef, boxes: Sequence[Sequence[Box]]) -> list[CodedI
         )
         if not inside:
             image = load_content(
-                ref.path, modality=ref.modality, max_pixels=LONGEST_SIDE**2, whole=True
+                ref.path,
+                modality=ref.modality,
+                max_pixels=LONGEST_SIDE**2,
+                whole=True,
+                window=window,
             )
             roi = image.roi
     except ImageError:

@@ -63,6 +63,7 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
         runs=list(ensemble.runs),
         worst_slices=list(ensemble.worst_slices),
         worst_views=list(ensemble.worst_views),
+        grey=next((lane.grey for lane in lanes.values() if lane.grey is not None), None),
         seconds=max(lane.seconds for lane in lanes.values()),
     )
 
@@ -122,6 +123,7 @@ class LaneResults(Mapping[SystemName, LaneResult]):
                     seconds=result.system_seconds.get(system, 0.0),
                     chosen=result.chosen.get(system),
                     memory_steps=tuple(result.memory_steps.get(system, ())),
+                    grey=result.grey,
                     **own,
                 )
             )

@@ -10,7 +10,9 @@ from types import MappingProxyType
 
 from inspection.config import Policy, policy_of
 from inspection.errors import InspectionError, SessionError
+from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.messages import Message
+from inspection.modelstore.bundle import reference_levels
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult, SessionRecord, SessionStatus, SystemName
@@ -222,6 +224,7 @@ def _plan(
         language=store.record.language,
         gpu=conditions.gpu,
         cache_dir=conditions.cache_dir,
+        greys=StackWindows(GreyPolicy(inspector.grey_window, reference_levels(conditions.models))),
     )
     return Plan(tuple(batteries), conditions.systems, settings, earlier)
 

@@ -17,9 +17,10 @@ from typing import Any, Generic, TypeVar
 
 from inspection.errors import InspectionError
 from inspection.images.preprocess import ImageData, load_content
+from inspection.images.stack_grey import StackWindow
 from inspection.messages import Message
 from inspection.predictions import ImageAnswered, ImageTaken, LaneResult, PartialAnswer
-from inspection.records import Battery, ImageRef, image_name
+from inspection.records import Battery, ImageRef, Modality, image_name
 from inspection.results import ModelProvenance, SystemName, VlgImage, VlmImage
 from inspection.systems.lane import LaneSettings, OnEvent
 from inspection.systems.memory import empty_cache
@@ -117,11 +118,14 @@ class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
         # Waiting for the ensemble is not this system's work.
         started = time.monotonic()
         answers: list[Answer] = []
+        seen: set[Modality] = set()
         for ref in self.settings.chooser.refs(battery, chosen):
             if cancel.is_set():
                 break
             on_event(ImageTaken(ref))
-            answer = self._answer_or_fail(ref, self.placed, cancel, on_event)
+            seen.add(ref.modality)
+            grey = self.settings.greys.of(battery) if ref.modality == "ct" else None
+            answer = self._answer_or_fail(ref, self.placed, grey, cancel, on_event)
             if cancel.is_set():
                 break  # what was being written is not whole
             on_event(ImageAnswered(ref, answer))
@@ -137,6 +141,7 @@ class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
             seconds=time.monotonic() - started,
             chosen=chosen,
             memory_steps=tuple(self.placed.ladder.taken),
+            grey=self.settings.greys.of(battery).find() if seen & {"ct"} else None,
         )
         return self.gather(result, answers) if done else result
 
@@ -144,6 +149,7 @@ class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
         self,
         ref: ImageRef,
         placed: PlacedModel[Model, Limits],
+        grey: StackWindow | None,
         cancel: threading.Event,
         on_event: OnEvent,
     ) -> Answer:
@@ -153,7 +159,12 @@ class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
             on_event(PartialAnswer(ref, text))
 
         try:
-            data = load_content(ref.path, modality=ref.modality, max_pixels=placed.max_pixels)
+            data = load_content(
+                ref.path,
+                modality=ref.modality,
+                max_pixels=placed.max_pixels,
+                window=grey.window if grey is not None else None,
+            )
             shown = ChosenImage(ref, name, data)
             answer = placed.ladder.run(partial(self.answer, placed, shown, cancel, on_text))
         except InspectionError as error:

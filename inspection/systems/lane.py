@@ -12,6 +12,7 @@ from typing import Protocol
 
 from inspection.config import InspectorConfig
 from inspection.errors import InspectionError, ModelMissingError
+from inspection.images.stack_grey import StackWindows
 from inspection.messages import Language, Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import LaneEvent, LaneResult
@@ -74,6 +75,7 @@ class LaneSettings:
     language : of what the VLM writes
     gpu : shared by every lane of the process
     cache_dir : where it is kept what computes fastest on this computer; None computes in PyTorch
+    greys : grey windows of the batteries, shared by the lanes of a run
     """
 
     models: ModelFolders
@@ -85,6 +87,7 @@ class LaneSettings:
     language: Language = "en"
     gpu: GpuBudget = field(default_factory=GpuBudget)
     cache_dir: Path | None = None
+    greys: StackWindows = field(default_factory=StackWindows)
 
     def same_models(self, other: LaneSettings) -> bool:
         """Return True where a lane loaded for ``other`` can serve these settings as it is."""

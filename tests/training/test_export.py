@@ -18,10 +18,12 @@ from app.__main__ import app as station_app
 from inspection.classes import class_table
 from inspection.config import find_policy
 from inspection.console import run
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import load_image
-from inspection.lot.labels import read_label
+from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.lot.scan import scan_lot
-from inspection.modelstore.bundle import find_bundle
+from inspection.modelstore.bundle import find_bundle, reference_levels
+from inspection.modelstore.folders import ModelFolders
 from inspection.paths import config_path
 from inspection.records import ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
@@ -189,15 +191,14 @@ def test_the_station_takes_the_policy_beside_the_models_and_says_so(
 
 
 @torch.inference_mode()
-def trained_ct(models: Path, ref: ImageRef) -> np.ndarray:
+def trained_ct(models: Path, ref: ImageRef, window: GreyWindow | None) -> np.ndarray:
     """Return the probabilities as validation in training computes them, an image at a time."""
     manifest = find_bundle(models, "ct_cnn").manifest
     network = build_classifier(manifest.architecture).eval()
     network.load_state_dict(find_bundle(models, "ct_cnn").load_tensors())
     spec = manifest.preprocess
-    assert ref.label_path is not None
-    roi = read_label(ref.label_path).roi
-    image = load_image(ref.path, modality="ct", roi=roi, fit=(spec.width, spec.height))
+    fit = (spec.width, spec.height)
+    image = load_image(ref.path, modality="ct", fit=fit, window=window)
     pixels, _ = letterbox(image, spec)
     logits, _ = network(torch.from_numpy(normalise(pixels, spec)).unsqueeze(0))
     return torch.softmax(logits / manifest.temperature, dim=1)[0].numpy()
@@ -230,11 +231,15 @@ def test_the_station_and_the_trainer_say_the_same_of_an_image(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     _, images = inspect(capsys, lot, tmp_path / "sessions", models)
     scanned = scan_lot(lot)
+    windows = StackWindows(GreyPolicy("auto", reference_levels(ModelFolders((run_folder,)))))
     for battery in scanned.batteries:
+        window = windows.of(battery).window
         for ref in battery.ct[::2]:
             said = images[ref.path.relative_to(lot).as_posix()]["probabilities"]
             shown = [said[name] for name in class_table().ct]
-            np.testing.assert_allclose(shown, trained_ct(run_folder, ref), atol=1e-5, rtol=0)
+            np.testing.assert_allclose(
+                shown, trained_ct(run_folder, ref, window), atol=1e-5, rtol=0
+            )
         for ref in battery.rgb:
             said = images[ref.path.relative_to(lot).as_posix()]["pred_score"]
             assert said == pytest.approx(trained_rgb(run_folder, ref), abs=1e-5)

@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from inspection.classes import class_table
 from inspection.errors import ConfigError
+from inspection.images.grey import GreyLevels, GreyWindow
+from inspection.images.stack_grey import SMALLEST_STACK, levels_of, sample_stack
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.known_answers import record_answers
@@ -83,12 +85,14 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         model.to(processes.device).to(memory_format=torch.channels_last)
         train, val = read_sides(config, run)
         cache = open_cache(config.cache)
+        windows, levels = find_windows(train, val, start)
         log.info("%s: %d slices, %d to validate", config.run_name, len(train), len(val))
         task = ClassifierTask(
             config,
             model,
-            SliceImages(train, config, cache),
-            SliceImages(val, config, cache),
+            SliceImages(train, config, cache, windows),
+            SliceImages(val, config, cache, windows),
+            levels,
             run.out,
             {**run.provenance(), "init": None if start is None else start.sha256},
             processes,
@@ -123,6 +127,37 @@ def read_sides(config: CnnConfig, run: TrainingRun) -> tuple[list[Slice], list[S
     return train, val
 
 
+def find_windows(
+    train: Sequence[Slice], val: Sequence[Slice], start: Bundle | None
+) -> tuple[dict[str, GreyWindow | None], GreyLevels | None]:
+    """Return the grey window of each battery's stack, and the levels that all are brought to.
+
+    Those are the ones of the model that the training starts from; by default the medians of the
+    training stacks.
+    """
+    stacks: dict[str, list[Path]] = {}
+    for item in (*train, *val):
+        stacks.setdefault(item.battery, []).append(item.ref.path)
+    found = {}
+    for battery, paths in stacks.items():
+        samples = sample_stack(paths)
+        found[battery] = levels_of(samples) if len(samples) >= SMALLEST_STACK else None
+    known = start.manifest.grey_levels if start is not None else None
+    if known is not None:
+        reference = GreyLevels(known.air, known.body)
+    else:
+        taught = [found[battery] for battery in {item.battery for item in train}]
+        rows = [levels for levels in taught if levels is not None]
+        if not rows:
+            return dict.fromkeys(found), None
+        air, body = np.median(np.array(rows), axis=0)
+        reference = GreyLevels(float(air), float(body))
+    return {
+        battery: levels.window_to(reference) if levels is not None else None
+        for battery, levels in found.items()
+    }, reference
+
+
 class ClassifierTask:
     """What the loop needs to know of a classifier; see `training.loop.loop.Task`."""
 
@@ -136,6 +171,7 @@ class ClassifierTask:
         model: CtClassifier,
         train: SliceImages,
         val: SliceImages,
+        levels: GreyLevels | None,
         out: Path,
         origin: Mapping[str, Any],
         processes: Processes,
@@ -150,6 +186,7 @@ class ClassifierTask:
         self._classifier = model
         self._batches = SliceBatches(train, config, processes)
         self._val, self._out, self._processes = val, out, processes
+        self._levels = levels
         self._dtype = choose_dtype(config.training.precision, processes.device)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -217,6 +254,7 @@ class ClassifierTask:
             },
             demo=self.config.demo,
             tensors=self.model.state_dict(),
+            grey_levels=self._levels,
         )
         record_answers(bundle)
 

@@ -82,7 +82,6 @@ class CnnConfig(TrainingFile):
     ----------
     name : of the bundle
     demo : True for weights trained on synthetic lots
-    roi : what of a slice is taken: the label's ROI, or, as of an unlabelled lot, its content
     """
 
     model: Literal["cnn"]
@@ -90,7 +89,6 @@ class CnnConfig(TrainingFile):
     demo: bool = False
     architecture: ClassifierArchitecture
     preprocess: Preprocess
-    roi: Literal["label", "content"] = "label"
     augmentation: Augmentation = Augmentation()
     localisation: Localisation = Localisation()
     warmup: Warmup = Warmup()

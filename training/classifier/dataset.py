@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inspection.classes import class_table
 from inspection.errors import ConfigError
+from inspection.images.grey import GreyWindow
 from inspection.records import ImageRef, Rect
 from training.classifier.config import CnnConfig
 from training.data.image_cache import ImageCache, PreparedImage
@@ -42,14 +43,12 @@ class Slice:
     ref : the image
     battery : type and number: what must not be on two sides of a split
     label : index into the table's classes of CT
-    roi : the label's (width, height), as the station takes it
     polygons : defects, (n, 2) float32 in source pixels
     """
 
     ref: ImageRef
     battery: str
     label: int
-    roi: tuple[int, int] | None
     polygons: tuple[Polygon, ...]
 
 
@@ -62,7 +61,7 @@ def read_slices(lots: Sequence[Path]) -> list[Slice]:
             polygons = tuple(np.asarray(d.points, np.float32) for d in label.defects)
             # With the CT's own number: a body may have been scanned under two.
             owner = f"{image.owner.name}/{ref.battery_type}/{image.owner.battery.ct_id}"
-            slices.append(Slice(ref, owner, table.index(image.name), label.roi, polygons))
+            slices.append(Slice(ref, owner, table.index(image.name), polygons))
     return slices
 
 
@@ -92,14 +91,22 @@ class SliceImages:
     Parameters
     ----------
     slices : what they are
-    config : preprocess, and which part of a slice is taken
+    config : preprocess
     images : where pixels come from
+    windows : grey window of each battery's stack
     """
 
-    def __init__(self, slices: Sequence[Slice], config: CnnConfig, images: ImageCache) -> None:
+    def __init__(
+        self,
+        slices: Sequence[Slice],
+        config: CnnConfig,
+        images: ImageCache,
+        windows: Mapping[str, GreyWindow | None],
+    ) -> None:
         self.slices = list(slices)
+        self._windows = windows
         self.labels: NDArray[np.int64] = np.array([item.label for item in slices], np.int64)
-        self._spec, self._by_label = config.preprocess, config.roi == "label"
+        self._spec = config.preprocess
         self._images = images
 
     def __len__(self) -> int:
@@ -114,8 +121,8 @@ class SliceImages:
             If the image cannot be read.
         """
         item = self.slices[index]
-        roi = item.roi if self._by_label else None
-        found = self._images.read(item.ref.path, "ct", self._spec, roi)
+        window = self._windows[item.battery]
+        found = self._images.read(item.ref.path, "ct", self._spec, window)
         return found, [to_input(p, found.roi, found.content) for p in item.polygons]
 
 

@@ -7,6 +7,7 @@ that of a copy does, also after it was compressed anew, brightened or scaled.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inspection.errors import ImageError, InspectionError
-from inspection.images.preprocess import load_image
-from inspection.records import Modality
+from inspection.images.decoding import Decoder
+from inspection.images.preprocess import ImageData, load_image
+from inspection.records import Modality, Rect
 
 HASH_SIDE = 128
 """The ROI is reduced to a square of this side before it is hashed."""
@@ -116,7 +118,7 @@ def sign(source: ImageSource) -> Signature | InspectionError:
         with source.path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
         side = (HASH_SIDE, HASH_SIDE)
-        image = load_image(source.path, modality=source.modality, roi=source.roi, fit=side)
+        image = _load(source, side)
     except InspectionError as error:
         return error
     except OSError as error:
@@ -139,11 +141,29 @@ def _words(found: imagehash.ImageHash) -> NDArray[np.uint64]:
 def compare(pair: tuple[ImageSource, ImageSource]) -> Copy | None:
     """Return whether one image is a copy of the other, looking at the pixels."""
     # Both were read before; a file that has gone bad since is not worth the whole check.
-    one, two = (load_image(s.path, modality=s.modality, roi=s.roi).pixels for s in pair)
+    one, two = (_load(source).pixels for source in pair)
     if one.shape == two.shape and np.array_equal(one, two):
         return "identical"
     alike = float(np.vdot(_texture(one), _texture(two)))
     return "near" if alike >= SAME_TEXTURE else None
+
+
+def _load(source: ImageSource, fit: tuple[int, int] | None = None) -> ImageData:
+    """Return the labelled part of an image, else the part that is inspected.
+
+    A label's frame does not move with the pixels' values, as the content's box may by a pixel: a
+    copy that was made a little brighter is cut alike.
+    """
+    if source.roi is None:
+        return load_image(source.path, modality=source.modality, fit=fit)
+    decoder = Decoder(source.path, source.modality)
+    (width, height), size = source.roi, decoder.size
+    scale = 1.0 if fit is None else min(1.0, fit[0] / width, fit[1] / height)
+    frame = decoder.decode(scale)
+    rows = math.ceil(height * frame.shape[0] / size[1])
+    columns = math.ceil(width * frame.shape[1] / size[0])
+    roi = Rect(0, 0, min(width, size[0]), min(height, size[1]))
+    return ImageData(np.ascontiguousarray(frame[:rows, :columns]), roi, size)
 
 
 def _texture(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

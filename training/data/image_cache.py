@@ -49,6 +49,7 @@ from inspection.images import (
     tiff,
     tiff_tags,
 )
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import Preprocess, load_image
 from inspection.records import Modality, Rect
 from training.data.transforms import Pixels, letterbox
@@ -127,13 +128,13 @@ class ImageCache:
             self._total = self._measure()
 
     def read(
-        self, path: Path, modality: Modality, spec: Preprocess, roi: tuple[int, int] | None = None
+        self, path: Path, modality: Modality, spec: Preprocess, window: GreyWindow | None = None
     ) -> PreparedImage:
         """Return an image, decoded now or earlier: the same pixels either way.
 
         Parameters
         ----------
-        path, modality, roi : as `inspection.images.preprocess.load_image` takes them
+        path, modality, window : as `inspection.images.preprocess.load_image` takes them
         spec : the geometry; its statistics do not matter here
 
         Raises
@@ -144,10 +145,10 @@ class ImageCache:
         file = None
         # Where the file is gone, whoever decodes it says what is wrong.
         with contextlib.suppress(OSError):
-            file = self._file_of(path, modality, spec, roi) if self.max_bytes > 0 else None
+            file = self._file_of(path, modality, spec, window) if self.max_bytes > 0 else None
         found = None if file is None else _unpack(file, spec)
         if file is None or found is None:
-            found = self._decode(path, modality, spec, roi)
+            found = self._decode(path, modality, spec, window)
             if file is not None:
                 self._store(file, found)
             return found
@@ -160,21 +161,21 @@ class ImageCache:
         return found
 
     def _file_of(
-        self, path: Path, modality: Modality, spec: Preprocess, roi: tuple[int, int] | None
+        self, path: Path, modality: Modality, spec: Preprocess, window: GreyWindow | None
     ) -> Path:
         """Return where an image is kept, by a digest of all that its pixels depend on."""
         stat = path.stat()
         parts = (
             _code_digest(), os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns,
-            modality, spec.modality, spec.width, spec.height, spec.channels, spec.version, roi,
+            modality, spec.modality, spec.width, spec.height, spec.channels, spec.version, window,
         )  # fmt: skip
         key = hashlib.sha256(repr(parts).encode()).hexdigest()
         return self.folder / key[:2] / f"{key[2:]}{_SUFFIX}"
 
     def _decode(
-        self, path: Path, modality: Modality, spec: Preprocess, roi: tuple[int, int] | None
+        self, path: Path, modality: Modality, spec: Preprocess, window: GreyWindow | None
     ) -> PreparedImage:
-        image = load_image(path, modality=modality, roi=roi, fit=(spec.width, spec.height))
+        image = load_image(path, modality=modality, fit=(spec.width, spec.height), window=window)
         pixels, content = letterbox(image, spec)
         pixels = np.ascontiguousarray(pixels)
         pixels.flags.writeable = False

@@ -14,10 +14,11 @@ from inspection.classes import class_table
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
 from inspection.images.decode_ahead import DecodeAhead
+from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
-from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle
+from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle, reference_levels
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, LaneEvent, Prediction
 from inspection.records import MODALITIES, Battery, ImageRef, Modality
@@ -113,6 +114,7 @@ class Models:
         }
         if not self.bundles:
             raise ConfigError("no_models", folder=str(folder))
+        self._reference = reference_levels(ModelFolders((folder,)))
 
     @property
     def fused(self) -> bool:
@@ -143,6 +145,7 @@ class Models:
             self.policy,
             ImageChooser(self.policy.sampling, scanned.root, with_ensemble=True),
             self.device,
+            greys=StackWindows(GreyPolicy(self.policy.grey_window, self._reference)),
         )
         lane = EnsembleLane(settings) if self.bundles.keys() & set(FUSED) else None
         decoding = DecodeAhead()
@@ -163,7 +166,9 @@ class Models:
             done, total = 0, sum(len(b.ct) + len(b.rgb) for b in batteries)
             for battery in batteries:
                 key = f"{lot.resolve().name}/{battery.battery_id}"
-                judged, maps = self._judge_battery(battery, key, lane, others, visibility)
+                judged, maps = self._judge_battery(
+                    battery, key, lane, others, settings.greys, visibility
+                )
                 done += len(battery.ct) + len(battery.rgb)
                 yield judged, maps, done, total
         finally:
@@ -177,6 +182,7 @@ class Models:
         key: str,
         lane: EnsembleLane | None,
         others: Mapping[Slot, ChannelModel],
+        greys: StackWindows,
         visibility: _Visibility,
     ) -> tuple[JudgedBattery, Predictions]:
         never = threading.Event()
@@ -195,7 +201,9 @@ class Models:
         }
         for slot, channel in others.items():
             of_rgb = self.bundles[slot].manifest.preprocess.modality == "rgb"
-            said[slot] = list(channel.predict(battery.rgb if of_rgb else battery.ct, never))
+            # The whole battery's window, also where only some of its slices are judged.
+            refs, grey = (battery.rgb, None) if of_rgb else (battery.ct, greys.of(battery))
+            said[slot] = list(channel.predict(refs, never, grey=grey))
         judged = JudgedBattery(
             battery,
             key,

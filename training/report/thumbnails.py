@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.images.grey import GreyWindow
 from inspection.images.heatmaps import overlay
 from inspection.images.preprocess import load_image
 from inspection.predictions import Prediction
@@ -95,9 +96,10 @@ def telling_images(row: JudgedBattery) -> list[JudgedImage]:
 def draw_thumbnail(image: JudgedImage, prediction: Prediction, side: int) -> Thumbnail:
     """Return the judged part of an image, at most ``side`` pixels long."""
     roi, ref = prediction.roi, prediction.image
-    # A labelled ROI starts at the corner; any other is found again from the same bytes.
-    labelled = (roi.w, roi.h) if (roi.x, roi.y) == (0, 0) else None
-    pixels = load_image(ref.path, modality=ref.modality, roi=labelled, fit=(side, side)).pixels
+    # The content box is found again from the same bytes.
+    window = GreyWindow(*prediction.window) if prediction.window else None
+    fit = (side, side)
+    pixels = load_image(ref.path, modality=ref.modality, fit=fit, window=window).pixels
     scale = side / max(roi.w, roi.h)
     size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

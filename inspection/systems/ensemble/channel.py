@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inspection.images.decode_ahead import DecodeAhead, Wanted
 from inspection.images.heatmaps import boxes_in_source, crop_to_content, peak_of
+from inspection.images.stack_grey import StackWindow
 from inspection.messages import Message
 from inspection.predictions import FailedPrediction, Prediction
 from inspection.records import ImageRef
@@ -75,12 +76,18 @@ class ChannelModel:
         ]
         self._judging = Ladder(halve + ([] if self._loading.taken else to_cpu))
 
-    def wanted(self, images: Iterable[ImageRef]) -> Iterator[Wanted]:
+    def wanted(
+        self, images: Iterable[ImageRef], grey: StackWindow | None = None
+    ) -> Iterator[Wanted]:
         """Return images with what this model makes of them, for decoding ahead."""
-        return ((image, self._preprocess) for image in images)
+        return (Wanted(image, self._preprocess, grey) for image in images)
 
     def predict(
-        self, images: Sequence[ImageRef], cancel: threading.Event, then: Iterable[Wanted] = ()
+        self,
+        images: Sequence[ImageRef],
+        cancel: threading.Event,
+        then: Iterable[Wanted] = (),
+        grey: StackWindow | None = None,
     ) -> Iterator[Prediction | FailedPrediction]:
         """Judge images in order; ends early once ``cancel`` is set.
 
@@ -89,9 +96,10 @@ class ChannelModel:
         Parameters
         ----------
         then : what will be judged after these, to be decoded meanwhile
+        grey : of the stack that the images are of
         """
         size = (self._preprocess.width, self._preprocess.height)
-        decoded = self._decoding.images(list(self.wanted(images)), then)
+        decoded = self._decoding.images(list(self.wanted(images, grey)), then)
         while not cancel.is_set() and (batch := list(islice(decoded, BATCH))):
             yield from (item for item in batch if isinstance(item, FailedPrediction))
             ready = [item for item in batch if not isinstance(item, FailedPrediction)]
@@ -115,6 +123,7 @@ class ChannelModel:
                     pred_boxes=tuple(boxes),
                     peak=peak_of(anomaly_map, item.roi),
                     seconds=share + item.seconds,
+                    window=item.window,
                 )
         if cancel.is_set():
             self._decoding.forget()

@@ -87,12 +87,14 @@ class EnsembleLane:
             images.append(_image_result(outcome, self.settings.lot_root))
         if cancel.is_set():
             return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
+        judged_ct = isinstance(self._channels.get("ct"), ChannelModel) and bool(battery.ct)
+        grey = self.settings.greys.of(battery).find() if judged_ct else None
         verdict, ensemble, runs, slices, views = judge_images(
             images,
             len(battery.ct),
             len(battery.rgb),
             self.settings.inspector,
-            lost=battery.lost,
+            lost=[*battery.lost, *([grey.problem] if grey and grey.problem else [])],
         )
         self.settings.chooser.set_worst(battery.battery_id, slices, views)
         if self.settings.evidence_dir is not None:
@@ -127,6 +129,7 @@ class EnsembleLane:
             runs=tuple(runs),
             worst_slices=tuple(slices),
             worst_views=tuple(views),
+            grey=grey,
         )
 
     def _predict(
@@ -141,7 +144,8 @@ class EnsembleLane:
         for modality, refs, then in order:
             channel = self._channels.get(modality)
             if isinstance(channel, ChannelModel):
-                for outcome in channel.predict(refs, cancel, then):
+                grey = self.settings.greys.of(battery) if modality == "ct" else None
+                for outcome in channel.predict(refs, cancel, then, grey):
                     if cancel.is_set():
                         return
                     yield outcome
@@ -155,7 +159,8 @@ class EnsembleLane:
         for modality in modalities:
             channel = self._channels.get(modality)
             if isinstance(channel, ChannelModel):
-                wanted += channel.wanted(images[modality][:AHEAD])
+                grey = self.settings.greys.of(battery) if modality == "ct" else None
+                wanted += channel.wanted(images[modality][:AHEAD], grey)
         return wanted
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inspection.images.decode_ahead import DecodeAhead, Decoded
+from inspection.images.decode_ahead import DecodeAhead, Decoded, Wanted
 from inspection.images.preprocess import Preprocess
 from inspection.lot.scan import scan_lot
 from inspection.predictions import FailedPrediction
@@ -15,7 +15,7 @@ SPEC = Preprocess(modality="ct", width=24, height=48, channels=1, mean=(0.5,), s
 def batteries(tmp_path_factory):
     spec = SyntheticLot(batteries=2, slices=12, views=1, canvas=160, seed=3, defects=0.0)
     lot = scan_lot(write_lot(tmp_path_factory.mktemp("lots") / "lot", spec))
-    first, second = ([(ref, SPEC) for ref in battery.ct] for battery in lot.batteries)
+    first, second = ([Wanted(ref, SPEC) for ref in battery.ct] for battery in lot.batteries)
     return first, second
 
 
@@ -33,7 +33,7 @@ def names(items):
 def test_images_come_in_order_however_many_threads_decode(batteries, decoding):
     first, _ = batteries
     items = list(decoding.images(first))
-    assert names(items) == [ref for ref, _ in first]
+    assert names(items) == [item.image for item in first]
     assert all(isinstance(item, Decoded) for item in items)
     assert items[0].input.array.shape == (1, 48, 24)
 
@@ -44,7 +44,7 @@ def test_one_that_cannot_be_read_stops_no_other(batteries, decoding, tmp_path):
     broken.write_bytes(b"no image")
     bad = first[0][0]._replace(path=broken)
     gone = first[0][0]._replace(path=tmp_path / "gone.jpg")
-    items = list(decoding.images([first[0], (bad, SPEC), (gone, SPEC), first[1]]))
+    items = list(decoding.images([first[0], Wanted(bad, SPEC), Wanted(gone, SPEC), first[1]]))
     assert names(items) == [first[0][0], bad, gone, first[1][0]]
     assert [isinstance(item, FailedPrediction) for item in items] == [False, True, True, False]
 
@@ -62,15 +62,15 @@ def test_the_next_battery_is_begun_before_it_is_asked_for(batteries, decoding):
     list(decoding.images(first, second))
     ahead = set(decoding._begun)
     assert ahead
-    assert ahead <= {ref.path for ref, _ in second}
-    assert names(decoding.images(second)) == [ref for ref, _ in second]
+    assert ahead <= {item.image.path for item in second}
+    assert names(decoding.images(second)) == [item.image for item in second]
 
 
 def test_what_is_never_asked_for_makes_room(batteries, decoding):
     first, second = batteries
     list(decoding.images(first, second))
     # Another battery comes than was expected.
-    assert names(decoding.images(first)) == [ref for ref, _ in first]
+    assert names(decoding.images(first)) == [item.image for item in first]
     assert not decoding._begun
 
 
@@ -79,4 +79,4 @@ def test_a_cancelled_battery_leaves_nothing_behind(batteries, decoding):
     next(decoding.images(first, second))
     decoding.forget()
     assert not decoding._begun
-    assert names(decoding.images(second)) == [ref for ref, _ in second]
+    assert names(decoding.images(second)) == [item.image for item in second]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from inspection.errors import ImageError
 from inspection.images import bounds
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import (
     Preprocess,
     load_content,
@@ -60,6 +61,10 @@ def code_of(path, modality="ct", **options):
     return caught.value.message.code
 
 
+def whole(path, modality="ct"):
+    return load_content(path, modality=modality, max_pixels=10**9, whole=True)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".bmp"])
 def test_lossless_formats_give_the_pixels(save, suffix):
     colour = texture(40, 60, 3)
@@ -73,19 +78,10 @@ def test_lossless_formats_give_the_pixels(save, suffix):
 def test_jpeg_of_either_colour_serves_either_modality(save, modality, grey_file):
     grey = texture(48, 48)
     pixels = grey if grey_file else cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    image = load_image(save(encode(pixels, ".jpg"), "a.jpg"), modality=modality, roi=(48, 48))
+    image = whole(save(encode(pixels, ".jpg"), "a.jpg"), modality)
     assert image.pixels.shape == ((48, 48) if modality == "ct" else (48, 48, 3))
     shown = image.pixels if modality == "ct" else image.pixels[:, :, 1]
     assert np.abs(shown.astype(int) - grey).mean() < 4
-
-
-def test_a_label_s_roi_that_leaves_content_out_is_not_trusted(save):
-    frame = np.zeros((400, 400), np.uint8)
-    frame[40:360, 40:360] = texture(320, 320)
-    path = save(encode(frame))
-    cut = load_image(path, modality="ct", roi=(100, 100))
-    assert (cut.roi.w, cut.roi.h) >= (320, 320)
-    assert load_image(path, modality="ct", roi=(362, 362)).roi == Rect(0, 0, 362, 362)
 
 
 def test_suffix_does_not_matter(save):
@@ -98,7 +94,7 @@ def test_suffix_does_not_matter(save):
 def test_sixteen_bit_loses_its_low_byte(save, suffix):
     wide = texture(20, 20).astype(np.uint16) * 256 + 200
     wide[0, 0] = 65535
-    image = load_image(save(encode(wide, suffix)), modality="ct", roi=(20, 20))
+    image = whole(save(encode(wide, suffix)))
     assert np.array_equal(image.pixels, wide >> 8)
 
 
@@ -124,7 +120,7 @@ def test_one_bit_image(save):
     pixels[4:12, 6:20] = True
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "PNG")
-    image = load_image(save(data.getvalue()), modality="ct", roi=(24, 16))
+    image = whole(save(data.getvalue()))
     assert np.array_equal(image.pixels > 0, pixels)
 
 
@@ -149,22 +145,10 @@ def test_every_orientation_becomes_upright(save, kind, orientation):
     data = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(stored)).save(data, kind, exif=exif)
     path = save(data.getvalue())
-    image = load_image(path, modality="ct", roi=(32, 48))
+    image = whole(path)
     assert image.pixels.shape == (48, 32)
     assert np.abs(image.pixels.astype(int) - upright).max() < 12
     assert image.source_size == (32, 48)
-
-
-def test_roi_cuts_the_top_left_of_the_upright_image(save):
-    pixels = np.zeros((60, 80), np.uint8)
-    pixels[:50, :30] = texture(50, 30)
-    path = save(encode(pixels))
-    image = load_image(path, modality="ct", roi=(30, 50))
-    assert image.roi == Rect(0, 0, 30, 50)
-    assert np.array_equal(image.pixels, pixels[:50, :30])
-    assert load_image(path, modality="ct", roi=(500, 50)).roi == Rect(0, 0, 80, 50)
-    assert code_of(path, roi=(0, 50)) == "image_roi_empty"
-    assert code_of(path, roi=(20, -5)) == "image_roi_empty"
 
 
 def noisy_canvas(side, content, seed=3):
@@ -228,16 +212,14 @@ def test_large_jpeg_is_decoded_only_as_far_as_needed(save):
     canvas = np.zeros((4000, 4000), np.uint8)
     canvas[:, :1152] = texture(4000, 1152)
     path = save(encode(canvas, ".jpg"), "a.jpg")
-    image = load_image(path, modality="ct", roi=(1152, 4000), fit=(512, 512))
-    assert image.pixels.shape == (1000, 288)  # a quarter: an eighth would be 500 rows
-    assert (image.roi, image.source_size) == (Rect(0, 0, 1152, 4000), (4000, 4000))
-    found = load_image(path, modality="ct", fit=(512, 512))
-    assert found.pixels.shape[0] >= 512
-    assert found.pixels.shape[0] <= 1010
-    assert abs(found.roi.w - 1152) <= 40
+    image = load_image(path, modality="ct", fit=(512, 512))
+    # A quarter: an eighth would be 500 rows.
+    assert image.pixels.shape[0] == 1000
+    assert abs(image.roi.w - 1152) <= 40
+    assert image.source_size == (4000, 4000)
     # What the model sees differs from the full decode by rounding only.
     spec = Preprocess(modality="ct", width=512, height=512, channels=1, mean=(0.0,), std=(1.0,))
-    full = load_image(path, modality="ct", roi=(1152, 4000))
+    full = load_image(path, modality="ct")
     difference = to_model_input(image, spec).array - to_model_input(full, spec).array
     assert np.abs(difference).mean() < 0.005
 
@@ -245,7 +227,7 @@ def test_large_jpeg_is_decoded_only_as_far_as_needed(save):
 @pytest.mark.parametrize("fit", [(64, 64), (100, 30), (999, 777), (4096, 4096)])
 def test_scaled_decode_always_fills_the_input(save, fit):
     path = save(encode(texture(777, 999), ".jpg"), "a.jpg")
-    image = load_image(path, modality="ct", roi=(999, 777), fit=fit)
+    image = load_image(path, modality="ct", fit=fit)
     spec = Preprocess(
         modality="ct", width=fit[0], height=fit[1], channels=1, mean=(0.0,), std=(1.0,)
     )
@@ -278,7 +260,7 @@ class TestDamagedFiles:
     def test_jpeg_damaged_in_the_middle(self, save):
         data = bytearray(encode(texture(600, 600), ".jpg"))
         data[len(data) // 2 : len(data) // 2 + 300] = bytes(300)
-        assert code_of(save(bytes(data)), roi=(600, 600)) == "image_corrupt"
+        assert code_of(save(bytes(data))) == "image_corrupt"
 
     def test_png_damaged_in_the_middle(self, save):
         data = bytearray(encode(texture(60, 60)))
@@ -288,7 +270,7 @@ class TestDamagedFiles:
     def test_bytes_after_the_end_are_no_damage(self, save):
         for suffix in (".jpg", ".png"):
             data = encode(texture(60, 60), suffix) + bytes(100)
-            assert load_image(save(data), modality="ct", roi=(60, 60)).pixels.shape == (60, 60)
+            assert whole(save(data)).pixels.shape == (60, 60)
 
     def test_empty_text_missing_folder(self, save, folder):
         assert code_of(save(b"")) == "image_empty"
@@ -307,8 +289,9 @@ class TestDamagedFiles:
 
     def test_12_bit_values_in_16_bits_are_too_dark_to_judge(self, save):
         pixels = texture(300, 300).astype(np.uint16) << 4  # 0..4095
-        assert code_of(save(encode(pixels))) == "image_black"
-        assert code_of(save(encode(pixels)), roi=(300, 300)) == "image_black"
+        assert code_of(save(encode(pixels))) == "image_range_unused"
+        shown = load_image(save(encode(pixels)), modality="ct", window=GreyWindow(0, 4095))
+        assert np.array_equal(shown.pixels, np.rint(pixels / 4095 * 255))
 
     @pytest.mark.parametrize("big", [False, True])
     def test_tiff_of_several_pages_is_refused_a_thumbnail_among_them(self, save, big):
@@ -373,7 +356,7 @@ class TestModelInput:
         assert np.allclose(made.array, np.reshape([0.1, 128 / 255 / 0.5, 1.0], (3, 1, 1)))
 
     def test_small_image_is_enlarged(self, save):
-        image = load_image(save(encode(texture(20, 10))), modality="ct", roi=(10, 20))
+        image = whole(save(encode(texture(20, 10))))
         assert to_model_input(image, CT_SPEC).content == Rect(16, 0, 32, 64)
 
     def test_same_file_same_array(self, save):

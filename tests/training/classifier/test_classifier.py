@@ -12,13 +12,15 @@ import yaml
 from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.images.preprocess import load_image, to_model_input
+from inspection.images.stack_grey import GreyPolicy, StackWindows
+from inspection.lot.scan import scan_lot
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import config_path
 from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cnn import CnnPredictor
 from training.__main__ import app
-from training.classifier.classifier import read_sides
+from training.classifier.classifier import find_windows, read_sides
 from training.classifier.config import CnnConfig
 from training.classifier.dataset import (
     Slice,
@@ -73,7 +75,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def images_of(slices: list[Slice], config: CnnConfig, folder: Path) -> SliceImages:
-    return SliceImages(slices, config, ImageCache(folder, 1 << 30))
+    windows = find_windows(slices, [], None)[0]
+    return SliceImages(slices, config, ImageCache(folder, 1 << 30), windows)
 
 
 def run(*arguments: str) -> int:
@@ -148,12 +151,14 @@ def test_the_cache_holds_what_the_station_sees(
     lot: Path, config: CnnConfig, tmp_path: Path
 ) -> None:
     spec = config.preprocess
-    slices = read_slices([lot])[:3]
+    slices = read_slices([lot])
     images = images_of(slices, config, tmp_path)
-    for index, item in enumerate(slices):
-        image = load_image(
-            item.ref.path, modality="ct", roi=item.roi, fit=(spec.width, spec.height)
-        )
+    reference = find_windows(slices, [], None)[1]
+    windows = StackWindows(GreyPolicy("auto", reference))
+    batteries = {battery.battery_id: battery for battery in scan_lot(lot).batteries}
+    for index, item in list(enumerate(slices))[:3]:
+        size, window = (spec.width, spec.height), windows.of(batteries[item.ref.battery_id]).window
+        image = load_image(item.ref.path, modality="ct", fit=size, window=window)
         expected = to_model_input(image, spec)
         found, _ = images.read(index)
         np.testing.assert_array_equal(normalise(found.pixels, spec), expected.array)
@@ -171,17 +176,6 @@ def test_polygons_follow_the_defect_into_the_input(
         points = np.concatenate(polygons)
         assert (points >= (content.x - 0.5, content.y - 0.5)).all()
         assert (points <= (content.x + content.w + 0.5, content.y + content.h + 0.5)).all()
-
-
-def test_slices_can_be_cut_as_those_without_a_label_are(
-    lot: Path, config: CnnConfig, tmp_path: Path
-) -> None:
-    slices = read_slices([lot])[:3]
-    unlabelled = config.model_copy(update={"roi": "content"})
-    for index, item in enumerate(slices):
-        found, _ = images_of(slices, unlabelled, tmp_path).read(index)
-        assert found.roi == load_image(item.ref.path, modality="ct", fit=(32, 64)).roi
-        assert found.roi != images_of(slices, config, tmp_path).read(index)[0].roi
 
 
 # -- figures ---------------------------------------------------------------------------------
@@ -326,7 +320,7 @@ def test_letterboxed_pixels_are_the_preprocess_without_its_normalisation(
     lot: Path, config: CnnConfig
 ) -> None:
     item = read_slices([lot])[0]
-    image = load_image(item.ref.path, modality="ct", roi=item.roi)
+    image = load_image(item.ref.path, modality="ct")
     pixels, content = letterbox(image, config.preprocess)
     expected = to_model_input(image, config.preprocess)
     np.testing.assert_array_equal(normalise(pixels, config.preprocess), expected.array)

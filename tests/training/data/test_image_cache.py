@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inspection.errors import ConfigError, ImageError
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import Preprocess, load_image
 from inspection.synthetic import SyntheticLot, write_lot
 from training.data.image_cache import CacheConfig, ImageCache, open_cache
@@ -60,8 +61,8 @@ def test_what_the_pixels_depend_on_makes_another_entry(images: list[Path], tmp_p
     source.write_bytes(images[0].read_bytes())
     cache = ImageCache(tmp_path / "cache", ROOMY)
     wider = SPEC.model_copy(update={"width": 48})
-    for spec, roi in ((SPEC, None), (wider, None), (SPEC, (90, 100))):
-        cache.read(source, "ct", spec, roi)
+    for spec, window in ((SPEC, None), (wider, None), (SPEC, GreyWindow(3.0, 200.0))):
+        cache.read(source, "ct", spec, window)
     assert cache.decoded == 3
     # The statistics are applied later: they do not matter here.
     cache.read(source, "ct", SPEC.model_copy(update={"mean": (0.1,)}))
