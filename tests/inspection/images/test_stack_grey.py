@@ -77,7 +77,9 @@ def test_air_that_was_cut_to_one_value_is_still_air(stack):
 
 
 def test_slices_without_a_body_have_no_window(tmp_path):
-    flat = written(tmp_path / "flat", [np.full((64, 64), 900, np.uint16)] * 4)
+    empty = np.full((64, 64), 900, np.uint16)
+    empty[5, 5] = 40_000  # a hot pixel
+    flat = written(tmp_path / "flat", [empty] * 4)
     grey = find_stack_grey(flat, GreyPolicy("auto", REFERENCE))
     assert grey.problem.code == "grey_not_found"
 

@@ -127,6 +127,12 @@ def test_a_changed_copy_is_a_near_duplicate(lot, split, capsys, modality, change
         coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]
         pixels = cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)
     write_picture(target, pixels)
+    # The copied picture keeps the region of the one it was made from.
+    for label in lot.rglob(f"{target.stem}.json"):
+        origin = next(lot.rglob(f"{source.stem}.json"))
+        content = json.loads(label.read_text(encoding="utf-8"))
+        content["data_info"]["roi"] = json.loads(origin.read_text("utf-8"))["data_info"]["roi"]
+        label.write_text(json.dumps(content), encoding="utf-8")
     code, found = check(capsys, lot, "--split", split)
     assert code == 1
     assert found["near_duplicate"]["severity"] == "leak"
