@@ -47,7 +47,7 @@ class DefectClass(Config):
         for pattern in (patterns or {}).values():
             try:
                 re.compile(pattern)
-            except re.error as error:
+            except (re.error, RecursionError, OverflowError) as error:
                 raise ValueError(f"not a regular expression: {error}") from error
         return patterns
 

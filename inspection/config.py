@@ -20,7 +20,8 @@ from inspection.errors import ConfigError
 from inspection.messages import Language
 from inspection.paths import config_path
 from inspection.results import FusionMethod
-from inspection.site import current_site, merged, read_yaml
+from inspection.site import current_site, merged
+from inspection.yaml_file import read_yaml
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]

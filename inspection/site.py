@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from inspection.errors import ConfigError
+from inspection.yaml_file import read_yaml
 
 SITE_VARIABLE = "STATION_SITE"
 SITE_NAME = "site.yaml"
@@ -141,25 +140,3 @@ def _reaches(content: Any, place: Sequence[str | int]) -> bool:
         except (LookupError, TypeError):
             return False
     return True
-
-
-def read_yaml(path: Path, name: str | None = None) -> Any:
-    """Return the content of a YAML file; ``name`` is how errors call it, by default its own.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing, cannot be read or is not YAML.
-    """
-    name = name or path.name
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except FileNotFoundError as error:
-        raise ConfigError("config_missing", name=name) from error
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise ConfigError("config_not_opened", name=name, problem=problem) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise ConfigError("config_unreadable", name=name, line=line) from error

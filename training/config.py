@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from inspection.config import config_error
 from inspection.errors import ConfigError
-from inspection.site import read_yaml
+from inspection.yaml_file import parse_yaml, read_yaml
 from training.loop.config import TrainingFile
 
 if TYPE_CHECKING:
@@ -110,6 +109,6 @@ def _apply(content: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             raise ConfigError("override_malformed", override=override)
     try:
-        target[parts[-1]] = yaml.load(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
+        target[parts[-1]] = parse_yaml(text, key)
+    except ConfigError as error:
         raise ConfigError("override_malformed", override=override) from error

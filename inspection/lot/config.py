@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import regex
 from pydantic import Field, field_validator, model_validator
 
 from inspection.config import Config, load_section
@@ -36,6 +35,8 @@ class SitePattern(Config):
     @field_validator("regex")
     @classmethod
     def _compiles(cls, value: str) -> str:
+        import regex  # `re` cannot be stopped; a line without patterns needs neither
+
         try:
             groups = regex.compile(value).groupindex
         except (regex.error, RecursionError, OverflowError, MemoryError) as error:
@@ -54,6 +55,8 @@ class SitePattern(Config):
 
     @cached_property
     def _compiled(self) -> Any:
+        import regex
+
         return regex.compile(self.regex, regex.IGNORECASE)
 
     def match(self, path: str) -> Any:

@@ -7,14 +7,21 @@ What is left unclear is a doubt, and a doubt is never ``normal``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
+
+import regex
 
 from inspection.classes import ClassTable, class_table
+from inspection.errors import ConfigError
 from inspection.records import BatteryType
 from inspection.results import Judgement
 
+LONGEST_MATCH_S = 2.0
+"""For one pattern on one answer; a site may set patterns of its own, and `re` cannot be stopped."""
 JUDGEMENT_WORDS: dict[str, Judgement] = {
     **dict.fromkeys(
         ("normal", "ok", "good", "pass", "passed", "no defect", "no defects", "defect-free",
@@ -95,9 +102,9 @@ class _Patterns:
     specific : "no pores": they only take the word's weight away
     """
 
-    kinds: Mapping[str, re.Pattern[str]]
-    denials: tuple[re.Pattern[str], ...]
-    specific: tuple[re.Pattern[str], ...]
+    kinds: Mapping[str, Any]
+    denials: tuple[Any, ...]
+    specific: tuple[Any, ...]
 
 
 @cache
@@ -119,10 +126,18 @@ def _patterns(table: ClassTable) -> _Patterns:
         rf"{ko_nouns}(?:나|,|및|은|는|이|가|도|으로| |{ko_nouns}){{0,20}}{_KO_NONE}",
     )
     return _Patterns(
-        {kind: re.compile(table.words(kind)) for kind in table.kinds},
-        tuple(map(re.compile, denials)),
-        tuple(map(re.compile, specific)),
+        {kind: regex.compile(table.words(kind)) for kind in table.kinds},
+        tuple(map(regex.compile, denials)),
+        tuple(map(regex.compile, specific)),
     )
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise ConfigError("class_words_slow") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +168,17 @@ def claims_of(text: str) -> Claims:
     left, not_normal = _NOT_NORMAL.subn(" ", left)
     denied = 0
     patterns = _patterns(class_table())
-    for pattern in patterns.denials:
-        left, count = pattern.subn(" ", left)
-        denied += count
-    for pattern in patterns.specific:
-        left = pattern.sub(" ", left)
-    left, normal = _NORMAL.subn(" ", left)
-    defect = bool(_DEFECT.search(left)) or any(p.search(left) for p in patterns.kinds.values())
+    with _in_time():
+        for pattern in patterns.denials:
+            left, count = pattern.subn(" ", left, timeout=LONGEST_MATCH_S)
+            denied += count
+        for pattern in patterns.specific:
+            left = pattern.sub(" ", left, timeout=LONGEST_MATCH_S)
+        left, normal = _NORMAL.subn(" ", left)
+        kinds = patterns.kinds.values()
+        defect = bool(_DEFECT.search(left)) or any(
+            kind.search(left, timeout=LONGEST_MATCH_S) for kind in kinds
+        )
     # A negation that no phrase explains may turn anything into its opposite.
     doubt = doubt or _NEGATIONS.search(left) is not None
     return Claims(bool(denied or normal), defect or bool(not_normal), doubt)
@@ -169,7 +188,12 @@ def kind_of(text: str) -> str | None:
     """Return the one kind of defect that a text names; None where it names none or several."""
     lowered = text.lower().replace("_", " ")
     kinds = _patterns(class_table()).kinds
-    found = [kind for kind, pattern in kinds.items() if pattern.search(lowered)]
+    with _in_time():
+        found = [
+            kind
+            for kind, pattern in kinds.items()
+            if pattern.search(lowered, timeout=LONGEST_MATCH_S)
+        ]
     return found[0] if len(found) == 1 else None
 
 
