@@ -50,6 +50,7 @@ class Row:
     fused_score: float | None = None
     cnn_prob: float | None = None
     ae_score: float | None = None
+    ct_ae_score: float | None = None
     decision: Decision | None = None
     unsaved: bool = False
     conflict: bool = False
@@ -102,6 +103,7 @@ class Row:
             fused_score=verdict.fused_score,
             cnn_prob=verdict.cnn_prob,
             ae_score=verdict.ae_score,
+            ct_ae_score=verdict.ct_ae_score,
             conflict=in_conflict(result),
         )
 
@@ -118,6 +120,7 @@ class Row:
             fused_score=summary.fused_score,
             cnn_prob=summary.cnn_prob,
             ae_score=summary.ae_score,
+            ct_ae_score=summary.ct_ae_score,
             conflict=summary.conflict,
             decision=summary.decision,
             unsaved=False,

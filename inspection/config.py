@@ -92,13 +92,19 @@ class Sampling(Config):
 
 
 class InspectorConfig(Config):
-    """``configs/inspector.yaml``: the fusion policy."""
+    """``configs/inspector.yaml``: the fusion policy.
+
+    Parameters
+    ----------
+    ct_autoencoder : ask the CT autoencoder too, where one is installed
+    """
 
     method: FusionMethod = "weighted_average"
     weighted_average: WeightedAverage = WeightedAverage()
     voting: Voting = Voting()
     rule_based: RuleBased = RuleBased()
     aggregation: Aggregation = Aggregation()
+    ct_autoencoder: bool = True
     sampling: Sampling = Sampling()
     grey_window: GreySetting = "auto"
 

@@ -51,6 +51,7 @@ class Prediction:
     peak : hottest point of the map, source pixels
     seconds : time spent on this image, its share of the batch
     window : stored values shown as 0 and 255 in the slice's stack; None under ``dtype`` and on RGB
+    ct_ae_score, ct_ae_threshold : the CT autoencoder's, where one was asked
     """
 
     image: ImageRef
@@ -65,6 +66,8 @@ class Prediction:
     peak: Peak
     seconds: float
     window: tuple[float, float] | None = None
+    ct_ae_score: float | None = None
+    ct_ae_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.anomaly_map.ndim != 2 or self.anomaly_map.dtype != "float32":

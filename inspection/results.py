@@ -80,7 +80,8 @@ class ImageResult(Record):
     """What the ensemble found on one image.
 
     ``pred_score`` is the summed probability of the defect classes on CT and the
-    reconstruction score on RGB; ``is_anomaly`` is ``pred_score > threshold``.
+    reconstruction score on RGB; ``is_anomaly`` is ``pred_score > threshold``. ``ct_ae_score`` is
+    the CT autoencoder's, where one is installed.
     """
 
     image: str
@@ -94,6 +95,8 @@ class ImageResult(Record):
     pred_score: Score | None = None
     threshold: Score | None = None
     is_anomaly: bool | None = None
+    ct_ae_score: Score | None = None
+    ct_ae_threshold: Score | None = None
     pred_boxes: list[Box] = []
     peak: Peak | None = None
     width: int | None = None
@@ -112,6 +115,7 @@ class EnsembleResult(Record):
     cnn_prob: Probability | None = None
     cnn_defect_type: str | None = None
     ae_score: Probability | None = None
+    ct_ae_score: Probability | None = None
     method: FusionMethod
     weights: dict[str, float]
     gradcam_heatmap: str | None = None
@@ -218,6 +222,7 @@ class Verdict(Record):
     fused_score: Probability | None = None
     cnn_prob: Probability | None = None
     ae_score: Probability | None = None
+    ct_ae_score: Probability | None = None
     ct_state: ChannelState = "missing"
     rgb_state: ChannelState = "missing"
     reasons: list[Message] = []
@@ -304,6 +309,7 @@ class BatterySummary(Record):
     fused_score: Probability | None = None
     cnn_prob: Probability | None = None
     ae_score: Probability | None = None
+    ct_ae_score: Probability | None = None
     reasons: list[str] = []
     conflict: bool = False
     seconds: Score = 0.0

@@ -9,10 +9,11 @@ from app.panels.dock import PanelContext, Place
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.review import BatteryView, ShownImage, axes_of
 from app.tones import class_tone
-from app.widgets.bars import Bar, Bars
+from app.widgets.bars import Bar, Bars, autoencoder_bar
 from app.widgets.panel import button, fill, line
 from app.wording import class_text, score_text
 from inspection.classes import class_table
+from inspection.systems.ensemble.evidence import ae_score_from
 
 AXES = ("x", "y", "z")
 
@@ -100,6 +101,9 @@ class CtPanel(ImagePanel):
             made.setChecked(made.text() == axis)
         result = self._current.result if self._current else None
         found = result.probabilities if result else {}
+        second: tuple[Bar, ...] = ()
+        if result and result.ct_ae_score is not None and result.ct_ae_threshold is not None:
+            second = (autoencoder_bar(ae_score_from(result.ct_ae_score, result.ct_ae_threshold)),)
         self._probabilities.show_bars(
             tuple(
                 Bar(
@@ -111,6 +115,7 @@ class CtPanel(ImagePanel):
                 )
                 for name in class_table().ct
             )
+            + second
         )
 
     def nothing(self) -> str:

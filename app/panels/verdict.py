@@ -12,7 +12,7 @@ from app.panels.dock import DockPanel, PanelContext, Place, same_battery
 from app.review import BatteryView, Row
 from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
-from app.widgets.bars import Bar, Bars
+from app.widgets.bars import AUTOENCODER_MARK, Bar, Bars, autoencoder_bar
 from app.widgets.chip import Chip
 from app.widgets.panel import Panel, button, column, label, line
 from app.wording import (
@@ -34,8 +34,6 @@ from inspection.agreement.cells import battery_cell
 from inspection.results import SYSTEMS, BatteryResult, SystemState, Verdict
 
 SYSTEM_NAME_WIDTH = 84
-RGB_MARK = 0.5
-"""The RGB channel's score has its threshold here, whatever the model's own."""
 
 
 class VerdictPanel(DockPanel):
@@ -188,6 +186,7 @@ class VerdictPanel(DockPanel):
         kind, defect = (row.kind, row.defect_type) if row else (None, None)
         ct, rgb = (verdict.ct_state, verdict.rgb_state) if verdict else (None, None)
         fused, cnn, ae = (row.fused_score, row.cnn_prob, row.ae_score) if row else (None,) * 3
+        second = row.ct_ae_score if row else None
         ct_word = channel_text(ct) if ct else DASH
         rgb_word = channel_text(rgb) if rgb else DASH
         self._scores.show_bars(
@@ -207,12 +206,14 @@ class VerdictPanel(DockPanel):
                     score_text(cnn),
                     mark=policy.aggregation.slice_threshold,
                 ),
+                # Optional: without one there is nothing to miss.
+                *([autoencoder_bar(second)] if second is not None else []),
                 Bar(
                     f"RGB · {rgb_word}",
                     ae,
                     said_tone(rgb) if rgb else "neutral",
                     score_text(ae),
-                    mark=RGB_MARK,
+                    mark=AUTOENCODER_MARK,
                 ),
             )
         )

@@ -10,10 +10,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.theme import tokens
 from app.tones import Tone
-from app.wording import DASH
+from app.wording import DASH, score_text, tr
 
 ROW = 23
 VALUE = 52
+AUTOENCODER_MARK = 0.5
+"""An autoencoder's score has its threshold here, whatever the model's own."""
 _LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 _ELIDE = Qt.TextElideMode.ElideRight
@@ -29,6 +31,13 @@ class Bar:
     text: str
     mark: float | None = None
     strong: bool = False
+
+
+def autoencoder_bar(score: float) -> Bar:
+    """Return the bar of the CT autoencoder's score, 0 to 1."""
+    name = tr("CT autoencoder")
+    tone: Tone = "review" if score > AUTOENCODER_MARK else "success"
+    return Bar(name, score, tone, score_text(score, 3), mark=AUTOENCODER_MARK)
 
 
 class Bars(QWidget):

@@ -98,6 +98,8 @@ def _grounds(entry: Entry, words: Words) -> Iterator[blocks.Block]:
     scores = [(words("defect_type"), words.defect(summary.defect_type))]
     for name in ("fused_score", "cnn_prob", "ae_score"):
         scores.append((words(name), number(getattr(summary, name))))
+    if summary.ct_ae_score is not None:
+        scores.append((words("ct_ae_score"), number(summary.ct_ae_score)))
     yield blocks.Fields(scores)
     runs = []
     for run in entry.result.runs if entry.result else []:

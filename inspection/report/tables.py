@@ -104,6 +104,7 @@ BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
     ReportColumn(
         "decided_at", lambda e, w: e.decision.decided_at.isoformat() if e.decision else None
     ),
+    ReportColumn("ct_ae_score", lambda e, w: e.summary.ct_ae_score),
 )  # fmt: skip
 """``kind`` is the station's verdict, ``final_kind`` the operator's where there is a ``decision``
 (``accept`` or ``override``; empty where not yet decided). Times are ISO 8601."""
@@ -213,7 +214,8 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
     """Return ``result.json``: every image with what each system said of it.
 
     ``timestamp`` is when the session began. A CT image has ``cnn`` and a null ``autoencoder``,
-    an RGB image the reverse. ``vlm`` and ``vlg`` are null on images that they did not look at. The
+    an RGB image the reverse; where a CT autoencoder is installed, a CT image that it judged has
+    ``ct_autoencoder`` too. ``vlm`` and ``vlg`` are null on images that they did not look at. The
     fields of an image that a system could not judge are null, so that it reads neither as normal
     nor as not asked. An answer of the VLM that could not be read is its own ``reason``.
     """
@@ -228,6 +230,12 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
             if (image := ensemble.get(name)) is not None and image.modality == "ct":
                 confidence = image.probabilities.get(image.pred_label or "")
                 row["cnn"] = {"pred": image.pred_label, "confidence": confidence}
+                if image.ct_ae_score is not None and image.ct_ae_threshold is not None:
+                    row["ct_autoencoder"] = {
+                        "score": image.ct_ae_score,
+                        "threshold": image.ct_ae_threshold,
+                        "is_anomaly": image.ct_ae_score > image.ct_ae_threshold,
+                    }
             elif image is not None:
                 row["autoencoder"] = {
                     "score": image.pred_score,

@@ -120,6 +120,7 @@ def summarise(
         fused_score=verdict.fused_score,
         cnn_prob=verdict.cnn_prob,
         ae_score=verdict.ae_score,
+        ct_ae_score=verdict.ct_ae_score,
         reasons=[reason.text(language) for reason in verdict.reasons],
         conflict=in_conflict(result),
         seconds=result.seconds,

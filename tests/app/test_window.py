@@ -24,6 +24,7 @@ from app.dialogs.report import ReportDialog
 from app.settings import SettingsFile
 from app.tables.battery_table import Column
 from inspection.run.lanes import build_lane
+from inspection.session.store import SessionStore
 
 ROOT = Path(inspection.__file__).parent.parent
 WAIT = 30_000
@@ -98,6 +99,30 @@ def test_an_inspection_gives_every_battery_a_verdict_on_screen(qtbot, stations, 
     table = station.window.panels["lot"].proxy
     shown = {table.index(n, Column.VERDICT).data() for n in range(table.rowCount())}
     assert "–" not in shown
+
+
+def test_the_ct_autoencoder_is_shown_where_it_was_asked_and_nowhere_else(
+    qtbot, stations, judged_session, tmp_path
+):
+    folder = Path(shutil.copytree(judged_session, tmp_path / "asked"))
+    with SessionStore.open(folder) as store:
+        asked, other = (row.battery_id for row in store.record.batteries[:2])
+        result = store.load_battery(asked)
+        score = {"ct_ae_score": 0.5, "ct_ae_threshold": 0.25}
+        images = [i.model_copy(update=score if i.modality == "ct" else {}) for i in result.images]
+        verdict = result.verdict.model_copy(update={"ct_ae_score": 0.75})
+        store.save_battery(result.model_copy(update={"images": images, "verdict": verdict}))
+    station = reviewed(qtbot, stations(), folder)
+    panels = station.window.panels
+
+    def shown():
+        bars = (*panels["verdict"]._scores.bars, *panels["ct"]._probabilities.bars)
+        return [(bar.value, bar.tone) for bar in bars if bar.name == "CT autoencoder"]
+
+    station.controller.choose(asked)
+    qtbot.waitUntil(lambda: shown() == [(0.75, "review")] * 2)
+    station.controller.choose(other)
+    qtbot.waitUntil(lambda: shown() == [])
 
 
 def test_keys_step_through_the_batteries(qtbot, stations, lot):

@@ -43,6 +43,8 @@ DETECTORS = {
 """By ``architecture.name`` of a manifest."""
 STATION_SLOTS: dict[Modality, Slot] = {"ct": "ct_cnn", "rgb": "rgb_ae"}
 """Whose word the verdict rests on, by the images that it judges."""
+SECOND_SLOT: Slot = "ct_ae"
+"""Looks at the CT slices too, where it is installed, and can only ask for a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from inspection.systems.ensemble.evidence import (
     rgb_evidence,
     score_of,
 )
+from inspection.systems.ensemble.second_look import SecondLook, second_look
 
+NO_LOOK = SecondLook()
 Outcome = Literal["normal", "defect", "uncertain"]
 
 _DEFECT_KINDS: dict[tuple[bool, bool], Kind] = {
@@ -51,6 +53,7 @@ def judge_images(
     policy: InspectorConfig,
     *,
     lost: Sequence[Message] = (),
+    unasked: Message | None = None,
 ) -> FusedJudgement:
     """Judge a battery by its images.
 
@@ -60,19 +63,21 @@ def judge_images(
     expected_ct, expected_rgb : images that the battery has; fewer results are never ``normal``
     policy : thresholds and fusion method
     lost : what the intake left out of the battery; with any it is never more than ``review``
+    unasked : why the CT autoencoder, which is installed, could not be asked
     """
     rules = policy.aggregation
     slices = [image for image in images if image.modality == "ct"]
     views = [image for image in images if image.modality == "rgb"]
     ct = ct_evidence(slices, expected_ct, policy)
     rgb = rgb_evidence(views, expected_rgb, policy)
-    verdict = decide(ct, rgb, policy, lost)
+    second = SecondLook(reason=unasked) if unasked else second_look(slices, rules.min_run)
+    verdict = decide(ct, rgb, policy, lost, second)
     runs = find_runs(slices, rules.slice_threshold, rules.min_run)
 
-    def order(image: ImageResult) -> tuple[bool, float]:
+    def order(image: ImageResult) -> tuple[bool, bool, float]:
         # What the verdict rests on comes before a louder hit that is alone.
         in_a_run = any(r.axis == image.axis and r.first <= image.number <= r.last for r in runs)
-        return in_a_run, score_of(image)
+        return in_a_run, any(run.holds(image) for run in second.runs), score_of(image)
 
     worst_slices = sorted(judged(slices), key=order, reverse=True)[: rules.evidence_slices]
     worst_views = sorted(judged(views), key=score_of, reverse=True)[: rules.evidence_views]
@@ -83,6 +88,7 @@ def judge_images(
         cnn_prob=ct.prob,
         cnn_defect_type=ct.defect_type,
         ae_score=rgb.prob,
+        ct_ae_score=second.score,
         method=policy.method,
         weights={"cnn": policy.weighted_average.w_cnn, "ae": policy.weighted_average.w_ae},
         gradcam_heatmap=worst_slices[0].evidence.get("heatmap") if worst_slices else None,
@@ -97,17 +103,23 @@ def decide(
     rgb: ChannelEvidence,
     policy: InspectorConfig,
     lost: Sequence[Message] = (),
+    second: SecondLook = NO_LOOK,
 ) -> Verdict:
     """Fuse the two channels into a verdict.
 
     The configured method says whether the battery is normal or a defect, the channels say which
     kind. Only two complete, normal channels that the method calls normal are ``normal``. Where
     method and channels disagree, or where something was not judged or is ``lost``, it is
-    ``review``; where neither channel was judged, ``not_inspected``.
+    ``review``; where neither channel was judged, ``not_inspected``. What is strange to the CT
+    autoencoder alone is ``review`` too.
     """
     kind, said = _kind_of(ct, rgb, policy)
     if lost and kind != "not_inspected":
         kind, said = "review", []
+    if second.reason is not None and ct.state != "defect":
+        # That neither channel shows a defect is no longer the word on it.
+        kind, said = ("review", []) if kind == "normal" else (kind, said)
+        said = [*said, second.reason]
     found_defects = [c.defect_type for c in (ct, rgb) if c.state == "defect" and c.defect_type]
     return Verdict(
         kind=kind,
@@ -115,6 +127,7 @@ def decide(
         fused_score=_fused_score(ct, rgb, policy),
         cnn_prob=ct.prob,
         ae_score=rgb.prob,
+        ct_ae_score=second.score,
         ct_state=ct.state,
         rgb_state=rgb.state,
         reasons=[*ct.reasons, *rgb.reasons, *lost, *said],

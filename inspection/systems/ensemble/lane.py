@@ -1,4 +1,4 @@
-"""System 1: the CT classifier and the RGB autoencoder, fused into one verdict."""
+"""System 1: the CT classifier and the RGB autoencoder, fused; a CT autoencoder may look too."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inspection.errors import InspectionError
+from inspection.errors import InspectionError, ModelMissingError
 from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
 from inspection.images.evidence import keep_evidence
+from inspection.images.stack_grey import StackWindow
 from inspection.messages import Message
-from inspection.modelstore.bundle import Bundle, find_bundle
+from inspection.modelstore.bundle import Bundle, Slot, find_bundle
 from inspection.predictions import FailedPrediction, LaneResult, Prediction
 from inspection.records import Battery, ImageRef, Modality, image_name
 from inspection.results import Box, ImageResult, ModelProvenance, SystemName
 from inspection.systems.ensemble.channel import ChannelModel
-from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
+from inspection.systems.ensemble.detectors import SECOND_SLOT, STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.fusion import judge_images
 from inspection.systems.ensemble.known_answers import check_answers, settle_backend
 from inspection.systems.lane import LaneSettings, OnEvent, resolve_device
@@ -33,43 +35,55 @@ class EnsembleLane:
     def __init__(self, settings: LaneSettings) -> None:
         self.settings = settings
         self._channels: dict[Modality, ChannelModel | InspectionError] = {}
+        self._second: ChannelModel | InspectionError | None = None
         self._decoding: DecodeAhead | None = None
+        # Of its own: the second look wants the same files in another size.
+        self._decoding_again: DecodeAhead | None = None
         self._following: Battery | None = None
         # Threads begin with their first picture.
         self._drawing = ThreadPoolExecutor(thread_name_prefix="evidence")
 
     def load(self) -> list[ModelProvenance]:
-        """Load both models. One alone is enough to inspect, never enough for ``normal``."""
+        """Load the models. One alone is enough to inspect, never enough for ``normal``."""
         provenance: list[ModelProvenance] = []
         decoding = self._decoding = DecodeAhead()
-        for modality, slot in STATION_SLOTS.items():
+
+        def channel(slot: Slot, decoding: DecodeAhead) -> ChannelModel | InspectionError:
             try:
                 bundle = find_bundle(self.settings.models.holding(slot), slot)
                 predictor, device = load_predictor(bundle), resolve_device(self.settings.device)
                 check_answers(predictor, bundle)
             except InspectionError as error:
-                self._channels[modality] = error
-                continue
+                return error
             threshold = self.settings.inspector.aggregation.slice_threshold
-            self._channels[modality] = ChannelModel(predictor, decoding, threshold, device)
+            made = ChannelModel(predictor, decoding, threshold, device)
             # Not before it is on its device: to move a model is to compute it in PyTorch again.
             if self.settings.cache_dir is not None:
                 predictor.accelerate(self.settings.cache_dir)
             settle_backend(predictor, bundle)
             provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+            return made
+
+        for modality, slot in STATION_SLOTS.items():
+            self._channels[modality] = channel(slot, decoding)
         errors = [c for c in self._channels.values() if isinstance(c, InspectionError)]
         if len(errors) == len(self._channels):
             decoding.close()
             raise errors[0]
+        if self.settings.inspector.ct_autoencoder:
+            self._decoding_again = DecodeAhead()
+            second = channel(SECOND_SLOT, self._decoding_again)
+            self._second = None if isinstance(second, ModelMissingError) else second
         return provenance
 
     def close(self) -> None:
         """Drop the models and end the decoding threads."""
-        if self._decoding is not None:
-            self._decoding.close()
+        for decoding in (self._decoding, self._decoding_again):
+            if decoding is not None:
+                decoding.close()
         self._drawing.shutdown()
         self._channels.clear()
-        self._decoding = self._following = None
+        self._second = self._decoding = self._decoding_again = self._following = None
 
     def expect(self, battery: Battery | None) -> None:
         """Decode the first images of this battery while the last ones of another are judged."""
@@ -95,6 +109,7 @@ class EnsembleLane:
             len(battery.rgb),
             self.settings.inspector,
             lost=[*battery.lost, *([grey.problem] if grey and grey.problem else [])],
+            unasked=self._second.message if isinstance(self._second, InspectionError) else None,
         )
         self.settings.chooser.set_worst(battery.battery_id, slices, views)
         if self.settings.evidence_dir is not None:
@@ -119,7 +134,7 @@ class EnsembleLane:
             seconds=time.monotonic() - started,
             memory_steps=tuple(
                 step
-                for channel in self._channels.values()
+                for channel in (*self._channels.values(), self._second)
                 if isinstance(channel, ChannelModel)
                 for step in channel.memory_steps
             ),
@@ -145,12 +160,50 @@ class EnsembleLane:
             channel = self._channels.get(modality)
             if isinstance(channel, ChannelModel):
                 grey = self.settings.greys.of(battery) if modality == "ct" else None
-                for outcome in channel.predict(refs, cancel, then, grey):
+                look = self._look_twice if modality == "ct" else channel.predict
+                for outcome in look(refs, cancel, then, grey):
                     if cancel.is_set():
                         return
                     yield outcome
             elif channel is not None:
                 yield from (FailedPrediction(ref, channel) for ref in refs)
+
+    def _look_twice(
+        self,
+        refs: Sequence[ImageRef],
+        cancel: threading.Event,
+        then: Sequence[Wanted],
+        grey: StackWindow | None,
+    ) -> Iterator[Prediction | FailedPrediction]:
+        """Judge slices; where an autoencoder looks at them too, with its scores.
+
+        It is a part of the stack ahead, so that a slice has all its scores as soon as it is told,
+        and no more than a part's scores are held.
+        """
+        first, second = self._channels["ct"], self._second
+        assert isinstance(first, ChannelModel)
+        if not isinstance(second, ChannelModel):
+            yield from first.predict(refs, cancel, then, grey)
+            return
+        for start in range(0, len(refs), AHEAD):
+            part, rest = refs[start : start + AHEAD], refs[start + AHEAD : start + 2 * AHEAD]
+            strange = {
+                outcome.image.path: outcome
+                for outcome in second.predict(part, cancel, second.wanted(rest, grey), grey)
+                if isinstance(outcome, Prediction)
+            }
+            following = [*first.wanted(rest, grey), *then]
+            for outcome in first.predict(part, cancel, following, grey):
+                beside = strange.get(outcome.image.path)
+                if beside is not None and isinstance(outcome, Prediction):
+                    yield replace(
+                        outcome,
+                        ct_ae_score=beside.pred_score,
+                        ct_ae_threshold=beside.threshold,
+                        seconds=outcome.seconds + beside.seconds,
+                    )
+                else:
+                    yield outcome
 
     def _wanted(self, battery: Battery, modalities: Sequence[Modality]) -> list[Wanted]:
         """Return what will be decoded of a battery first; more than `AHEAD` never is."""
@@ -183,6 +236,8 @@ def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> Ima
         pred_score=outcome.pred_score,
         threshold=outcome.threshold,
         is_anomaly=outcome.is_anomaly,
+        ct_ae_score=outcome.ct_ae_score,
+        ct_ae_threshold=outcome.ct_ae_threshold,
         # Below the threshold a region is noise that happens to be the loudest.
         pred_boxes=list(outcome.pred_boxes) if outcome.is_anomaly else [],
         peak=outcome.peak,

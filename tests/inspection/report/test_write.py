@@ -263,7 +263,7 @@ def test_batteries_csv_has_a_row_for_every_battery(outputs: Path) -> None:
     header = path.read_text(encoding="utf-8-sig").splitlines()[0]
     assert header == (
         "battery_id,ct_id,rgb_id,state,kind,decision,final_kind,defect_type,fused_score,cnn_prob,"
-        "ae_score,reasons,seconds,operator,decision_reason,comment,decided_at"
+        "ae_score,reasons,seconds,operator,decision_reason,comment,decided_at,ct_ae_score"
     )
     rows = {row["battery_id"]: row for row in rows_of(path)}
     assert list(rows) == [*KINDS, "017"]
@@ -310,6 +310,30 @@ def test_result_json_has_exactly_the_agreed_keys(outputs: Path) -> None:
     # An image that could not be judged says nothing, least of all normal.
     failed = images["RGB_cell_cylindrical_015_004.png"]["autoencoder"]
     assert failed == {"score": None, "threshold": None, "is_anomaly": None}
+
+
+def test_a_ct_autoencoder_s_word_is_in_every_file(own_session: Path, tmp_path: Path) -> None:
+    with SessionStore.open(own_session) as store:
+        result = result_of(store, "011", "review")
+        ct, *others = result.images
+        ct = ct.model_copy(update={"ct_ae_score": 0.25, "ct_ae_threshold": 0.2})
+        verdict = result.verdict.model_copy(update={"ct_ae_score": 0.625})
+        store.save_battery(result.model_copy(update={"images": [ct, *others], "verdict": verdict}))
+    write_report(
+        own_session, ["json", "csv", "html", "pdf"], tmp_path / "out", "ko", ["011", "012"]
+    )
+    document = json.loads((tmp_path / "out/result.json").read_text(encoding="utf-8"))
+    judged = [i["ct_autoencoder"] for i in document["images"] if "ct_autoencoder" in i]
+    assert judged == [{"score": 0.25, "threshold": 0.2, "is_anomaly": True}]
+    rows = rows_of(tmp_path / "out/batteries.csv")
+    assert [row["ct_ae_score"] for row in rows] == ["0.625", ""]
+    html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    # A battery that it did not judge has no word of it.
+    assert html.count("CT 오토인코더 점수") == 1
+    assert "CT 오토인코더 점수" in pdf_text(tmp_path / "out/report.pdf")
+    with SessionStore.open(own_session) as store:
+        row = next(row for row in store.record.batteries if row.battery_id == "011")
+        assert row.ct_ae_score == 0.625
 
 
 def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path) -> None:
