@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from inspection.images.colours import on_black
 from inspection.images.formats import BMP_BITS, BMP_COMPRESSION
 from inspection.images.headers import ImageHeader, ImageProblem, refuse_second_picture
+from inspection.images.unwritten import is_partly_unwritten
 
 Pixels = NDArray[np.uint8]
 _NONE, _RLE8, _RLE4, _MASKS, _ALPHA_MASKS = 0, 1, 2, 3, 6
@@ -53,7 +54,7 @@ def read_bmp_header(data: bytes) -> ImageHeader:
         refuse_second_picture(data, end)
     height = abs(layout.height)
     # Sources, (h, w, 3) and, where there are masks, 32-bit numbers.
-    work = layout.width * height * (16 if layout.bits in (16, 32) else 8)
+    work = layout.width * height * (20 if layout.bits in (16, 32) else 12)
     return ImageHeader("bmp", layout.width, height, 1, work)
 
 
@@ -90,6 +91,13 @@ def decode_bmp(data: bytes) -> Pixels:
         If runs or palette contradict the header.
     """
     layout = _read_layout(data)
+    if layout.compression in (_NONE, _MASKS, _ALPHA_MASKS):
+        # Bytes stand for pixels of any size here: what counts is where they are zeros.
+        written = _rows(data, layout)[:, : max(1, layout.width * layout.bits // 8)]
+        if layout.bits > 8:
+            written = written.reshape(len(written), layout.width, -1)
+        if is_partly_unwritten(written, max(8, layout.bits)):
+            raise ImageProblem("image_never_written")
     height = abs(layout.height)
     if layout.bits <= 8:
         if layout.compression == _NONE:

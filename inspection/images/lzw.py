@@ -19,6 +19,7 @@ _WIDTHS = np.full(_TABLE + 1, 12, np.int32)
 for _first, _width in ((1790, 11), (766, 10), (254, 9)):
     _WIDTHS[:_first] = _width
 _STARTS = np.cumsum(_WIDTHS, dtype=np.int32) - _WIDTHS
+_ENDS = _STARTS + _WIDTHS
 _MASKS = (1 << _WIDTHS) - 1
 
 
@@ -43,7 +44,7 @@ def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
     parts: list[bytes] = []
     total = 0
     while total <= limit:
-        count = int(np.searchsorted(_STARTS + _WIDTHS, bits - at, side="right"))
+        count = int(np.searchsorted(_ENDS, bits - at, side="right"))
         within = _STARTS[:count] + (at & 7)
         shifts = 24 - (within & 7) - _WIDTHS[:count]
         codes = (triples[(within >> 3) + (at >> 3)] >> shifts) & _MASKS[:count]
@@ -57,7 +58,7 @@ def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
             total += len(part)
         if codes[stop] == END:
             break
-        at += int(_STARTS[stop] + _WIDTHS[stop])
+        at += int(_ENDS[stop])
     return b"".join(parts)
 
 

@@ -27,6 +27,7 @@ from inspection.images.tiff_tags import (
     TiffLayout,
     read_tiff_layout,
 )
+from inspection.images.unwritten import is_partly_unwritten
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 # Behind the start of an image: how its three components are meant, which TIFF says elsewhere.
@@ -51,7 +52,13 @@ def read_tiff_header(data: bytes) -> ImageHeader:
     # another meaning. Packed bits take a byte each on the way.
     segment = layout.row_bytes * layout.rows
     unpacked = segment * (16 if layout.bits % 8 else 6 if layout.compression == LZW else 2)
-    work = 2 * max(values, 3 * pixels if layout.colours == PALETTE_COLOURS else 0) + unpacked
+    # The search for what was never written takes some bytes a pixel.
+    searched = 6 * pixels if layout.compression == NONE else 0
+    work = (
+        searched
+        + 2 * max(values, 3 * pixels if layout.colours == PALETTE_COLOURS else 0)
+        + unpacked
+    )
     return ImageHeader("tiff", layout.width, layout.height, layout.orientation, work)
 
 
@@ -65,6 +72,8 @@ def decode_tiff(data: bytes) -> Values:
     """
     layout = read_tiff_layout(data)
     values = _assemble(data, layout)
+    if layout.compression == NONE:
+        _refuse_unwritten(values, layout)
     if layout.colours == PALETTE_COLOURS:
         return _through_palette(values[:, :, 0], layout)
     if layout.bits < 8:
@@ -105,6 +114,14 @@ def _assemble(data: bytes, layout: TiffLayout) -> Values:
         else:
             into[:] = piece[: into.shape[0], : into.shape[1]]
     return values
+
+
+def _refuse_unwritten(values: Values, layout: TiffLayout) -> None:
+    tile = (layout.rows, layout.columns) if layout.tiled else None
+    planes = np.moveaxis(values, 2, 0) if layout.separate else [values]
+    pixel_bits = layout.bits * (1 if layout.separate else layout.samples)
+    if any(is_partly_unwritten(plane, pixel_bits, tile) for plane in planes):
+        raise ImageProblem("image_never_written")
 
 
 def _segment(packed: bytes, layout: TiffLayout, rows: int) -> Values:

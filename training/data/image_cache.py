@@ -48,6 +48,7 @@ from inspection.images import (
     preprocess,
     tiff,
     tiff_tags,
+    unwritten,
 )
 from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import Preprocess, load_image
@@ -296,7 +297,7 @@ def _code_digest() -> str:
     """Return a digest of the code that prepares images: what older code made is not found."""
     parts = (
         bmp, bounds, colours, decoding, formats, grey, headers, jpeg, lzw, png, preprocess, tiff,
-        tiff_tags, letterbox,
+        tiff_tags, unwritten, letterbox,
     )  # fmt: skip
     sources = (inspect.getsource(part) for part in parts)
     return hashlib.sha256("".join(sources).encode()).hexdigest()
