@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -116,22 +116,57 @@ class InspectorConfig(Config):
         return value
 
 
+class Check(Config):
+    """A check of the gate: whether it is made, and where it fails; the file says in what."""
+
+    enabled: bool = True
+    limit: Positive
+
+
+class GateConfig(Config):
+    """``configs/gate.yaml``: what is looked at before a verdict."""
+
+    flat: Check = Check(limit=2.0)
+    saturated: Check = Check(limit=0.4)
+    tiny: Check = Check(limit=32.0)
+    blurred: Check = Check(limit=0.85)
+    unlike: Check = Check(limit=1.0)
+    strange: Check = Check(limit=1.0)
+    contradicting: Check = Check(limit=0.25)
+    identical: Check = Check(limit=3.0)
+    fewer: Check = Check(limit=0.5)
+    resized: Check = Check(limit=2.0)
+    brightness: Check = Check(limit=40.0)
+    copied: Check = Check(limit=3.0)
+
+    @classmethod
+    def off(cls) -> GateConfig:
+        """Return a gate that everything passes."""
+        shut = {name: check.default.model_copy(update={"enabled": False})
+                for name, check in cls.model_fields.items()}  # fmt: skip
+        return cls(**shut)
+
+
 SECTION = "inspector"
 INSPECTOR_NAME = f"{SECTION}.yaml"
+GATE_SECTION = "gate"
+GATE_NAME = f"{GATE_SECTION}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A fusion policy and the file that it is from."""
+    """A fusion policy and the file that it is from, and the gate before it."""
 
     inspector: InspectorConfig
     path: Path
+    gate: GateConfig = field(default_factory=GateConfig)
 
     def snapshot(self) -> dict[str, object]:
         """Return what a session keeps of it, and of what the site sets."""
         content: dict[str, object] = self.inspector.model_dump(mode="json")
         site = current_site()
-        kept = {"inspector": content, "inspector_from": str(self.path)}
+        gate = self.gate.model_dump(mode="json")
+        kept = {"inspector": content, "inspector_from": str(self.path), GATE_SECTION: gate}
         return kept | (site.snapshot() if site else {})
 
 
@@ -154,7 +189,11 @@ def policy_of(config: Mapping[str, object], fallback: Policy) -> Policy:
         return fallback
     source = str(config.get("inspector_from", INSPECTOR_NAME))
     try:
-        return Policy(InspectorConfig.model_validate(config["inspector"]), Path(source))
+        inspector = InspectorConfig.model_validate(config["inspector"])
+        # A session from before the gate goes on with it: it can only ask for a second look.
+        recorded = config.get(GATE_SECTION)
+        gate = fallback.gate if recorded is None else GateConfig.model_validate(recorded)
+        return Policy(inspector, Path(source), gate)
     except ValidationError as error:
         raise config_error(error, "session.json") from error
 
@@ -225,6 +264,11 @@ def load_inspector(path: Path | None = None) -> InspectorConfig:
     return load_section(file, InspectorConfig, SECTION, with_site=path is None)
 
 
+def load_gate() -> GateConfig:
+    """Return the installed gate, and what the site sets."""
+    return load_section(config_path(GATE_NAME), GateConfig, GATE_SECTION, with_site=True)
+
+
 def find_policy(models_dir: Path) -> Policy:
     """Return the fusion policy of a models folder, else the installed one.
 
@@ -241,4 +285,4 @@ def find_policy(models_dir: Path) -> Policy:
     path = beside if beside.exists() else config_path(INSPECTOR_NAME)
     inspector = load_section(path, InspectorConfig, SECTION, with_site=True)
     site = current_site()
-    return Policy(inspector, (site and site.source_of([SECTION])) or path)
+    return Policy(inspector, (site and site.source_of([SECTION])) or path, load_gate())

@@ -33,6 +33,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class GateFinding:
+    """What the gate found on one image.
+
+    Parameters
+    ----------
+    failed : the checks that it did not pass; with any, nothing that was judged of it counts
+    unlike : distance from all that the model has seen, over 1 like none of it; None where the
+        model brings nothing to compare with
+    brightness : mean grey level of the ROI, 0 to 255
+    digest : the same for the same picture only
+    """
+
+    failed: tuple[Message, ...]
+    unlike: float | None
+    brightness: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One image judged.
 
@@ -52,6 +71,7 @@ class Prediction:
     seconds : time spent on this image, its share of the batch
     window : stored values shown as 0 and 255 in the slice's stack; None under ``dtype`` and on RGB
     ct_ae_score, ct_ae_threshold : the CT autoencoder's, where one was asked
+    gate : what was found before; None where nobody looked
     """
 
     image: ImageRef
@@ -68,6 +88,7 @@ class Prediction:
     window: tuple[float, float] | None = None
     ct_ae_score: float | None = None
     ct_ae_threshold: float | None = None
+    gate: GateFinding | None = None
 
     def __post_init__(self) -> None:
         if self.anomaly_map.ndim != 2 or self.anomaly_map.dtype != "float32":
@@ -141,3 +162,4 @@ class LaneResult:
     worst_slices: tuple[str, ...] = ()
     worst_views: tuple[str, ...] = ()
     grey: StackGrey | None = None
+    gate: tuple[Message, ...] = ()

@@ -82,6 +82,9 @@ class ImageResult(Record):
     ``pred_score`` is the summed probability of the defect classes on CT and the
     reconstruction score on RGB; ``is_anomaly`` is ``pred_score > threshold``. ``ct_ae_score`` is
     the CT autoencoder's, where one is installed.
+
+    ``gate`` are the checks that the image did not pass: then nothing is said of it, and it has
+    none of these. ``unlike``, ``brightness`` and ``digest`` are as in `GateFinding`.
     """
 
     image: str
@@ -104,6 +107,10 @@ class ImageResult(Record):
     roi: Box | None = None
     evidence: dict[str, str] = {}
     seconds: Score = 0.0
+    gate: list[Message] = []
+    unlike: Score | None = None
+    brightness: Score | None = None
+    digest: str | None = None
 
 
 class EnsembleResult(Record):
@@ -256,7 +263,8 @@ def final_kind(kind: Kind, decision: Decision | None) -> Kind:
 class BatteryResult(Record):
     """Everything known about one battery: ``batteries/{battery_id}.json``.
 
-    ``memory_steps`` says what each system gave up for want of memory while it judged.
+    ``memory_steps`` says what each system gave up for want of memory while it judged; ``gate``
+    are the checks that its images together, or it among the lot's batteries, did not pass.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -278,6 +286,7 @@ class BatteryResult(Record):
     worst_slices: list[str] = []
     worst_views: list[str] = []
     grey: StackGrey | None = None
+    gate: list[Message] = []
     seconds: Score = 0.0
 
     def images_of(self, system: SystemName) -> Sequence[AnyImage]:
@@ -320,7 +329,9 @@ class ModelProvenance(Record):
     """Which model judged: enough to reproduce a verdict years later.
 
     ``prompt`` is the version and digest of what a VLM or a VLG is asked; ``versions`` are those of
-    the libraries that run it, ``device`` is where it was loaded.
+    the libraries that run it, ``device`` is where it was loaded. ``gate`` is False where the model
+    brings nothing by which pictures that it has never seen the like of could be told; None of a
+    model that needs no such thing.
     """
 
     slot: str
@@ -332,6 +343,7 @@ class ModelProvenance(Record):
     prompt: str | None = None
     device: str | None = None
     versions: dict[str, str] = {}
+    gate: bool | None = None
 
 
 class LotRecord(Record):

@@ -21,7 +21,7 @@ SITE_VARIABLE = "STATION_SITE"
 SITE_NAME = "site.yaml"
 RECIPES_NAME = "recipes"
 RECIPE_KEY = "recipe"
-SECTIONS = ("inspector", "classes", "lot", "vlm", "vlg")
+SECTIONS = ("inspector", "gate", "classes", "lot", "vlm", "vlg")
 """What may be set: each the content of the program's file of that name."""
 
 

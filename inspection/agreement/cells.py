@@ -70,7 +70,9 @@ def image_cell(system: SystemName, image: AnyImage) -> Cell:
         isinstance(image, ImageResult) and image.is_anomaly is None
     )
     if failed:
-        return Cell(system, "failed", seconds=image.seconds, reason=image.error)
+        gate = image.gate if isinstance(image, ImageResult) else []
+        reason = image.error or next(iter(gate), None)
+        return Cell(system, "failed", seconds=image.seconds, reason=reason)
     if isinstance(image, ImageResult):
         return _ensemble_cell(image)
     if isinstance(image, VlmImage):

@@ -25,6 +25,7 @@ from pydantic import Field, field_validator, model_validator
 
 from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
+from inspection.gate.references import GATE_FILE, GateReferences
 from inspection.images.grey import GreyLevels
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.answers import KnownAnswers, read_answers
@@ -92,6 +93,8 @@ class BundleManifest(Record):
     threshold_file : name of the threshold's file; autoencoders must have one
     answers_file : name of the known answers' file (`answers.py`); None in older bundles
     grey_levels : of the CT slices that it was trained on, as they were shown to it
+    gate_file : name of the file by which pictures are told that the model has never seen the
+        like of; None where there is none
     training : provenance: commands, seeds, data, figures, date
     demo : True for weights trained on synthetic lots
     files : name to SHA-256 of every file that belongs to the bundle
@@ -110,6 +113,7 @@ class BundleManifest(Record):
     threshold_file: str | None = None
     answers_file: str | None = None
     grey_levels: TrainedGrey | None = None
+    gate_file: str | None = None
     training: dict[str, Any]
     demo: bool
     files: dict[str, Digest]
@@ -132,7 +136,7 @@ class BundleManifest(Record):
         # Classes have probabilities, which the fusion policy has a threshold for.
         if not self.labels and self.threshold_file is None:
             raise ValueError("threshold_file is required for an autoencoder")
-        for name in (self.threshold_file, self.answers_file):
+        for name in (self.threshold_file, self.answers_file, self.gate_file):
             if name is not None and name not in self.files:
                 raise ValueError(f"{name} is not listed in files")
         return self
@@ -161,6 +165,7 @@ class Bundle:
     sha256: str
     threshold: ThresholdFile | None
     answers: KnownAnswers | None = None
+    gate: GateReferences | None = None
 
     def load_tensors(self) -> dict[str, Tensor]:
         """Return the weights by name; floating ones as float32.
@@ -254,7 +259,10 @@ def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
     answers = None
     if manifest.answers_file is not None:
         answers = read_answers(folder, manifest.answers_file, manifest.preprocess.modality)
-    return Bundle(manifest, folder, manifest.sha256, threshold, answers)
+    gate = None
+    if manifest.gate_file is not None:
+        gate = GateReferences.read(folder / manifest.gate_file, manifest.files[WEIGHTS_NAME])
+    return Bundle(manifest, folder, manifest.sha256, threshold, answers, gate)
 
 
 def write_bundle(
@@ -272,6 +280,7 @@ def write_bundle(
     temperature: float = 1.0,
     threshold: ThresholdFile | None = None,
     grey_levels: GreyLevels | None = None,
+    gate: GateReferences | None = None,
 ) -> Bundle:
     """Write a bundle in one step and return it, read back and verified.
 
@@ -282,6 +291,7 @@ def write_bundle(
     ----------
     folder : the bundle's folder; an older bundle there is replaced
     tensors : the network's state, on any device
+    gate : fitted with these very weights
 
     Raises
     ------
@@ -303,6 +313,8 @@ def write_bundle(
     if threshold is not None:
         threshold_file = f"{slot}_threshold.json"
         contents[threshold_file] = _as_json(threshold.model_dump(mode="json"))
+    if gate is not None:
+        contents[GATE_FILE] = gate.to_bytes()
     content: dict[str, Any] = {
         "schema_version": 1,
         "slot": slot,
@@ -314,6 +326,7 @@ def write_bundle(
         "display_scale": display_scale,
         "threshold_file": threshold_file,
         "grey_levels": grey_levels._asdict() if grey_levels else None,
+        "gate_file": None if gate is None else GATE_FILE,
         "training": dict(training),
         "demo": demo,
         "files": {k: hashlib.sha256(data).hexdigest() for k, data in contents.items()},

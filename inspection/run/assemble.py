@@ -64,6 +64,7 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
         worst_slices=list(ensemble.worst_slices),
         worst_views=list(ensemble.worst_views),
         grey=next((lane.grey for lane in lanes.values() if lane.grey is not None), None),
+        gate=list(ensemble.gate),
         seconds=max(lane.seconds for lane in lanes.values()),
     )
 
@@ -89,9 +90,14 @@ class LaneResults(Mapping[SystemName, LaneResult]):
     Parameters
     ----------
     earlier : what was said already
+
+    Attributes
+    ----------
+    silent : of an earlier run, why systems have said nothing; no word of theirs
     """
 
     def __init__(self, earlier: LaneResults | None = None) -> None:
+        self.silent: dict[SystemName, LaneResult] = {}
         self._packed: dict[SystemName, bytes] = {}
         self._chosen: dict[SystemName, ChosenImages] = {}
         self._worst: tuple[tuple[str, ...], tuple[str, ...]] | None = None
@@ -109,12 +115,15 @@ class LaneResults(Mapping[SystemName, LaneResult]):
         """
         said = cls()
         for system in SYSTEMS:
-            if result.systems.get(system) != "done":
+            state = result.systems.get(system, "off")
+            if state != "done":
+                message = result.system_messages.get(system)
+                said.silent[system] = LaneResult(system, state, message)
                 continue
             own: dict[str, Any] = {system: getattr(result, system)}
             if system == "ensemble":
                 own["verdict"] = result.verdict
-                for name in ("images", "runs", "worst_slices", "worst_views"):
+                for name in ("images", "runs", "worst_slices", "worst_views", "gate"):
                     own[name] = tuple(getattr(result, name))
             said.add(
                 LaneResult(

@@ -32,6 +32,7 @@ from inspection.run.events import (
     RunEvent,
 )
 from inspection.run.loading import LoadingOrder
+from inspection.run.lot_gate import compare_batteries
 from inspection.run.plan import Plan, end_session
 from inspection.session.store import SessionStore
 from inspection.systems.lane import (
@@ -117,7 +118,13 @@ class Run:
             self._working.discard(system)
             if not self._working:
                 # A wish to stop that came after the last result has stopped nothing.
-                self.tell(RunEnded(cancelled=self.cancel.is_set() and bool(self.unfinished)))
+                cancelled = self.cancel.is_set() and bool(self.unfinished)
+                try:
+                    if not cancelled:
+                        for result in compare_batteries(self.plan, self._results):
+                            self.tell(BatteryChanged(result, None, worth_saving=True, again=True))
+                finally:
+                    self.tell(RunEnded(cancelled=cancelled))
 
     @property
     def unfinished(self) -> tuple[str, ...]:

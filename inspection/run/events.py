@@ -70,11 +70,14 @@ class BatteryChanged:
     system : the one that has spoken; None where there was nobody left to ask
     worth_saving : False while all that is new is that a system is missing. Such a system answers
         for the whole lot at once; its word is saved with the battery's next real result.
+    again : True where no system has spoken: what the lot's batteries show together was added to
+        a battery that had been told before
     """
 
     result: BatteryResult
     system: SystemName | None
     worth_saving: bool
+    again: bool = False
 
     @property
     def finished(self) -> bool:

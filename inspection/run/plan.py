@@ -65,12 +65,15 @@ class Plan:
     settings : what their lanes need to know
     earlier : what systems have said of a battery, by battery; they are not asked again, and it is
         kept
+    whole : every battery of the lot, where the session is about all of them; else none, since a
+        part of a lot does not show what is usual in it
     """
 
     batteries: tuple[Battery, ...]
     systems: tuple[SystemName, ...]
     settings: LaneSettings
     earlier: Mapping[str, LaneResults] = field(default_factory=dict)
+    whole: tuple[Battery, ...] = ()
 
     def left_for(self, system: SystemName) -> tuple[Battery, ...]:
         """Return the batteries that a system has not spoken on."""
@@ -127,8 +130,10 @@ def plan_again(
     InspectionError
         As `plan_rest` does.
     """
-    earlier = _earlier_results(store, [battery_id], unsaved)
-    kept = {name: said.without(conditions.systems) for name, said in earlier.items()}
+    rows = [row.battery_id for row in store.record.batteries]
+    kept = dict(_earlier_results(store, rows, unsaved))
+    if battery_id in kept:
+        kept[battery_id] = kept[battery_id].without(conditions.systems)
     wanted = [battery for battery in lot.batteries if battery.battery_id == battery_id]
     return _plan(store, lot, conditions, wanted, kept)
 
@@ -204,7 +209,8 @@ def _plan(
     if not conditions.systems:
         raise InspectionError("no_system_chosen")
     # A session goes on as it was begun: verdicts under two policies cannot be compared.
-    inspector = policy_of(store.record.config, conditions.policy).inspector
+    policy = policy_of(store.record.config, conditions.policy)
+    inspector = policy.inspector
     chooser = ImageChooser(
         inspector.sampling,
         lot.root,
@@ -225,8 +231,11 @@ def _plan(
         gpu=conditions.gpu,
         cache_dir=conditions.cache_dir,
         greys=StackWindows(GreyPolicy(inspector.grey_window, reference_levels(conditions.models))),
+        gate=policy.gate,
     )
-    return Plan(tuple(batteries), conditions.systems, settings, earlier)
+    rows = {row.battery_id for row in store.record.batteries}
+    whole = lot.batteries if rows.issuperset(b.battery_id for b in lot.batteries) else ()
+    return Plan(tuple(batteries), conditions.systems, settings, earlier, whole)
 
 
 def _earlier_results(

@@ -170,7 +170,7 @@ class RunStatus:
                 if live is None or live.battery_id != event.battery_id:
                     live = LiveAnswers(event.battery_id)
                 self.live[event.system] = live.after(event.event)
-            case BatteryChanged():
+            case BatteryChanged(again=False):
                 if event.system is not None:
                     self._spoken[event.system] += 1
                     self.live.pop(event.system, None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from inspection.config import InspectorConfig
+from inspection.config import GateConfig, InspectorConfig
 from inspection.errors import InspectionError, ModelMissingError
 from inspection.images.stack_grey import StackWindows
 from inspection.messages import Language, Message
@@ -69,6 +69,7 @@ class LaneSettings:
     models : where the models are
     lot_root : images are named relative to it
     inspector : fusion policy
+    gate : what is looked at before a verdict
     chooser : which images the VLM and the VLG look at; shared by the lanes of a run
     device : ``auto``, ``cpu`` or ``cuda``
     evidence_dir : where pictures and maps go; None keeps none
@@ -88,12 +89,14 @@ class LaneSettings:
     gpu: GpuBudget = field(default_factory=GpuBudget)
     cache_dir: Path | None = None
     greys: StackWindows = field(default_factory=StackWindows)
+    gate: GateConfig = field(default_factory=GateConfig)
 
     def same_models(self, other: LaneSettings) -> bool:
         """Return True where a lane loaded for ``other`` can serve these settings as it is."""
-        return (self.models, self.inspector, self.device) == (
+        return (self.models, self.inspector, self.gate, self.device) == (
             other.models,
             other.inspector,
+            other.gate,
             other.device,
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from inspection.atomic import write_atomic
 from inspection.classes import DefectClass, class_table
-from inspection.config import Config, InspectorConfig, load_inspector
+from inspection.config import Config, GateConfig, InspectorConfig, load_gate, load_inspector
 from inspection.lot.config import LotConfig, load_lot_config
 from inspection.paths import program_root
 from inspection.site import RECIPE_KEY, current_site
@@ -26,6 +26,7 @@ class _SiteFile(Config):
     """``site.yaml`` and ``recipes/NAME.yaml``."""
 
     inspector: InspectorConfig
+    gate: GateConfig
     classes: dict[str, DefectClass]
     lot: LotConfig
     vlm: VlmConfig
@@ -44,6 +45,7 @@ def check_site() -> None:
         return
     class_table()
     load_inspector()
+    load_gate()
     load_lot_config()
     load_vlm_config()
     load_vlg_config()

@@ -43,7 +43,7 @@ def read_site(folder):
 
 def test_without_a_site_a_session_records_what_it_always_did():
     assert current_site() is None
-    assert set(find_policy(MODELS).snapshot()) == {"inspector", "inspector_from"}
+    assert set(find_policy(MODELS).snapshot()) == {"inspector", "inspector_from", "gate"}
 
 
 def test_a_key_that_is_set_counts_and_the_others_stay(tmp_path):

@@ -20,6 +20,8 @@ from inspection.systems.ensemble.detectors import ScoredImage
 
 COLOURS = 3
 """Channels of its input; a grey picture has three equal ones."""
+GRID = (8, 14)
+"""Cells of a picture that the gate compares."""
 STEM = "head.stem.0.0.weight"
 """The head's first weights, whose second dimension is its inputs."""
 
@@ -67,10 +69,13 @@ class CaeOutput:
     ----------
     scores : (N,) float32, comparable with the threshold
     maps : (N, h, w) float32 in [0, 1] on the fixed display scale, 0.5 at the threshold
+    features : for the gate, (N, d) float32 by group: input, reconstruction and the size of their
+        difference, each on a coarse grid
     """
 
     scores: NDArray[np.float32]
     maps: NDArray[np.float32]
+    features: dict[str, NDArray[np.float32]]
 
 
 class CaePredictor:
@@ -159,18 +164,37 @@ class CaePredictor:
         inputs : (N, 3, H, W) float32, prepared by ``preprocess``
         """
         batch = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device)
-        raw = self._model.raw_map(batch, parts=self._parts)
+        reconstructions: list[Tensor] = []
+
+        def reconstruct(image: Tensor) -> Tensor:
+            # What the network makes of the picture is of use to the gate too.
+            reconstructions.append(self._parts.reconstruct(image))
+            return reconstructions[-1]
+
+        raw = self._model.raw_map(batch, parts=CaeParts(reconstruct, self._parts.compare))
         maps = smooth(raw, self.arch.smooth_sigma)  # (N, h, w)
         scores = score_maps(maps, self.arch.top_fraction)
         shown = to_display(maps, self.threshold, self._display_scale)
-        return CaeOutput(scores=scores.cpu().numpy(), maps=shown.cpu().numpy())
+        seen, made = self._model.reduce(batch), reconstructions[0]
+        pictures = {"input": seen, "reconstruction": made, "residual": (made - seen).abs()}
+        features = {
+            name: F.adaptive_avg_pool2d(picture, GRID).flatten(1).cpu().numpy()
+            for name, picture in pictures.items()
+        }
+        return CaeOutput(scores.cpu().numpy(), shown.cpu().numpy(), features)
 
     def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
         """Judge a batch; a view's score is the reconstruction score."""
         output = self.predict(inputs)
         return [
-            ScoredImage(heat, "defect" if score > self.threshold else "normal", {}, float(score))
-            for score, heat in zip(output.scores, output.maps, strict=True)
+            ScoredImage(
+                heat,
+                "defect" if score > self.threshold else "normal",
+                {},
+                float(score),
+                {name: values[at] for name, values in output.features.items()},
+            )
+            for at, (score, heat) in enumerate(zip(output.scores, output.maps, strict=True))
         ]
 
 

@@ -11,11 +11,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.gate.images import ImageGate
 from inspection.images.decode_ahead import DecodeAhead, Wanted
 from inspection.images.heatmaps import boxes_in_source, crop_to_content, peak_of
 from inspection.images.stack_grey import StackWindow
 from inspection.messages import Message
-from inspection.predictions import FailedPrediction, Prediction
+from inspection.predictions import FailedPrediction, GateFinding, Prediction
 from inspection.records import ImageRef
 from inspection.systems.ensemble.detectors import Predictor, ScoredImage
 from inspection.systems.memory import Ladder, Step
@@ -39,6 +40,7 @@ class ChannelModel:
     decoding : brings the images; shared by the channels of a lane
     slice_threshold : of the fusion policy, for a model that has no threshold of its own
     device : where to judge, ``cpu`` or ``cuda``; by default where the model is
+    gate : looks at each image; None where nothing is looked at
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class ChannelModel:
         decoding: DecodeAhead,
         slice_threshold: float | None = None,
         device: str | None = None,
+        gate: ImageGate | None = None,
     ) -> None:
+        self._gate = gate
         self._predictor = predictor
         self._preprocess = predictor.preprocess
         self._decoding = decoding
@@ -107,8 +111,16 @@ class ChannelModel:
                 continue
             started = time.monotonic()
             judged = self._judge_all([item.input.array for item in ready])
+            looked: list[GateFinding | None] = [None] * len(ready)
+            if self._gate is not None:
+                looked[:] = self._gate.look(
+                    [item.image.path.name for item in ready],
+                    [item.input for item in ready],
+                    [item.roi for item in ready],
+                    [found.features for found in judged],
+                )
             share = (time.monotonic() - started) / len(ready)
-            for item, found in zip(ready, judged, strict=True):
+            for item, found, gate in zip(ready, judged, looked, strict=True):
                 anomaly_map = crop_to_content(found.heat, item.input.content, size)
                 boxes = boxes_in_source(anomaly_map, item.roi, BOX_THRESHOLD, MIN_BOX_AREA)
                 yield Prediction(
@@ -124,6 +136,7 @@ class ChannelModel:
                     peak=peak_of(anomaly_map, item.roi),
                     seconds=share + item.seconds,
                     window=item.window,
+                    gate=gate,
                 )
         if cancel.is_set():
             self._decoding.forget()

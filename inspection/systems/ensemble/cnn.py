@@ -21,6 +21,8 @@ from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_b
 from inspection.systems.ensemble.detectors import ScoredImage
 
 CamMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam"]
+GRID = (18, 9)
+"""Cells of the input that the gate compares."""
 
 
 class _LogitsOnly(nn.Module):
@@ -104,10 +106,13 @@ class CnnOutput:
     ----------
     probabilities : (N, 5) float32, temperature-scaled, rows sum to 1
     maps : (N, 5, h, w) float32 in [0, 1] on the bundle's fixed display scale
+    features : for the gate, (N, d) float32 by group: the means of the last layer's channels, means
+        and spreads of the first one's, and the input on a coarse grid
     """
 
     probabilities: NDArray[np.float32]
     maps: NDArray[np.float32]
+    features: dict[str, NDArray[np.float32]]
 
 
 class CnnPredictor:
@@ -193,21 +198,35 @@ class CnnPredictor:
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(inputs))
             x = x.to(self._device).contiguous(memory_format=torch.channels_last)
-            logits, cams = self.model.classify(self._deepen(self._stem(x)))
+            stem = self._stem(x)
+            deep = self._deepen(stem)
+            logits, cams = self.model.classify(deep)
             probabilities = functional.softmax(logits / self._temperature, dim=1)
             maps = (cams / self._display_scale).clamp(0.0, 1.0)
-            return CnnOutput(probabilities.cpu().numpy(), maps.contiguous().cpu().numpy())
+            spread, mean = torch.std_mean(stem.float(), dim=(2, 3), correction=0)  # (N, 64)
+            features = {
+                "deep": deep.float().mean(dim=(2, 3)),
+                "stem": torch.cat([mean, spread], dim=1),
+                "input": functional.adaptive_avg_pool2d(x, GRID).flatten(1),
+            }
+            return CnnOutput(
+                probabilities.cpu().numpy(),
+                maps.contiguous().cpu().numpy(),
+                {name: values.cpu().numpy() for name, values in features.items()},
+            )
 
     def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
         """Judge a batch; a slice's score is the summed probability of the defect classes."""
         output = self.predict(inputs)
         found = []
-        for row, heat in zip(output.probabilities, self.anomaly_maps(output), strict=True):
+        maps = self.anomaly_maps(output)
+        for at, (row, heat) in enumerate(zip(output.probabilities, maps, strict=True)):
             by_label = {label: float(p) for label, p in zip(self.labels, row, strict=True)}
             defects = class_table().ct_defects
             score = min(1.0, sum(by_label.get(name, 0.0) for name in defects))
             label = max(by_label, key=by_label.__getitem__)
-            found.append(ScoredImage(heat, label, by_label, score))
+            features = {name: values[at] for name, values in output.features.items()}
+            found.append(ScoredImage(heat, label, by_label, score, features))
         return found
 
     def anomaly_maps(self, output: CnnOutput) -> NDArray[np.float32]:

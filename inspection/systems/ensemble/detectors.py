@@ -7,7 +7,7 @@ Torch is imported with the first model that is loaded, not with this table.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -51,13 +51,15 @@ SECOND_SLOT: Slot = "ct_ae"
 class ScoredImage:
     """What a model says of one image of a batch; ``heat`` is (h, w) over the whole input.
 
-    ``heat`` lies on the model's fixed scale, where 0.5 is the edge of a region.
+    ``heat`` lies on the model's fixed scale, where 0.5 is the edge of a region. ``features`` are
+    what the gate compares, by group, (d,) float32 each; none where the model gives none.
     """
 
     heat: NDArray[np.float32]
     pred_label: str
     probabilities: dict[str, float]
     pred_score: float
+    features: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Predictor(Protocol):

@@ -215,7 +215,7 @@ def ae_score_from(score: float, threshold: float) -> float:
 
 
 def judged(images: Iterable[ImageResult]) -> list[ImageResult]:
-    """Images that a model has judged; one without a score counts as failed, whatever it says."""
+    """Images that were judged; one without a score, or that failed the gate, counts as failed."""
     return [image for image in images if is_judged(image)]
 
 
@@ -227,9 +227,9 @@ def score_of(image: ImageResult) -> float:
 
 
 def is_judged(image: ImageResult) -> bool:
-    """Return whether a model has given the image a score."""
+    """Return whether a model has given the image a score that counts."""
     known = image.pred_score is not None and image.threshold is not None
-    return image.state == "done" and known
+    return image.state == "done" and known and not image.gate
 
 
 def segments(slices: Sequence[ImageResult]) -> list[list[ImageResult]]:
@@ -298,7 +298,7 @@ def _absent(
         # A model that is not there: said once, not once an image.
         reasons: tuple[Message, ...] = (first,)
     else:
-        reasons = _named_failures(images)
+        reasons = (*_gate_failures(modality, images), *_named_failures(images))
     failed = Message(code=f"fusion_{modality}_failed")
     return ChannelEvidence("failed", complete=False, reasons=(failed, *reasons))
 
@@ -307,15 +307,28 @@ def _failures(
     modality: Modality, images: Sequence[ImageResult], expected: int
 ) -> tuple[Message, ...]:
     """Return why images of a channel were not judged; empty where all were."""
-    reasons = _named_failures(images)
+    reasons = (*_gate_failures(modality, images), *_named_failures(images))
     if len(images) < expected:
         counts: Params = {"count": len(images), "expected": expected}
         reasons = (Message(code=f"fusion_{modality}_incomplete", params=counts), *reasons)
     return reasons
 
 
+def _gate_failures(modality: Modality, images: Sequence[ImageResult]) -> tuple[Message, ...]:
+    """Return how many images did not pass the gate, and of each check one of them."""
+    stopped = [image for image in images if image.gate]
+    if not stopped:
+        return ()
+    counts: Params = {"count": len(stopped), "total": len(images)}
+    examples: dict[str, Message] = {}
+    for image in stopped:
+        for message in image.gate:
+            examples.setdefault(message.code, message)
+    return (Message(code=f"gate_images_{modality}", params=counts), *examples.values())
+
+
 def _named_failures(images: Sequence[ImageResult]) -> tuple[Message, ...]:
-    failed = [image for image in images if not is_judged(image)]
+    failed = [image for image in images if not is_judged(image) and not image.gate]
     reasons: list[Message] = []
     for image in failed[:NAMED_FAILURES]:
         name, error = _file_name(image), [image.error] if image.error is not None else []

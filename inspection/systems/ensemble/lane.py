@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError, ModelMissingError
+from inspection.gate.battery import battery_checks
+from inspection.gate.images import ImageGate
 from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
 from inspection.images.evidence import keep_evidence
 from inspection.images.stack_grey import StackWindow
@@ -40,6 +42,7 @@ class EnsembleLane:
         # Of its own: the second look wants the same files in another size.
         self._decoding_again: DecodeAhead | None = None
         self._following: Battery | None = None
+        self._strange_limits: dict[str, float] = {}
         # Threads begin with their first picture.
         self._drawing = ThreadPoolExecutor(thread_name_prefix="evidence")
 
@@ -56,7 +59,13 @@ class EnsembleLane:
             except InspectionError as error:
                 return error
             threshold = self.settings.inspector.aggregation.slice_threshold
-            made = ChannelModel(predictor, decoding, threshold, device)
+            spec, gate = predictor.preprocess, None
+            if slot in STATION_SLOTS.values():
+                # A slice passes one gate, however many look at it.
+                gate = ImageGate(self.settings.gate, spec, bundle.gate)
+                if bundle.gate is not None:
+                    self._strange_limits[spec.modality] = bundle.gate.strange
+            made = ChannelModel(predictor, decoding, threshold, device, gate)
             # Not before it is on its device: to move a model is to compute it in PyTorch again.
             if self.settings.cache_dir is not None:
                 predictor.accelerate(self.settings.cache_dir)
@@ -103,12 +112,15 @@ class EnsembleLane:
             return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
         judged_ct = isinstance(self._channels.get("ct"), ChannelModel) and bool(battery.ct)
         grey = self.settings.greys.of(battery).find() if judged_ct else None
+        gate = battery_checks(
+            images, battery.battery_type, self.settings.gate, self._strange_limits
+        )
         verdict, ensemble, runs, slices, views = judge_images(
             images,
             len(battery.ct),
             len(battery.rgb),
             self.settings.inspector,
-            lost=[*battery.lost, *([grey.problem] if grey and grey.problem else [])],
+            lost=[*battery.lost, *([grey.problem] if grey and grey.problem else []), *gate],
             unasked=self._second.message if isinstance(self._second, InspectionError) else None,
         )
         self.settings.chooser.set_worst(battery.battery_id, slices, views)
@@ -145,6 +157,7 @@ class EnsembleLane:
             worst_slices=tuple(slices),
             worst_views=tuple(views),
             grey=grey,
+            gate=tuple(gate),
         )
 
     def _predict(
@@ -227,10 +240,26 @@ def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> Ima
     }
     if isinstance(outcome, FailedPrediction):
         return ImageResult(**which, state="failed", error=outcome.error.message)
-    roi = outcome.roi
+    roi, gate = outcome.roi, outcome.gate
+    which |= {
+        "state": "done",
+        "width": outcome.source_size[0],
+        "height": outcome.source_size[1],
+        "roi": Box(x=roi.x, y=roi.y, w=roi.w, h=roi.h),
+        "seconds": outcome.seconds,
+    }
+    if gate is not None:
+        which |= {
+            "gate": list(gate.failed),
+            "unlike": gate.unlike,
+            "brightness": gate.brightness,
+            "digest": gate.digest,
+        }
+        if gate.failed:
+            # A score of what cannot be judged is no score: it is left out, not marked.
+            return ImageResult(**which)
     return ImageResult(
         **which,
-        state="done",
         pred_label=outcome.pred_label,
         probabilities=outcome.probabilities,
         pred_score=outcome.pred_score,
@@ -241,10 +270,6 @@ def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> Ima
         # Below the threshold a region is noise that happens to be the loudest.
         pred_boxes=list(outcome.pred_boxes) if outcome.is_anomaly else [],
         peak=outcome.peak,
-        width=outcome.source_size[0],
-        height=outcome.source_size[1],
-        roi=Box(x=roi.x, y=roi.y, w=roi.w, h=roi.h),
-        seconds=outcome.seconds,
     )
 
 
@@ -262,4 +287,5 @@ def _provenance(bundle: Bundle, device: str, backends: Sequence[str]) -> ModelPr
         demo=manifest.demo,
         device=f"{device}: {', '.join(dict.fromkeys(backends))}",
         versions={name: version(name) for name in libraries},
+        gate=bundle.gate is not None if manifest.slot in STATION_SLOTS.values() else None,
     )

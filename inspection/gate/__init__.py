@@ -1,0 +1,1 @@
+"""What is looked at before a verdict: a picture that cannot be judged is never normal."""

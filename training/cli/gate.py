@@ -1,0 +1,57 @@
+"""``trainer gate``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspection.commands import DeviceOption, LanguageOption
+from training.cli.options import DataOption
+
+
+def gate(
+    model: Path,
+    data: DataOption = None,
+    check: Annotated[list[Path] | None, typer.Option("--check", metavar="LOT")] = None,
+    device: DeviceOption = "auto",
+    language: LanguageOption = None,
+) -> int:
+    """Fit a model's gate on the lots it was trained on and write it into its folder."""
+    from inspection.config import load_gate
+    from inspection.console import system_language
+    from inspection.errors import ConfigError
+    from inspection.gate.references import GATE_FILE
+    from inspection.images.grey import GreyLevels
+    from inspection.messages import Message
+    from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle, rewrite_bundle
+    from inspection.systems.ensemble.detectors import load_predictor
+    from inspection.systems.lane import resolve_device
+    from training.gate.fit import fit_gate
+    from training.gate.look import MOST, false_alarms, look_at, out_of_place
+
+    if not data or not check:
+        raise ConfigError("gate_needs_lots")
+    bundle = load_bundle(model)
+    predictor = load_predictor(bundle, resolve_device(device))
+    names = [", ".join(lot.resolve().name for lot in lots) for lots in (data, check)]
+    blurred = load_gate().blurred.limit
+    with tempfile.TemporaryDirectory() as cache:
+        predictor.accelerate(Path(cache))
+        levels = bundle.manifest.grey_levels
+        reference = GreyLevels(levels.air, levels.body) if levels else None
+        seen, _ = look_at(predictor, data, reference, MOST)
+        held_out, some = look_at(predictor, check, reference)
+        fitted = fit_gate(seen, held_out, bundle.manifest.files[WEIGHTS_NAME], *names)
+        figures = [
+            *false_alarms(seen, held_out, blurred),
+            *out_of_place(predictor, fitted, some, blurred),
+        ]
+    rewrite_bundle(bundle, {GATE_FILE: fitted.to_bytes()}, gate_file=GATE_FILE)
+    words = language or system_language()
+    for figure in figures:
+        params = {"caught": figure.caught, "tried": figure.tried}
+        typer.echo(Message(code=figure.name, params=params).text(words))
+    return 0
