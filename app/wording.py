@@ -9,7 +9,15 @@ from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from inspection.classes import DefectClass, class_table
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message, korean_by_english, wordings
-from inspection.results import ChannelState, ImageResult, Judgement, Kind, SystemName, SystemState
+from inspection.results import (
+    ChannelState,
+    ImageResult,
+    Judgement,
+    Kind,
+    SystemName,
+    SystemState,
+    VlgImage,
+)
 
 log = logging.getLogger(__name__)
 DASH = "–"
@@ -91,6 +99,18 @@ def class_text(name: str | None) -> str:
     if name in ("normal", "defect"):
         return judgement_text("defect" if name == "defect" else "normal")
     return name or DASH
+
+
+def spot_words(image: VlgImage, number: int) -> str:
+    """Return what a box of the VLG was named, and what else it may be."""
+    named = class_text(image.defect_types[number])
+    others = [
+        f"{class_text(other.defect_type)} {score_text(other.score, 2)}"
+        for other in image.alternatives_of(number)
+    ]
+    if not others:
+        return named
+    return tr("{named}, or {others}").format(named=named, others=", ".join(others))
 
 
 def kind_text(kind: Kind) -> str:

@@ -172,13 +172,29 @@ class VlmImage(AnsweredImage):
     form: Literal["json", "boxes", "prose", "unread"] | None = None
 
 
+class Alternative(Record):
+    """What else a spot was taken for: a phrase that was less sure than the one that names it."""
+
+    phrase: str
+    defect_type: str
+    score: Probability
+
+
 class VlgImage(AnsweredImage):
-    """The VLG's boxes on one image; four parallel lists, surest first."""
+    """The VLG's boxes on one image; parallel lists, surest first, each spot once.
+
+    ``alternatives`` are those of each box; empty in sessions from before they were told.
+    """
 
     bboxes: list[Box] = []
     scores: list[Probability] = []
     defect_types: list[str] = []
     phrases: list[str] = []
+    alternatives: list[list[Alternative]] = []
+
+    def alternatives_of(self, number: int) -> list[Alternative]:
+        """Return what else a box was taken for."""
+        return self.alternatives[number] if number < len(self.alternatives) else []
 
 
 class VlmResult(Record):

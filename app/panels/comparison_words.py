@@ -12,6 +12,7 @@ from app.wording import (
     judgement_text,
     score_and_threshold_text,
     score_text,
+    spot_words,
     system_text,
     tr,
 )
@@ -100,10 +101,10 @@ def detail_words(result: BatteryResult, system: SystemName, image: str) -> tuple
     """Return what only one system gives of an image: probabilities, a score, or phrases."""
     found = next((one for one in result.images_of(system) if one.image == image), None)
     if isinstance(found, VlgImage):
-        boxes = zip(found.phrases, found.defect_types, found.scores, strict=True)
+        boxes = zip(found.phrases, found.scores, strict=True)
         return tuple(
-            f"{score_text(score, 2)}  {class_text(kind)} ({phrase})"
-            for phrase, kind, score in boxes
+            f"{score_text(score, 2)}  {spot_words(found, number)} ({phrase})"
+            for number, (phrase, score) in enumerate(boxes)
         )
     if not isinstance(found, ImageResult):
         return ()

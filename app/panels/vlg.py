@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 from app.panels.answers import Answer, AnswersPanel, Described
 from app.panels.dock import Place
 from app.review import BatteryView
-from app.wording import class_text, score_text
+from app.wording import score_text, spot_words
 from inspection.results import Box, VlgImage
 
 EDGE = 2
@@ -125,7 +125,8 @@ class VlgPanel(AnswersPanel):
         if isinstance(answer, VlgImage):
             found = zip(answer.defect_types, answer.phrases, answer.scores, strict=True)
             rows = [
-                (class_text(name), phrase, score_text(score, 2)) for name, phrase, score in found
+                (spot_words(answer, number), phrase, score_text(score, 2))
+                for number, (_, phrase, score) in enumerate(found)
             ]
         self.list.show_rows(rows)
         self.list.setVisible(bool(rows))

@@ -97,13 +97,28 @@ def corners_of(boxes: Sequence[Box]) -> Corners:
 
 def overlap(boxes: Corners, truth: Corners) -> NDArray[np.float64]:
     """Return (B, T) intersection over union; 0 where both areas are empty."""
-    left_top = np.maximum(boxes[:, None, :2], truth[None, :, :2])
-    right_bottom = np.minimum(boxes[:, None, 2:], truth[None, :, 2:])
-    shared = np.clip(right_bottom - left_top, 0.0, None).prod(axis=2)
-    areas = [(corners[:, 2:] - corners[:, :2]).prod(axis=1) for corners in (boxes, truth)]
-    united = areas[0][:, None] + areas[1][None, :] - shared
+    shared = _shared(boxes, truth)
+    united = _areas(boxes)[:, None] + _areas(truth)[None, :] - shared
     overlaps = np.divide(shared, united, out=np.zeros_like(shared), where=united > 0)
     return np.asarray(overlaps, np.float64)
+
+
+def containment(boxes: Corners, others: Corners) -> NDArray[np.float64]:
+    """Return (B, O) intersection over the smaller of two areas: 1 where one lies in the other."""
+    shared = _shared(boxes, others)
+    smaller = np.minimum(_areas(boxes)[:, None], _areas(others)[None, :])
+    shares = np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0)
+    return np.asarray(shares, np.float64)
+
+
+def _shared(boxes: Corners, others: Corners) -> NDArray[np.float64]:
+    left_top = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    right_bottom = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.asarray(np.clip(right_bottom - left_top, 0.0, None).prod(axis=2), np.float64)
+
+
+def _areas(corners: Corners) -> NDArray[np.float64]:
+    return np.asarray((corners[:, 2:] - corners[:, :2]).prod(axis=1), np.float64)
 
 
 def defect_rectangles(polygons: Sequence[Polygon]) -> Corners:

@@ -152,6 +152,10 @@ def _advice(entry: Entry, demo: Collection[SystemName], words: Words) -> Iterato
             line = words("vlg_nothing")
             if result.vlg.bboxes:
                 line = words("vlg_found", count=len(result.vlg.bboxes), defects=found)
+            spots = [spot for image in result.vlg.images for spot in image.alternatives]
+            seconds = dict.fromkeys(other.defect_type for spot in spots for other in spot)
+            if others := ", ".join(map(words.defect, seconds)):
+                line = words("vlg_alternatives", found=line, others=others)
         title = words(f"system_{name}")
         said.append((words("system_demo", system=title) if name in demo else title, line))
     if said:

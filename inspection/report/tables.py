@@ -217,7 +217,8 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
     an RGB image the reverse; where a CT autoencoder is installed, a CT image that it judged has
     ``ct_autoencoder`` too. ``vlm`` and ``vlg`` are null on images that they did not look at. The
     fields of an image that a system could not judge are null, so that it reads neither as normal
-    nor as not asked. An answer of the VLM that could not be read is its own ``reason``.
+    nor as not asked. An answer of the VLM that could not be read is its own ``reason``. Where the
+    VLG took a spot for something else too, ``vlg`` has the ``alternatives`` of each box.
     """
     images = []
     for result in results:
@@ -250,6 +251,9 @@ def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> byt
             elif found is not None:
                 boxes = [{"x": box.x, "y": box.y, "w": box.w, "h": box.h} for box in found.bboxes]
                 row["vlg"] = {"bboxes": boxes, "scores": list(found.scores)}
+                if any(found.alternatives):
+                    told = [[one.model_dump() for one in spot] for spot in found.alternatives]
+                    row["vlg"]["alternatives"] = told
             images.append(row)
     return json_file(
         {

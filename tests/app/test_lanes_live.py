@@ -336,6 +336,11 @@ def test_a_chosen_box_is_brought_out_on_the_picture(qtbot, stations, lot, build)
     qtbot.waitUntil(lambda: picture_shown(vlg.stage), timeout=WAIT)
     assert vlg.chip.text == "Boxes: 2"
     assert [vlg.list.topLevelItem(n).text(2) for n in range(2)] == ["0.80", "0.40"]
+    # What else a spot may be stands beside its name.
+    assert [vlg.list.topLevelItem(n).text(0) for n in range(2)] == [
+        "Pollution, or Damaged 0.31",
+        "Damaged",
+    ]
     vlg.list.setFocus()
     QTest.keyClick(vlg.list, Qt.Key.Key_Down)
     QTest.keyClick(vlg.list, Qt.Key.Key_Down)

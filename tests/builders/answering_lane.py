@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from inspection.messages import Message
 from inspection.predictions import ImageAnswered, ImageTaken, LaneResult, PartialAnswer
 from inspection.records import Battery, image_name
-from inspection.results import Box, ModelProvenance, SystemName, VlgImage, VlgResult, VlmImage
+from inspection.results import (
+    Alternative,
+    Box,
+    ModelProvenance,
+    SystemName,
+    VlgImage,
+    VlgResult,
+    VlmImage,
+)
 from inspection.systems.lane import LaneSettings
 from inspection.systems.vlm.answers import judge_battery
 
@@ -95,6 +103,10 @@ class AnsweringLane:
                 scores=[0.8, 0.4],
                 defect_types=["pollution", "damaged"],
                 phrases=["dark spot", "dent"],
+                alternatives=[
+                    [Alternative(phrase="scratch", defect_type="damaged", score=0.31)],
+                    [],
+                ],
             )
         if self._record.form == "unread":
             return VlmImage(**which, prediction="review", answer=text, form="unread")

@@ -8,14 +8,14 @@ where the phrase stands in the caption, never guessed from the text of single to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.agreement.overlap import corners_of, overlap
+from inspection.agreement.overlap import containment, corners_of, overlap
 from inspection.records import Rect
-from inspection.results import Box
+from inspection.results import Alternative, Box
 from inspection.systems.vlg.config import VlgLimits
 
 Floats = NDArray[np.float32]
@@ -33,12 +33,18 @@ class Detection:
     score : of the surest word of the phrase
     phrase : what was found, as it was asked for
     defect_type : class that the phrase stands for
+    alternatives : what else the same spot was taken for, surest first, each defect type once
     """
 
     box: Box
     score: float
     phrase: str
     defect_type: str
+    alternatives: tuple[Alternative, ...] = ()
+
+    def told(self) -> Alternative:
+        """Return it as what another box may have been taken for."""
+        return Alternative(phrase=self.phrase, defect_type=self.defect_type, score=self.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,10 @@ def detect(
     *,
     region: Rect,
 ) -> list[Detection]:
-    """Return the boxes that count, surest first.
+    """Return the boxes that count, surest first, each spot once.
+
+    Of boxes that overlap, or lie in one another, the surest stays. What it leaves out is the same
+    spot: under another defect type it is told as an alternative.
 
     Parameters
     ----------
@@ -110,15 +119,25 @@ def detect(
         for detection in _above_thresholds(raw, defect_types, limits, region)
     ]
     found.sort(key=lambda d: (-d.score, d.box.x, d.box.y, d.phrase))
-    # What overlaps a surer box of its own defect type is left out; dirt may lie on a dent.
     corners = corners_of([detection.box for detection in found])
-    overlaps = overlap(corners, corners)
-    kept: list[int] = []
+    overlaps, contained = overlap(corners, corners), containment(corners, corners)
+    types = np.array([detection.defect_type for detection in found])
+    alike = np.where(types[:, None] == types, limits.nms_iou, limits.spot_iou)
+    same_spot = (overlaps > alike) | (contained > limits.spot_containment)
+    kept: dict[int, dict[str, Alternative]] = {}
     for number, detection in enumerate(found):
-        rivals = [k for k in kept if found[k].defect_type == detection.defect_type]
-        if not (overlaps[number, rivals] > limits.nms_iou).any():
-            kept.append(number)
-    return [found[number] for number in kept][: limits.max_boxes]
+        spot = next((winner for winner in kept if same_spot[number, winner]), None)
+        others = kept.setdefault(number if spot is None else spot, {})
+        for other in (detection.told(), *detection.alternatives):
+            known = others.get(other.defect_type)
+            if known is None or known.score < other.score:
+                others[other.defect_type] = other
+    winners = []
+    for number, others in kept.items():
+        others.pop(found[number].defect_type)
+        surest_first = sorted(others.values(), key=lambda other: -other.score)
+        winners.append(replace(found[number], alternatives=tuple(surest_first)))
+    return winners[: limits.max_boxes]
 
 
 def _above_thresholds(
@@ -134,13 +153,23 @@ def _above_thresholds(
     best = np.where(counts, surest, -1.0).argmax(axis=1)  # (Q,)
     detections: list[Detection] = []
     for query in np.flatnonzero(counts.any(axis=1)):
-        phrase = phrases[int(best[query])]
-        defect_type = defect_types.get(phrase)
         box = _to_source(raw.boxes[query], region)
-        if defect_type is not None and box is not None:
-            score = float(surest[query, best[query]])
-            scored = box.model_copy(update={"score": score})
-            detections.append(Detection(scored, score, phrase, defect_type))
+        if box is None or phrases[int(best[query])] not in defect_types:
+            continue
+        # Of all phrases that the box answers to the surest names it.
+        named, *others = (
+            Alternative(
+                phrase=phrases[int(place)],
+                defect_type=defect_types[phrases[int(place)]],
+                score=float(surest[query, place]),
+            )
+            for place in np.argsort(-np.where(counts[query], surest[query], -1.0), kind="stable")
+            if counts[query, place] and phrases[int(place)] in defect_types
+        )
+        scored = box.model_copy(update={"score": named.score})
+        detections.append(
+            Detection(scored, named.score, named.phrase, named.defect_type, tuple(others))
+        )
     return detections
 
 

@@ -26,6 +26,8 @@ class VlgLimits(Config):
     box_threshold : a box counts where the surest word of its phrase is at least as sure
     text_threshold : and the words of its phrase are as sure on average
     nms_iou : of two boxes of one defect type that overlap more, the surer stays
+    spot_iou : of two boxes of different types that overlap more, the surer names the spot
+    spot_containment : so it does of two of any type, one of which lies in the other to this share
     max_boxes : per image, the surest ones
     short_side, long_side : the image is scaled until its shorter side is ``short_side``, or its
         longer one ``long_side``, whichever is smaller
@@ -35,6 +37,8 @@ class VlgLimits(Config):
     box_threshold: Fraction
     text_threshold: Fraction
     nms_iou: Fraction
+    spot_iou: Fraction
+    spot_containment: Fraction
     max_boxes: int = Field(ge=1, le=900)
     short_side: Side
     long_side: Side
@@ -69,8 +73,8 @@ class VlgLimits(Config):
 
     def recorded(self) -> dict[str, float]:
         """Return the numbers that a session records."""
-        names = ("box_threshold", "text_threshold", "nms_iou", "max_boxes", "max_pixels")
-        return {name: float(getattr(self, name)) for name in names}
+        names = ("box_threshold", "text_threshold", "nms_iou", "spot_iou", "spot_containment")
+        return {name: float(getattr(self, name)) for name in (*names, "max_boxes", "max_pixels")}
 
 
 class Query(Config):

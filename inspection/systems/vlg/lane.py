@@ -86,6 +86,7 @@ class VlgLane(ChosenImagesLane[VlgImage, VlgPredictor, VlgLimits]):
             scores=[detection.score for detection in found],
             defect_types=[detection.defect_type for detection in found],
             phrases=[detection.phrase for detection in found],
+            alternatives=[list(detection.alternatives) for detection in found],
         )
 
     def gather(self, result: LaneResult, answers: Sequence[VlgImage]) -> LaneResult:

@@ -29,6 +29,7 @@ from inspection.report.pdf_text import load_fonts, markup, printable
 from inspection.report.pictures import read_picture
 from inspection.report.tables import csv_file
 from inspection.results import (
+    Alternative,
     BatteryResult,
     Box,
     Decision,
@@ -343,8 +344,10 @@ def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path
         vlm_image(rgb, "defect", [], "pollution", "외피 오염"),
         vlm_image(alone, "failed"),
     ]
+    other = Alternative(phrase="dent", defect_type="damaged", score=0.4)
+    spot = vlg_image(rgb, "defect", [Box(x=1, y=2, w=3, h=4)], "pollution")
     vlg = [
-        vlg_image(rgb, "defect", [Box(x=1, y=2, w=3, h=4)], "pollution"),
+        spot.model_copy(update={"alternatives": [[other]]}),
         vlg_image(alone, "failed"),
     ]
     with SessionStore.open(own_session) as store:
@@ -361,7 +364,11 @@ def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path
     document = json.loads((tmp_path / "out/result.json").read_text(encoding="utf-8"))
     images = {image["image_id"]: image for image in document["images"]}
     assert images[rgb]["vlm"] == {"judgement": "defect", "reason": "외피 오염"}
-    assert images[rgb]["vlg"] == {"bboxes": [{"x": 1, "y": 2, "w": 3, "h": 4}], "scores": [0.8]}
+    assert images[rgb]["vlg"] == {
+        "bboxes": [{"x": 1, "y": 2, "w": 3, "h": 4}],
+        "scores": [0.8],
+        "alternatives": [[{"phrase": "dent", "defect_type": "damaged", "score": 0.4}]],
+    }
     # Not looked at is null, and so is every field of what could not be judged.
     assert (images[unseen]["vlm"], images[unseen]["vlg"]) == (None, None)
     assert images[alone]["vlm"] == {"judgement": None, "reason": None}
@@ -370,7 +377,7 @@ def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path
     assert document["total_images"] == 3
     html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "Defect. 외피 오염" in html
-    assert "1 boxes: Pollution" in html
+    assert "1 boxes: Pollution; perhaps instead: Damaged" in html
 
 
 # -- documents -----------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ LIMITS = VlgLimits(
     box_threshold=0.5,
     text_threshold=0.3,
     nms_iou=0.5,
+    spot_iou=0.5,
+    spot_containment=1.0,
     max_boxes=10,
     short_side=800,
     long_side=1333,
@@ -71,10 +73,49 @@ def test_of_two_boxes_on_one_defect_the_surer_stays():
     assert [round(b.score, 2) for b in found(answer, nms_iou=1.0)] == [0.9, 0.7]
 
 
-def test_synonyms_are_one_defect_and_two_kinds_are_two():
+def alternatives(detection):
+    return [(one.phrase, one.defect_type, round(one.score, 2)) for one in detection.alternatives]
+
+
+def test_one_spot_has_one_name_and_what_else_it_may_be():
     answer = raw([0, 0.7, 0, 0, 0, 0], [0, 0, 0, 0.8, 0.8, 0])
+    (spot,) = found(answer)
+    assert spot.defect_type == "module_resin_overflow"
+    assert alternatives(spot) == [("pore", "cell_porosity", 0.7)]
+    # Synonyms are no alternative.
+    (spot,) = found(answer, types=dict.fromkeys(TYPES, "cell_porosity"))
+    assert alternatives(spot) == []
+
+
+def test_a_box_that_answers_to_two_phrases_tells_both():
+    (spot,) = found(raw([0, 0.6, 0, 0.7, 0.9, 0]))
+    assert (spot.phrase, round(spot.score, 2)) == ("resin overflow", 0.9)
+    assert alternatives(spot) == [("pore", "cell_porosity", 0.6)]
+    # What cannot occur in the battery is none either.
+    (spot,) = found(raw([0, 0.9, 0, 0.7, 0.7, 0]), types={"pore": "cell_porosity"})
+    assert alternatives(spot) == []
+
+
+def test_what_lies_in_another_box_is_the_same_spot():
+    small = (0.5, 0.5, 0.05, 0.05)
+    answer = raw([0, 0.7, 0, 0, 0, 0], [0, 0, 0, 0.8, 0.8, 0], boxes=[small, CENTRE])
     assert len(found(answer)) == 2
-    assert len(found(answer, types=dict.fromkeys(TYPES, "cell_porosity"))) == 1
+    (spot,) = found(answer, spot_containment=0.8)
+    assert spot.box.w == 200
+    assert alternatives(spot) == [("pore", "cell_porosity", 0.7)]
+    apart = raw([0, 0.7, 0, 0, 0, 0], [0, 0, 0, 0.8, 0.8, 0], boxes=[(0.1, 0.1, 0.1, 0.1), CENTRE])
+    assert len(found(apart, spot_containment=0.8)) == 2
+
+
+def test_an_alternative_is_told_once_with_its_best_score():
+    rows = [[0, 0.6, 0, 0, 0, 0], [0, 0.7, 0, 0, 0, 0], [0, 0, 0, 0.9, 0.9, 0]]
+    (spot,) = found(raw(*rows))
+    assert alternatives(spot) == [("pore", "cell_porosity", 0.7)]
+
+
+def test_the_limits_of_a_spot_are_settings():
+    answer = raw([0, 0.7, 0, 0, 0, 0], [0, 0, 0, 0.8, 0.8, 0])
+    assert len(found(answer, spot_iou=1.0)) == 2
 
 
 def test_several_passes_count_as_one():

@@ -38,6 +38,10 @@ PHRASES = CONFIG.phrases("ct")
 TYPES = CONFIG.defect_types("ct", "module")
 
 
+APART = {"nms_iou": 1.0, "spot_iou": 1.0, "spot_containment": 1.0}
+"""So that nothing is taken for the same spot."""
+
+
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory) -> Path:
     return write_bert(tmp_path_factory.mktemp("bert") / "bert")
@@ -132,8 +136,8 @@ def test_no_compiled_extension_is_needed(predictor):
 
 
 def test_thresholds_are_obeyed(predictor):
-    every = detect(predictor, box_threshold=0.0, text_threshold=0.0, nms_iou=1.0)
-    sure = detect(predictor, box_threshold=0.5, nms_iou=1.0)
+    every = detect(predictor, box_threshold=0.0, text_threshold=0.0, **APART)
+    sure = detect(predictor, box_threshold=0.5, **APART)
     assert len(every) == ARCHITECTURE.queries > len(sure) > 0
     assert all(detection.score >= 0.5 for detection in sure)
     assert detect(predictor, box_threshold=1.0) == []
