@@ -73,8 +73,14 @@ def decode_png(data: bytes) -> Values:
     ImageProblem
         If they cannot be decoded.
     """
-    kept = [PNG_SIGNATURE]
-    kept += [data[start - 8 : end + 4] for name, start, end in _chunks(data) if name in _PIXELS]
+    kept, key = [PNG_SIGNATURE], None
+    bits, colours = data[24], data[25]
+    for name, start, end in _chunks(data):
+        if name in _PIXELS:
+            kept.append(data[start - 8 : end + 4])
+        if name == b"tRNS" and colours == 0 and end - start == 2:
+            # One grey that is transparent, which OpenCV passes over.
+            key = int.from_bytes(data[start:end], "big") * (255 // ((1 << min(bits, 8)) - 1))
     try:
         found = cv2.imdecode(np.frombuffer(b"".join(kept), np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -82,7 +88,10 @@ def decode_png(data: bytes) -> Values:
     if found is None or found.size == 0 or found.dtype not in (np.uint8, np.uint16):
         raise ImageProblem("image_corrupt")
     if found.ndim == 2 or found.shape[2] == 1:
-        return np.asarray(found.reshape(found.shape[:2]))
+        grey = np.asarray(found.reshape(found.shape[:2]))
+        if key is not None:
+            grey[grey == key] = 0
+        return grey
     pixels = np.asarray(cv2.cvtColor(found[:, :, :3], cv2.COLOR_BGR2RGB))
     return on_black(pixels, found[:, :, 3]) if found.shape[2] == 4 else pixels
 

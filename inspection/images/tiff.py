@@ -120,7 +120,9 @@ def _refuse_unwritten(values: Values, layout: TiffLayout) -> None:
     tile = (layout.rows, layout.columns) if layout.tiled else None
     planes = np.moveaxis(values, 2, 0) if layout.separate else [values]
     pixel_bits = layout.bits * (1 if layout.separate else layout.samples)
-    if any(is_partly_unwritten(plane, pixel_bits, tile) for plane in planes):
+    # No part is of one pure colour: the plane of another was to follow.
+    lost = layout.separate and not all(plane.any() for plane in planes[:3])
+    if lost or any(is_partly_unwritten(plane, pixel_bits, tile) for plane in planes):
         raise ImageProblem("image_never_written")
 
 
