@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -141,7 +142,9 @@ def _through_palette(data: bytes, layout: _Layout, indices: Pixels) -> Pixels:
     if int(indices.max()) >= count:
         raise ImageProblem("image_corrupt")
     grey = (table == table[:, :1]).all()
-    return np.take(table[:, 0] if grey else table, indices, axis=0)
+    if grey:
+        return np.asarray(cv2.LUT(np.ascontiguousarray(indices), table[:, 0].copy()), np.uint8)
+    return np.take(table, indices, axis=0)
 
 
 def _through_masks(data: bytes, layout: _Layout) -> Pixels:

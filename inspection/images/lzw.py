@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 CLEAR, END, FIRST_FREE = 256, 257, 258
 _TABLE = 4096
+_LONG_STRINGS = 12
+"""Bytes a code, from which on strings are copied one by one."""
 # A code is one bit wider from the place where the table has no room for it any more, one entry
 # early, as all writers but the very first have it.
 _WIDTHS = np.full(_TABLE + 1, 12, np.int32)
@@ -21,6 +23,7 @@ for _first, _width in ((1790, 11), (766, 10), (254, 9)):
 _STARTS = np.cumsum(_WIDTHS, dtype=np.int32) - _WIDTHS
 _ENDS = _STARTS + _WIDTHS
 _MASKS = (1 << _WIDTHS) - 1
+_PLACES = np.arange(_TABLE + 1)
 
 
 def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
@@ -47,13 +50,13 @@ def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
         count = int(np.searchsorted(_ENDS, bits - at, side="right"))
         within = _STARTS[:count] + (at & 7)
         shifts = 24 - (within & 7) - _WIDTHS[:count]
-        codes = (triples[(within >> 3) + (at >> 3)] >> shifts) & _MASKS[:count]
+        codes = (triples.take((within >> 3) + (at >> 3)) >> shifts) & _MASKS[:count]
         stops = np.flatnonzero((codes == CLEAR) | (codes == END))
         if not len(stops):
             raise ValueError("lzw: no end code")
         stop = int(stops[0])
         if stop:
-            part = _strings(codes[:stop])
+            part = _strings(codes[:stop].astype(np.intp))
             parts.append(part)
             total += len(part)
         if codes[stop] == END:
@@ -62,29 +65,43 @@ def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _strings(codes: NDArray[np.int32]) -> bytes:
+def _strings(codes: NDArray[np.intp]) -> bytes:
     """Return the strings of the codes between two clear codes, joined."""
-    places = np.arange(len(codes), dtype=np.int32)
     copies = codes >= FIRST_FREE
-    parents = np.where(copies, codes - FIRST_FREE, places)
-    if (parents > places - copies).any():
+    parents = np.where(copies, codes - FIRST_FREE, _PLACES[: len(codes)])
+    if (parents > _PLACES[: len(codes)] - copies).any():
         raise ValueError("lzw: a code that is not in the table yet")
     # A string is its parent's and one byte more: count the ancestors by doubling the stride.
-    lengths = copies.astype(np.int32)
+    lengths = copies.astype(np.intp)
     ancestors = parents
-    while lengths[ancestors].any():
-        lengths += lengths[ancestors]
-        ancestors = ancestors[ancestors]
+    while (further := lengths.take(ancestors)).any():
+        lengths += further
+        ancestors = ancestors.take(ancestors)
     depth = int(lengths.max())
     lengths += 1
-    ends = np.cumsum(lengths, dtype=np.int32)
+    ends = lengths.cumsum()
     starts = ends - lengths
+    total = int(ends[-1])
+    if total > _LONG_STRINGS * len(codes):
+        return _copied(codes.tolist(), starts[parents].tolist(), lengths.tolist())
     # Each byte of the output is a literal, or the copy of an earlier one: of its parent's, or
     # behind the parent's end of the first of the next string. Two chains of at most `depth`.
-    sources = np.arange(ends[-1], dtype=np.int32)
-    sources -= np.repeat(starts - starts[parents], lengths)
+    sources = np.arange(total) - (starts - starts.take(parents)).repeat(lengths)
     for _ in range((2 * depth + 1).bit_length()):
-        sources = sources[sources]
-    literals = np.zeros(ends[-1], np.uint8)
+        sources = sources.take(sources)
+    literals = np.zeros(total, np.uint8)
     literals[starts[~copies]] = codes[~copies]
-    return literals[sources].tobytes()
+    return literals.take(sources).tobytes()
+
+
+def _copied(codes: list[int], sources: list[int], lengths: list[int]) -> bytes:
+    """Return the same string by string, which is faster where they are long."""
+    out = bytearray()
+    for code, source, length in zip(codes, sources, lengths, strict=True):
+        if length == 1:
+            out.append(code)
+            continue
+        piece = out[source : source + length]
+        # The string that is just being told: it ends with its own first byte.
+        out += piece if len(piece) == length else piece + piece[:1]
+    return bytes(out)
