@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inspection.errors import ConfigError
+from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.cae import load_weights
 from inspection.systems.ensemble.cae_network import ConvAutoencoder
@@ -35,6 +36,7 @@ from training.autoencoder.views import (
     validation_batches,
 )
 from training.data.image_cache import ImageCache, open_cache
+from training.data.stack_windows import find_windows
 from training.loop.checkpoints import identity_of
 from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes
@@ -68,7 +70,7 @@ def train_autoencoder(config: AutoencoderConfig, run: TrainingRun) -> Bundle:
     slot = slot_of(config)
     start = None if run.init is None else load_bundle(run.init, slot)
     with begin_run(config, run) as processes:
-        sides = _sides(config, run)
+        sides, levels = _windowed(_sides(config, run), config, start)
         log.info(
             "%s: %d normal images, %d to validate",
             config.run_name,
@@ -85,7 +87,7 @@ def train_autoencoder(config: AutoencoderConfig, run: TrainingRun) -> Bundle:
         model.to(processes.device).to(memory_format=torch.channels_last)
         origin = {**run.provenance(), "init": None if start is None else start.sha256}
         task = AutoencoderTask(
-            config, model, sides, open_cache(config.cache), run.out, origin, processes
+            config, model, sides, levels, open_cache(config.cache), run.out, origin, processes
         )
         views = (*sides.train, *sides.held, *sides.judged)
         images = [(view.ref.path, ",".join(view.defects)) for view in views]
@@ -140,6 +142,22 @@ def _sides(config: AutoencoderConfig, run: TrainingRun) -> Sides:
     return Sides(train, held, judged, source, test)
 
 
+def _windowed(
+    sides: Sides, config: AutoencoderConfig, start: Bundle | None
+) -> tuple[Sides, GreyLevels | None]:
+    """Return CT slices with the windows of their stacks, as the station judges them."""
+    if config.modality != "ct":
+        return sides, None
+    views = (*sides.train, *sides.held, *sides.judged)
+    taught = {view.battery for view in sides.train}
+    windows, levels = find_windows([(v.battery, v.ref.path) for v in views], taught, start)
+    train, held, judged = (
+        [replace(view, window=windows[view.battery]) for view in part]
+        for part in (sides.train, sides.held, sides.judged)
+    )
+    return replace(sides, train=train, held=held, judged=judged), levels
+
+
 class AutoencoderTask:
     """What the loop needs to know of an autoencoder; see `training.loop.loop.Task`."""
 
@@ -152,6 +170,7 @@ class AutoencoderTask:
         config: AutoencoderConfig,
         model: ConvAutoencoder,
         sides: Sides,
+        levels: GreyLevels | None,
         images: ImageCache,
         out: Path,
         origin: Mapping[str, Any],
@@ -164,6 +183,7 @@ class AutoencoderTask:
         self.criterion: nn.Module = AutoencoderLoss(model, config)
         self._network = model
         self._sides, self._images, self._out, self._origin = sides, images, out, origin
+        self._levels = levels
         self._part = slice(processes.rank, None, processes.size)
         count = len(sides.train) * config.training.repeats
         if processes.size > 1 and count < config.training.batch_size:
@@ -236,6 +256,7 @@ class AutoencoderTask:
             demo=config.demo,
             tensors=model.state_dict(),
             threshold=threshold,
+            grey_levels=self._levels,
         )
         record_answers(bundle)
 

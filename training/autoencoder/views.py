@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import Preprocess
 from inspection.records import ImageRef, Modality
 from training.autoencoder.anomalies import add_anomaly
@@ -31,11 +32,13 @@ class View:
     ref : the image
     battery : what must not be on two sides of a split
     defects : names of its defects; empty for a normal image
+    window : of the slice's stack; None on RGB, and where grey values are what their type says
     """
 
     ref: ImageRef
     battery: str
     defects: tuple[str, ...] = ()
+    window: GreyWindow | None = None
 
     @property
     def is_defect(self) -> bool:
@@ -160,8 +163,9 @@ def _batches(
     def normal(index: int) -> tuple[Pixels, np.random.Generator]:
         # Each image draws from its own generator, so that threads cannot change the result.
         rng = np.random.default_rng([config.training.seed, epoch, index])
-        ref = views[index % len(views)].ref
-        pixels = images.read(ref.path, ref.modality, config.preprocess).pixels
+        view = views[index % len(views)]
+        path, modality = view.ref.path, view.ref.modality
+        pixels = images.read(path, modality, config.preprocess, view.window).pixels
         if train:
             pixels = augment(pixels, config.augmentation, rng)
             # Two draws that options long gone had: a seed paints what it painted before.

@@ -17,8 +17,7 @@ from torch.nn import functional
 
 from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.images.grey import GreyLevels, GreyWindow
-from inspection.images.stack_grey import SMALLEST_STACK, levels_of, sample_stack
+from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.known_answers import record_answers
@@ -34,6 +33,7 @@ from training.classifier.dataset import (
 from training.classifier.pretrained import load_pretrained
 from training.classifier.validation import Validation, validate
 from training.data.image_cache import open_cache
+from training.data.stack_windows import find_windows
 from training.evaluation.metrics import DEFECT_INDICES, calibrate_temperature
 from training.loop.checkpoints import identity_of
 from training.loop.config import LoggingConfig, LoopConfig
@@ -85,7 +85,8 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         model.to(processes.device).to(memory_format=torch.channels_last)
         train, val = read_sides(config, run)
         cache = open_cache(config.cache)
-        windows, levels = find_windows(train, val, start)
+        stacks = [(item.battery, item.ref.path) for item in (*train, *val)]
+        windows, levels = find_windows(stacks, {item.battery for item in train}, start)
         log.info("%s: %d slices, %d to validate", config.run_name, len(train), len(val))
         task = ClassifierTask(
             config,
@@ -125,37 +126,6 @@ def read_sides(config: CnnConfig, run: TrainingRun) -> tuple[list[Slice], list[S
         if len(found) < config.training.batch_size:
             raise ConfigError("no_labelled_slices", lot=lot.name)
     return train, val
-
-
-def find_windows(
-    train: Sequence[Slice], val: Sequence[Slice], start: Bundle | None
-) -> tuple[dict[str, GreyWindow | None], GreyLevels | None]:
-    """Return the grey window of each battery's stack, and the levels that all are brought to.
-
-    Those are the ones of the model that the training starts from; by default the medians of the
-    training stacks.
-    """
-    stacks: dict[str, list[Path]] = {}
-    for item in (*train, *val):
-        stacks.setdefault(item.battery, []).append(item.ref.path)
-    found = {}
-    for battery, paths in stacks.items():
-        samples = sample_stack(paths)
-        found[battery] = levels_of(samples) if len(samples) >= SMALLEST_STACK else None
-    known = start.manifest.grey_levels if start is not None else None
-    if known is not None:
-        reference = GreyLevels(known.air, known.body)
-    else:
-        taught = [found[battery] for battery in {item.battery for item in train}]
-        rows = [levels for levels in taught if levels is not None]
-        if not rows:
-            return dict.fromkeys(found), None
-        air, body = np.median(np.array(rows), axis=0)
-        reference = GreyLevels(float(air), float(body))
-    return {
-        battery: levels.window_to(reference) if levels is not None else None
-        for battery, levels in found.items()
-    }, reference
 
 
 class ClassifierTask:

@@ -14,6 +14,7 @@ from inspection.classes import class_table
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
 from inspection.images.decode_ahead import DecodeAhead
+from inspection.images.grey import GreyLevels
 from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth, read_truth
@@ -230,6 +231,9 @@ def judge_alone(
     modality, visibility = predictor.preprocess.modality, _Visibility.read(lot)
     decoding = DecodeAhead()
     channel = ChannelModel(predictor, decoding)
+    trained = bundle.manifest.grey_levels
+    levels = GreyLevels(trained.air, trained.body) if trained else None
+    greys = StackWindows(GreyPolicy("auto", levels))
     judged = []
     try:
         for battery in scan_lot(lot).batteries:
@@ -238,7 +242,8 @@ def judge_alone(
             truths = {ref.path: visibility.truth_of(ref) for ref in filter(keep, of_modality)}
             known = [ref for ref in of_modality if ref.path in truths and truths[ref.path].name]
             key = f"{lot.resolve().name}/{battery.battery_id}"
-            for outcome in channel.predict(known, threading.Event()):
+            grey = greys.of(battery) if modality == "ct" else None
+            for outcome in channel.predict(known, threading.Event(), grey=grey):
                 judged.append(judged_image(outcome, key, truths[outcome.image.path]))
     finally:
         decoding.close()

@@ -20,7 +20,7 @@ from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cnn import CnnPredictor
 from training.__main__ import app
-from training.classifier.classifier import find_windows, read_sides
+from training.classifier.classifier import read_sides
 from training.classifier.config import CnnConfig
 from training.classifier.dataset import (
     Slice,
@@ -33,6 +33,7 @@ from training.config import read_training_config
 from training.data.image_cache import ImageCache
 from training.data.split_files import read_split
 from training.data.splits import Split
+from training.data.stack_windows import find_windows
 from training.data.transforms import letterbox, normalise
 from training.evaluation.evaluate import Data, evaluate
 from training.evaluation.metrics import (
@@ -74,8 +75,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
 
 
+def stacks_of(slices: list[Slice]) -> list[tuple[str, Path]]:
+    return [(item.battery, item.ref.path) for item in slices]
+
+
 def images_of(slices: list[Slice], config: CnnConfig, folder: Path) -> SliceImages:
-    windows = find_windows(slices, [], None)[0]
+    windows = find_windows(stacks_of(slices), {s.battery for s in slices}, None)[0]
     return SliceImages(slices, config, ImageCache(folder, 1 << 30), windows)
 
 
@@ -153,7 +158,7 @@ def test_the_cache_holds_what_the_station_sees(
     spec = config.preprocess
     slices = read_slices([lot])
     images = images_of(slices, config, tmp_path)
-    reference = find_windows(slices, [], None)[1]
+    reference = find_windows(stacks_of(slices), {s.battery for s in slices}, None)[1]
     windows = StackWindows(GreyPolicy("auto", reference))
     batteries = {battery.battery_id: battery for battery in scan_lot(lot).batteries}
     for index, item in list(enumerate(slices))[:3]:
