@@ -25,6 +25,7 @@ _CONTRADICTIONS = frozenset(
     {"label_normal_with_defects", "label_defective_without_defects", "label_key_twice"}
 )
 MOST_DEFECTS = 1_000
+MOST_OF_A_KIND = 10
 MOST_POINTS = 10_000
 LONGEST_NAME = 60
 
@@ -110,11 +111,12 @@ def read_label(path: Path) -> ImageLabel:
 
 
 class _Problems(dict[tuple[object, ...], Message]):
-    """What was odd about a label, each thing once."""
+    """What was odd about a label, each thing once; of a kind the first `MOST_OF_A_KIND`."""
 
     def note(self, code: str, **params: str | int | float) -> None:
         key = (code, *params.values())
-        if key not in self:
+        alike = sum(known[0] == code for known in self)
+        if key not in self and alike < MOST_OF_A_KIND:
             self[key] = Message(code=code, params=params)
 
 

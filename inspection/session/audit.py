@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from inspection.atomic import sync_folder
 from inspection.results import Decision, Kind, Record
@@ -67,7 +67,7 @@ def scan_audit(path: Path) -> AuditScan:
         try:
             content = json.loads(line)
             entry = AuditEntry.model_validate_json(line)
-        except (ValueError, ValidationError):
+        except (ValueError, RecursionError):
             return AuditScan(tuple(entries), number, torn)
         claimed = content.pop("hash")
         fits = entry.sequence == len(entries) + 1 and entry.previous == previous

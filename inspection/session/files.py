@@ -80,7 +80,7 @@ def read_record(folder: Path) -> SessionRecord:
         for migrate in MIGRATIONS[version - 1 :]:
             raw = migrate(raw)
         return SessionRecord.model_validate_json(json.dumps(raw))
-    except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
         raise SessionUnreadableError("session_unreadable", session=folder.name) from error
     except OSError as error:
         raise disk_error("session_read_failed", folder, error) from error

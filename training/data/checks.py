@@ -12,7 +12,8 @@ import numpy as np
 
 from inspection.lot.folders import part_of
 from inspection.messages import Message
-from inspection.records import MODALITIES
+from inspection.names import told_name
+from inspection.records import MODALITIES, image_name
 from training.data.duplicates import (
     MOST_CANDIDATES,
     Copy,
@@ -99,7 +100,8 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
     for lot in lots.lots.values():
         for found in lot.findings:
             inside = found.path.is_relative_to(lot.root)
-            name = (found.path.relative_to(lot.root) if inside else found.path).as_posix()
+            path = found.path.relative_to(lot.root) if inside else found.path
+            name = told_name(path.as_posix())
             batteries = (found.battery_id,) if found.battery_id else ()
             findings.append(_graded(found.reason, (), batteries, (name,)))
     for owner in lots.batteries:
@@ -110,7 +112,7 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
     with progress_bar("labels") as advance:
         for image in read_labels(lots, advance):
             root, label = roots[image.owner.lot], image.label
-            name = image.ref.path.relative_to(root).as_posix()
+            name = image_name(image.ref, root)
             published = part_of((root.name, *name.split("/")[:-1]))
             part = published if split is None else parts.get(image.ref.path, "")
             findings += [

@@ -12,6 +12,7 @@ from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import ConfigError
 from inspection.messages import Message
+from inspection.names import told_name
 from training.data.labelled import LabelledImage, Progress, read_labels, scan_lots
 from training.data.split_files import PARTS, Part, SplitRow, write_split
 from training.data.splits import Split, deal
@@ -20,6 +21,9 @@ LEFT_OUT_NAME = "left_out.txt"
 _LOST_IMAGES = (
     "lot_image_duplicate",
     "lot_image_differs",
+    "lot_image_format",
+    "lot_number_missing",
+    "lot_file_special",
     "lot_name_unknown",
     "lot_folder_unreadable",
 )
@@ -72,20 +76,21 @@ def split_lots(
     left_out: list[tuple[str, Message, str]] = []
     for image in read_labels(lots, progress):
         path, reason = image.ref.path, image.reason
-        if reason is None and set(str(path)) & set(_UNWRITABLE):
+        unwritable = set(str(path)) & set(_UNWRITABLE) or told_name(str(path)) != str(path)
+        if reason is None and unwritable:
             reason = Message(code="image_name_unwritable")
         elif reason is None and path.stat().st_size == 0:
             reason = Message(code="lot_file_empty", params={"name": path.name})
         if image.name is not None and reason is None:
             kept.append((image, image.name))
         elif reason is not None:
-            name = path.relative_to(lots.lots[image.owner.lot].root).as_posix()
+            name = told_name(path.relative_to(lots.lots[image.owner.lot].root).as_posix())
             left_out.append((name, reason, image.owner.lot))
     if not kept:
         raise ConfigError("split_no_labels", lots=", ".join(lots.lots))
     # What no battery has: second copies and unknown names.
     left_out += [
-        (finding.path.relative_to(lot.root).as_posix(), finding.reason, name)
+        (told_name(finding.path.relative_to(lot.root).as_posix()), finding.reason, name)
         for name, lot in lots.lots.items()
         for finding in lot.findings
         if finding.reason.code.removesuffix("_many") in _LOST_IMAGES

@@ -109,7 +109,7 @@ def _loaded(text: str, start: int, end: int, *, complete: bool) -> Fragment | No
                 parse_constant=lambda _name: None,
                 object_pairs_hook=_object,
             )
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         return Fragment(value, start, end, complete)
     return None

@@ -227,6 +227,40 @@ def test_unusable_roi_is_dropped_with_a_reason(read, roi):
     assert codes(label) == ["label_roi_invalid"]
 
 
+def test_defects_and_points_beyond_any_label_are_one_finding(read):
+    label = read(defects=[{}] * 50_000, image_info__is_normal=False)
+    assert (codes(label), label.defects) == (["label_too_many_defects"], ())
+    label = read(**defect([1, 2] * 50_000))
+    assert (codes(label), label.defects) == (["label_polygon_long"], ())
+
+
+def test_what_is_odd_a_thousand_times_is_not_told_a_thousand_times(read):
+    label = read(defects=[{"name": f"n{n}", "points": [n]} for n in range(1000)])
+    assert len(label.problems) < 50
+    assert "label_normal_with_defects" in codes(label)
+
+
+def test_a_key_that_is_there_twice_is_not_guessed(tmp_path):
+    path = tmp_path / CT_NAME
+    path.write_text('{"image_info": {"is_normal": true, "is_normal": false}}', encoding="utf-8")
+    label = read_label(path)
+    assert "label_key_twice" in codes(label)
+    assert class_of(label, "ct") is None
+
+
+def test_numbers_that_are_none_and_names_that_cannot_be_written(tmp_path):
+    path = tmp_path / CT_NAME
+    path.write_text(
+        '{"data_info": {"roi": [1e400, -Infinity], "date": "2026-99-99"}, "image_info": {"width":'
+        f' {"9" * 4000}, "is_normal": 1e999}},'
+        ' "defects": [{"name": "\\ud800", "points": [NaN]}]}',
+        encoding="utf-8",
+    )
+    label = read_label(path)
+    assert (label.roi, label.size, label.defects) == (None, None, ())
+    assert all(message.text("ko").encode() for message in label.problems)
+
+
 def test_roi_beyond_the_image_is_cut(read):
     label = read(data_info__roi=[100, 500])
     assert label.roi == (100, 200)
@@ -243,6 +277,10 @@ def test_roi_beyond_the_image_is_cut(read):
         (b"[" * 100_000, "label_too_deep"),
         (b'{"defects": ' + b"[" * 20 + b"]" * 20 + b"}", "label_too_deep"),
         (b" " * (5 << 20), "label_too_large"),
+        (
+            json.dumps({"defects": [{"name": "pore", "points": [1] * 6}] * 100_000}).encode(),
+            "label_too_large",
+        ),
         (b'{"image_info": {"width": ' + b"9" * 5000 + b"}}", "label_not_json"),
     ],
 )

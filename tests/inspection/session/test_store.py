@@ -380,7 +380,10 @@ def test_what_a_killed_writer_left_is_swept(store):
         assert not list(store.folder.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("damage", [b"", b'{"schema_version": 1, "run', b"\0" * 500, b"[]", None])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b'{"schema_version": 1, "run', b"\0" * 500, b"[]", b"[" * 100_000, None],
+)
 def test_a_damaged_session_is_rebuilt_and_says_what_is_lost(store, damage):
     store.save_battery(result())
     store.save_battery(result("002", kind="review"))

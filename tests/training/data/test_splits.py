@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -163,6 +164,21 @@ def test_what_cannot_be_used_is_listed_with_its_reason(copy: Path, tmp_path: Pat
     listed = {row.path.stem for part in PARTS for row in read_split(tmp_path / "out").rows(part)}
     assert not listed & (set(reasons) - {second.stem})
     assert len(listed) == 16 * 5 - 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_that_is_not_utf8_is_left_out_and_can_be_read_there(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = images_of(copy, "CT_*.jpg")[0]
+    folder = moved.parent / os.fsdecode("추가".encode("cp949"))
+    folder.mkdir()
+    moved.rename(folder / moved.name)
+    assert trainer("split", copy, "--out", tmp_path / "out") == 0
+    left_out = (tmp_path / "out" / "left_out.txt").read_text(encoding="utf-8")
+    assert f"(cp949) 추가/{moved.name}\timage_name_unwritable" in left_out
+    assert trainer("check", copy) == 0
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_published_folders_of_one_set_share_their_batteries(lot: Path, tmp_path: Path) -> None:
