@@ -6,6 +6,7 @@ that does not fit is refused before anything is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ from inspection.modelstore.files import (
     section,
 )
 from inspection.modelstore.source import ARCHITECTURE_NAME
+from inspection.modelstore.weights import misfit, read_header
 from inspection.results import Record
 
 Backend = Literal["groundingdino", "transformers"]
@@ -136,21 +138,59 @@ def read_vlg_folder(folder: Path, family: str) -> VlgFolder:
     Raises
     ------
     BundleError
-        If a file is missing or cannot be read, or the model is of a kind that is not supported.
+        If a file is missing or cannot be read, the weights have not the sizes that the
+        configuration tells, or the model is of a kind that is not supported.
     """
     if family in PUBLISHED:
         return VlgFolder(folder, _present(folder, f"{family}.pth"), PUBLISHED[family])
     if family == "groundingdino":
         architecture = read_document(Architecture, folder, ARCHITECTURE_NAME)
-        return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), architecture)
+        found = VlgFolder(folder, _present(folder, SAFETENSORS_NAME), architecture)
+        _check_sizes(
+            found,
+            {"transformer.tgt_embed.weight": (architecture.queries, WIDTH)},
+            {
+                r"transformer\.encoder\.layers\.(\d+)\.": architecture.encoder_layers,
+                r"transformer\.decoder\.layers\.(\d+)\.": architecture.decoder_layers,
+            },
+        )
+        return found
     if family == TRANSFORMERS_FAMILY:
         for name in ("config.json", "tokenizer_config.json"):
             _present(folder, name)
+        config = read_json(folder, "config.json")
         size = section(read_json(folder, PREPROCESSING_NAME), "size")
         longer = number(size, "longest_edge", ANY_SIDES[1])
         sides = min(number(size, "shortest_edge", ANY_SIDES[0]), longer), longer
-        return VlgFolder(folder, _present(folder, SAFETENSORS_NAME), None, sides)
+        found = VlgFolder(folder, _present(folder, SAFETENSORS_NAME), None, sides)
+        text = section(config, "text_config")
+        _check_sizes(
+            found,
+            {
+                "query_position_embeddings.weight": (
+                    config.get("num_queries"),
+                    config.get("d_model"),
+                ),
+                "word_embeddings.weight": (text.get("vocab_size"), text.get("hidden_size")),
+            },
+            {
+                r"^model\.encoder\.layers\.(\d+)\.": config.get("encoder_layers"),
+                r"^model\.decoder\.layers\.(\d+)\.": config.get("decoder_layers"),
+            },
+        )
+        return found
     raise BundleError("vlg_family_unknown", folder=folder.name, family=family)
+
+
+def _check_sizes(
+    folder: VlgFolder, shapes: Mapping[str, Sequence[object]], counts: Mapping[str, object]
+) -> None:
+    try:
+        problem = misfit(read_header(folder.weights), shapes, counts)
+    except (OSError, ValueError) as error:
+        raise folder.not_loaded(str(error)) from error
+    if problem is not None:
+        raise folder.not_loaded(problem)
 
 
 def _present(folder: Path, name: str) -> Path:

@@ -7,13 +7,14 @@ not fit is refused before anything is loaded.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from inspection.errors import BundleError
 from inspection.modelstore.files import PREPROCESSING_NAME, number, read_json, section
-from inspection.modelstore.weights import read_header
+from inspection.modelstore.weights import StoredTensor, misfit, read_header
 
 GB = 1 << 30
 CONFIG_NAME = "config.json"
@@ -109,7 +110,8 @@ def read_vlm_folder(folder: Path) -> VlmFolder:
     Raises
     ------
     BundleError
-        If a file is missing or cannot be read, or the model is of a kind that is not supported.
+        If a file is missing or cannot be read, the weights have not the sizes that the
+        configuration tells, or the model is of a kind that is not supported.
     """
     config = read_json(folder, CONFIG_NAME)
     model_type = str(config.get("model_type"))
@@ -125,11 +127,24 @@ def read_vlm_folder(folder: Path) -> VlmFolder:
     fewest = number(preprocessing, "min_pixels", number(size, "shortest_edge", ANY_PIXELS[0]))
     most = number(preprocessing, "max_pixels", number(size, "longest_edge", ANY_PIXELS[1]))
     pixels = min(fewest, most), most
-    return VlmFolder(folder, family, _count_parameters(folder), config, pixels)
+    tensors = _read_headers(folder)
+    found = VlmFolder(folder, family, _count_parameters(tensors), config, pixels)
+    text, vision = config.get("text_config") or config, section(config, "vision_config")
+    problem = misfit(
+        tensors,
+        {"embed_tokens.weight": (text.get("vocab_size"), text.get("hidden_size"))},
+        {
+            r"\blayers\.(\d+)\.": text.get("num_hidden_layers"),
+            r"\bblocks\.(\d+)\.": vision.get("depth"),
+        },
+    )
+    if problem is not None:
+        raise found.not_loaded(problem)
+    return found
 
 
-def _count_parameters(folder: Path) -> int:
-    """Count the numbers in the weights, from the headers of their files."""
+def _read_headers(folder: Path) -> dict[str, StoredTensor]:
+    """Return what the files of weights hold, by their headers."""
     names = ["model.safetensors"]
     index = "model.safetensors.index.json"
     if (folder / index).is_file():
@@ -137,15 +152,16 @@ def _count_parameters(folder: Path) -> int:
         names = sorted({str(name) for name in places.values()})
         if not names or any(Path(name).name != name for name in names):
             raise BundleError("bundle_unreadable", folder=folder.name, file=index)
-    count = 0
+    tensors: dict[str, StoredTensor] = {}
     for name in names:
         try:
-            tensors = read_header(folder / name)
+            tensors |= read_header(folder / name)
         except FileNotFoundError as error:
             raise BundleError("bundle_file_missing", folder=folder.name, file=name) from error
         except (OSError, ValueError) as error:
             raise BundleError("bundle_unreadable", folder=folder.name, file=name) from error
-        count += sum(
-            math.prod(tensor.shape) for tensor in tensors.values() if tensor.dtype in _FLOATS
-        )
-    return count
+    return tensors
+
+
+def _count_parameters(tensors: Mapping[str, StoredTensor]) -> int:
+    return sum(math.prod(t.shape) for t in tensors.values() if t.dtype in _FLOATS)

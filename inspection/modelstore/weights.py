@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +72,36 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     if size != 8 + length + place:
         raise ValueError("the file does not end where its header says")
     return tensors
+
+
+def misfit(
+    tensors: Mapping[str, StoredTensor],
+    shapes: Mapping[str, Sequence[object]],
+    counts: Mapping[str, object],
+) -> str | None:
+    """Return how a file's tensors differ from what a configuration says, None where they do not.
+
+    What the configuration leaves out, or says in another form, is not compared.
+
+    Parameters
+    ----------
+    shapes : by the end of a tensor's name
+    counts : by a pattern that finds a layer's number in the names: how many layers there are
+    """
+    for end, sides in shapes.items():
+        if not all(type(side) is int for side in sides):
+            continue
+        wanted = " x ".join(map(str, sides))
+        found = [tensor for name, tensor in tensors.items() if name.endswith(end)]
+        if not found:
+            return f"{end} is missing"
+        if found[0].shape != tuple(sides):
+            return f"{end} is {' x '.join(map(str, found[0].shape))} and should be {wanted}"
+    for pattern, count in counts.items():
+        numbers = {int(hit[1]) for name in tensors if (hit := re.search(pattern, name))}
+        if type(count) is int and len(numbers) != count:
+            return f"{len(numbers)} layers ({pattern}) instead of {count}"
+    return None
 
 
 def check_safetensors(path: Path) -> None:

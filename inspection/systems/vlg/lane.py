@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from inspection.errors import ModelMissingError
+from inspection.errors import BundleError, ModelMissingError
 from inspection.modelstore.installed import InstalledModel, installed_model, provenance
 from inspection.modelstore.vlg_folder import read_vlg_folder
 from inspection.predictions import LaneResult
@@ -51,6 +51,12 @@ class VlgLane(ChosenImagesLane[VlgImage, VlgPredictor, VlgLimits]):
             lambda _device: needed,
             lambda device: VlgPredictor(folder, bert_path if bert else None, device),
         )
+        try:
+            phrases = config.phrases("ct")
+            placed.ladder.run(lambda: placed.model.check(phrases, placed.limits))
+        except BundleError:
+            self.close()
+            raise
         device, libraries = placed.device, LIBRARIES[folder.backend]
         detector = provenance(
             model,

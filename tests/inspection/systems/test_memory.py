@@ -149,9 +149,9 @@ def test_a_battery_that_cost_memory_says_so_in_its_result(
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return classify(self, feats)
 
-    monkeypatch.setattr(CtClassifier, "classify", scarce)
     lane = EnsembleLane(settings)
     lane.load()
+    monkeypatch.setattr(CtClassifier, "classify", scarce)
     said = lane.inspect(lot.batteries[0], threading.Event(), lambda event: None)
     lane.close()
     result = assemble(lot.batteries[0], {"ensemble": said})

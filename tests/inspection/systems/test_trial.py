@@ -287,3 +287,38 @@ def test_a_lane_judges_nothing_with_a_model_that_cannot_tell(target, tmp_path):
     lane.close()
     assert said.verdict.kind == "review"
     assert "model_answers_alike" in [reason.code for reason in said.verdict.reasons]
+
+
+def test_weights_of_another_size_than_the_configuration_tells_are_refused(tmp_path, target):
+    source = tmp_path / "vlm"
+    shutil.copytree(resource_path("models", "vlm"), source)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    (source / "model.json").unlink()
+    for key, problem in (("vocab_size", "embed_tokens"), ("num_hidden_layers", "4 layers")):
+        other = config["text_config"] | {key: config["text_config"][key] + 1}
+        content = json.dumps({**config, "text_config": other})
+        (source / "config.json").write_text(content, encoding="utf-8")
+        before = contents(target)
+        with pytest.raises(BundleError, match=problem):
+            import_models(source, target)
+        assert contents(target) == before
+    source = tmp_path / "vlg"
+    shutil.copytree(resource_path("models", "vlg"), source)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    (source / "model.json").unlink()
+    (source / "config.json").write_text(json.dumps({**config, "num_queries": 21}))
+    with pytest.raises(BundleError, match="query_position_embeddings"):
+        import_models(source, target)
+
+
+def test_a_tensor_that_has_not_the_bytes_of_its_shape_is_refused(tmp_path, target):
+    source = tmp_path / "vlg"
+    shutil.copytree(resource_path("models", "vlg"), source)
+    (source / "model.json").unlink()
+    data = (source / "model.safetensors").read_bytes()
+    assert data.count(b'"shape":[20,128]') == 1
+    data = data.replace(b'"shape":[20,128]', b'"shape":[20,129]')
+    (source / "model.safetensors").write_bytes(data)
+    with pytest.raises(BundleError) as refused:
+        import_models(source, target)
+    assert refused.value.message.code == "model_weights_damaged"

@@ -217,7 +217,10 @@ def test_out_of_memory_fewer_pixels_are_looked_at(makers, lot, monkeypatch):
         return prepare(self, pixels, limits)
 
     monkeypatch.setattr(VlgPredictor, "prepare", scarce)
-    said, _ = inspect(loaded(makers, lot), lot.batteries[0])
+    lane = loaded(makers, lot)
+    # At loading it was tried on small pictures.
+    widths.clear()
+    said, _ = inspect(lane, lot.batteries[0])
     assert said.state == "done"
     fewer = CONFIG.limits.fewer_pixels().max_pixels
     assert said.memory_steps == (Message(code="memory_step_pixels", params={"pixels": fewer}),)
@@ -244,3 +247,27 @@ def test_boxes_of_all_images_are_sorted_together():
     assert result.scores == [0.9, 0.6, 0.4]
     assert result.box_images == ["a", "c", "a"]
     assert [box.score for box in result.bboxes] == result.scores
+
+
+@pytest.mark.parametrize("change", ["no number", "the same for every picture"])
+def test_a_model_whose_answers_say_nothing_is_not_used(makers, hugging, lot, tmp_path, change):
+    """Boxes that are no numbers would read as: nothing found."""
+    from safetensors.torch import load_file, save_file
+
+    models = tmp_path / "models"
+    shutil.copytree(hugging, models)
+    tensors = load_file(models / "vlg" / "model.safetensors")
+    for name, tensor in tensors.items():
+        if change == "no number" and name.endswith("enc_output.weight"):
+            tensor.fill_(torch.nan)
+        if change != "no number" and "input_proj_vision" in name:
+            tensor.zero_()
+    save_file(tensors, models / "vlg" / "model.safetensors", metadata={"format": "pt"})
+    (models / "vlg" / "model.json").unlink()
+    installed(models / "vlg", "vlg", "grounding-dino")
+    lane = VlgLane(settings(models, lot.root))
+    with pytest.raises(BundleError) as refused:
+        lane.load()
+    codes = {"no number": "vlg_not_loaded", "the same for every picture": "model_answers_alike"}
+    assert refused.value.message.code == codes[change]
+    assert lane.placed is None

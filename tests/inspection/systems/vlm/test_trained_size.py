@@ -180,6 +180,7 @@ def test_a_vlg_is_shown_pictures_of_its_own_size(models, tmp_path, monkeypatch):
     lane = lane_on(VlgLane, models, tmp_path)
     (model,) = lane.load()
     assert model.thresholds["max_pixels"] == 252 * 448
+    shapes.clear()
     inspect(lane, photographed(tmp_path, "large.jpg", 1920, 1080))
     ((decoded, shown),) = shapes
     assert shown == (252, 448)
