@@ -10,9 +10,7 @@ from types import MappingProxyType
 
 from inspection.config import Policy, policy_of
 from inspection.errors import InspectionError, SessionError
-from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.messages import Message
-from inspection.modelstore.bundle import reference_levels
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult, SessionRecord, SessionStatus, SystemName
@@ -206,6 +204,10 @@ def _plan(
     batteries: list[Battery],
     earlier: Mapping[str, LaneResults],
 ) -> Plan:
+    # The window imports plans before it is painted, and need not wait for numpy.
+    from inspection.images.stack_grey import GreyPolicy, StackWindows
+    from inspection.modelstore.bundle import reference_levels
+
     if not conditions.systems:
         raise InspectionError("no_system_chosen")
     # A session goes on as it was begun: verdicts under two policies cannot be compared.

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from inspection.config import GateConfig, InspectorConfig
 from inspection.errors import InspectionError, ModelMissingError
-from inspection.images.stack_grey import StackWindows
 from inspection.messages import Language, Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import LaneEvent, LaneResult
@@ -20,6 +19,9 @@ from inspection.records import Battery
 from inspection.results import ModelProvenance, SystemName, SystemState
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.memory import GpuBudget
+
+if TYPE_CHECKING:
+    from inspection.images.stack_grey import StackWindows
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,13 @@ class Lane(Protocol):
         """Release models and threads."""
 
 
+def _windows() -> StackWindows:
+    # The window imports lanes before it is painted, and need not wait for numpy.
+    from inspection.images.stack_grey import StackWindows
+
+    return StackWindows()
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """What a lane needs to know.
@@ -88,7 +97,7 @@ class LaneSettings:
     language: Language = "en"
     gpu: GpuBudget = field(default_factory=GpuBudget)
     cache_dir: Path | None = None
-    greys: StackWindows = field(default_factory=StackWindows)
+    greys: StackWindows = field(default_factory=_windows)
     gate: GateConfig = field(default_factory=GateConfig)
 
     def same_models(self, other: LaneSettings) -> bool:
