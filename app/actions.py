@@ -10,7 +10,7 @@ from app.controller import Controller
 from app.theme import icon, tokens
 
 CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock")
-REPEATED = ("slice", "view", "answer")
+REPEATED = ("slice", "view", "answer", "level", "width")
 GROUPS = (
     (
         *("previous", "next", "suspicious", "conflict"),
@@ -19,6 +19,7 @@ GROUPS = (
     (
         *("slice_back", "slice_on", "view_back", "view_on", "answer_back", "answer_on"),
         *("axis", "worst", "overlay", "boxes", "compare"),
+        *("level_up", "level_down", "width_up", "width_down", "reset_grey"),
     ),
     ("open_lot", "start", "pause", "cancel", "again", "models", "export", "keys", "quit"),
 )
@@ -89,6 +90,11 @@ class Actions(QObject):
             "overlay": ("overlay", ("H",), self.tr("Heat-map")),
             "boxes": ("boxes", ("B",), self.tr("Boxes")),
             "compare": ("compare", ("C",), self.tr("Compare the systems")),
+            "level_up": ("", (".",), self.tr("CT darker (level up)")),
+            "level_down": ("", (",",), self.tr("CT brighter (level down)")),
+            "width_up": ("", ("]",), self.tr("CT with less contrast (width up)")),
+            "width_down": ("", ("[",), self.tr("CT with more contrast (width down)")),
+            "reset_grey": ("contrast", ("0",), self.tr("CT greys as inspected")),
             "find": ("search", ("Ctrl+F",), self.tr("Search the lot")),
             "operator": ("person", (), self.tr("Operator ...")),
             "findings": ("warning", (), self.tr("Findings of the intake ...")),
@@ -151,6 +157,7 @@ class Actions(QObject):
                 entries.append((action.text().replace("...", "").strip(), key_text(action)))
             sheet.append((title, entries))
         sheet[1][1].append((self.tr("Bare picture while held"), self.tr("Space")))
+        sheet[1][1].append((self.tr("Level (up, down) and width of CT"), self.tr("Right-drag")))
         sheet[1][1].append((self.tr("Zoom; with Ctrl, step"), self.tr("Wheel")))
         return sheet
 

@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.shown_lot import ShownLot
 from app.tasks import TaskPool, Ticket
 from app.wording import languages
-from inspection.config import Policy, find_policy, policy_of
+from inspection.config import GreySetting, Policy, find_policy, policy_of
 from inspection.errors import InspectionError
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Lot
@@ -273,7 +273,12 @@ class Controller(ShownLot):
             self.policy = find_policy(self.models.with_policy)
         except InspectionError as error:
             self.failed.emit(error)
+        self._stacks.clear()
         self.policy_changed.emit()
+
+    def stacks_judged_by(self) -> tuple[GreySetting, ModelFolders]:
+        """Return what CT stacks would be windowed by now."""
+        return self.policy_shown.inspector.grey_window, self.models
 
     @property
     def policy_shown(self) -> Policy:

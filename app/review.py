@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspection.names import told_name
 from inspection.records import Axis, Battery, ImageRef
@@ -25,6 +26,9 @@ from inspection.results import (
     final_kind,
 )
 from inspection.run.status import LiveAnswers
+
+if TYPE_CHECKING:
+    from inspection.images.display import StackDisplay
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,8 @@ class ShownImage:
     name : what results call it: its path within the lot
     result : None where the image was not inspected yet
     session : folder in which its heat-map and evidence are, None without a session
-    grey : window of its stack, None where none was found yet, and on RGB
+    grey : window that its stack was judged under; None before, and on RGB
+    stack : how its stack can be shown without; None on RGB
     """
 
     ref: ImageRef
@@ -150,6 +155,7 @@ class ShownImage:
     result: ImageResult | None = None
     session: Path | None = None
     grey: StackGrey | None = None
+    stack: StackDisplay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +206,8 @@ def answered_images(
     """
     # Without the ensemble's word on them, which is another system's.
     by_name = {
-        image.name: ShownImage(image.ref, image.name, grey=image.grey) for image in view.images
+        image.name: ShownImage(image.ref, image.name, grey=image.grey, stack=image.stack)
+        for image in view.images
     }
     if live is not None and live.battery_id == view.row.battery_id:
         answers: Sequence[AnyImage] = live.answered
@@ -222,7 +229,11 @@ def answered_images(
 
 
 def battery_view(
-    row: Row, result: BatteryResult | None, lot_root: Path, session: Path | None
+    row: Row,
+    result: BatteryResult | None,
+    lot_root: Path,
+    session: Path | None,
+    stack: StackDisplay | None = None,
 ) -> BatteryView:
     """Return a battery with its images' results beside them."""
     found = {image.image: image for image in result.images} if result else {}
@@ -230,8 +241,15 @@ def battery_view(
     images = []
     for ref in (*row.battery.ct, *row.battery.rgb):
         name = told_name(ref.path.as_posix().removeprefix(prefix))
-        grey = result.grey if result and ref.modality == "ct" else None
-        images.append(ShownImage(ref, name, found.get(name), session, grey))
+        judged = found.get(name)
+        if ref.modality == "rgb":
+            images.append(ShownImage(ref, name, judged, session))
+            continue
+        grey = result.grey if result else None
+        if grey is None and judged is not None and judged.state == "done":
+            # Of a session from before there were windows.
+            grey = StackGrey(method="dtype")
+        images.append(ShownImage(ref, name, judged, session, grey, stack))
     return BatteryView(row, tuple(images), result)
 
 

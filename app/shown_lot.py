@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.session_writer import SessionWriter
+from inspection.config import GreySetting
 from inspection.records import Lot
 from inspection.results import SYSTEMS, AnyImage, BatteryResult, SessionRecord
+
+if TYPE_CHECKING:
+    from inspection.images.display import StackDisplay
+    from inspection.images.stack_grey import GreyPolicy
+    from inspection.modelstore.folders import ModelFolders
 
 # One of 1,700 images is some 7 MB; the operator goes back and forth between a few.
 KEPT_RESULTS = 6
@@ -36,6 +44,7 @@ class ShownLot(QObject):
         self.current_id: str | None = None
         self._chosen_by_operator = False
         self._results: OrderedDict[str, BatteryResult] = OrderedDict()
+        self._stacks: OrderedDict[str, StackDisplay] = OrderedDict()
         writer.loaded.connect(self._on_loaded)
 
     def show_lot(self, lot: Lot, record: SessionRecord | None = None) -> None:
@@ -46,6 +55,7 @@ class ShownLot(QObject):
             rows[summary.battery_id] = row.with_summary(summary)
         self.lot, self.rows = lot, rows
         self._results.clear()
+        self._stacks.clear()
         self._chosen_by_operator = False
         self.current_id = None
         self.lot_changed.emit(lot, list(rows.values()))
@@ -90,7 +100,26 @@ class ShownLot(QObject):
         if row is None or self.lot is None:
             return None
         result = self._results.get(row.battery_id)
-        return battery_view(row, result, self.lot.root, self.writer.folder)
+        stack = self._stack_of(row) if row.battery.ct else None
+        return battery_view(row, result, self.lot.root, self.writer.folder, stack)
+
+    def stacks_judged_by(self) -> tuple[GreySetting, ModelFolders]:
+        """Return what CT stacks would be windowed by now."""
+        raise NotImplementedError
+
+    def _stack_of(self, row: Row) -> StackDisplay:
+        """Return how a battery's slices can be shown; the same one as long as it is looked at."""
+        stack = self._stacks.get(row.battery_id)
+        if stack is None:
+            # Numpy comes with it: it is there since the lot was scanned.
+            from inspection.images.display import StackDisplay
+
+            stack = StackDisplay(row.battery.ct, partial(_policy, *self.stacks_judged_by()))
+        self._stacks[row.battery_id] = stack
+        self._stacks.move_to_end(row.battery_id)
+        if len(self._stacks) > KEPT_RESULTS:
+            self._stacks.popitem(last=False)
+        return stack
 
     def _make_current(self, battery_id: str) -> None:
         if battery_id == self.current_id or battery_id not in self.rows:
@@ -119,3 +148,11 @@ class ShownLot(QObject):
         while len(self._results) > KEPT_RESULTS:
             oldest = next(name for name in self._results if name != self.current_id)
             del self._results[oldest]
+
+
+def _policy(setting: GreySetting, models: ModelFolders) -> GreyPolicy:
+    """Read what stacks are brought to; run in the thread that decodes."""
+    from inspection.images.stack_grey import GreyPolicy
+    from inspection.modelstore.bundle import reference_levels
+
+    return GreyPolicy(setting, reference_levels(models))

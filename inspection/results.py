@@ -75,6 +75,18 @@ class StackGrey(Record):
     body: Finite | None = None
     problem: Message | None = None
 
+    @property
+    def told(self) -> Message:
+        """Which window it was, in one line; ``problem`` is among the verdict's reasons."""
+        values = {"low": self.low, "high": self.high, "air": self.air, "body": self.body}
+        # Whole ones of 16 bits; of floating values their first digits.
+        told = {
+            name: round(value) if abs(value) >= 100 else float(f"{value:.4g}")
+            for name, value in values.items()
+            if value is not None
+        }
+        return Message(code=f"grey_window_{self.method}", params={**told})
+
 
 class ImageResult(Record):
     """What the ensemble found on one image.

@@ -25,6 +25,7 @@ from inspection.results import (
     Judgement,
     Kind,
     SessionStatus,
+    StackGrey,
     SystemName,
     SystemState,
 )
@@ -40,6 +41,7 @@ SAID = {
     "state": get_args(SystemState),
     "comparison_state": set(get_args(SystemState)) - {"done"},
     "status": get_args(SessionStatus),
+    "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),
     "self_test": [step.__name__ for step in STEPS],
     "report_severity": {row.severity for row in class_table().rows.values()},

@@ -64,7 +64,7 @@ class AnswersPanel(DockPanel):
         self._described: tuple[str, Answer | None] | None = None
         self.missing = MissingModel()
         self.missing.install.clicked.connect(context.actions["models"].trigger)
-        self.stage = PictureView(context.layers)
+        self.stage = PictureView(context.layers, context.display)
         self.stage.setMinimumSize(*SMALLEST_STAGE)
         self.stage.stepped.connect(self.step)
         self.chip = Chip()

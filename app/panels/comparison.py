@@ -60,8 +60,8 @@ class ComparisonPanel(DockPanel):
         self.images.setMinimumContentsLength(18)
         self.images.activated.connect(self._go)
         self.image_chip = Chip()
-        layers, demo = context.layers, context.demo
-        self.columns = {system: ComparisonColumn(system, layers, demo) for system in SYSTEMS}
+        layers, display, demo = context.layers, context.display, context.demo
+        self.columns = {one: ComparisonColumn(one, layers, display, demo) for one in SYSTEMS}
         for one in self.columns.values():
             one.stage.stepped.connect(self.step)
             one.stage.looked.connect(partial(self._follow, one.stage))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QPlainTextEdit
 from app.panels.demo_note import DemoModels
 from app.tones import class_tone, said_tone
 from app.widgets.chip import Chip
+from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.panel import Panel, column, label, line
 from app.widgets.picture_view import PictureView
@@ -38,10 +39,13 @@ class ComparisonColumn(Panel):
     ----------
     system : whose word
     layers : what is laid over its picture
+    display : level and width of CT pictures
     demo : tells whether it judges with a demo model
     """
 
-    def __init__(self, system: SystemName, layers: Layers, demo: DemoModels) -> None:
+    def __init__(
+        self, system: SystemName, layers: Layers, display: GreyDisplay, demo: DemoModels
+    ) -> None:
         super().__init__()
         self.setProperty("role", "")
         self._demo = demo
@@ -54,7 +58,7 @@ class ComparisonColumn(Panel):
         self.seconds = label("muted")
         self.chip = Chip()
         self.type = Chip(solid=False)
-        self.stage = PictureView(layers, HEAT_STRENGTH)
+        self.stage = PictureView(layers, display, HEAT_STRENGTH)
         self.stage.setMinimumSize(*SMALLEST)
         self.words = QPlainTextEdit()
         self.words.setReadOnly(True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QButtonGroup, QVBoxLayout
+from PySide6.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout
 
 from app.panels.dock import PanelContext, Place
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.review import BatteryView, ShownImage, axes_of
+from app.theme import icon
 from app.tones import class_tone
 from app.widgets.bars import Bar, Bars, autoencoder_bar
 from app.widgets.panel import button, fill, line
@@ -38,6 +39,11 @@ class CtPanel(ImagePanel):
             self._axis_buttons.addButton(made, place)
             self._tools.insertWidget(place, made)
         self._axis_buttons.idClicked.connect(self._on_axis)
+        self._greys = QToolButton()
+        self._greys.clicked.connect(context.display.reset)
+        context.display.changed.connect(self._on_greys)
+        self._tools.insertWidget(self._tools.count() - 1, self._greys)
+        self._on_greys()
         strips = QVBoxLayout()
         strips.setSpacing(3)
         fill(strips, *(self.add_strip(axis, axis) for axis in AXES), None)
@@ -85,6 +91,20 @@ class CtPanel(ImagePanel):
         super().retranslate()
         for made in self._axis_buttons.buttons():
             made.setToolTip(self.tr("Axis {axis}").format(axis=made.text()))
+        self._greys.setToolTip(
+            self.tr(
+                "Greys as inspected (0). Drag with the right button to change them: up and down "
+                "the level, left and right the width. No verdict depends on it."
+            )
+        )
+
+    def restyle(self) -> None:
+        """Put the theme's colours in place."""
+        super().restyle()
+        self._greys.setIcon(icon("contrast"))
+
+    def _on_greys(self) -> None:
+        self._greys.setEnabled(self.context.display.moved)
 
     def _on_axis(self, place: int) -> None:
         group = AXES[place]

@@ -12,6 +12,7 @@ from app.controller import Controller
 from app.dialogs.conversations import Conversations
 from app.panels.demo_note import DemoModels
 from app.review import BatteryView
+from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.panel import Panel
 from app.widgets.plots import Plots
@@ -42,6 +43,7 @@ class PanelContext:
     actions: Actions
     dialogs: Conversations
     layers: Layers
+    display: GreyDisplay
     demo: DemoModels
     plots: Plots
 

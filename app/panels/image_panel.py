@@ -40,7 +40,7 @@ class ImagePanel(DockPanel):
         self._current: ShownImage | None = None
         self._moved = False
 
-        self.stage = PictureView(context.layers)
+        self.stage = PictureView(context.layers, context.display)
         self.stage.stepped.connect(self.step)
         self._worst = QToolButton()
         self._worst.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

@@ -65,6 +65,7 @@ class VerdictPanel(DockPanel):
         self._chip = Chip(points=12.5)
         self._defect = label()
         self._warnings = label("muted", wrap=True)
+        self._grey = label("muted", wrap=True)
         self._scores_title = label("section")
         self._scores = Bars(name_share=0.4)
         self._systems_title = label("section")
@@ -84,6 +85,7 @@ class VerdictPanel(DockPanel):
             *(6, self._scores_title, self._scores),
             *(6, self._systems_title),
             *(line(*pair) for pair in self._systems.values()),
+            self._grey,
             DemoNote(self.context.demo),
             *(6, self._reasons_title, self._reasons),
             *(6, self._advice_title, self._action, self._cause, None),
@@ -141,6 +143,10 @@ class VerdictPanel(DockPanel):
         self._word_head(row)
         self._word_scores(row, judged)
         self._word_systems(row, result)
+        grey = result.grey if result else None
+        told = f"{term('grey_window')}: {message_text(grey.told)}" if grey else ""
+        self._grey.setText(told)
+        self._grey.setVisible(bool(told))
         self._word_grounds(row, judged)
         self._word_decision(row)
 

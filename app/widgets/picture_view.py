@@ -6,11 +6,13 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
+    QImage,
     QMouseEvent,
     QPainter,
     QPen,
     QPixmap,
     QResizeEvent,
+    QShowEvent,
     QTransform,
     QWheelEvent,
 )
@@ -26,9 +28,11 @@ from PySide6.QtWidgets import (
 )
 
 from app.theme import tokens
+from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.legend import HeatLegend
 from app.widgets.pictures import Picture
+from app.widgets.windowing import Windowing
 from inspection.records import Rect
 from inspection.results import Box
 
@@ -49,6 +53,7 @@ class PictureView(QGraphicsView):
     Parameters
     ----------
     layers : what is laid over every picture
+    display : level and width of every CT picture
     strength : of the heat-map, 0 to 1; None leaves it to the layers
     """
 
@@ -56,7 +61,7 @@ class PictureView(QGraphicsView):
     looked = Signal()
     """The operator has zoomed or moved the picture."""
 
-    def __init__(self, layers: Layers, strength: float | None = None) -> None:
+    def __init__(self, layers: Layers, display: GreyDisplay, strength: float | None = None) -> None:
         super().__init__()
         self._layers, self._strength = layers, strength
         layers.changed.connect(self._refresh_layers)
@@ -78,7 +83,7 @@ class PictureView(QGraphicsView):
             item.setTransformationMode(Qt.TransformationMode.SmoothTransformation)
             self._scene.addItem(item)
         self._boxes: list[QGraphicsRectItem] = []
-        self._frame = Rect(0, 0, 1, 1)
+        self._frame = self._shown_part = Rect(0, 0, 1, 1)
         self._fitted, self._fit_scale = True, 1.0
         self._has_picture = False
         self._following = False
@@ -90,6 +95,7 @@ class PictureView(QGraphicsView):
         self.notice.setWordWrap(True)
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.legend = HeatLegend(self)
+        self.windowing = Windowing(self, display, self._repaint, self._arrange)
         self.setBackgroundBrush(QColor(tokens().stage))
 
     # -- what is shown ---------------------------------------------------------------------
@@ -109,11 +115,13 @@ class PictureView(QGraphicsView):
         frame = frame or picture.roi
         keep = self._has_picture and frame == self._frame and not self._fitted
         self._frame, self._has_picture = frame, True
+        self._shown_part = picture.roi
         _place(self._image, QPixmap.fromImage(picture.image), picture.roi)
         if picture.heat is not None and picture.heat_roi is not None:
             _place(self._heat, QPixmap.fromImage(picture.heat), picture.heat_roi)
         for box in boxes:
             self._add_box(box)
+        self.windowing.show_grey(picture.grey)
         self._refresh_layers()
         self.set_notice("")
         if not keep:
@@ -175,6 +183,13 @@ class PictureView(QGraphicsView):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.setBackgroundBrush(QColor(tokens().stage))
+        elif event.type() == QEvent.Type.LanguageChange:
+            self.windowing.word()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt: somebody looks again; the greys may be others by now."""
+        super().showEvent(event)
+        self.windowing.refresh()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Qt: zoom at the pointer; with Ctrl, step through the images."""
@@ -214,7 +229,12 @@ class PictureView(QGraphicsView):
 
     # -- inside ----------------------------------------------------------------------------
 
+    def _repaint(self, image: QImage) -> None:
+        """Show the same picture in other greys, of as many pixels or fewer."""
+        _place(self._image, QPixmap.fromImage(image), self._shown_part)
+
     def _clear_items(self) -> None:
+        self.windowing.show_grey(None)
         for item in self._boxes:
             self._scene.removeItem(item)
         self._boxes.clear()
@@ -257,11 +277,17 @@ class PictureView(QGraphicsView):
             self._has_picture and has_heat and self._heat.isVisible() and room_for_legend
         )
         self.legend.move(area.right() - self.legend.width() - EDGE, EDGE)
-        for made, bottom in ((self.caption, False), (self.footer, True)):
+        bottom = area.bottom() - EDGE
+        for made in (self.caption, self.footer, self.windowing.readout):
             made.setVisible(bool(made.text()))
             made.adjustSize()
             made.resize(min(made.width(), room), made.height())
-            made.move(EDGE, area.bottom() - made.height() - EDGE if bottom else EDGE)
+            if made is self.caption:
+                made.move(EDGE, EDGE)
+            elif made.text():
+                # From below: the file's name, and over it the readout.
+                made.move(EDGE, bottom - made.height())
+                bottom -= made.height() + 4
         self.notice.setVisible(bool(self.notice.text()))
         self.notice.setFixedWidth(max(80, min(room, 360)))
         self.notice.adjustSize()

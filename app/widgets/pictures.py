@@ -13,6 +13,7 @@ from PySide6.QtGui import QImage
 
 from app.review import ShownImage
 from app.tasks import TaskPool, Ticket
+from app.widgets.grey_image import GreyImage, as_qimage
 from inspection.errors import ImageError, InspectionError
 from inspection.messages import Message
 from inspection.records import Rect
@@ -27,6 +28,8 @@ DECODE_SIDE = 2000
 FRAME_PIXELS = 1_500_000
 HEAT_SIDE = 512
 CACHED = 24
+CACHED_BYTES = 192 << 20
+"""Of one loader: 24 slices of a JPEG lot, ten of 1,152 x 4,000 in 16 bits."""
 HEAT_FLOOR = 0.08
 """Heat below it is not painted at all, so that a good part looks as it is."""
 
@@ -43,6 +46,7 @@ class Picture:
     heat : the coloured heat-map with its own transparency; None where there is none
     heat_roi : what the heat-map covers, source pixels
     problem : why there are no pixels
+    grey : stored values, of a CT image
     """
 
     shown: ShownImage
@@ -51,13 +55,20 @@ class Picture:
     heat: QImage | None = None
     heat_roi: Rect | None = None
     problem: Message | None = None
+    grey: GreyImage | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What it keeps in memory, near enough."""
+        if self.grey is not None:
+            return self.grey.bytes
+        return self.image.sizeInBytes() if self.image is not None else 0
 
 
 def load_picture(shown: ShownImage) -> Picture:
     """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
     from inspection.images.evidence import read_map
     from inspection.images.preprocess import load_image
-    from inspection.images.stack_grey import window_of
 
     heat, heat_roi = None, None
     result = shown.result
@@ -67,33 +78,37 @@ def load_picture(shown: ShownImage) -> Picture:
             heat = _coloured(levels)
             heat_roi = Rect(result.roi.x, result.roi.y, result.roi.w, result.roi.h)
     try:
-        data = load_image(
-            shown.ref.path,
-            modality=shown.ref.modality,
-            fit=(DECODE_SIDE, DECODE_SIDE),
-            window=window_of(shown.grey),
-        )
+        if shown.ref.modality == "ct":
+            return _of_slice(shown, heat, heat_roi)
+        fit = (DECODE_SIDE, DECODE_SIDE)
+        data = load_image(shown.ref.path, modality=shown.ref.modality, fit=fit)
     except (InspectionError, OSError) as error:
         return _without_pixels(shown, error)
-    return Picture(shown, _as_qimage(data.pixels), data.roi, heat, heat_roi)
+    return Picture(shown, as_qimage(data.pixels), data.roi, heat, heat_roi)
 
 
 def load_content_picture(shown: ShownImage) -> Picture:
     """Decode an image as the VLM and the VLG are shown it."""
     from inspection.images.preprocess import load_content
-    from inspection.images.stack_grey import window_of
 
-    ref = shown.ref
     try:
-        data = load_content(
-            ref.path,
-            modality=ref.modality,
-            max_pixels=FRAME_PIXELS,
-            window=window_of(shown.grey),
-        )
+        if shown.ref.modality == "ct":
+            return _of_slice(shown)
+        ref = shown.ref
+        data = load_content(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
     except (InspectionError, OSError) as error:
         return _without_pixels(shown, error)
-    return Picture(shown, _as_qimage(data.pixels), data.roi)
+    return Picture(shown, as_qimage(data.pixels), data.roi)
+
+
+def _of_slice(
+    shown: ShownImage, heat: QImage | None = None, heat_roi: Rect | None = None
+) -> Picture:
+    from inspection.images.display import load_shown
+
+    data = load_shown(shown.ref.path, side=DECODE_SIDE, judged=shown.grey, stack=shown.stack)
+    grey = GreyImage(data)
+    return Picture(shown, grey.under(grey.base), data.roi, heat, heat_roi, grey=grey)
 
 
 def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Picture:
@@ -102,17 +117,6 @@ def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Pict
             "image_unreadable", name=shown.ref.file_name, problem=error.strerror or ""
         )
     return Picture(shown, None, Rect(0, 0, 1, 1), problem=error.message)
-
-
-def _as_qimage(pixels: NDArray[np.uint8]) -> QImage:
-    """Return (h, w) grey or (h, w, 3) RGB pixels as an image that owns its memory."""
-    import numpy as np
-
-    pixels = np.ascontiguousarray(pixels)
-    colour = pixels.ndim == 3
-    layout = QImage.Format.Format_RGB888 if colour else QImage.Format.Format_Grayscale8
-    h, w = pixels.shape[:2]
-    return QImage(pixels.data, w, h, w * (3 if colour else 1), layout).copy()
 
 
 def _coloured(levels: NDArray[np.float32]) -> QImage:
@@ -178,8 +182,9 @@ class PictureLoader:
 
     def _on_loaded(self, picture: Picture) -> None:
         self._cache[_key(picture.shown)] = picture
-        while len(self._cache) > self._cached:
-            self._cache.popitem(last=False)
+        kept = sum(known.bytes for known in self._cache.values())
+        while len(self._cache) > self._cached or (kept > CACHED_BYTES and len(self._cache) > 1):
+            kept -= self._cache.popitem(last=False)[1].bytes
         self._loaded(picture)
 
 

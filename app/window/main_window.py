@@ -18,6 +18,7 @@ from app.panels.demo_note import DemoModels
 from app.panels.dock import DockPanel, PanelContext
 from app.panels.registry import DOCKS
 from app.settings import Settings
+from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.panel import column
 from app.widgets.plots import Plots
@@ -85,8 +86,13 @@ class MainWindow(QMainWindow):
         opacity = controller.settings.opacity
         self.layers = Layers(actions["overlay"], actions["boxes"], opacity, self)
         HoldKey(self).held.connect(self.layers.set_bare)
+        self.display = display = GreyDisplay(self)
+        # Before the panels: they show a battery as it is to be shown at first.
+        controller.current_changed.connect(display.show_battery)
         demo = DemoModels(controller, self)
-        context = PanelContext(controller, actions, self.conversations, self.layers, demo, plots)
+        context = PanelContext(
+            controller, actions, self.conversations, self.layers, display, demo, plots
+        )
         panels = {kind.name: kind(context) for kind in DOCKS}
         # These look at the same images, and side by side they show the same one.
         answering = [panel for panel in panels.values() if isinstance(panel, AnswersPanel)]
@@ -110,6 +116,11 @@ class MainWindow(QMainWindow):
             "undo": controller.decisions.undo,
             "answer_back": partial(self._step_answer, -1),
             "answer_on": partial(self._step_answer, 1),
+            "level_up": partial(self.display.step_level, 1),
+            "level_down": partial(self.display.step_level, -1),
+            "width_up": partial(self.display.step_width, 1),
+            "width_down": partial(self.display.step_width, -1),
+            "reset_grey": self.display.reset,
             "operator": talk.ask_operator,
             "findings": talk.show_findings,
             "models": talk.show_models,

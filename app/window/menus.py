@@ -28,11 +28,12 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "view": (
         *("overlay", "boxes", "worst", "compare", None, "slice_back", "slice_on", "axis"),
         *("view_back", "view_on", "answer_back", "answer_on", None),
-        *("DOCKS", "lock", "reset_layout", None),
+        *("GREYS", "DOCKS", "lock", "reset_layout", None),
         *("LANGUAGE", "THEME"),
     ),
     "help": ("keys", "about"),
 }
+GREYS = ("level_up", "level_down", "width_up", "width_down", "reset_grey")
 ICON_ONLY = ("pause", "cancel", "previous", "next", "compare")
 
 
@@ -44,7 +45,7 @@ class Menus(QObject):
 
     def __init__(self, bar: QMenuBar, actions: Actions) -> None:
         super().__init__(bar)
-        names = ("RECENT", "SYSTEMS", "DOCKS", "LANGUAGE", "THEME")
+        names = ("RECENT", "SYSTEMS", "GREYS", "DOCKS", "LANGUAGE", "THEME")
         self._inner = {name: QMenu(bar) for name in names}
         self._menus: dict[str, QMenu] = {}
         for name, entries in MENUS.items():
@@ -56,6 +57,7 @@ class Menus(QObject):
                     menu.addMenu(self._inner[entry])
                 else:
                     menu.addAction(actions[entry])
+        self._inner["GREYS"].addActions([actions[name] for name in GREYS])
         self._inner["LANGUAGE"].addActions(list(actions.languages.values()))
         self._inner["THEME"].addActions(list(actions.themes.values()))
         for system in SYSTEMS:
@@ -98,6 +100,7 @@ class Menus(QObject):
             menu.setTitle(words[name])
         self._inner["RECENT"].setTitle(self.tr("Recent lots"))
         self._inner["SYSTEMS"].setTitle(self.tr("Systems"))
+        self._inner["GREYS"].setTitle(self.tr("Greys of CT pictures (display only)"))
         self._inner["DOCKS"].setTitle(self.tr("Docks"))
         self._inner["THEME"].setTitle(self.tr("Colours"))
         # In both languages at once, so that whoever is lost finds it.

@@ -172,13 +172,13 @@ def _load(
     decoder = Decoder(path, modality)
     # A colour picture has no grey values to be windowed.
     window = window if modality == "ct" else None
-    region = (_content_region(decoder, window) if cut else None) or Rect(0, 0, *decoder.size)
+    region = (content_region(decoder, window) if cut else None) or Rect(0, 0, *decoder.size)
     scale = scale_for(region)
     if window is None:
         _refuse_unused_range(decoder.stored(scale), path)
-        pixels = _crop(decoder.decode(scale), region, decoder.size)
+        pixels = crop(decoder.decode(scale), region, decoder.size)
     else:
-        pixels = window.apply(_crop(decoder.stored(scale), region, decoder.size))
+        pixels = window.apply(crop(decoder.stored(scale), region, decoder.size))
     _refuse_black(pixels, path)
     return ImageData(pixels, region, decoder.size)
 
@@ -238,7 +238,7 @@ def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:
     return ModelInput(array, Rect(left, top, width, height))
 
 
-def _content_region(decoder: Decoder, window: GreyWindow | None) -> Rect | None:
+def content_region(decoder: Decoder, window: GreyWindow | None) -> Rect | None:
     """Find the content on a reduced decode; source pixels."""
     source_size = decoder.size
     shorter = min(source_size)
@@ -283,7 +283,8 @@ def _needed_scale(fit: tuple[int, int] | None, region: Rect) -> float:
     return min(1.0, fit[0] / region.w, fit[1] / region.h)
 
 
-def _crop(pixels: NDArray[V], region: Rect, source_size: tuple[int, int]) -> NDArray[V]:
+def crop(pixels: NDArray[V], region: Rect, source_size: tuple[int, int]) -> NDArray[V]:
+    """Return the part of a picture, of any scale, that a region in source pixels covers."""
     height, width = pixels.shape[:2]
     to_x, to_y = width / source_size[0], height / source_size[1]
     left, top = math.floor(region.x * to_x), math.floor(region.y * to_y)

@@ -100,6 +100,8 @@ def _grounds(entry: Entry, words: Words) -> Iterator[blocks.Block]:
         scores.append((words(name), number(getattr(summary, name))))
     if summary.ct_ae_score is not None:
         scores.append((words("ct_ae_score"), number(summary.ct_ae_score)))
+    if entry.result is not None and entry.result.grey is not None:
+        scores.append((words("grey_window"), entry.result.grey.told.text(words.language)))
     yield blocks.Fields(scores)
     runs = []
     for run in entry.result.runs if entry.result else []:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders.stages import picture_shown
+from builders.stages import drag_right, greys_shown, picture_shown, readout
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
@@ -247,6 +247,20 @@ def test_what_is_zoomed_in_one_picture_is_zoomed_in_all(qtbot, station):
     assert scales == pytest.approx([scales[1]] * 3)
     QTest.mouseDClick(stages[2].viewport(), Qt.MouseButton.LeftButton)
     assert stages[0].transform().m11() == pytest.approx(before)
+
+
+def test_greys_that_are_set_in_one_picture_are_in_all(qtbot, station):
+    spoken(station)
+    stages = [one.stage for one in station.window.panels["comparison"].columns.values()]
+    qtbot.waitUntil(lambda: all(picture_shown(stage) for stage in stages), timeout=WAIT)
+    before = greys_shown(stages[0])
+    drag_right(stages[1], 0, 60)
+    qtbot.waitUntil(lambda: all(greys_shown(s).mean() < before.mean() for s in stages))
+    assert len({readout(stage) for stage in (stages[0], stages[2])}) == 1
+    # The dock behind has them too, once it is seen.
+    station.window.actions_["compare"].trigger()
+    ct = station.window.panels["ct"].stage
+    qtbot.waitUntil(lambda: "◐" in readout(ct), timeout=WAIT)
 
 
 def test_a_box_beside_the_part_itself_is_in_sight_in_every_column(qtbot, station):

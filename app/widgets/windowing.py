@@ -1,0 +1,152 @@
+"""Level and width of a CT picture on a stage: the right button, the readout, the repainting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QImage, QMouseEvent
+from PySide6.QtWidgets import QGraphicsView, QLabel
+
+from app.widgets.grey_display import Grey, GreyDisplay
+from app.widgets.grey_image import GreyImage
+from app.wording import DASH
+
+CHANGED = "◐"
+"""Stands where a picture is shown in other greys than the model saw."""
+ROOM_FOR_WORDS = 300
+"""Pixels of a stage's width; a narrower one has numbers and the sign alone."""
+
+
+class Windowing(QObject):
+    """Paints a stage's CT picture as the display says, and lets the right button change it.
+
+    On an RGB picture it does nothing.
+
+    Parameters
+    ----------
+    view : the stage
+    display : of the window
+    paint : takes the picture's pixels anew
+    arrange : puts the stage's labels in place
+    """
+
+    def __init__(
+        self,
+        view: QGraphicsView,
+        display: GreyDisplay,
+        paint: Callable[[QImage], None],
+        arrange: Callable[[], None],
+    ) -> None:
+        super().__init__(view)
+        self._view, self._display = view, display
+        self._paint, self._arrange = paint, arrange
+        self._grey: GreyImage | None = None
+        self._painted: tuple[Grey, bool] | None = None
+        self._begun: tuple[QPoint, tuple[float, float]] | None = None
+        self._pointed: QPointF | None = None
+        self.readout = QLabel(view)
+        self.readout.setProperty("role", "caption")
+        self.readout.setTextFormat(Qt.TextFormat.PlainText)
+        self.readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        # A mouse tells of more places than can be painted: the last one counts.
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(0)
+        self._late.timeout.connect(self.refresh)
+        display.changed.connect(self._late.start)
+        view.viewport().setMouseTracking(True)
+        view.viewport().installEventFilter(self)
+
+    def show_grey(self, grey: GreyImage | None) -> None:
+        """Take the stage's picture; None where it is none of CT."""
+        self._grey, self._painted = grey, None
+        if grey is None:
+            self._begun = None
+        else:
+            # Painted as it is decoded.
+            self._painted = grey.base, False
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Paint the picture as the display says now, if anybody sees it."""
+        if self._grey is not None and self._view.isVisible():
+            wanted = self._display.of(self._grey.base), self._begun is not None
+            if wanted != self._painted:
+                self._painted = wanted
+                self._paint(self._grey.under(wanted[0], quick=wanted[1]))
+        self.word()
+
+    def word(self) -> None:
+        """Word the readout in the window's language."""
+        self.readout.setText(self._words())
+        self._arrange()
+
+    def _words(self) -> str:
+        picture = self._grey
+        if picture is None:
+            return ""
+        grey = self._display.of(picture.base)
+        level, width = self._number(grey.level), self._number(grey.width)
+        wordy = self._view.width() >= ROOM_FOR_WORDS
+        if wordy:
+            shown = self.tr("Level {level} · width {width}").format(level=level, width=width)
+        else:
+            shown = f"{level} / {width}"
+        why = ""
+        if self._display.moved:
+            why = self.tr("changed, display only")
+        elif not picture.judged:
+            why = self.tr("not judged, display only")
+        elif not picture.as_seen:
+            why = self.tr("made readable, display only")
+        if why:
+            shown += f"  {CHANGED} {why}" if wordy else f" {CHANGED}"
+        there = None
+        if self._pointed is not None:
+            there = picture.at(self._pointed.x(), self._pointed.y())
+        if there is None:
+            return shown
+        value = self._number(there.stored)
+        if not wordy:
+            return f"{shown}\n{value} → {DASH if there.seen is None else there.seen}"
+        if there.seen is None:
+            return f"{shown}\n" + self.tr("Value {value}").format(value=value)
+        told = self.tr("Value {value} · the model sees {seen}")
+        return f"{shown}\n" + told.format(value=value, seen=there.seen)
+
+    def _number(self, value: float) -> str:
+        whole = self._grey is not None and self._grey.whole_numbers
+        return f"{value:.0f}" if whole or abs(value) >= 1000 else f"{value:.4g}"
+
+    # -- the mouse -------------------------------------------------------------------------
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt: look at an event before the stage does."""
+        kind = event.type()
+        if kind == QEvent.Type.Leave:
+            self._pointed = None
+            self.word()
+        elif self._grey is not None and isinstance(event, QMouseEvent):
+            if kind == QEvent.Type.MouseMove:
+                self._on_moved(event)
+            right = event.button() == Qt.MouseButton.RightButton
+            if right and kind == QEvent.Type.MouseButtonPress:
+                self._begun = event.globalPosition().toPoint(), self._display.place
+                self._view.viewport().setCursor(Qt.CursorShape.SizeAllCursor)
+                return True
+            if right and kind == QEvent.Type.MouseButtonRelease and self._begun is not None:
+                self._begun = None
+                self._view.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+                # All of its pixels, now that it is held.
+                self._late.start()
+                return True
+        return False
+
+    def _on_moved(self, event: QMouseEvent) -> None:
+        self._pointed = self._view.mapToScene(event.position().toPoint())
+        if self._begun is not None:
+            start, place = self._begun
+            way = event.globalPosition().toPoint() - start
+            self._display.drag(place, way.x(), way.y())
+        self._late.start()
