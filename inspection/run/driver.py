@@ -32,7 +32,6 @@ from inspection.run.events import (
     RunEvent,
 )
 from inspection.run.loading import LoadingOrder
-from inspection.run.lot_gate import compare_batteries
 from inspection.run.plan import Plan, end_session
 from inspection.session.store import SessionStore
 from inspection.systems.lane import (
@@ -121,6 +120,9 @@ class Run:
                 cancelled = self.cancel.is_set() and bool(self.unfinished)
                 try:
                     if not cancelled:
+                        # The window imports this before it is painted: numpy comes later.
+                        from inspection.run.lot_gate import compare_batteries
+
                         for result in compare_batteries(self.plan, self._results):
                             self.tell(BatteryChanged(result, None, worth_saving=True, again=True))
                 finally:
