@@ -48,10 +48,10 @@ def kind_tone(kind: Kind, defect_type: str | None = None) -> Tone:
 
 
 def image_tone(result: ImageResult | None) -> Tone:
-    """Return the tone of one image: normal, suspicious, unreadable, or not looked at yet."""
+    """Return the tone of one image: normal, suspicious, not judged, or not looked at yet."""
     if result is None:
         return "neutral"
-    if result.state == "failed":
+    if result.state == "failed" or result.gate:
         return "review"
     if not result.is_anomaly:
         return "success"

@@ -155,6 +155,11 @@ def score_and_threshold_text(image: ImageResult) -> str:
     )
 
 
+def gate_text(image: ImageResult) -> str:
+    """Return why nothing is said of an image: the checks that it did not pass."""
+    return "\n".join(message_text(message) for message in image.gate)
+
+
 def duration_text(seconds: float) -> str:
     """Return a span of time as ``m:ss`` or ``h:mm:ss``."""
     whole = round(seconds)

@@ -16,6 +16,7 @@ import yaml
 from app.cli.self_test import STEPS
 from inspection import errors
 from inspection.classes import class_table
+from inspection.config import GateConfig
 from inspection.messages import Message, korean_by_english, wordings
 from inspection.modelstore.bundle import SLOTS
 from inspection.modelstore.installed import FOLDER_SLOTS
@@ -43,6 +44,7 @@ SAID = {
     "status": get_args(SessionStatus),
     "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),
+    "gate_check": tuple(GateConfig.model_fields),
     "self_test": [step.__name__ for step in STEPS],
     "report_severity": {row.severity for row in class_table().rows.values()},
     # A class that came later is worded by its name.

@@ -109,7 +109,8 @@ def verify_models(models: Path | None, slots: Sequence[str]) -> int:
         except InterruptedError:
             return INTERRUPTED
     for state in verified:
-        typer.echo(_problem(state) or verified_words(state).text(system_language()))
+        said = (message.text(system_language()) for message in verified_words(state))
+        typer.echo(_problem(state) or " ".join(said))
     return ALTERED if any(state.problem is not None for state in verified) else 0
 
 

@@ -248,7 +248,7 @@ class ModelsDialog(DialogFrame):
             # It was verified by the same module: nothing is loaded for these words.
             from inspection.systems.trial import verified_words
 
-            self._tell(message_text(verified_words(state)))
+            self._tell(" ".join(map(message_text, verified_words(state))))
             return
         self._on_listed([state if one.slot == state.slot else one for one in self._states.values()])
         self._tell(message_text(state.problem), "critical")

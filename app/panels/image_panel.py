@@ -17,7 +17,7 @@ from app.widgets.panel import column, line
 from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader
 from app.widgets.slice_strip import SliceStrip
-from app.wording import class_text, message_text, score_text
+from app.wording import class_text, gate_text, message_text, score_text
 
 DETAILS_HEIGHT = 118
 NARROWEST = 250
@@ -221,6 +221,8 @@ class ImagePanel(DockPanel):
         self.stage.show_picture(picture, list(result.pred_boxes) if result else [])
         if picture.problem is not None:
             self.stage.set_notice(message_text(picture.problem))
+        elif result is not None and result.gate:
+            self.stage.set_notice(gate_text(result))
 
     def _describe(self) -> None:
         """Word the caption, the file name and the position of the image shown."""
@@ -232,7 +234,9 @@ class ImagePanel(DockPanel):
             return
         result = image.result
         caption = ""
-        if result is not None and result.state == "done":
+        if result is not None and result.gate:
+            caption = self.tr("Not judged")
+        elif result is not None and result.state == "done":
             caption = f"{class_text(result.pred_label)}  {score_text(result.pred_score, 3)}"
         self.stage.set_captions(caption, image.ref.file_name)
         place = self._place()

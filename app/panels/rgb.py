@@ -65,6 +65,8 @@ class RgbPanel(ImagePanel):
         result = self._current.result if self._current else None
         if result is not None and result.pred_score is not None:
             text = score_and_threshold_text(result)
+        elif result is not None and result.gate:
+            text = self.tr("Not judged")
         else:
             text = not_yet_text() if self._current else ""
         self._score.setText(text)

@@ -12,7 +12,7 @@ from app.review import ShownImage
 from app.theme import tokens
 from app.tones import Tone, image_tone
 from app.widgets.chip import draw_mark
-from app.wording import class_text, score_text
+from app.wording import class_text, gate_text, score_text
 
 HEIGHT = 26
 HEAD = 30
@@ -110,7 +110,9 @@ class SliceStrip(QWidget):
         else:
             image = self._images[index]
             parts = [image.ref.file_name]
-            if image.result is not None and image.result.state == "done":
+            if image.result is not None and image.result.gate:
+                parts.append(gate_text(image.result))
+            elif image.result is not None and image.result.state == "done":
                 parts.append(class_text(image.result.pred_label))
                 parts.append(score_text(image.result.pred_score, 4))
             QToolTip.showText(event.globalPosition().toPoint(), "  ·  ".join(parts), self)
@@ -134,7 +136,7 @@ class SliceStrip(QWidget):
             result = image.result
             if result is None:
                 share = LOW / 2
-            elif result.state == "failed":
+            elif result.state == "failed" or result.gate:
                 share = 1.0
             else:
                 share = max(LOW, min(1.0, _heat(image) / FULL))
@@ -162,6 +164,9 @@ class SliceStrip(QWidget):
 def _heat(image: ShownImage) -> float:
     """Return the score as a multiple of the threshold; 0 where there is none."""
     result = image.result
+    if result is not None and result.gate:
+        # As high as it is shown, so that it is seen among the slices that share its pixel.
+        return FULL
     if result is None or result.pred_score is None or not result.threshold:
         return 0.0
     return result.pred_score / result.threshold

@@ -8,7 +8,7 @@ from statistics import median
 
 from inspection.classes import class_table
 from inspection.config import GateConfig
-from inspection.gate.images import over
+from inspection.gate.checks import over
 from inspection.messages import Message
 from inspection.records import MODALITIES, BatteryType
 from inspection.results import ImageResult
@@ -99,6 +99,6 @@ def _contradicting(
     if others < FEWEST_CONTRADICTIONS or not over(config.contradicting, others / shown.total()):
         return []
     other: BatteryType = "module" if expected == "cell" else "cell"
-    code = f"gate_other_body_{other}" if battery_type else f"gate_two_bodies_{other}"
+    code = f"gate_contradicting_name_{other}" if battery_type else f"gate_contradicting_{other}"
     params: dict[str, str | int | float] = {"count": others, "total": shown.total()}
     return [Message(code=code, params=params)]

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.config import Check, GateConfig
+from inspection.config import GateConfig
+from inspection.gate.checks import over, under
 from inspection.gate.references import GateReferences
 from inspection.images.preprocess import ModelInput, Preprocess
 from inspection.messages import Message
 from inspection.predictions import GateFinding
 from inspection.records import Rect
 
-IMAGE_CHECKS = ("flat", "saturated", "tiny", "blurred", "unlike")
 TOP = 254.0
 """A grey from here on is at the end of the scale, whatever a JPEG's rounding made of it."""
 FARTHEST = 1e6
@@ -137,13 +137,3 @@ class ImageGate:
         if distance is not None and over(config.unlike, distance):
             fail("gate_unlike", distance, config.unlike.limit)
         return GateFinding(tuple(failed), distance, greys.mean, greys.digest)
-
-
-def under(check: Check, value: float) -> bool:
-    """Return whether a check is made and a value under its limit."""
-    return check.enabled and not value >= check.limit
-
-
-def over(check: Check, value: float) -> bool:
-    """Return whether a check is made and a value over its limit."""
-    return check.enabled and not value <= check.limit

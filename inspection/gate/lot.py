@@ -10,7 +10,7 @@ from typing import Self
 
 from inspection.config import GateConfig
 from inspection.gate.battery import DARK
-from inspection.gate.images import over, under
+from inspection.gate.checks import over, under
 from inspection.messages import Message
 from inspection.records import MODALITIES, BatteryType, Modality
 from inspection.results import ImageResult

@@ -37,6 +37,8 @@ class SlotState:
     card : file in which the model's makers describe it, None where there is none
     known_answers : whether it brings pictures whose answers are known; None for a model of
         another project, which cannot
+    gate : whether it brings what tells pictures that it has never seen the like of; None of a
+        model that no verdict rests on
     """
 
     slot: str
@@ -54,6 +56,7 @@ class SlotState:
     card: Path | None = None
     problem: Message | None = None
     known_answers: bool | None = None
+    gate: bool | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the state as plain data, note and problem in English."""
@@ -101,6 +104,8 @@ def slot_state(models: ModelFolders, slot: str) -> SlotState:
                 "demo": manifest.demo,
                 "installed_at": manifest.created_at,
                 "known_answers": bundle.answers is not None,
+                # A slice passes one gate, the classifier's.
+                "gate": None if slot == "ct_ae" else bundle.gate is not None,
             }
         else:
             model = installed_model(folder, slot)

@@ -117,7 +117,8 @@ def _grounds(entry: Entry, words: Words) -> Iterator[blocks.Block]:
         runs.append(words("run_axis", axis=run.axis, slices=line) if run.axis else line)
     failed = []
     for image in entry.failed:
-        why = image.error.text(words.language) if image.error else words("state_failed")
+        said = [*([image.error] if image.error else []), *image.gate]
+        why = " ".join(one.text(words.language) for one in said) or words("state_failed")
         # The sentence usually names the file; the full name stands before it all the same.
         failed.append(f"{image.image}: {why}")
     if entry.failed_count > len(entry.failed):

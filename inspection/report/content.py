@@ -9,7 +9,7 @@ from inspection.report import blocks
 from inspection.report.battery_card import battery_card
 from inspection.report.comparison import comparison_chapter
 from inspection.report.model import KINDS, SessionReport
-from inspection.report.tables import BATTERY_COLUMNS, MODEL_COLUMNS, columns_table
+from inspection.report.tables import BATTERY_COLUMNS, GATE_COLUMNS, MODEL_COLUMNS, columns_table
 from inspection.report.words import NONE, Words, moment, number
 from inspection.results import DEFECT_KINDS
 
@@ -57,6 +57,14 @@ def session_document(
     if policy:
         judges += [blocks.Heading(words("policy"), 4, room=40), blocks.Fields(policy, 0.28)]
     page += [blocks.Heading(words("models")), blocks.Card(judges)]
+    stopped = [count for count in report.gate if count.images or count.batteries]
+    gate: list[blocks.Block] = [blocks.Text(words("gate_none"))]
+    if stopped:
+        gate = [columns_table(GATE_COLUMNS, stopped, words)]
+    ungated = ", ".join(model.slot for model in session.models if model.gate is False)
+    if ungated:
+        gate.append(blocks.Text(words("gate_unfitted", models=ungated), "warning"))
+    page += [blocks.Heading(words("gate")), blocks.Card(gate)]
     if session.lot.findings:
         lines = session.lot.findings[:FINDINGS_SHOWN]
         if len(session.lot.findings) > FINDINGS_SHOWN:

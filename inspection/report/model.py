@@ -16,6 +16,7 @@ from inspection.comparison.session import (
     source_images,
 )
 from inspection.errors import ReportError, SessionError
+from inspection.gate.checks import CheckCount, count_checks, stopped_by
 from inspection.messages import Message
 from inspection.results import (
     DEFECT_KINDS,
@@ -57,6 +58,7 @@ class Entry:
     image_count : images with a record, failed ones included
     failed : the first images that could not be judged
     failed_count : all images that could not be judged
+    stopped : images that each check of the gate stopped, and the checks that it did not pass
     """
 
     number: int
@@ -67,6 +69,7 @@ class Entry:
     image_count: int = 0
     failed: tuple[ImageResult, ...] = ()
     failed_count: int = 0
+    stopped: tuple[Counter[str], set[str]] | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -163,6 +166,11 @@ class SessionReport:
         return sum(known) / len(known) if known else None
 
     @property
+    def gate(self) -> list[CheckCount]:
+        """How often each check of the gate stopped something."""
+        return count_checks(entry.stopped for entry in self.entries if entry.stopped is not None)
+
+    @property
     def decided(self) -> dict[str, int]:
         """Batteries by what the operator did, ``none`` included."""
         found = Counter(e.decision.action if e.decision else "none" for e in self.entries)
@@ -190,7 +198,7 @@ def read_report(
         result, problem = _load(store, summary)
         entry = Entry(number, summary, None, problem)
         if result is not None:
-            failed = [image for image in result.images if image.state == "failed"]
+            failed = [image for image in result.images if image.state == "failed" or image.gate]
             entry = Entry(
                 number,
                 summary,
@@ -200,6 +208,7 @@ def read_report(
                 image_count=len(image_names(result)),
                 failed=tuple(failed[:FAILED_IMAGES_NAMED]),
                 failed_count=len(failed),
+                stopped=stopped_by(result),
             )
         entries.append(entry)
         step()

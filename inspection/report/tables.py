@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from inspection.gate.checks import CheckCount
 from inspection.report.blocks import Cell, Label, Link, Soft, Table, TableColumn
 from inspection.report.model import Entry, SessionReport, image_names
 from inspection.report.words import NONE, Words, moment_of, number
@@ -128,6 +129,19 @@ MODEL_COLUMNS: tuple[ReportColumn[ModelProvenance], ...] = (
 )  # fmt: skip
 """``note`` says what a demo model is."""
 
+GATE_COLUMNS: tuple[ReportColumn[CheckCount], ...] = (
+    ReportColumn("check", lambda c, w: c.check),
+    ReportColumn(title="gate_check", share=0.6, shown=lambda c, w: w(f"gate_check_{c.check}")),
+    ReportColumn(
+        "images", lambda c, w: c.images, "gate_images", 0.2, lambda c, w: str(c.images), right=True
+    ),
+    ReportColumn(
+        "batteries", lambda c, w: c.batteries, "gate_batteries", 0.2,
+        lambda c, w: str(c.batteries), right=True,
+    ),
+)  # fmt: skip
+"""How many images and batteries each check of the gate stopped."""
+
 
 SUMMARY_COLUMNS: tuple[ReportColumn[SessionReport], ...] = (
     ReportColumn("job_id", lambda r, w: r.session.run_id),
@@ -208,6 +222,12 @@ def models_json(session: SessionRecord, words: Words) -> bytes:
         for model in session.models
     ]
     return json_file({"job_id": session.run_id, "models": models})
+
+
+def gate_json(report: SessionReport) -> bytes:
+    """Return ``gate.json``: how many images and batteries each check of the gate stopped."""
+    checks = {c.check: {"images": c.images, "batteries": c.batteries} for c in report.gate}
+    return json_file({"job_id": report.session.run_id, "checks": checks})
 
 
 def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> bytes:

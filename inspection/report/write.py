@@ -23,9 +23,11 @@ from inspection.report.model import (
 from inspection.report.pdf import pdf_file
 from inspection.report.tables import (
     BATTERY_COLUMNS,
+    GATE_COLUMNS,
     MODEL_COLUMNS,
     SUMMARY_COLUMNS,
     columns_csv,
+    gate_json,
     models_json,
     result_json,
 )
@@ -99,12 +101,14 @@ def write_report(
             yield "summary.csv", columns_csv(SUMMARY_COLUMNS, [report], words)
             yield "batteries.csv", columns_csv(BATTERY_COLUMNS, report.entries, words)
             yield "models.csv", columns_csv(MODEL_COLUMNS, report.session.models, words)
+            yield "gate.csv", columns_csv(GATE_COLUMNS, report.gate, words)
             if compared:
                 yield "comparison.csv", comparison_csv(compared)
                 yield "comparison_figures.csv", figures_csv(compared)
         elif name == "json":
             yield "result.json", result_json(store.record, read_results(store, battery_ids))
             yield "models.json", models_json(report.session, words)
+            yield "gate.json", gate_json(report)
             if compared:
                 yield "comparison.json", comparison_json(compared, None, language)
         elif document is not None:

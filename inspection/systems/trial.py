@@ -76,7 +76,11 @@ def try_installed(models: ModelFolders) -> None:
         try_model(models.holding(slot) / slot, slot)
 
 
-def verified_words(state: SlotState) -> Message:
+def verified_words(state: SlotState) -> list[Message]:
     """Return what a verification that found nothing wrong says, and what it could not look at."""
     code = {None: "model_verified", True: "model_verified_known", False: "model_verified_unknown"}
-    return Message(code=code[state.known_answers], params={"slot": state.slot})
+    params: dict[str, str | int | float] = {"slot": state.slot}
+    said = [Message(code=code[state.known_answers], params=params)]
+    if state.gate is False:
+        said.append(Message(code="model_without_gate", params=params))
+    return said

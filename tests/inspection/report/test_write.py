@@ -599,6 +599,7 @@ def test_files_and_progress(session: Path, tmp_path: Path) -> None:
         "summary.csv",
         "batteries.csv",
         "models.csv",
+        "gate.csv",
         "report.pdf",
     ]
     assert sorted(p.name for p in (tmp_path / "a b/가").iterdir()) == sorted(

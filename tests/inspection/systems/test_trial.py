@@ -220,7 +220,7 @@ def test_a_model_without_known_answers_is_used_and_that_is_said(bad, target):
     reseal(bad / "ct_cnn")
     import_models(bad, target)
     models = ModelFolders((target,))
-    said = {s: verified_words(verify_model(models, s)).code for s in ("ct_cnn", "rgb_ae")}
+    said = {s: verified_words(verify_model(models, s))[0].code for s in ("ct_cnn", "rgb_ae")}
     assert said == {"ct_cnn": "model_verified_unknown", "rgb_ae": "model_verified_known"}
 
 
