@@ -107,7 +107,7 @@ class EnsembleLane:
             on_event(outcome)
             if isinstance(outcome, Prediction):
                 predictions.append(outcome)
-            images.append(_image_result(outcome, self.settings.lot_root))
+            images.append(image_result(outcome, self.settings.lot_root))
         if cancel.is_set():
             return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
         judged_ct = isinstance(self._channels.get("ct"), ChannelModel) and bool(battery.ct)
@@ -230,7 +230,8 @@ class EnsembleLane:
         return wanted
 
 
-def _image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:
+def image_result(outcome: Prediction | FailedPrediction, lot_root: Path) -> ImageResult:
+    """Return what is kept of an image; of one that the gate stopped, nothing that was judged."""
     ref = outcome.image
     which: dict[str, Any] = {
         "image": image_name(ref, lot_root),
