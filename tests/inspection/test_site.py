@@ -120,6 +120,17 @@ def test_a_class_that_the_site_adds_is_asked_for_and_read(tmp_path):
     assert class_of(read_label(label)) == "cell_wrinkle"
 
 
+def test_words_of_a_class_that_never_end_on_an_answer_are_told(tmp_path):
+    from inspection.systems.vlm.words import kind_of
+
+    words = {"en": "(a|aa)+b", "ko": "주름"}
+    use_site(
+        write_site(tmp_path / "site", {"classes": {"cell_wrinkle": {**CLASS, "words": words}}})
+    )
+    with pytest.raises(ConfigError, match="too long on an answer"):
+        kind_of("a" * 60)
+
+
 @pytest.mark.parametrize(
     ("content", "recipe", "words"),
     [

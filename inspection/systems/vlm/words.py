@@ -20,7 +20,7 @@ from inspection.errors import ConfigError
 from inspection.records import BatteryType
 from inspection.results import Judgement
 
-LONGEST_MATCH_S = 2.0
+LONGEST_MATCH_S = 1.0
 """For one pattern on one answer; a site may set patterns of its own, and `re` cannot be stopped."""
 JUDGEMENT_WORDS: dict[str, Judgement] = {
     **dict.fromkeys(
