@@ -22,7 +22,6 @@ from inspection.images.headers import (
 # What the pixels depend on. Texts, times and colour profiles are left out before decoding: a
 # broken profile says nothing of the pixels, and a text may unpack to gigabytes.
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _LOWER = 0x20
 
 
@@ -60,8 +59,10 @@ def read_png_header(data: bytes) -> ImageHeader:
     refuse_second_picture(data, end + 4)
     width, height, bits, colours, *_ = frame
     PNG_COLOURS.check((colours, bits))
-    # OpenCV's pixels, of four channels where there is transparency, and a copy in another order.
-    work = width * height * (4 if colours != 0 else 2) * (2 if bits == 16 else 1) * 2
+    # OpenCV's pixels, of four channels where there may be transparency, twice while it decodes;
+    # a copy in another order; and the file without its extras.
+    samples = 2 * (1 if colours == 0 else 4) + 3
+    work = width * height * samples * (2 if bits == 16 else 1) + len(data)
     return ImageHeader("png", width, height, orientation, work)
 
 
@@ -92,8 +93,10 @@ def decode_png(data: bytes) -> Values:
         if key is not None:
             grey[grey == key] = 0
         return grey
-    pixels = np.asarray(cv2.cvtColor(found[:, :, :3], cv2.COLOR_BGR2RGB))
-    return on_black(pixels, found[:, :, 3]) if found.shape[2] == 4 else pixels
+    transparent = found.shape[2] == 4
+    order = cv2.COLOR_BGRA2RGB if transparent else cv2.COLOR_BGR2RGB
+    pixels = np.asarray(cv2.cvtColor(found, order))
+    return on_black(pixels, found[:, :, 3]) if transparent else pixels
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
