@@ -221,6 +221,8 @@ def write_lot(root: Path, labels: Mapping[str, Mapping[str, Any] | None]) -> Pat
         folder = root / name.split("_")[3] / ("ct" if ct else "rgb")
         folder.mkdir(parents=True, exist_ok=True)
         pixels = np.full((80, 100) if ct else (80, 100, 3), 120, np.uint8)
+        # A frame of one value is no picture.
+        pixels[::8] = 130
         picture = cv2.imencode(Path(name).suffix, pixels)[1].tobytes()
         (folder / name).write_bytes(picture)
         if label is not None:
