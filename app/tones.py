@@ -54,7 +54,8 @@ def image_tone(result: ImageResult | None) -> Tone:
     if result.state == "failed" or result.gate:
         return "review"
     if not result.is_anomaly:
-        return "success"
+        strange = (result.ct_ae_score or 0.0) > (result.ct_ae_threshold or 0.0)
+        return "review" if strange else "success"
     if result.modality == "rgb":
         return "critical"
     tone = class_tone(result.pred_label)

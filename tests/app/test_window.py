@@ -23,6 +23,7 @@ from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.settings import SettingsFile
 from app.tables.battery_table import Column
+from app.tones import image_tone
 from inspection.run.lanes import build_lane
 from inspection.session.store import SessionStore
 
@@ -119,6 +120,9 @@ def test_the_ct_autoencoder_is_shown_where_it_was_asked_and_nowhere_else(
         bars = (*panels["verdict"]._scores.bars, *panels["ct"]._probabilities.bars)
         return [(bar.value, bar.tone) for bar in bars if bar.name == "CT autoencoder"]
 
+    quiet = next(i for i in images if i.modality == "ct" and not i.is_anomaly)
+    assert image_tone(quiet) == "review"
+    assert image_tone(quiet.model_copy(update={"ct_ae_score": 0.1})) == "success"
     station.controller.choose(asked)
     qtbot.waitUntil(lambda: shown() == [(0.75, "review")] * 2)
     station.controller.choose(other)

@@ -30,6 +30,7 @@ ALIKE = 1e-4
 """Answers are alike where each of their numbers varies by no more than this share of itself. By
 shares, since a classifier that is sure says 0.0001 here and 0.000001 there."""
 WIDTH, HEIGHT = 48, 64
+BATCH_PIXELS = 1 << 20
 
 
 def check_answers(predictor: Predictor, bundle: Bundle) -> None:
@@ -114,18 +115,18 @@ def answers_of(
     BundleError
         If it cannot be run on them.
     """
-    rows = []
+    spec, rows = predictor.preprocess, []
+    inputs = []
     for pixels in pictures:
         size = pixels.shape[1], pixels.shape[0]
-        image = ImageData(pixels, Rect(0, 0, *size), size)
-        inputs = to_model_input(image, predictor.preprocess).array[None]
+        inputs.append(to_model_input(ImageData(pixels, Rect(0, 0, *size), size), spec).array)
+    # Together, unless the input is so large that they would take gigabytes.
+    step = max(1, BATCH_PIXELS // (spec.width * spec.height))
+    for start in range(0, len(inputs), step):
         try:
-            # One at a time: at a large input, a batch of them takes gigabytes.
-            (found,) = predictor.judge(inputs)
-            rows.append(
-                [*(found.probabilities[label] for label in bundle.manifest.labels),
-                 found.pred_score, float(found.heat.mean())]
-            )  # fmt: skip
+            for found in predictor.judge(np.stack(inputs[start : start + step])):
+                said = [found.probabilities[label] for label in bundle.manifest.labels]
+                rows.append([*said, found.pred_score, float(found.heat.mean())])
         except (RuntimeError, ValueError, KeyError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
