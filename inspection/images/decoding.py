@@ -21,7 +21,12 @@ from inspection.images.bmp import decode_bmp, read_bmp_header
 from inspection.images.bounds import MAX_PIXELS, SMALLEST_SIDE, memory, read_regular_file
 from inspection.images.colours import Values, as_grey, as_rgb
 from inspection.images.grey import GreyWindow, Pixels, Stored
-from inspection.images.headers import ImageHeader, ImageProblem, sniff_format
+from inspection.images.headers import (
+    ImageHeader,
+    ImageProblem,
+    foreign_format,
+    sniff_format,
+)
 from inspection.images.jpeg import decode_jpeg, read_jpeg_header
 from inspection.images.png import decode_png, read_png_header
 from inspection.images.tiff import decode_tiff, read_tiff_header
@@ -172,6 +177,8 @@ def _read_header(data: bytes) -> ImageHeader:
         raise ImageProblem("image_empty")
     kind = sniff_format(data)
     if kind is None:
+        if foreign := foreign_format(data):
+            raise ImageProblem("image_foreign_format", value=foreign)
         raise ImageProblem("image_unknown_format")
     header = _HEADERS[kind](data)
     width, height = header.width, header.height

@@ -31,18 +31,21 @@ class Aspect(NamedTuple):
     code: str
     values: Mapping[int | tuple[int, ...], Value]
 
-    def check(self, value: int | tuple[int, ...]) -> str:
-        """Return the name of a value that is read.
+    def check(self, value: int | tuple[int, ...], name: str = "") -> None:
+        """Refuse a value that is not read.
+
+        Parameters
+        ----------
+        name : of a value that the table does not have
 
         Raises
         ------
         ImageProblem
             If it is not read.
         """
-        found = self.values.get(value, Value(str(value), False))
+        found = self.values.get(value, Value(name or str(value), False))
         if not found.read:
             raise ImageProblem(self.code, value=found.name)
-        return found.name
 
 
 def _values(

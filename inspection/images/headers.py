@@ -15,6 +15,26 @@ ImageFormat = Literal["jpeg", "png", "tiff", "bmp"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FOREIGN = (
+    (0, b"GIF8", "GIF"),
+    (8, b"WEBP", "WebP"),
+    (4, b"jP  \r\n", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL \r\n", "JPEG XL"),
+    (4, b"ftypavif", "AVIF"),
+    (4, b"ftyp", "HEIF"),
+    (128, b"DICM", "DICOM"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"v/1\x01", "OpenEXR"),
+    (0, b"SIMPLE  =", "FITS"),
+    (0, b"NRRD", "NRRD"),
+    (0, b"\x93NUMPY", "NumPy"),
+    (0, b"\x89HDF\r\n", "HDF5"),
+    (0, b"%PDF", "PDF"),
+    (0, b"II\xbc\x01", "JPEG XR"),
+)
+"""Where they are told by: place, bytes, name."""
 _BMP_INFO_SIZES = {struct.pack("<I", n) for n in (12, 40, 52, 56, 64, 108, 124)}
 _ORIENTATION_TAG = 0x0112
 # JPEG, PNG, TIFF, GIF, WebP, and what films and HEIF begin with.
@@ -72,6 +92,14 @@ def sniff_format(data: bytes) -> ImageFormat | None:
     # "BM" alone also starts plain texts: the size of the info header makes it certain.
     if data.startswith(b"BM") and data[14:18] in _BMP_INFO_SIZES:
         return "bmp"
+    return None
+
+
+def foreign_format(data: bytes) -> str | None:
+    """Return the name of a format that is known and not read."""
+    for at, mark, name in _FOREIGN:
+        if data[at : at + len(mark)] == mark:
+            return name
     return None
 
 

@@ -3,7 +3,7 @@
 The width of a code depends on its place after the last clear code alone, and entry ``k`` of the
 table is a piece of the output: the string of code ``k`` and the byte behind it. So all codes of a
 table are read, measured and copied at once, by arrays. Every byte of the result is accounted for:
-codes that point nowhere, a missing end and a wrong length are errors, where C libraries fill up.
+codes that point nowhere are errors, and a wrong length is seen, where C libraries fill up.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
     Raises
     ------
     ValueError
-        If a code points nowhere, or the bytes end before the end code.
+        If a code points nowhere, or the table overflows.
     """
     # Three bytes hold any code; those behind the end are never part of a whole one.
     padded = np.frombuffer(bytes(data) + bytes(3), np.uint8).astype(np.int32)
@@ -52,14 +52,15 @@ def decode_lzw(data: bytes | memoryview, limit: int) -> bytes:
         shifts = 24 - (within & 7) - _WIDTHS[:count]
         codes = (triples.take((within >> 3) + (at >> 3)) >> shifts) & _MASKS[:count]
         stops = np.flatnonzero((codes == CLEAR) | (codes == END))
-        if not len(stops):
-            raise ValueError("lzw: no end code")
-        stop = int(stops[0])
+        if not len(stops) and count == len(_STARTS):
+            raise ValueError("lzw: no clear code where the table is full")
+        # Some writers leave the end code out; whether all is there is told by the length.
+        stop = int(stops[0]) if len(stops) else count
         if stop:
             part = _strings(codes[:stop].astype(np.intp))
             parts.append(part)
             total += len(part)
-        if codes[stop] == END:
+        if stop == count or codes[stop] == END:
             break
         at += int(_ENDS[stop])
     return b"".join(parts)

@@ -58,7 +58,7 @@ def read_png_header(data: bytes) -> ImageHeader:
         raise ImageProblem("image_corrupt")
     refuse_second_picture(data, end + 4)
     width, height, bits, colours, *_ = frame
-    PNG_COLOURS.check((colours, bits))
+    PNG_COLOURS.check((colours, bits), f"colour type {colours}, {bits} bit")
     # OpenCV's pixels, of four channels where there may be transparency, twice while it decodes;
     # a copy in another order; and the file without its extras.
     samples = 2 * (1 if colours == 0 else 4) + 3

@@ -116,6 +116,17 @@ def test_jpeg_that_is_not_read_is_refused_by_its_name(refused):
     assert "12-bit JPEG" in refused(inside.bytes([twelve]))[1]
 
 
+def test_other_formats_are_refused_by_their_name(refused):
+    known = Image.fromarray(photo())
+    names = {"GIF": "GIF", "WEBP": "WebP", "JPEG2000": "JPEG 2000", "AVIF": "AVIF"}
+    for kind, name in names.items():
+        data = io.BytesIO()
+        known.save(data, kind)
+        assert name in refused(data.getvalue())[1]
+    assert "DICOM" in refused(bytes(128) + b"DICM" + bytes(100))[1]
+    assert refused(b"BMW is no image\n" * 9)[0] == "image_unknown_format"
+
+
 class TestSeveralPictures:
     def test_in_one_jpeg(self, refused):
         data = jpeg()

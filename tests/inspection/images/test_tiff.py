@@ -201,3 +201,14 @@ def test_jpeg_in_tiff(stored, layout, colours):
     else:
         got = stored(file.bytes(), "ct" if grey else "rgb")
         assert np.abs(got.astype(int) - values).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr"])
+@pytest.mark.parametrize("rows", [16, 24, 77])
+def test_jpeg_in_tiff_with_tables_of_its_own(stored, mode, rows):
+    small = RNG.integers(40, 220, (6, 5, 3), np.uint8)
+    made, data = Image.fromarray(cv2.resize(small, (100, 77))).convert(mode), io.BytesIO()
+    made.save(data, "TIFF", compression="jpeg", tiffinfo={278: rows})
+    shown = Image.open(data).convert("L" if mode == "L" else "RGB")
+    got = stored(data.getvalue(), "ct" if mode == "L" else "rgb")
+    assert np.array_equal(got, np.asarray(shown))
