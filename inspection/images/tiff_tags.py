@@ -202,6 +202,10 @@ def read_tiff_layout(data: bytes) -> TiffLayout:
         raise ImageProblem("image_corrupt")
     _refuse_several(data, page, width, height)
     layout = _describe(page, order, width, height)
+    if not len(layout.counts) and layout.compression == NONE and len(layout.offsets) == 1:
+        # Old writers leave out what follows from the rest.
+        whole = np.array([layout.row_bytes * layout.rows], np.uint64)
+        layout = layout._replace(counts=whole)
     _check_segments(data, page, layout)
     return layout
 

@@ -160,8 +160,8 @@ class TiffFile:
         return count + entries + struct.pack(self.order + word, 0) + values
 
 
-def lzw(raw: bytes) -> bytes:
-    """Code bytes by TIFF 6.0, section 13, literally."""
+def lzw(raw: bytes, *, end: bool = True) -> bytes:
+    """Code bytes by TIFF 6.0, section 13, literally; with or without the end code."""
     bits: list[tuple[int, int]] = [(256, 9)]
     table = {bytes([value]): value for value in range(256)}
     following, width, text = 258, 9, b""
@@ -183,7 +183,8 @@ def lzw(raw: bytes) -> bytes:
         bits.append((table[text], width))
         following += 1
         width = 9 + (following >= 512) + (following >= 1024) + (following >= 2048)
-    bits.append((257, width))
+    if end:
+        bits.append((257, width))
     joined = "".join(f"{code:0{wide}b}" for code, wide in bits)
     joined += "0" * (-len(joined) % 8)
     return int(joined, 2).to_bytes(len(joined) // 8, "big")

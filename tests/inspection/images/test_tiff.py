@@ -20,6 +20,7 @@ from builders.tiff_files import (
     WHITE,
     YCBCR,
     TiffFile,
+    lzw,
 )
 from PIL import Image
 
@@ -212,3 +213,21 @@ def test_jpeg_in_tiff_with_tables_of_its_own(stored, mode, rows):
     shown = Image.open(data).convert("L" if mode == "L" else "RGB")
     got = stored(data.getvalue(), "ct" if mode == "L" else "rgb")
     assert np.array_equal(got, np.asarray(shown))
+
+
+def test_what_old_and_careless_writers_leave_out_is_understood(stored):
+    grey, colours = smooth(), smooth(3)
+    for left_out in ({277: None}, {339: None}, {262: None}, {278: None}, {279: None}, {284: None}):
+        assert np.array_equal(stored(TiffFile(grey, tags=left_out).bytes()), grey)
+    assert np.array_equal(stored(TiffFile(colours, tags={262: None}).bytes(), "rgb"), colours)
+    # "Undefined" is what scanners and maps call plain numbers.
+    assert np.array_equal(stored(TiffFile(grey, tags={339: (3, [4])}).bytes()), grey)
+    coded = TiffFile(grey, compression=LZW).bytes([lzw(grey.tobytes(), end=False)])
+    assert np.array_equal(stored(coded), grey)
+
+
+def test_signed_values_that_imagej_stores_as_unsigned(stored):
+    signed = smooth(bits=14).astype(np.int16) - 9000
+    text = b"ImageJ=1.53t\nmin=-9000.0\nmax=7000.0\ncf=0\nc0=-32768.0\nc1=1.0\nvunit=HU\n\0"
+    shifted = (signed.astype(np.int32) + 32768).astype(np.uint16)
+    assert np.array_equal(stored(TiffFile(shifted, 16, tags={270: (2, text)}).bytes()), signed)
