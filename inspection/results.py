@@ -79,9 +79,10 @@ class StackGrey(Record):
     def told(self) -> Message:
         """Which window it was, in one line; ``problem`` is among the verdict's reasons."""
         values = {"low": self.low, "high": self.high, "air": self.air, "body": self.body}
-        # Whole ones of 16 bits; of floating values their first digits.
+        # Whole numbers, but of floating values within a few.
+        wide = self.low is None or self.high is None or self.high - self.low >= 100
         told = {
-            name: round(value) if abs(value) >= 100 else float(f"{value:.4g}")
+            name: round(value) if wide else float(f"{value:.4g}")
             for name, value in values.items()
             if value is not None
         }

@@ -10,12 +10,11 @@ from PySide6.QtWidgets import QGraphicsView, QLabel
 
 from app.widgets.grey_display import Grey, GreyDisplay
 from app.widgets.grey_image import GreyImage
-from app.wording import DASH
 
 CHANGED = "◐"
 """Stands where a picture is shown in other greys than the model saw."""
-ROOM_FOR_WORDS = 300
-"""Pixels of a stage's width; a narrower one has numbers and the sign alone."""
+ROOM_FOR_WORDS = 200
+"""Pixels of a stage's width; on a narrower one words come with the mouse."""
 
 
 class Windowing(QObject):
@@ -88,32 +87,27 @@ class Windowing(QObject):
             return ""
         grey = self._display.of(picture.base)
         level, width = self._number(grey.level), self._number(grey.width)
-        wordy = self._view.width() >= ROOM_FOR_WORDS
-        if wordy:
-            shown = self.tr("Level {level} · width {width}").format(level=level, width=width)
-        else:
-            shown = f"{level} / {width}"
-        why = ""
-        if self._display.moved:
-            why = self.tr("changed, display only")
-        elif not picture.judged:
-            why = self.tr("not judged, display only")
+        lines = [
+            self.tr("Level {level}").format(level=level),
+            self.tr("Width {width}").format(width=width),
+        ]
+        sign = []
+        if self._display.moved or not picture.as_seen:
+            sign.append(f"{CHANGED} {self.tr('display only')}")
+        if not picture.judged:
+            sign.append(self.tr("not judged"))
         elif not picture.as_seen:
-            why = self.tr("made readable, display only")
-        if why:
-            shown += f"  {CHANGED} {why}" if wordy else f" {CHANGED}"
-        there = None
-        if self._pointed is not None:
-            there = picture.at(self._pointed.x(), self._pointed.y())
-        if there is None:
-            return shown
-        value = self._number(there.stored)
-        if not wordy:
-            return f"{shown}\n{value} → {DASH if there.seen is None else there.seen}"
-        if there.seen is None:
-            return f"{shown}\n" + self.tr("Value {value}").format(value=value)
-        told = self.tr("Value {value} · the model sees {seen}")
-        return f"{shown}\n" + told.format(value=value, seen=there.seen)
+            sign.append(self.tr("made readable"))
+        there = picture.at(self._pointed.x(), self._pointed.y()) if self._pointed else None
+        if self._view.width() < ROOM_FOR_WORDS and there is None:
+            # The box of an answer is not to be covered.
+            return CHANGED if sign else ""
+        lines += sign
+        if there is not None:
+            lines.append(self.tr("Value {value}").format(value=self._number(there.stored)))
+            if there.seen is not None:
+                lines.append(self.tr("the model sees {seen}").format(seen=there.seen))
+        return "\n".join(lines)
 
     def _number(self, value: float) -> str:
         whole = self._grey is not None and self._grey.whole_numbers

@@ -37,6 +37,7 @@ from inspection.results import (
     ImageResult,
     ModelProvenance,
     SliceRun,
+    StackGrey,
     Verdict,
     VlmResult,
 )
@@ -335,6 +336,31 @@ def test_a_ct_autoencoder_s_word_is_in_every_file(own_session: Path, tmp_path: P
     with SessionStore.open(own_session) as store:
         row = next(row for row in store.record.batteries if row.battery_id == "011")
         assert row.ct_ae_score == 0.625
+
+
+@pytest.mark.parametrize(
+    ("grey", "words"),
+    [
+        (
+            StackGrey(method="auto", low=11987.6, high=32079.4, air=12481.2, body=20921.2),
+            "자동, 11988~32079 (공기 12481, 본체 20921)",
+        ),
+        (
+            StackGrey(method="auto", low=-0.20135, high=0.590499, air=-0.1801, body=0.1666666),
+            "자동, -0.2014~0.5905 (공기 -0.1801, 본체 0.1667)",
+        ),
+        (StackGrey(method="fixed", low=-1000.0, high=3000.0), "고정값, -1000~3000"),
+        (StackGrey(method="dtype"), "파일 형식의 값 그대로 (dtype)"),
+    ],
+)
+def test_the_card_tells_the_grey_window(own_session, tmp_path, grey, words) -> None:
+    with SessionStore.open(own_session) as store:
+        result = result_of(store, "011", "review")
+        store.save_battery(result.model_copy(update={"grey": grey}))
+    write_report(own_session, ["html"], tmp_path / "out", "ko", ["011"])
+    html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert html.count("회색값 범위") == 1
+    assert words in html
 
 
 def test_vlm_and_vlg_answers_are_in_the_result(own_session: Path, tmp_path: Path) -> None:
