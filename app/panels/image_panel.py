@@ -223,6 +223,9 @@ class ImagePanel(DockPanel):
             self.stage.set_notice(message_text(picture.problem))
         elif result is not None and result.gate:
             self.stage.set_notice(gate_text(result))
+        elif result is not None and result.error is not None:
+            # What the judge refuses as too dark can be shown all the same.
+            self.stage.set_notice(message_text(result.error))
 
     def _describe(self) -> None:
         """Word the caption, the file name and the position of the image shown."""
@@ -234,7 +237,7 @@ class ImagePanel(DockPanel):
             return
         result = image.result
         caption = ""
-        if result is not None and result.gate:
+        if result is not None and (result.gate or result.state == "failed"):
             caption = self.tr("Not judged")
         elif result is not None and result.state == "done":
             caption = f"{class_text(result.pred_label)}  {score_text(result.pred_score, 3)}"

@@ -95,7 +95,7 @@ class Windowing(QObject):
         if self._display.moved or not picture.as_seen:
             sign.append(f"{CHANGED} {self.tr('display only')}")
         if not picture.judged:
-            sign.append(self.tr("not judged"))
+            sign.append(self.tr("no verdict"))
         elif not picture.as_seen:
             sign.append(self.tr("made readable"))
         there = picture.at(self._pointed.x(), self._pointed.y()) if self._pointed else None

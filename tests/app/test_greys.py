@@ -95,7 +95,7 @@ def test_sixteen_bits_are_readable_before_they_are_judged_and_it_is_said(station
     shown = greys_shown(stage_of(station))
     assert np.percentile(shown, 90) > 90
     assert np.percentile(shown, 2) < 40
-    assert "◐ display only\nnot judged" in readout(stage_of(station))
+    assert "◐ display only\nno verdict" in readout(stage_of(station))
 
 
 def test_a_drag_changes_what_is_seen_and_no_result(qtbot, station):
@@ -200,6 +200,21 @@ def test_the_verdict_tells_the_window_in_both_languages(qtbot, station):
     QApplication.processEvents()
     assert "회색값 범위: 자동, 12000~31890 (공기 12470, 본체 21360)" in told()
     assert "레벨 21945\n폭 19890" in readout(stage_of(station))
+
+
+def test_a_slice_that_was_refused_as_too_dark_is_shown_with_the_reason(
+    qtbot, stations, lot16, tmp_path
+):
+    folder = shutil.copytree(lot16, tmp_path / "lot")
+    for path in folder.rglob("CT_*.tif"):
+        tifffile.imwrite(path, (tifffile.imread(path) - OFFSET) // GAIN)
+    station = opened(qtbot, stations(), folder)
+    with qtbot.waitSignal(station.controller.runner.ended, timeout=WAIT):
+        station.controller.start()
+    stage = stage_of(station)
+    qtbot.waitUntil(lambda: "bits" in stage.notice.text(), timeout=WAIT)
+    assert stage.caption.text() == "Not judged"
+    assert np.percentile(greys_shown(stage), 90) > 90
 
 
 def test_pictures_that_are_kept_stay_within_a_bound(qtbot, station, monkeypatch):
