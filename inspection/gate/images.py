@@ -60,8 +60,9 @@ def measure(image: ModelInput, spec: Preprocess) -> Greys:
     at_top = (TOP / 255.0 - spec.mean[channel]) / spec.std[channel]
     bright = cv2.threshold(pixels, at_top, 1.0, cv2.THRESH_BINARY)[1]
     _, sharpness = cv2.meanStdDev(cv2.Laplacian(pixels, cv2.CV_32F))
-    # Every second row tells two pictures apart as surely, at half the cost.
-    digest = hashlib.blake2b(pixels[::2].tobytes(), digest_size=8).hexdigest()
+    # Every fourth row tells two pictures apart as surely, at a quarter of the cost: their noise
+    # differs everywhere.
+    digest = hashlib.blake2b(pixels[::4].tobytes(), digest_size=8).hexdigest()
     return Greys(
         mean=max(0.0, (mean * spec.std[channel] + spec.mean[channel]) * 255.0),
         spread=spread * to_greys,
