@@ -291,7 +291,7 @@ def false_alarms(judge: Judge, lot: Path) -> dict[str, Any]:
     """Return how many batteries of a lot without a defect the gate stops, and print it."""
     scanned = scan_lot(lot)
     judged = list(judge.judge(scanned.root, scanned.batteries))
-    facts = {b.battery_id: facts_of(j.images, b.battery_type) for b, j in judged}
+    facts = {b.battery_id: facts_of(j.images, b) for b, j in judged}
     of_lot = lot_checks(facts, load_gate())
     stopped = {b.battery_id for b, j in judged if j.checks} | of_lot.keys()
     images = sum(len(j.images) for _, j in judged)

@@ -10,7 +10,7 @@ from inspection.classes import class_table
 from inspection.config import GateConfig
 from inspection.gate.checks import over
 from inspection.messages import Message
-from inspection.records import MODALITIES, BatteryType
+from inspection.records import MODALITIES, BatteryType, ImageRef
 from inspection.results import ImageResult
 
 SURE = 0.9
@@ -19,6 +19,15 @@ FEWEST_CONTRADICTIONS = 3
 """Less than this many slices are misjudged, not another body's."""
 DARK = 12.0
 """Mean grey level under which two pictures may be alike because nothing is in them."""
+
+
+def body_of(refs: Sequence[ImageRef]) -> BatteryType | None:
+    """Return which body the names of a battery's images of one modality say; None where none does.
+
+    Of one modality, because a battery's slices and views share a number and may be of two bodies.
+    """
+    named = Counter(ref.battery_type for ref in refs if ref.battery_type is not None)
+    return named.most_common(1)[0][0] if named else None
 
 
 def battery_checks(
@@ -32,7 +41,7 @@ def battery_checks(
     Parameters
     ----------
     images : results of both modalities
-    battery_type : as the names of the files say; None where they do not
+    battery_type : as the names of the slices say; None where they do not
     strange_limits : by modality, the largest median distance that its model knows
     """
     failed: list[Message] = []

@@ -9,10 +9,10 @@ from statistics import median
 from typing import Self
 
 from inspection.config import GateConfig
-from inspection.gate.battery import DARK
+from inspection.gate.battery import DARK, body_of
 from inspection.gate.checks import over, under
 from inspection.messages import Message
-from inspection.records import MODALITIES, BatteryType, Modality
+from inspection.records import MODALITIES, Battery, BatteryType, Modality
 from inspection.results import ImageResult
 
 FEWEST_BATTERIES = 5
@@ -61,10 +61,11 @@ class BatteryFacts:
 Facts = Mapping[Modality, BatteryFacts]
 
 
-def facts_of(images: Sequence[ImageResult], body: BatteryType | None) -> Facts:
+def facts_of(images: Sequence[ImageResult], battery: Battery) -> Facts:
     """Return a battery's facts of each modality that it has."""
+    bodies = {"ct": body_of(battery.ct), "rgb": body_of(battery.rgb)}
     return {
-        modality: BatteryFacts.of(own, body)
+        modality: BatteryFacts.of(own, bodies[modality])
         for modality in MODALITIES
         if (own := [image for image in images if image.modality == modality])
     }

@@ -30,7 +30,7 @@ def compare_batteries(plan: Plan, results: Mapping[str, LaneResults]) -> Iterato
     for battery in plan.whole:
         ensemble = _judged(said[battery.battery_id])
         if ensemble is not None:
-            lot[battery.battery_id] = facts_of(ensemble.images, battery.battery_type)
+            lot[battery.battery_id] = facts_of(ensemble.images, battery)
     failed = lot_checks(lot, plan.settings.gate)
     for battery in plan.whole:
         lanes, found = said[battery.battery_id], failed.get(battery.battery_id)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import InspectionError, ModelMissingError
-from inspection.gate.battery import battery_checks
+from inspection.gate.battery import battery_checks, body_of
 from inspection.gate.images import ImageGate
 from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
 from inspection.images.evidence import keep_evidence
@@ -112,9 +112,7 @@ class EnsembleLane:
             return LaneResult(self.name, "cancelled", Message(code="cancelled_by_operator"))
         judged_ct = isinstance(self._channels.get("ct"), ChannelModel) and bool(battery.ct)
         grey = self.settings.greys.of(battery).find() if judged_ct else None
-        gate = battery_checks(
-            images, battery.battery_type, self.settings.gate, self._strange_limits
-        )
+        gate = battery_checks(images, body_of(battery.ct), self.settings.gate, self._strange_limits)
         verdict, ensemble, runs, slices, views = judge_images(
             images,
             len(battery.ct),

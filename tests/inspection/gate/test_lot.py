@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from inspection.config import GateConfig
 from inspection.gate.lot import facts_of, lot_checks
+from inspection.records import Battery, ImageRef
 from inspection.results import Box, ImageResult
 
 
@@ -23,7 +26,8 @@ def battery(key: str, *, count: int = 10, side: int = 100, grey: float = 90.0, b
         )
         for n in range(count)
     ]
-    return facts_of(images, body)
+    ref = ImageRef(Path("a.png"), "ct", key, "z", 0, body, None, None)
+    return facts_of(images, Battery(key, key, None, ct=(ref,)))
 
 
 def usual(count: int = 6, **changes):

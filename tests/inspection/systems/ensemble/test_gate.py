@@ -110,7 +110,7 @@ def test_nothing_of_a_stopped_image_reads_as_normal(results):
 
 
 def test_slices_that_repeat_are_told_by_name(results):
-    (said,) = results["frozen"].gate
+    (said,) = [m for m in results["frozen"].gate if m.code != "gate_strange_ct"]
     assert said.code == "gate_identical_ct"
     assert said.params["count"] == SLICES - 1
 
