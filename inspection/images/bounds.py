@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,14 +15,19 @@ from inspection.errors import ImageError
 MAX_FILE_BYTES = 1 << 29
 # A real slice has 16 million pixels.
 MAX_PIXELS = 200_000_000
+_HEAD_BYTES = 4096
 SMALLEST_SIDE = 8
 """Pixels; below it there is nothing to see."""
 MEMORY_BYTES = 1 << 30
 """What all threads of the process may take for decoding at one time."""
 
 
-def read_regular_file(path: Path) -> bytes:
+def read_regular_file(path: Path, check: Callable[[bytes], object]) -> bytes:
     """Return a file's bytes.
+
+    Parameters
+    ----------
+    check : looks at the first bytes; what it raises spares reading the rest
 
     Raises
     ------
@@ -40,11 +45,13 @@ def read_regular_file(path: Path) -> bytes:
             if found.st_size > MAX_FILE_BYTES:
                 megabytes = found.st_size >> 20
                 raise ImageError("image_file_too_large", name=path.name, megabytes=megabytes)
+            check(file.read(min(found.st_size, _HEAD_BYTES)))
+            file.seek(0)
             return file.read(found.st_size)
     except FileNotFoundError as error:
         raise ImageError("image_missing", name=path.name) from error
-    except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        problem = error.strerror or str(error)
         raise ImageError("image_unreadable", name=path.name, problem=problem) from error
 
 

@@ -22,6 +22,7 @@ from inspection.images.bounds import MAX_PIXELS, SMALLEST_SIDE, memory, read_reg
 from inspection.images.colours import Values, as_grey, as_rgb
 from inspection.images.grey import GreyWindow, Pixels, Stored
 from inspection.images.headers import (
+    ImageFormat,
     ImageHeader,
     ImageProblem,
     foreign_format,
@@ -67,8 +68,8 @@ class Decoder:
         self._path = path
         self._modality = modality
         self._may_be_flat = may_be_flat
-        self._data = read_regular_file(path)
         try:
+            self._data = read_regular_file(path, _format_of)
             self._header = _read_header(self._data)
         except ImageProblem as problem:
             raise self._error(problem) from problem
@@ -96,7 +97,7 @@ class Decoder:
         done = self._stored
         if done is None or done.shape[1] < self.size[0] * scale - _ROUNDING:
             try:
-                with memory.hold(self._header.work_bytes):
+                with memory.hold(self._header.bytes_at(scale)):
                     done = self._upright(self._decode(scale))
                     if not self._may_be_flat and _is_flat(done):
                         raise ImageProblem("image_flat")
@@ -171,16 +172,21 @@ def load_stored(path: Path, modality: Modality) -> Stored:
     return Decoder(path, modality).stored()
 
 
-def _read_header(data: bytes) -> ImageHeader:
-    """Read a whole file's header, check that the file is what it says, and hold the limits."""
+def _format_of(data: bytes) -> ImageFormat:
+    """Tell the format by a file's first bytes."""
     if not data:
         raise ImageProblem("image_empty")
     kind = sniff_format(data)
-    if kind is None:
-        if foreign := foreign_format(data):
-            raise ImageProblem("image_foreign_format", value=foreign)
-        raise ImageProblem("image_unknown_format")
-    header = _HEADERS[kind](data)
+    if kind is not None:
+        return kind
+    if foreign := foreign_format(data):
+        raise ImageProblem("image_foreign_format", value=foreign)
+    raise ImageProblem("image_unknown_format")
+
+
+def _read_header(data: bytes) -> ImageHeader:
+    """Read a whole file's header, check that the file is what it says, and hold the limits."""
+    header = _HEADERS[_format_of(data)](data)
     width, height = header.width, header.height
     if width < 1 or height < 1:
         raise ImageProblem("image_corrupt")

@@ -59,9 +59,9 @@ def read_jpeg_header(data: bytes) -> ImageHeader:
     JPEG_COLOURS.check(components)
     # Progressive coefficients are kept for the whole picture, as 16-bit numbers. An upright copy
     # may lie beside the decoded pixels.
-    kept = 2 if process == 0xC2 else 0
-    work = width * height * components * (kept + 2)
-    return ImageHeader("jpeg", width, height, orientation, work)
+    values = width * height * components
+    kept = 2 * values if process == 0xC2 else 0
+    return ImageHeader("jpeg", width, height, orientation, 2 * values + kept, kept)
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
