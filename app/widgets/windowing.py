@@ -30,6 +30,10 @@ class Windowing(QObject):
     arrange : puts the stage's labels in place
     """
 
+    # Of the class: while the program ends, a stage may hear of events after its own are gone.
+    _grey: GreyImage | None = None
+    _begun: tuple[QPoint, tuple[float, float]] | None = None
+
     def __init__(
         self,
         view: QGraphicsView,
@@ -40,9 +44,7 @@ class Windowing(QObject):
         super().__init__(view)
         self._view, self._display = view, display
         self._paint, self._arrange = paint, arrange
-        self._grey: GreyImage | None = None
         self._painted: tuple[Grey, bool] | None = None
-        self._begun: tuple[QPoint, tuple[float, float]] | None = None
         self._pointed: QPointF | None = None
         self.readout = QLabel(view)
         self.readout.setProperty("role", "caption")
@@ -59,12 +61,9 @@ class Windowing(QObject):
 
     def show_grey(self, grey: GreyImage | None) -> None:
         """Take the stage's picture; None where it is none of CT."""
-        self._grey, self._painted = grey, None
-        if grey is None:
-            self._begun = None
-        else:
-            # Painted as it is decoded.
-            self._painted = grey.base, False
+        self._grey = grey
+        # Painted as it is decoded.
+        self._painted = (grey.base, False) if grey is not None else None
         self.refresh()
 
     def refresh(self) -> None:
@@ -118,23 +117,24 @@ class Windowing(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt: look at an event before the stage does."""
         kind = event.type()
+        right = isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.RightButton
+        if right and kind == QEvent.Type.MouseButtonRelease and self._begun is not None:
+            self._begun = None
+            self._view.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+            # All of its pixels, now that it is held.
+            self._late.start()
+            return True
+        if self._grey is None:
+            return False
         if kind == QEvent.Type.Leave:
             self._pointed = None
             self.word()
-        elif self._grey is not None and isinstance(event, QMouseEvent):
-            if kind == QEvent.Type.MouseMove:
-                self._on_moved(event)
-            right = event.button() == Qt.MouseButton.RightButton
-            if right and kind == QEvent.Type.MouseButtonPress:
-                self._begun = event.globalPosition().toPoint(), self._display.place
-                self._view.viewport().setCursor(Qt.CursorShape.SizeAllCursor)
-                return True
-            if right and kind == QEvent.Type.MouseButtonRelease and self._begun is not None:
-                self._begun = None
-                self._view.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
-                # All of its pixels, now that it is held.
-                self._late.start()
-                return True
+        elif kind == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
+            self._on_moved(event)
+        elif right and kind == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
+            self._begun = event.globalPosition().toPoint(), self._display.place
+            self._view.viewport().setCursor(Qt.CursorShape.SizeAllCursor)
+            return True
         return False
 
     def _on_moved(self, event: QMouseEvent) -> None:

@@ -96,7 +96,7 @@ class StackDisplay:
 
 def own_window(samples: Sequence[Stored]) -> GreyWindow:
     """Return a window from the darkest to the brightest of some slices, without the canvas."""
-    values = np.concatenate([np.ravel(sample) for sample in samples]).astype(np.float64)
+    values = np.concatenate([np.ravel(_thinned(one)) for one in samples]).astype(np.float64)
     lowest, highest = float(values.min()), float(values.max())
     pictured = values[values > lowest + PADDING_BAND * (highest - lowest)]
     low, high = np.percentile(pictured if pictured.size else values, OWN_RANGE)
@@ -143,6 +143,7 @@ def load_shown(
     stack = stack or StackDisplay(())
     small = decoder.stored(min(1.0, CONTENT_SEARCH_SIDE / min(decoder.size)))
     plain = dtype_window(small)
+    small = _thinned(small)
     known = judged if judged is not None else stack.expected(small)
     # Twelve bits of sixteen are refused by the judge; a dim slice under a window is not.
     sixteen_bits = small.dtype == np.uint16
@@ -157,6 +158,12 @@ def load_shown(
     stored = crop(decoder.stored(scale), region, decoder.size)
     seen = (window_of(judged) or plain) if judged is not None else None
     return ShownSlice(stored, region, window, seen)
+
+
+def _thinned(stored: Stored) -> Stored:
+    """Return fewer pixels of a picture that only a JPEG would be reduced to when it is decoded."""
+    step = max(1, min(stored.shape) // CONTENT_SEARCH_SIDE)
+    return stored[::step, ::step]
 
 
 def _readable(stored: Stored, window: GreyWindow, whole_range: bool) -> bool:
