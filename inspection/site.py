@@ -21,6 +21,7 @@ SITE_VARIABLE = "STATION_SITE"
 SITE_NAME = "site.yaml"
 RECIPES_NAME = "recipes"
 RECIPE_KEY = "recipe"
+LONGEST_RECIPE = 60
 SECTIONS = ("inspector", "gate", "classes", "lot", "vlm", "vlg")
 """What may be set: each the content of the program's file of that name."""
 
@@ -98,7 +99,8 @@ def _read_site(folder: Path) -> Site:
                 "config_invalid", name=str(path), field=RECIPE_KEY, problem="expected a name"
             )
         path = folder / RECIPES_NAME / f"{recipe}.yaml"
-        if not path.is_file():
+        # A name too long for the disk is an error to ask for.
+        if len(recipe) > LONGEST_RECIPE or not path.is_file():
             raise ConfigError("recipe_missing", name=str(path), site=str(folder / SITE_NAME))
         files[path] = _content(path)
     settings: dict[str, Any] = {}

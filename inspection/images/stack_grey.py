@@ -36,6 +36,8 @@ TWO_MODES = 0.75
 """Share of the variance that lies between air and body; one even body has less."""
 FEWEST_STEPS = 40
 """Different values from air to body in 8 bits there are a hundred; a dark copy has few."""
+MOST_AT_TOP = 0.4
+"""Share of a body's pixels that may have the stack's highest value; one of 1000 hardly ever has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,9 @@ def find_stack_grey(paths: Sequence[Path], policy: GreyPolicy) -> StackGrey:
     problem = None
     if steps < FEWEST_STEPS:
         problem = Message(code="grey_few_steps", params={"steps": steps, "needed": FEWEST_STEPS})
+    elif (share := _share_at_top(samples, levels)) > MOST_AT_TOP:
+        # Under the window the body is as grey as any: the gate could not see it.
+        problem = Message(code="grey_saturated", params={"percent": round(100 * share)})
     return StackGrey(
         method="auto",
         low=window.low,
@@ -275,3 +280,10 @@ def _steps(samples: Sequence[Stored], levels: GreyLevels) -> int:
     """Return how many different values there are from air to body."""
     found = np.unique(np.concatenate([np.unique(sample) for sample in samples]))
     return int(np.count_nonzero((found >= levels.air) & (found <= levels.body)))
+
+
+def _share_at_top(samples: Sequence[Stored], levels: GreyLevels) -> float:
+    """Return the share of the body's pixels that have the highest value of all."""
+    values = np.concatenate([sample.ravel() for sample in samples])
+    body = values[values > (levels.air + levels.body) / 2]
+    return float(np.mean(body == values.max())) if body.size else 0.0

@@ -18,6 +18,8 @@ MAX_ENTRIES = 5000
 MAX_RATIO = 100
 """Weights hardly compress; a hundredfold is a bomb, once there is enough of it to matter."""
 RATIO_FREE_BYTES = 64 << 20
+SHOWN_NAME = 80
+"""Letters of a name that is refused; it may have thousands."""
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, zlib.error)
 ALWAYS_TAKEN = frozenset({MODEL_NAME, "inspector.yaml"})
 
@@ -74,7 +76,7 @@ def _checked(zipped: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise BundleError("model_link", file=entry.filename)
         if not plain_name(entry.filename) or entry.filename.rstrip("/").casefold() in seen:
-            raise BundleError("model_zip_name", file=name, entry=entry.filename)
+            raise BundleError("model_zip_name", file=name, entry=entry.filename[:SHOWN_NAME])
         if entry.flag_bits & 0x1:
             raise BundleError("model_zip_encrypted", file=name)
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -27,6 +27,8 @@ KEPT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", 
 KEPT_NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+LONGEST_NAME = 255
+"""Bytes of one folder's or file's name: what every file system takes."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\\:<>"|?*]')
 
 
@@ -184,7 +186,10 @@ def plain_name(name: str) -> bool:
         return False
     parts = name.rstrip("/").split("/")
     return not any(
-        part in ("", ".", "..") or part.endswith((" ", ".")) or _RESERVED.match(part)
+        part in ("", ".", "..")
+        or part.endswith((" ", "."))
+        or len(part.encode("utf-8", "surrogateescape")) > LONGEST_NAME
+        or _RESERVED.match(part)
         for part in parts
     )
 

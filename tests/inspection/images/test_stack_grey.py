@@ -90,6 +90,14 @@ def test_a_stack_with_hardly_any_values_is_told(stack, tmp_path):
     assert grey.problem.code == "grey_few_steps"
 
 
+def test_a_stack_that_is_white_from_some_row_on_is_told(stack, tmp_path):
+    white = [p.copy() for p in stack]
+    for picture in white:
+        picture[len(picture) // 4 :] = 255
+    grey = find_stack_grey(written(tmp_path / "white", white), GreyPolicy("auto", REFERENCE))
+    assert grey.problem.code == "grey_saturated"
+
+
 def test_a_single_slice_takes_its_type_and_a_fixed_window_is_taken_as_it_is(stack, tmp_path):
     paths = written(tmp_path / "one", [p.astype(np.uint16) * 257 for p in stack])
     alone = find_stack_grey(paths[:1], GreyPolicy("auto", REFERENCE))

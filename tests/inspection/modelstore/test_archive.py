@@ -101,6 +101,7 @@ def test_a_zip_made_on_windows_has_no_modes(archive, target):
         "stream.json:hidden.json",
         "CON.json",
         "sub/nul",
+        "x" * 300 + ".json",
         "com1.txt",
         "trailing. /a.json",
         "trailing./a.json",
