@@ -181,7 +181,8 @@ class Bundle:
         try:
             tensors = load_file(self.folder / WEIGHTS_NAME)
         except (OSError, SafetensorError) as error:
-            raise BundleError("model_weights_damaged", file=WEIGHTS_NAME) from error
+            file = f"{self.folder.name}/{WEIGHTS_NAME}"
+            raise BundleError("model_weights_damaged", file=file) from error
         for name, stored in tensors.items():
             # A copy: what is read lies in the file itself, which another model may replace.
             tensor = stored.clone()

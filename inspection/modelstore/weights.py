@@ -115,7 +115,9 @@ def check_safetensors(path: Path) -> None:
     try:
         read_header(path)
     except (OSError, ValueError) as error:
-        raise BundleError("model_weights_damaged", file=path.name) from error
+        raise BundleError(
+            "model_weights_damaged", file=f"{path.parent.name}/{path.name}"
+        ) from error
 
 
 def check_checkpoint(path: Path) -> None:
