@@ -13,7 +13,7 @@ from app.widgets.grey_image import GreyImage
 
 CHANGED = "◐"
 """Stands where a picture is shown in other greys than the model saw."""
-ROOM_FOR_WORDS = 200
+ROOM_FOR_WORDS = 280
 """Pixels of a stage's width; on a narrower one words come with the mouse."""
 
 
