@@ -62,12 +62,14 @@ def is_partly_unwritten(
     threshold, _ = cv2.threshold(lit, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     body: Mask = level > threshold
     body_rows = np.count_nonzero(body, axis=1)
-    if not body.any() or _is_cut_out(level, zero, body, body_rows):
+    if not body_rows.any():
         return False
     width = float(np.median(body_rows[body_rows > 0]))
     if tile is None:
-        return _rows_cut(zero, body, width, shortest)
-    return _tiles_cut(zero, body, width, shortest, tile)
+        cut = _rows_cut(zero, body, width, shortest)
+    else:
+        cut = _tiles_cut(zero, body, width, shortest, tile)
+    return cut and not _is_cut_out(level, zero, body, body_rows)
 
 
 def _levels(colours: Values) -> Levels:
