@@ -32,7 +32,7 @@ class Pairing(NamedTuple):
     warnings: tuple[Message, ...] = ()
 
 
-class Row(NamedTuple):
+class PairRow(NamedTuple):
     """A line of a pair table."""
 
     line: int
@@ -115,7 +115,7 @@ def _alone(battery_id: str, source: Source, warning: Message, findings: Findings
 
 
 def pair_by_table(
-    sources: list[Source], rows: list[Row], path: Path, findings: Findings
+    sources: list[Source], rows: list[PairRow], path: Path, findings: Findings
 ) -> list[Pairing]:
     """Pair as the rows of ``path`` say; sources that none names stay alone.
 
@@ -171,7 +171,7 @@ def _by_alias(sources: list[Source]) -> dict[str, Source]:
     return known
 
 
-def read_rows(path: Path, findings: Findings, *, own: bool) -> list[Row] | None:
+def read_rows(path: Path, findings: Findings, *, own: bool) -> list[PairRow] | None:
     """Return the rows of a pair table; a wrong one is a finding.
 
     Parameters
@@ -180,7 +180,7 @@ def read_rows(path: Path, findings: Findings, *, own: bool) -> list[Row] | None:
 
     Returns
     -------
-    list of Row, or None where the lot's own table has not the columns, which is a finding
+    list of PairRow, or None where the lot's own table has not the columns, which is a finding
 
     Raises
     ------
@@ -191,7 +191,7 @@ def read_rows(path: Path, findings: Findings, *, own: bool) -> list[Row] | None:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
-    rows: list[Row] = []
+    rows: list[PairRow] = []
     try:
         header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
         reader.fieldnames = header
@@ -209,7 +209,7 @@ def read_rows(path: Path, findings: Findings, *, own: bool) -> list[Row] | None:
             elif max(map(len, (battery_id, ct_id, rgb_id))) > LONGEST_ID:
                 findings.add(path, Message(code="pairs_id_long", params=line))
             else:
-                rows.append(Row(reader.line_num, battery_id, ct_id, rgb_id))
+                rows.append(PairRow(reader.line_num, battery_id, ct_id, rgb_id))
     except csv.Error as error:
         raise LotError("pairs_unreadable", name=path.name, problem=str(error)) from error
     return rows
