@@ -78,7 +78,7 @@ def test_batches_of_slices_get_the_probabilities_of_single_slices(battery, cache
     expected = np.concatenate([output.probabilities for output in one_by_one])
     batches = [np.stack(arrays[i : i + BATCH]) for i in range(0, len(arrays), BATCH)]
     got = np.concatenate([predictor.predict(batch).probabilities for batch in batches])
-    np.testing.assert_allclose(got, expected, atol=2e-2)
+    np.testing.assert_allclose(got, expected, atol=1e-2)
     ranked = np.sort(expected, axis=1)
     clear = ranked[:, -1] - ranked[:, -2] > 0.05
     assert clear.any()
