@@ -136,7 +136,7 @@ class GateConfig(Config):
     identical: Check = Check(limit=3.0)
     fewer: Check = Check(limit=0.5)
     resized: Check = Check(limit=2.0)
-    brightness: Check = Check(limit=40.0)
+    brightness: Check = Check(limit=60.0)
     copied: Check = Check(limit=3.0)
 
     @classmethod

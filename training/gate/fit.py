@@ -24,7 +24,7 @@ MARGIN = 1.25
 """From the largest distance of a held-out image to the limit."""
 STRANGE_MARGIN = 1.15
 """The same for a battery's median, which spreads less."""
-FEWEST_IMAGES = 32
+FEWEST_IMAGES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
