@@ -94,13 +94,14 @@ def _read_site(folder: Path) -> Site:
     recipe = top.pop(RECIPE_KEY, None)
     files[path] = top
     if recipe is not None:
-        if not isinstance(recipe, str) or Path(recipe).name != recipe:
+        # Even to ask for a file whose name is too long for the disk is an error.
+        named = isinstance(recipe, str) and len(recipe) <= LONGEST_RECIPE
+        if not named or Path(recipe).name != recipe:
             raise ConfigError(
                 "config_invalid", name=str(path), field=RECIPE_KEY, problem="expected a name"
             )
         path = folder / RECIPES_NAME / f"{recipe}.yaml"
-        # A name too long for the disk is an error to ask for.
-        if len(recipe) > LONGEST_RECIPE or not path.is_file():
+        if not path.is_file():
             raise ConfigError("recipe_missing", name=str(path), site=str(folder / SITE_NAME))
         files[path] = _content(path)
     settings: dict[str, Any] = {}

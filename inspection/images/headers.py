@@ -38,9 +38,11 @@ _FOREIGN = (
 """Where they are told by: place, bytes, name."""
 _BMP_INFO_SIZES = {struct.pack("<I", n) for n in (12, 40, 52, 56, 64, 108, 124)}
 _ORIENTATION_TAG = 0x0112
-# JPEG, PNG, TIFF, GIF, WebP, and what films and HEIF begin with.
+# JPEG, PNG, TIFF, GIF, WebP, BMP, and what films and HEIF begin with.
 _PICTURE = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|II\*\0|MM\0\*|GIF8[79]a|RIFF.{4}WEBP|ftyp", re.DOTALL
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|II\*\0|MM\0\*|GIF8[79]a|RIFF.{4}WEBP|ftyp"
+    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
+    re.DOTALL,
 )
 
 

@@ -295,10 +295,10 @@ def _extra_samples(page: Directory, samples: int, colours: int) -> tuple[int, ..
     beyond = samples - of_colour
     if beyond < 0:
         raise ImageProblem("image_corrupt")
-    stated = page.numbers(EXTRA).tolist()
-    extra = tuple(stated[:beyond]) + (0,) * (beyond - len(stated))
     if beyond > 1:
         raise ImageProblem("image_extra_samples", value=beyond)
+    stated = page.numbers(EXTRA).tolist()
+    extra = tuple(stated[:beyond]) + (0,) * (beyond - len(stated))
     for meaning in extra:
         TIFF_EXTRA.check(meaning)
     return extra

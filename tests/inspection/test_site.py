@@ -147,7 +147,7 @@ def test_words_of_a_class_that_never_end_on_an_answer_are_told(tmp_path):
         ({"vlg": {"queries": {"ct": []}}}, None, ["site.yaml", "vlg.queries"]),
         ({"recipe": "../x"}, None, ["site.yaml", "recipe"]),
         ({"recipe": "b"}, {}, ["site.yaml", "b.yaml"]),
-        ({"recipe": "b" * 300}, {}, ["site.yaml", "b.yaml"]),
+        ({"recipe": "b" * 300}, {}, ["site.yaml", "recipe"]),
         ({"recipe": "a"}, {"vlm": {"version": 0}}, ["a.yaml", "vlm.version"]),
         ({"recipe": "a"}, {"recipe": "b"}, ["a.yaml", "recipe", "not a key"]),
     ],

@@ -144,6 +144,12 @@ class TestSeveralPictures:
         # The first without its end.
         assert refused(data[:-2] + data)[0] == "image_several_pictures"
 
+    def test_in_one_bmp(self, refused):
+        data = io.BytesIO()
+        Image.fromarray(photo()).save(data, "BMP")
+        assert refused(data.getvalue() * 2, "rgb")[0] == "image_several_pictures"
+        assert refused(data.getvalue() + bytes(3) + data.getvalue())[0] == "image_several_pictures"
+
     @pytest.mark.parametrize("default_image", [False, True])
     def test_in_one_png(self, refused, default_image):
         data = io.BytesIO()
@@ -279,6 +285,11 @@ def test_frames_that_show_nothing(refused):
     wild = GREY.astype(np.float32)
     wild[3, 4] = np.nan
     assert refused(TiffFile(wild, 32).bytes())[0] == "image_not_finite"
+
+
+def test_samples_without_number(refused):
+    file = PLAIN.but(tags={277: (16, [1 << 40])})
+    assert refused(file.bytes())[0] == "image_extra_samples"
 
 
 def test_directories_far_beyond_the_file(refused):
