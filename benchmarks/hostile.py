@@ -254,14 +254,16 @@ def main() -> int:
 
             write_batteries(Path(folder) / "batteries")
         report = look_at_all(asked, arguments.seed, arguments.workers, Path(folder))
-        for kind, number, made, said in report.failing:
-            print(f"{kind} {number} ({made}): {said}", file=sys.stderr)
-            if arguments.keep and kind != "battery":
-                place = arguments.keep / f"{kind}-{arguments.seed}-{number}"
-                place.mkdir(parents=True, exist_ok=True)
-                make_input(kind, number, arguments.seed).write(place)
     print(report.as_markdown())
-    print(f"\nSeed {arguments.seed}, {processor()}, {time.monotonic() - started:.0f} s.")
+    print(
+        f"\nSeed {arguments.seed}, {processor()}, {time.monotonic() - started:.0f} s.", flush=True
+    )
+    for kind, number, made, said in report.failing:
+        print(f"{kind} {number} ({made}): {said}", file=sys.stderr)
+        if arguments.keep and kind != "battery":
+            place = arguments.keep / f"{kind}-{arguments.seed}-{number}"
+            place.mkdir(parents=True, exist_ok=True)
+            make_input(kind, number, arguments.seed).write(place)
     return 1 if report.failing else 0
 
 

@@ -185,7 +185,8 @@ def as_bytes(
 def hostile_names(rng: Random, names: object) -> dict[str, bytes]:
     """Return a lot's files by their path; some bytes of a name are no UTF-8."""
     assert isinstance(names, list)
-    files = {}
+    files: dict[str, bytes] = {}
+    folders: set[str] = set()
     for name in names:
         stem = rng.choice(
             (name, f"CT_cell_pouch_{rng.randint(0, 99)}_x_{name}", f"s_{name}", f"{name} - Copy")
@@ -197,7 +198,13 @@ def hostile_names(rng: Random, names: object) -> dict[str, bytes]:
             ("", "044/ct/", "044/rgb/", f"{stem[:30]}/ct/", f"{stem[:30]}/rgb/", "ct/", "CT/1/")
         )
         path = folder + _bounded(stem) + suffix
-        if not any(part in ("", ".", "..") for part in path.split("/")):
+        parts = path.split("/")
+        # A name is that of a file or of a folder, whatever its case.
+        above = {"/".join(parts[:depth]).casefold() for depth in range(1, len(parts))}
+        if any(part in ("", ".", "..") for part in parts) or path.casefold() in folders:
+            continue
+        if not above & {known.casefold() for known in files}:
+            folders |= above
             files[path] = rng.choice((b"x", b"{}", b""))
     return {"044/ct/s_1.jpg": b"x", "044/rgb/v_1.png": b"x", **files}
 
