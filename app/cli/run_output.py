@@ -41,7 +41,8 @@ class RunOutput:
             demo = demo_systems(demo_slots(self._store.record.models))
             for line in battery_lines(event.result, demo, self._words):
                 self._print(line)
-            self._bar.advance(self._task)
+            if not event.again:
+                self._bar.advance(self._task)
 
     def _print(self, line: str) -> None:
         # As it is: neither wrapped, nor with its brackets and numbers taken for markup.

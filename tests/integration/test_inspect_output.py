@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from pathlib import Path
 
@@ -84,3 +85,29 @@ def test_a_session_that_is_not_there_is_named_with_where_it_was_looked_for(lot, 
     told = capsys.readouterr().err
     assert "20260101_000000" in told
     assert str(tmp_path / "s") in told
+
+
+def test_a_battery_that_the_lot_makes_review_is_told_again_but_not_counted_again(lot, tmp_path):
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from app.cli.run_output import RunOutput
+    from inspection.lot.scan import scan_lot
+    from inspection.predictions import LaneResult
+    from inspection.report.words import Words
+    from inspection.results import SYSTEMS
+    from inspection.run.assemble import assemble
+    from inspection.run.events import BatteryChanged
+    from inspection.session.store import SessionStore
+
+    scanned = scan_lot(lot)
+    store = SessionStore.create(tmp_path / "s", lot=scanned, language="en", config={}, device="cpu")
+    off = {name: LaneResult(name, "off") for name in SYSTEMS}
+    result = assemble(scanned.batteries[0], off)
+    shown = io.StringIO()
+    with Progress(console=Console(file=shown)) as bar:
+        output = RunOutput(bar, Words("en"), store, len(scanned.batteries))
+        for again in (False, True):
+            output.take(BatteryChanged(result, None, worth_saving=True, again=again))
+        assert bar.tasks[0].completed == 1
+    assert shown.getvalue().count(scanned.batteries[0].battery_id) == 2

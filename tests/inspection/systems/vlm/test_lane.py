@@ -235,10 +235,12 @@ def test_where_no_image_can_be_judged_the_lane_has_failed(lane_on, battery):
 
 
 def test_an_image_too_narrow_for_the_model_is_named(lane_on, battery):
-    cv2.imencode(".png", np.full((2, 500), 90, np.uint8))[1].tofile(battery.ct[0].path)
+    strip = np.full((8, 4000), 90, np.uint8)
+    strip[:, ::2] = 200
+    cv2.imencode(".png", strip)[1].tofile(battery.ct[0].path)
     result = inspect(lane_on(), battery)
     error = result.vlm.images[0].error
-    assert (error.code, error.params["width"]) == ("vlm_image_too_narrow", 500)
+    assert (error.code, error.params["width"]) == ("vlm_image_too_narrow", 4000)
     assert (result.state, result.vlm.prediction) == ("done", "defect")
 
 
