@@ -106,7 +106,7 @@ def test_a_battery_that_the_lot_makes_review_is_told_again_but_not_counted_again
     result = assemble(scanned.batteries[0], off)
     shown = io.StringIO()
     with Progress(console=Console(file=shown)) as bar:
-        output = RunOutput(bar, Words("en"), store, len(scanned.batteries))
+        output = RunOutput(bar, Words.of("en"), store, len(scanned.batteries))
         for again in (False, True):
             output.take(BatteryChanged(result, None, worth_saving=True, again=again))
         assert bar.tasks[0].completed == 1
