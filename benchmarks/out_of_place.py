@@ -5,8 +5,9 @@
 
 Batteries of the first normal lot have their slices, or their views, replaced by pictures of each
 kind of `odd_pictures.py` and of each subfolder of ``--real`` (pictures, multi-page TIFFs), by the
-other modality's, or by one picture many times. "Before" is the verdict on the same model outputs
-without the gate. Lots without a defect give the false alarms, a labelled one escapes and overkill.
+other modality's, or by one picture many times, or are made to stand out of the lot. "Before" is
+the verdict on the same model outputs without the gate. Lots without a defect give the false
+alarms, a labelled one escapes and overkill.
 Everything that is printed is of the seed; real pictures are read, never written into the project.
 """
 
@@ -20,6 +21,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +145,8 @@ def main() -> None:
     asked = parser.parse_args()
     judge = Judge(asked.models, asked.cache)
     rows = []
-    for row in odd_rows(judge, asked):
+    standing_out = lot_rows(judge, asked.normal[0], asked.batteries)
+    for row in chain(odd_rows(judge, asked), standing_out):
         print_row(row)
         rows.append(row)
     tried, caught = sum(r.tried for r in rows), sum(r.caught for r in rows)
@@ -225,20 +228,25 @@ def _row(
     row = Row(name, seen)
     with tempfile.TemporaryDirectory() as folder:
         for battery in batteries[:count]:
-            for part, images in zip(("ct", "rgb"), make(battery), strict=True):
-                place = Path(folder) / battery.battery_id / part
-                place.mkdir(parents=True)
-                for number, image in enumerate(images):
-                    stem = f"z_{number:03d}" if part == "ct" else f"v_{number:03d}"
-                    if isinstance(image, ImageRef):
-                        shutil.copy(image.path, place / f"{stem}{image.path.suffix}")
-                    else:
-                        pixels = image if image.ndim == 2 else image[:, :, ::-1]
-                        (place / f"{stem}.png").write_bytes(cv2.imencode(".png", pixels)[1])
+            write_battery(Path(folder) / battery.battery_id, make(battery))
         root = Path(folder)
         for _, judged in judge.judge(root, scan_lot(root).batteries):
             row.add(judged)
     return row
+
+
+def write_battery(folder: Path, batch: Batch) -> None:
+    """Write slices and views as a battery of the plain layout."""
+    for part, images in zip(("ct", "rgb"), batch, strict=True):
+        place = folder / part
+        place.mkdir(parents=True)
+        for number, image in enumerate(images):
+            stem = f"z_{number:03d}" if part == "ct" else f"v_{number:03d}"
+            if isinstance(image, ImageRef):
+                shutil.copy(image.path, place / f"{stem}{image.path.suffix}")
+            else:
+                pixels = image if image.ndim == 2 else image[:, :, ::-1]
+                (place / f"{stem}.png").write_bytes(cv2.imencode(".png", pixels)[1])
 
 
 def _replaced(
@@ -302,6 +310,44 @@ def false_alarms(judge: Judge, lot: Path) -> dict[str, Any]:
           f"{dict(checks)}", flush=True)  # fmt: skip
     return {"lot": lot.name, "batteries": len(judged), "stopped": len(stopped), "images": images,
             "images_stopped": failed, "checks": dict(checks)}  # fmt: skip
+
+
+def lot_rows(judge: Judge, lot: Path, count: int) -> Iterator[Row]:
+    """Yield a line for each way in which a battery stands out of its lot, otherwise being normal.
+
+    Caught is what the checks of the whole lot stop; nothing of it was looked at while their limits
+    were chosen.
+    """
+    scanned = scan_lot(lot)
+    facts = {b.battery_id: facts_of(j.images, b)
+             for b, j in judge.judge(scanned.root, scanned.batteries)}  # fmt: skip
+
+    def larger(ref: ImageRef) -> Pixels:
+        pixels = np.asarray(load_frame(ref.path, "ct"), np.uint8)
+        return np.asarray(cv2.resize(pixels, None, fx=2.3, fy=2.3), np.uint8)
+
+    def brighter(ref: ImageRef) -> Pixels:
+        return np.clip(load_frame(ref.path, "rgb").astype(np.int16) + 90, 0, 255).astype(np.uint8)
+
+    ways: dict[str, Callable[[Battery, Battery], Batch]] = {
+        "lot: a third of the slices": (lambda b, _: (b.ct[:4], b.rgb)),
+        "lot: slices of another size": (lambda b, _: ([larger(r) for r in b.ct], b.rgb)),
+        "lot: views in another light": (lambda b, _: (b.ct, [brighter(r) for r in b.rgb])),
+        "lot: slices of another battery": (lambda b, o: (o.ct, b.rgb)),
+    }
+    for name, way in ways.items():
+        row = Row(name, seen=False)
+        for battery, other in zip(scanned.pairs[:count], scanned.pairs[1:], strict=False):
+            with tempfile.TemporaryDirectory() as folder:
+                root = Path(folder)
+                write_battery(root / battery.battery_id, way(battery, other))
+                for made, judged in judge.judge(root, scan_lot(root).batteries):
+                    altered = facts_of(judged.images, battery)
+                    found = lot_checks({**facts, made.battery_id: altered}, load_gate())
+                    checks = frozenset(map(check_of, found.get(made.battery_id, ())))
+                    after: Kind = "review" if checks else judged.after
+                    row.add(replace(judged, after=after, checks=checks))
+        yield row
 
 
 def labelled(judge: Judge, lot: Path) -> dict[str, Any]:
