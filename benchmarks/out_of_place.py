@@ -47,6 +47,7 @@ from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings
 
 SLICES, VIEWS = 6, 3
+SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".png", ".bmp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,16 +269,24 @@ def real_pictures(folder: Path) -> dict[str, list[Pixels]]:
     found: dict[str, list[Pixels]] = {}
     for sub in sorted(path for path in folder.iterdir() if path.is_dir()):
         pictures: list[Pixels] = []
-        for path in sorted(sub.glob("*"))[:40]:
+        files = [
+            path
+            for path in sorted(sub.rglob("*"))
+            # A mask has its picture's stem.
+            if path.suffix in SUFFIXES
+            and not (path.suffix == ".png" and path.with_suffix(".jpg").exists())
+        ]
+        for path in files[:: -(-len(files) // 40) or 1]:
             if path.suffix.lower() in (".tif", ".tiff"):
                 pages = np.stack(cv2.imreadmulti(str(path), flags=cv2.IMREAD_UNCHANGED)[1])
                 for axis in range(3):
                     for at in np.linspace(0.3, 0.7, 10) * pages.shape[axis]:
                         pictures.append(np.ascontiguousarray(pages.take(int(at), axis)))
-            elif path.suffix.lower() in (".jpg", ".png", ".bmp"):
+            else:
                 data = np.frombuffer(path.read_bytes(), np.uint8)
                 pictures.append(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8))
-        found[sub.name] = pictures
+        if pictures:
+            found[sub.name] = pictures
     return found
 
 

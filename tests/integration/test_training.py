@@ -21,7 +21,7 @@ APPS = {"station": station_app, "trainer": trainer_app}
 # What is added to a command of the page, so that it takes seconds. Of an option given twice the
 # last counts.
 SMALL = {
-    "station lot": "--batteries 12 --slices 6 --views 2 --canvas 128",
+    "station lot": "--batteries 20 --slices 9 --views 8 --canvas 128",
     "configs/cnn.yaml": (
         "--set preprocess.width=32 --set preprocess.height=64 --set warmup.epochs=0"
         " --set training.epochs=1 --set training.batch_size=8 --set architecture.output_stride=32"
@@ -56,8 +56,12 @@ def test_the_documented_commands_lead_from_a_lot_to_a_model_in_use(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     commands = commands_of_the_page()
     steps = [" ".join(command[:2]) for command in commands]
-    expected = ["split", "check", "train", "train", "threshold", "export", "fuse", "evaluate"]
-    assert steps == ["station lot", *(f"trainer {name}" for name in expected), "station inspect"]
+    expected = ["split", "check", "train", "train", "threshold", "gate", "gate", "export", "fuse"]
+    assert steps == [
+        "station lot",
+        *(f"trainer {name}" for name in (*expected, "evaluate")),
+        "station inspect",
+    ]
     for command in commands:
         capsys.readouterr()
         program, *arguments = small(command)
@@ -81,6 +85,6 @@ def test_the_documented_commands_lead_from_a_lot_to_a_model_in_use(
 
 
 def test_every_command_of_the_trainer_helps(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("split", "check", "train", "threshold", "fuse", "evaluate", "export"):
+    for name in ("split", "check", "train", "threshold", "gate", "fuse", "evaluate", "export"):
         assert run(trainer_app, "trainer", [name, "--help"]) == 0
         assert "Usage: trainer" in capsys.readouterr().out

@@ -79,8 +79,8 @@ def test_only_what_belongs_to_the_models_is_copied(run_folder: Path, tmp_path: P
     assert sorted(path.name for path in models.iterdir()) == ["ct_cnn", "rgb_ae"]
     names = {path.name for path in (models / "rgb_ae").iterdir()}
     assert names == {
-        "answers.safetensors", "bundle.json", "model_card.md", "rgb_ae_threshold.json",
-        "weights.safetensors",
+        "answers.safetensors", "bundle.json", "gate.safetensors", "model_card.md",
+        "rgb_ae_threshold.json", "weights.safetensors",
     }  # fmt: skip
     for slot in ("ct_cnn", "rgb_ae"):
         assert find_bundle(models, slot).sha256 == find_bundle(run_folder, slot).sha256

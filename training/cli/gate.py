@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from inspection.commands import DeviceOption, LanguageOption
-from training.cli.options import DataOption
+from training.cli.options import DataOption, SplitOption
 
 
 def gate(
     model: Path,
     data: DataOption = None,
     check: Annotated[list[Path] | None, typer.Option("--check", metavar="LOT")] = None,
+    split: SplitOption = None,
     device: DeviceOption = "auto",
     language: LanguageOption = None,
 ) -> int:
@@ -29,22 +30,25 @@ def gate(
     from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle, rewrite_bundle
     from inspection.systems.ensemble.detectors import load_predictor
     from inspection.systems.lane import resolve_device
+    from training.evaluation.evaluate import select_data
     from training.gate.fit import fit_gate
     from training.gate.look import MOST, false_alarms, look_at, out_of_place
 
-    if not data or not check:
+    if (split is None) == (not check) or (split is None) == (not data):
         raise ConfigError("gate_needs_lots")
+    taught = select_data(data or [], split, "train")
+    others = select_data(check or [], split, "val")
     bundle = load_bundle(model)
     predictor = load_predictor(bundle, resolve_device(device))
-    names = [", ".join(lot.resolve().name for lot in lots) for lots in (data, check)]
     blurred = load_gate().blurred.limit
     with tempfile.TemporaryDirectory() as cache:
         predictor.accelerate(Path(cache))
         levels = bundle.manifest.grey_levels
         reference = GreyLevels(levels.air, levels.body) if levels else None
-        seen, _ = look_at(predictor, data, reference, MOST)
-        held_out, some = look_at(predictor, check, reference)
-        fitted = fit_gate(seen, held_out, bundle.manifest.files[WEIGHTS_NAME], *names)
+        seen, _ = look_at(predictor, taught, reference, MOST)
+        held_out, some = look_at(predictor, others, reference)
+        weights = bundle.manifest.files[WEIGHTS_NAME]
+        fitted = fit_gate(seen, held_out, weights, taught.name, others.name)
         figures = [
             *false_alarms(seen, held_out, blurred),
             *out_of_place(predictor, fitted, some, blurred),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +17,8 @@ from inspection.images.grey import GreyLevels
 from inspection.images.stack_grey import GreyPolicy, StackWindow
 from inspection.lot.scan import scan_lot
 from inspection.systems.ensemble.detectors import Predictor
-from training.gate.fit import LookedAt, fit_gate, medians
+from training.evaluation.evaluate import Data
+from training.gate.fit import FEWEST_IMAGES, LookedAt, fit_gate, medians
 
 BATCH = 16
 MOST = 2000
@@ -30,7 +30,7 @@ Array = NDArray[np.float32]
 
 def look_at(
     predictor: Predictor,
-    lots: Sequence[Path],
+    data: Data,
     reference: GreyLevels | None = None,
     most: int | None = None,
 ) -> tuple[LookedAt, list[Decoded]]:
@@ -48,13 +48,13 @@ def look_at(
     """
     spec = predictor.preprocess
     wanted: list[tuple[str, Wanted]] = []
-    for lot in lots:
+    for lot in data.lots:
         for battery in scan_lot(lot).batteries:
             of_ct = spec.modality == "ct"
             grey = StackWindow(battery.ct, GreyPolicy("auto", reference)) if of_ct else None
             wanted += [
                 (f"{lot.resolve().name}/{battery.battery_id}", Wanted(ref, spec, grey))
-                for ref in (battery.ct if of_ct else battery.rgb)
+                for ref in filter(data.keep, battery.ct if of_ct else battery.rgb)
             ]
     wanted = wanted[:: -(-len(wanted) // most)] if most and wanted else wanted
     every = max(1, len(wanted) // TRIED)
@@ -97,7 +97,8 @@ class Caught:
 def false_alarms(seen: LookedAt, held_out: LookedAt, blurred: float) -> list[Caught]:
     """Return how many held-out images and batteries are stopped by a gate from the others.
 
-    The limits come from one half of the held-out batteries, the alarms from the other half.
+    The limits come from one half of the held-out batteries, the alarms from the other half. Empty
+    where a half is too small for a gate.
 
     Parameters
     ----------
@@ -105,6 +106,9 @@ def false_alarms(seen: LookedAt, held_out: LookedAt, blurred: float) -> list[Cau
     """
     names = np.unique(held_out.batteries)
     first = np.isin(held_out.batteries, names[::2])
+    if min(first.sum(), (~first).sum()) < FEWEST_IMAGES:
+        # Enough for the limits, not for half of them to be tried on the other half.
+        return []
     images, stopped = 0, 0
     for half in (first, ~first):
         gate = fit_gate(seen, held_out.of(half), "")

@@ -29,7 +29,7 @@ def test_a_gate_is_fitted_beside_the_weights_and_says_what_it_catches(slot, lots
     folder = write_small_models(tmp_path) / slot
     (folder / "model_card.md").write_text("card", encoding="utf-8")
     weights = hashlib.sha256((folder / WEIGHTS_NAME).read_bytes()).hexdigest()
-    assert gate(folder, [lots[0]], [lots[1]], "cpu", "en") == 0
+    assert gate(folder, [lots[0]], [lots[1]], device="cpu", language="en") == 0
     found = load_bundle(folder).gate
     assert found is not None
     assert (found.fitted_on, found.checked_on) == ("seen", "held")
