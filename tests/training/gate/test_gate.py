@@ -40,7 +40,7 @@ def test_a_gate_is_fitted_beside_the_weights_and_says_what_it_catches(slot, lots
     assert "False alarms, batteries: " in said
 
     # A second time in place of the first.
-    assert gate(folder, [lots[1]], [lots[0]], "cpu", "ko") == 0
+    assert gate(folder, [lots[1]], [lots[0]], device="cpu", language="ko") == 0
     again = load_bundle(folder).gate
     assert again is not None
     assert again.fitted_on == "held"
@@ -51,6 +51,6 @@ def test_both_kinds_of_lots_are_needed(lots, tmp_path):
     folder = write_small_models(tmp_path) / "ct_cnn"
     for given in ((None, [lots[1]]), ([lots[0]], None)):
         with pytest.raises(ConfigError) as refused:
-            gate(folder, *given, "cpu", "en")
+            gate(folder, *given, device="cpu", language="en")
         assert refused.value.message.code == "gate_needs_lots"
     assert load_bundle(folder).gate is None
