@@ -111,7 +111,8 @@ class ImageGate:
                 name: np.stack([one[name] for one in features]) for name in self._references.spaces
             }
             found = self._references.unlikeness(groups)
-            distances = [min(FARTHEST, float(value)) for value in found]
+            # Three digits are what is told; more would differ from one computer to the next.
+            distances = [min(FARTHEST, round(float(value), 3)) for value in found]
         return [
             self._finding(name, measure(image, self._spec), roi, distance)
             for name, image, roi, distance in zip(names, inputs, rois, distances, strict=True)
