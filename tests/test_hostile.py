@@ -21,7 +21,7 @@ from inspection.synthetic import SyntheticLot
 SEED = 20261127
 COUNTS = {"image": 310, "label": 60, "table": 30, "yaml": 60, "lot": 16, "bundle": 6, "zip": 12}
 BATTERIES = 6
-HANG_S = 120
+HANG_S = 600
 """After so long the process ends with a traceback: an input that hangs would hang the suite."""
 
 

@@ -1,7 +1,6 @@
 """A training that is killed, interrupted or resumed ends as an unbroken one does."""
 
 import csv
-import os
 import signal
 import subprocess
 import sys
@@ -92,14 +91,18 @@ def run_until(number: signal.Signals, words: list[str]) -> int:
     look = loop._stop_if_asked
 
     def look_after_the_signal(asked: bool, processes: Processes, step: int, epochs: int) -> None:
-        # Not by another thread: it could be late, and then the signal ends the tests.
+        # To this very thread: to the process it could be late, and then the signal ends the tests.
         if (step, epochs) == (1, 1):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         look(asked, processes, step, epochs)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "_stop_if_asked", look_after_the_signal)
-        return run(*words)
+    before = signal.signal(number, lambda *_: None)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "_stop_if_asked", look_after_the_signal)
+            return run(*words)
+    finally:
+        signal.signal(number, before)
 
 
 def epochs_of(out: Path) -> list[dict[str, str]]:
