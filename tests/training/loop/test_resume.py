@@ -14,9 +14,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import config_path
 from inspection.synthetic import SyntheticLot, write_lot
-from training.__main__ import app
-from training.loop import loop
-from training.loop.distributed import Processes
 
 CNN = [
     "preprocess.width=32",
@@ -65,9 +62,17 @@ def arguments(kind: str, lot: Path, cache: Path, out: Path, *more: str) -> list[
 
 
 def run(*words: str) -> int:
-    from inspection.console import run as run_app
+    return told(["-m", "training", *words])
 
-    return run_app(app, "trainer", [*words])
+
+def told(words: list[str]) -> int:
+    """Run Python in a process of its own, whose end is not that of the tests; show what it says."""
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:
@@ -86,23 +91,27 @@ def wait_for_epoch(out: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+UNTIL = """
+import signal, sys
+from inspection.console import run
+from training.__main__ import app
+from training.loop import loop
+
+look = loop._stop_if_asked
+
+def look_after_the_signal(asked, processes, step, epochs):
+    if (step, epochs) == (1, 1):
+        signal.raise_signal(int(sys.argv[1]))
+    look(asked, processes, step, epochs)
+
+loop._stop_if_asked = look_after_the_signal
+sys.exit(run(app, "trainer", sys.argv[2:]))
+"""
+
+
 def run_until(number: signal.Signals, words: list[str]) -> int:
-    """Train here, and be sent a signal at the first step of the second epoch."""
-    look = loop._stop_if_asked
-
-    def look_after_the_signal(asked: bool, processes: Processes, step: int, epochs: int) -> None:
-        # To this very thread: to the process it could be late, and then the signal ends the tests.
-        if (step, epochs) == (1, 1):
-            signal.raise_signal(number)
-        look(asked, processes, step, epochs)
-
-    before = signal.signal(number, lambda *_: None)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "_stop_if_asked", look_after_the_signal)
-            return run(*words)
-    finally:
-        signal.signal(number, before)
+    """Train, and be sent a signal at the first step of the second epoch."""
+    return told(["-c", UNTIL, str(int(number)), *words])
 
 
 def epochs_of(out: Path) -> list[dict[str, str]]:
@@ -163,11 +172,9 @@ def test_ctrl_c_ends_an_autoencoders_run_too(
 ) -> None:
     out = tmp_path / "run"
 
-    before = signal.getsignal(signal.SIGINT)
     long = arguments("autoencoder_ct.yaml", lot, cache, out, "--set", "training.epochs=500")
     assert run_until(signal.SIGINT, long) == 130
     assert "--resume" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is before
     load_bundle(out / "ct_ae", "ct_ae")
 
 
