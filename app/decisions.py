@@ -11,7 +11,8 @@ from PySide6.QtCore import QObject, Signal
 
 from app.session_writer import SessionWriter
 from app.shown_lot import ShownLot
-from inspection.results import BatterySummary, Decision, Kind
+from inspection.results import Kind
+from inspection.session.record import BatterySummary, Decision
 
 
 class Decisions(QObject):

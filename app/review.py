@@ -14,8 +14,6 @@ from inspection.results import (
     AnyImage,
     BatteryResult,
     BatteryState,
-    BatterySummary,
-    Decision,
     ImageResult,
     Kind,
     StackGrey,
@@ -23,9 +21,9 @@ from inspection.results import (
     SystemState,
     VlgImage,
     VlmImage,
-    final_kind,
 )
 from inspection.run.status import LiveAnswers
+from inspection.session.record import BatterySummary, Decision, final_kind
 
 if TYPE_CHECKING:
     from inspection.images.display import StackDisplay

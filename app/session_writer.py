@@ -13,15 +13,10 @@ from PySide6.QtCore import QObject, Signal
 from app.tasks import TaskPool
 from inspection.errors import SessionError
 from inspection.records import Lot
-from inspection.results import (
-    BatteryResult,
-    BatterySummary,
-    Decision,
-    ModelProvenance,
-    SessionRecord,
-)
+from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
 from inspection.session.files import list_sessions
+from inspection.session.record import BatterySummary, Decision, SessionRecord
 from inspection.session.store import SessionStore
 
 Read = TypeVar("Read")

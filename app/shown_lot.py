@@ -13,7 +13,8 @@ from app.review import BatteryView, Row, battery_of, battery_view
 from app.session_writer import SessionWriter
 from inspection.config import GreySetting
 from inspection.records import Lot
-from inspection.results import SYSTEMS, AnyImage, BatteryResult, SessionRecord
+from inspection.results import SYSTEMS, AnyImage, BatteryResult
+from inspection.session.record import SessionRecord
 
 if TYPE_CHECKING:
     from inspection.images.display import StackDisplay

@@ -6,7 +6,6 @@ Everything here is frozen pydantic, refuses unknown fields and NaN, and imports 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from inspection.messages import Message
 from inspection.records import Axis, Modality
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: before a battery told what judged it. 2: ``judged_by`` and ``prints``."""
 
 SystemName = Literal["ensemble", "vlm", "vlg"]
 SYSTEMS: tuple[SystemName, ...] = ("ensemble", "vlm", "vlg")
@@ -26,7 +26,6 @@ SystemState = Literal[
     "queued", "running", "done", "failed", "cancelled", "skipped", "not_installed", "off"
 ]
 BatteryState = Literal["queued", "running", "done", "failed", "cancelled", "skipped"]
-SessionStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
 Judgement = Literal["normal", "defect", "review"]
 FusionMethod = Literal["weighted_average", "voting", "rule_based"]
 ChannelState = Literal["normal", "defect", "uncertain", "missing", "failed"]
@@ -264,29 +263,24 @@ class Verdict(Record):
     reasons: list[Message] = []
 
 
-class Decision(Record):
-    """The operator's last word on a battery."""
+class JudgedBy(Record):
+    """What judged a battery: the SHA-256 of each slot's model and of the policy."""
 
-    action: Literal["accept", "override", "undo"]
-    kind: Kind
-    reason: str = ""
-    comment: str = ""
-    operator: str = Field(min_length=1)
-    decided_at: datetime
-
-    def is_outdated(self, kind: Kind | None) -> bool:
-        """Return whether it accepted a verdict that is not (any more) the station's ``kind``."""
-        return self.action == "accept" and self.kind != kind
+    models: dict[str, str] = {}
+    policy: str
 
 
-def final_kind(kind: Kind, decision: Decision | None) -> Kind:
-    """Return a battery's last word: the operator's where there is one, else the station's.
+class ImagePrint(Record):
+    """How an image's file was when the battery was taken up.
 
-    An accepted verdict that the station has changed since is open: ``review``.
+    ``modified_ns`` is its time, in nanoseconds; ``digest`` the SHA-256 of its bytes, where that
+    was asked for.
     """
-    if decision is None:
-        return kind
-    return "review" if decision.is_outdated(kind) else decision.kind
+
+    image: str
+    size: int = Field(ge=0)
+    modified_ns: int
+    digest: str | None = None
 
 
 class BatteryResult(Record):
@@ -294,6 +288,8 @@ class BatteryResult(Record):
 
     ``memory_steps`` says what each system gave up for want of memory while it judged; ``gate``
     are the checks that its images together, or it among the lot's batteries, did not pass.
+    ``judged_by`` is what each system that has spoken judged with, ``prints`` the files as they
+    were when the battery was taken up; both are empty before version 2.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -317,6 +313,8 @@ class BatteryResult(Record):
     grey: StackGrey | None = None
     gate: list[Message] = []
     seconds: Score = 0.0
+    judged_by: dict[SystemName, JudgedBy] = {}
+    prints: list[ImagePrint] = []
 
     def images_of(self, system: SystemName) -> Sequence[AnyImage]:
         """Return what a system keeps of each image that it looked at."""
@@ -330,28 +328,6 @@ class BatteryResult(Record):
 
 AnyImage = ImageResult | VlmImage | VlgImage
 """What a system keeps of an image."""
-
-
-class BatterySummary(Record):
-    """A battery's row in ``session.json``; ``reasons`` are sentences in the station's language.
-
-    ``conflict`` is True where the systems contradict each other on the battery or on an image.
-    """
-
-    battery_id: str
-    ct_id: str | None = None
-    rgb_id: str | None = None
-    state: BatteryState
-    kind: Kind
-    defect_type: str | None = None
-    fused_score: Probability | None = None
-    cnn_prob: Probability | None = None
-    ae_score: Probability | None = None
-    ct_ae_score: Probability | None = None
-    reasons: list[str] = []
-    conflict: bool = False
-    seconds: Score = 0.0
-    decision: Decision | None = None
 
 
 class ModelProvenance(Record):
@@ -373,36 +349,3 @@ class ModelProvenance(Record):
     device: str | None = None
     versions: dict[str, str] = {}
     gate: bool | None = None
-
-
-class LotRecord(Record):
-    """Which lot was inspected, and what the intake had to say about it."""
-
-    path: str
-    name: str
-    batteries: int = Field(ge=0)
-    pairs: int = Field(ge=0)
-    findings: list[str] = []
-
-
-class SessionRecord(Record):
-    """``session.json``: the whole session but the per-image results."""
-
-    schema_version: int = SCHEMA_VERSION
-    run_id: str
-    status: SessionStatus
-    created_at: datetime
-    updated_at: datetime
-    total_images: int = Field(ge=0)
-    processed_images: int = Field(ge=0)
-    progress_percent: Annotated[float, Field(ge=0, le=100)]
-    error_message: str | None = None
-    lot: LotRecord
-    operator: str = ""
-    station: str = ""
-    language: Literal["en", "ko"] = "en"
-    version: str
-    device: str
-    config: dict[str, object]
-    models: list[ModelProvenance] = []
-    batteries: list[BatterySummary] = []

@@ -21,15 +21,8 @@ from inspection.messages import Message, korean_by_english, wordings
 from inspection.modelstore.bundle import SLOTS
 from inspection.modelstore.installed import FOLDER_SLOTS
 from inspection.paths import config_path
-from inspection.results import (
-    ChannelState,
-    Judgement,
-    Kind,
-    SessionStatus,
-    StackGrey,
-    SystemName,
-    SystemState,
-)
+from inspection.results import ChannelState, Judgement, Kind, StackGrey, SystemName, SystemState
+from inspection.session.record import SessionStatus
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "inspection", "training")

@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QLabel
 
 from app.controller import Controller
 from inspection.modelstore.catalogue import demo_slots, demo_systems
-from inspection.results import ModelProvenance, SessionRecord
+from inspection.results import ModelProvenance
+from inspection.session.record import SessionRecord
 
 
 class DemoModels(QObject):

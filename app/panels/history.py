@@ -12,8 +12,8 @@ from app.panels.dock import DockPanel, PanelContext, Place
 from app.theme import icon
 from app.widgets.panel import button, column, label, line, table
 from app.wording import DASH, message_text
-from inspection.results import SessionRecord
 from inspection.session.files import SessionListing
+from inspection.session.record import SessionRecord
 
 FOLDER_ROLE = Qt.ItemDataRole.UserRole
 

@@ -12,7 +12,8 @@ from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
 from app.widgets.chip import MARK, draw_chip, draw_mark
 from app.wording import kind_text
-from inspection.results import SYSTEMS, Decision
+from inspection.results import SYSTEMS
+from inspection.session.record import Decision
 
 HEIGHT = 32
 DOT = 8

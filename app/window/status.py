@@ -11,8 +11,9 @@ from app.tones import said_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
 from app.wording import message_text, system_text
-from inspection.results import SYSTEMS, SessionRecord
+from inspection.results import SYSTEMS
 from inspection.run.status import LaneStatus
+from inspection.session.record import SessionRecord
 
 
 class StationStatus(QStatusBar):

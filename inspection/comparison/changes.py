@@ -9,15 +9,8 @@ from inspection.agreement.battery import compare_battery
 from inspection.agreement.cells import Cell
 from inspection.errors import SessionError
 from inspection.messages import Message
-from inspection.results import (
-    SYSTEMS,
-    BatteryResult,
-    Judgement,
-    Kind,
-    ModelProvenance,
-    SessionRecord,
-    SystemName,
-)
+from inspection.results import SYSTEMS, BatteryResult, Judgement, Kind, ModelProvenance, SystemName
+from inspection.session.record import SessionRecord
 from inspection.session.store import SessionStore
 
 

@@ -23,7 +23,8 @@ from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
 from inspection.modelstore.catalogue import demo_systems
 from inspection.records import ImageRef, image_name
-from inspection.results import SYSTEMS, LotRecord, SessionRecord, SystemName
+from inspection.results import SYSTEMS, SystemName
+from inspection.session.record import LotRecord, SessionRecord
 from inspection.session.store import SessionStore
 
 

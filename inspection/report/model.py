@@ -18,19 +18,10 @@ from inspection.comparison.session import (
 from inspection.errors import ReportError, SessionError
 from inspection.gate.checks import CheckCount, count_checks, stopped_by
 from inspection.messages import Message
-from inspection.results import (
-    DEFECT_KINDS,
-    SYSTEMS,
-    BatteryResult,
-    BatterySummary,
-    Decision,
-    ImageResult,
-    Kind,
-    SessionRecord,
-    final_kind,
-)
+from inspection.results import DEFECT_KINDS, SYSTEMS, BatteryResult, ImageResult, Kind
 from inspection.session.audit import AuditScan, scan_audit
 from inspection.session.files import AUDIT_NAME
+from inspection.session.record import BatterySummary, Decision, SessionRecord, final_kind
 from inspection.session.store import SessionStore
 
 Progress = Callable[[int, int], None]

@@ -13,7 +13,8 @@ from inspection.gate.checks import CheckCount
 from inspection.report.blocks import Cell, Label, Link, Soft, Table, TableColumn
 from inspection.report.model import Entry, SessionReport, image_names
 from inspection.report.words import NONE, Words, moment_of, number
-from inspection.results import BatteryResult, ModelProvenance, SessionRecord
+from inspection.results import BatteryResult, ModelProvenance
+from inspection.session.record import SessionRecord
 
 Row = TypeVar("Row")
 CsvCell = str | float | None

@@ -13,8 +13,9 @@ from inspection.errors import InspectionError, SessionError
 from inspection.messages import Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery, Lot
-from inspection.results import BatteryResult, SessionRecord, SessionStatus, SystemName
+from inspection.results import BatteryResult, SystemName
 from inspection.run.assemble import LaneResults
+from inspection.session.record import SessionRecord, SessionStatus
 from inspection.session.store import FINAL_STATES, SessionStore
 from inspection.systems.image_choice import ImageChooser, sample_of
 from inspection.systems.lane import LaneSettings

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from inspection.atomic import sync_folder
-from inspection.results import Decision, Kind, Record
+from inspection.results import Kind, Record
+from inspection.session.record import Decision
 
 GENESIS = "0" * 64
 """Stands for the hash of the line before the first."""

@@ -18,9 +18,9 @@ from inspection.errors import SessionError
 from inspection.messages import Language, Message
 from inspection.names import told_name
 from inspection.records import Battery, Lot
-from inspection.results import (
+from inspection.results import BatteryResult
+from inspection.session.record import (
     SCHEMA_VERSION,
-    BatteryResult,
     BatterySummary,
     Decision,
     LotRecord,
@@ -34,7 +34,10 @@ AUDIT_NAME = "audit.jsonl"
 LOCK_NAME = ".lock"
 RUN_ID_FORMAT = "%Y%m%d_%H%M%S"
 
-MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
+MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
+    # What version 2 added is empty in a session from before it.
+    lambda raw: {**raw, "schema_version": 2},
+)
 """The step at index n turns a ``session.json`` of schema version n + 1 into version n + 2."""
 
 

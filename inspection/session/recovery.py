@@ -10,13 +10,7 @@ from pathlib import Path
 from inspection.atomic import battery_file_name
 from inspection.errors import SessionError
 from inspection.messages import Message
-from inspection.results import (
-    BatteryResult,
-    BatterySummary,
-    Decision,
-    LotRecord,
-    SessionRecord,
-)
+from inspection.results import BatteryResult
 from inspection.session.audit import AuditEntry, scan_audit
 from inspection.session.files import (
     AUDIT_NAME,
@@ -28,6 +22,7 @@ from inspection.session.files import (
     read_record,
     summarise,
 )
+from inspection.session.record import BatterySummary, Decision, LotRecord, SessionRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 
 from inspection.atomic import write_atomic
 from inspection.paths import program_root
-from inspection.results import SessionRecord
+from inspection.session.record import SessionRecord
 
 SCHEMA_PATH = program_root() / "docs" / "session.schema.json"
 

@@ -22,14 +22,7 @@ from inspection.atomic import remove_leftovers, write_atomic
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Language, Message
 from inspection.records import Lot
-from inspection.results import (
-    BatteryResult,
-    BatterySummary,
-    Decision,
-    ModelProvenance,
-    SessionRecord,
-    SessionStatus,
-)
+from inspection.results import BatteryResult, ModelProvenance
 from inspection.session.audit import AuditLog
 from inspection.session.files import (
     AUDIT_NAME,
@@ -46,6 +39,7 @@ from inspection.session.files import (
     read_battery,
     summarise,
 )
+from inspection.session.record import BatterySummary, Decision, SessionRecord, SessionStatus
 from inspection.session.recovery import recover
 
 FINAL_STATES = frozenset({"done", "skipped"})

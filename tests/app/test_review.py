@@ -16,17 +16,9 @@ from app.tables.battery_table import BatteryFilter, BatteryTable, Column
 from inspection.messages import Message
 from inspection.predictions import ImageAnswered, ImageTaken, PartialAnswer
 from inspection.records import Battery, ImageRef
-from inspection.results import (
-    BatteryResult,
-    BatterySummary,
-    Decision,
-    ImageResult,
-    Kind,
-    Verdict,
-    VlmImage,
-    VlmResult,
-)
+from inspection.results import BatteryResult, ImageResult, Kind, Verdict, VlmImage, VlmResult
 from inspection.run.status import InspectionProgress, LiveAnswers
+from inspection.session.record import BatterySummary, Decision
 
 ROOT = Path("/lots/로트 1")
 

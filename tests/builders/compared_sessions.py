@@ -17,7 +17,6 @@ from inspection.results import (
     BatteryResult,
     Box,
     ChosenImages,
-    Decision,
     EnsembleResult,
     ImageResult,
     ModelProvenance,
@@ -27,6 +26,7 @@ from inspection.results import (
     VlmImage,
     VlmResult,
 )
+from inspection.session.record import Decision
 from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

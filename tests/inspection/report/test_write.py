@@ -32,7 +32,6 @@ from inspection.results import (
     Alternative,
     BatteryResult,
     Box,
-    Decision,
     EnsembleResult,
     ImageResult,
     ModelProvenance,
@@ -41,6 +40,7 @@ from inspection.results import (
     Verdict,
     VlmResult,
 )
+from inspection.session.record import Decision
 from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

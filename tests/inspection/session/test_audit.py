@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from inspection.results import Decision
 from inspection.session.audit import AuditLog, scan_audit
+from inspection.session.record import Decision
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

@@ -22,17 +22,11 @@ from inspection.atomic import battery_file_name, write_atomic
 from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.records import Battery, ImageRef, Lot, LotFinding
-from inspection.results import (
-    BatteryResult,
-    Decision,
-    ImageResult,
-    ModelProvenance,
-    SessionRecord,
-    Verdict,
-)
+from inspection.results import BatteryResult, ImageResult, ModelProvenance, Verdict
 from inspection.session import schema
 from inspection.session.audit import scan_audit
-from inspection.session.files import list_sessions
+from inspection.session.files import MIGRATIONS, list_sessions
+from inspection.session.record import Decision, SessionRecord
 from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
@@ -269,12 +263,12 @@ def test_an_older_format_is_migrated_on_opening(store, monkeypatch):
     store.close()
 
     def rename(old):
-        return {"schema_version": 2, "lot": old.pop("lot_folder")} | {
+        return {"schema_version": 3, "lot": old.pop("lot_folder")} | {
             k: v for k, v in old.items() if k != "schema_version"
         }
 
-    monkeypatch.setattr("inspection.session.files.SCHEMA_VERSION", 2)
-    monkeypatch.setattr("inspection.session.files.MIGRATIONS", (rename,))
+    monkeypatch.setattr("inspection.session.files.SCHEMA_VERSION", 3)
+    monkeypatch.setattr("inspection.session.files.MIGRATIONS", (*MIGRATIONS, rename))
     with SessionStore.open(store.folder) as again:
         assert again.record.lot.path == "/lot"
         assert again.problems == ()
