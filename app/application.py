@@ -27,6 +27,7 @@ from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Language
 from inspection.modelstore.folders import ModelFolders
+from inspection.people.roles import load_people
 from inspection.run.driver import BuildLane
 from inspection.site import current_site, use_site
 from inspection.systems.site_schema import check_site
@@ -110,6 +111,7 @@ class Station(QObject):
             models,
             sessions_dir,
             find_policy(models.with_policy),
+            load_people(),
             build or _build_lane,
             self,
         )

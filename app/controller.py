@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
 from app.folders import backend_cache
+from app.people import People
 from app.review import Row
 from app.run_bridge import RunBridge
 from app.session_writer import SessionWriter
@@ -21,6 +22,7 @@ from app.wording import languages
 from inspection.config import GreySetting, Policy, find_policy, policy_of
 from inspection.errors import InspectionError
 from inspection.modelstore.folders import ModelFolders
+from inspection.people.roles import PeopleConfig
 from inspection.records import Lot
 from inspection.results import BatteryResult, SystemName, SystemState
 from inspection.run.driver import BuildLane
@@ -38,6 +40,7 @@ class Controller(ShownLot):
     settings : as loaded
     models, sessions_dir : where models and sessions are
     policy : fusion policy
+    people : whether people sign in, and who may do what
     build : makes a lane of a system
     """
 
@@ -57,6 +60,7 @@ class Controller(ShownLot):
         models: ModelFolders,
         sessions_dir: Path,
         policy: Policy,
+        people: PeopleConfig,
         build: BuildLane,
         parent: QObject | None = None,
     ) -> None:
@@ -73,8 +77,9 @@ class Controller(ShownLot):
         # Of the session whose rows are on screen: one that was opened waits for its lot's scan.
         self._shown_run: str | None = None
         self._autostart = False
-        self.decisions = Decisions(self, writer, self.with_session, settings.operator)
-        self.decisions.operator_named.connect(self._on_operator)
+        self.people = People(people, settings.operator, self)
+        self.people.named.connect(self._on_operator)
+        self.decisions = Decisions(self, writer, self.with_session, self.people)
         self.runner.battery_changed.connect(self._on_result)
         self.runner.system_started.connect(self._on_started)
         self.runner.models_changed.connect(writer.set_models)
@@ -255,7 +260,7 @@ class Controller(ShownLot):
         self.writer.create(
             partial(self._on_created, then),
             lot=self.lot,
-            operator=self.settings.operator,
+            operator=operator.name if (operator := self.people.current) else "",
             station=self.settings.station,
             language=languages.current,
             config=self.policy.snapshot(),

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
+from app.people import People
 from app.session_writer import SessionWriter
 from app.shown_lot import ShownLot
+from inspection.people.person import Person
 from inspection.results import Kind
 from inspection.session.record import BatterySummary, Decision
 
@@ -23,26 +25,21 @@ class Decisions(QObject):
     shown : the lot
     writer : writes them down
     with_session : goes on with something once a session is open
-    operator : who decides; empty where that is not known yet
+    people : who decides
     """
-
-    operator_needed = Signal()
-    operator_named = Signal(str)
 
     def __init__(
         self,
         shown: ShownLot,
         writer: SessionWriter,
         with_session: Callable[[Callable[[], None]], None],
-        operator: str,
+        people: People,
     ) -> None:
         super().__init__(shown)
         self._shown = shown
         self._writer = writer
         self._with_session = with_session
-        self._operator = operator
-        # Taken before the operator has given a name; dropped where none is given.
-        self._waiting: Callable[[], None] | None = None
+        self._people = people
         writer.decided.connect(self._on_decided)
 
     def accept(self) -> None:
@@ -65,19 +62,7 @@ class Decisions(QObject):
         row = self._shown.current_row()
         if row is not None and row.decision is not None:
             battery_id = row.battery_id
-            self._decide(lambda: self._writer.undo(battery_id, self._operator))
-
-    def set_operator(self, name: str) -> None:
-        """Name the operator, then carry out the decision that waited for it."""
-        self._operator = name.strip()
-        self.operator_named.emit(self._operator)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            self._decide(waiting)
-
-    def forget(self) -> None:
-        """Drop the decision that waited for the operator's name."""
-        self._waiting = None
+            self._decide(partial(self._withdraw, battery_id))
 
     @property
     def may_accept(self) -> bool:
@@ -96,16 +81,21 @@ class Decisions(QObject):
         row = self._shown.current_row()
         return self.may_decide and row is not None and row.decision is not None
 
-    def _decide(self, decision: Callable[[], None]) -> None:
-        if not self._operator:
-            self._waiting = decision
-            self.operator_needed.emit()
-        elif self.may_decide:
-            self._with_session(decision)
+    def _decide(self, decision: Callable[[Person], None]) -> None:
+        self._people.with_person(partial(self._go_on, decision))
 
-    def _record(self, battery_id: str, word: dict[str, str]) -> None:
+    def _go_on(self, decision: Callable[[Person], None]) -> None:
+        person = self._people.current
+        if person is not None and self.may_decide:
+            self._with_session(partial(decision, person))
+
+    def _withdraw(self, battery_id: str, person: Person) -> None:
+        self._writer.undo(battery_id, person.name)
+
+    def _record(self, battery_id: str, word: dict[str, str], person: Person) -> None:
+        by = {"operator": person.name, "role": person.role}
         decision = Decision.model_validate(
-            {**word, "operator": self._operator, "decided_at": datetime.now().astimezone()}
+            {**word, **by, "decided_at": datetime.now().astimezone()}
         )
         # Shown before it is on the disk; the row says so where it cannot be saved.
         self._shown.set_row(replace(self._shown.rows[battery_id], decision=decision))

@@ -65,8 +65,8 @@ class Conversations(QObject):
     def ask_operator(self) -> None:
         """Ask who decides."""
         dialog = OperatorDialog(self._window, self._controller.settings.operator)
-        dialog.named.connect(self._controller.decisions.set_operator)
-        dialog.rejected.connect(self._controller.decisions.forget)
+        dialog.named.connect(self._controller.people.name)
+        dialog.rejected.connect(self._controller.people.forget)
         dialog.open()
 
     def show_findings(self) -> None:

@@ -152,7 +152,7 @@ class MainWindow(QMainWindow):
         controller.current_changed.connect(self._sync_actions)
         controller.session_changed.connect(self.status.set_session)
         controller.session_changed.connect(self._sync_actions)
-        controller.decisions.operator_needed.connect(talk.ask_operator)
+        controller.people.needed.connect(talk.ask_operator)
         controller.settings_changed.connect(self._on_settings)
         controller.runner.lane_changed.connect(self.status.set_lane)
         controller.runner.progress_changed.connect(self._sync_actions)

@@ -13,6 +13,7 @@ from inspection.classes import DefectClass, class_table
 from inspection.config import Config, GateConfig, InspectorConfig, load_gate, load_inspector
 from inspection.lot.config import LotConfig, load_lot_config
 from inspection.paths import program_root
+from inspection.people.roles import PeopleConfig, load_people
 from inspection.site import RECIPE_KEY, current_site
 from inspection.systems.vlg.config import VlgConfig, load_vlg_config
 from inspection.systems.vlm.config import VlmConfig, load_vlm_config
@@ -31,6 +32,7 @@ class _SiteFile(Config):
     lot: LotConfig
     vlm: VlmConfig
     vlg: VlgConfig
+    people: PeopleConfig
 
 
 def check_site() -> None:
@@ -49,6 +51,7 @@ def check_site() -> None:
     load_lot_config()
     load_vlm_config()
     load_vlg_config()
+    load_people()
 
 
 def site_schema() -> str:
