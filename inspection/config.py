@@ -31,6 +31,7 @@ SliceThreshold = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
 GreySetting = Literal["auto", "dtype"] | tuple[float, float]
 """``auto``: found in the stack; ``dtype``: as the file's type says; else the stored values that
 are shown as 0 and as 255."""
+Fingerprint = Annotated[str, Field(pattern=r"^SHA256:[0-9a-f]{64}$")]
 Words = Annotated[dict[Language, str], Field(min_length=2)]
 
 
@@ -147,10 +148,25 @@ class GateConfig(Config):
         return cls(**shut)
 
 
+class KeepingConfig(Config):
+    """``configs/keeping.yaml``: who else reads the sessions, and whose seals count.
+
+    Parameters
+    ----------
+    group : of the system, whose members may read sessions; None: the station's account alone
+    trusted_keys : fingerprints of the keys whose seals count; empty: the station's own
+    """
+
+    group: str | None = Field(default=None, min_length=1)
+    trusted_keys: tuple[Fingerprint, ...] = ()
+
+
 SECTION = "inspector"
 INSPECTOR_NAME = f"{SECTION}.yaml"
 GATE_SECTION = "gate"
 GATE_NAME = f"{GATE_SECTION}.yaml"
+KEEPING_SECTION = "keeping"
+KEEPING_NAME = f"{KEEPING_SECTION}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +283,12 @@ def load_inspector(path: Path | None = None) -> InspectorConfig:
 def load_gate() -> GateConfig:
     """Return the installed gate, and what the site sets."""
     return load_section(config_path(GATE_NAME), GateConfig, GATE_SECTION, with_site=True)
+
+
+def load_keeping() -> KeepingConfig:
+    """Return how sessions are kept, and what the site sets."""
+    file = config_path(KEEPING_NAME)
+    return load_section(file, KeepingConfig, KEEPING_SECTION, with_site=True)
 
 
 def find_policy(models_dir: Path) -> Policy:

@@ -56,3 +56,7 @@ class SessionError(InspectionError):
 
 class ReportError(InspectionError):
     """A report cannot be written."""
+
+
+class SealError(InspectionError):
+    """What seals the station's records cannot be used."""

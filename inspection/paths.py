@@ -1,9 +1,14 @@
-"""Where the program's own read-only files are, from source and from a frozen bundle."""
+"""Where the program's own read-only files are, and the station's own data."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+import platformdirs
+
+DATA_VARIABLE = "STATION_DATA"
 
 
 def program_root() -> Path:
@@ -20,3 +25,9 @@ def config_path(name: str) -> Path:
 def resource_path(*parts: str) -> Path:
     """Return a file or folder of ``resources/``."""
     return program_root().joinpath("resources", *parts)
+
+
+def data_folder() -> Path:
+    """Return the folder of what the station keeps of itself: its keys, its log, its people."""
+    chosen = os.environ.get(DATA_VARIABLE)
+    return Path(chosen) if chosen else platformdirs.user_data_path("battery-station", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def user_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep decoded training images out of the user's own cache, also in subprocesses."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "user-cache"))
+
+
+@pytest.fixture(autouse=True)
+def station_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test a station of its own: its key, its log, its people."""
+    folder = tmp_path_factory.mktemp("station-data")
+    monkeypatch.setenv("STATION_DATA", str(folder))
+    return folder
 
 
 @pytest.fixture

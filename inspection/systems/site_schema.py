@@ -10,7 +10,15 @@ from typing import Any
 
 from inspection.atomic import write_atomic
 from inspection.classes import DefectClass, class_table
-from inspection.config import Config, GateConfig, InspectorConfig, load_gate, load_inspector
+from inspection.config import (
+    Config,
+    GateConfig,
+    InspectorConfig,
+    KeepingConfig,
+    load_gate,
+    load_inspector,
+    load_keeping,
+)
 from inspection.lot.config import LotConfig, load_lot_config
 from inspection.paths import program_root
 from inspection.people.roles import PeopleConfig, load_people
@@ -33,6 +41,7 @@ class _SiteFile(Config):
     vlm: VlmConfig
     vlg: VlgConfig
     people: PeopleConfig
+    keeping: KeepingConfig
 
 
 def check_site() -> None:
@@ -48,6 +57,7 @@ def check_site() -> None:
     class_table()
     load_inspector()
     load_gate()
+    load_keeping()
     load_lot_config()
     load_vlm_config()
     load_vlg_config()
