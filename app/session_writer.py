@@ -16,6 +16,7 @@ from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
 from inspection.session.files import list_sessions
+from inspection.session.lock import SessionForeignError, SessionHeldError
 from inspection.session.record import BatterySummary, Decision, SessionRecord
 from inspection.session.store import SessionStore
 
@@ -303,10 +304,8 @@ class SessionWriter(QObject):
 def _open(folder: Path) -> SessionStore:
     try:
         return SessionStore.open(folder)
-    except SessionError as error:
-        if error.message.code != "session_locked":
-            raise
-    return SessionStore.open(folder, read_only=True)
+    except (SessionHeldError, SessionForeignError):
+        return SessionStore.open(folder, read_only=True)
 
 
 def _is_disk(error: Exception) -> bool:

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from inspection.atomic import battery_file_name, hashed_file_name, sync_folder
@@ -19,6 +18,7 @@ from inspection.messages import Language, Message
 from inspection.names import told_name
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult
+from inspection.session.lock import Holder, holder_of
 from inspection.session.record import (
     SCHEMA_VERSION,
     BatterySummary,
@@ -31,7 +31,6 @@ SESSION_NAME = "session.json"
 BATTERIES_NAME = "batteries"
 EVIDENCE_NAME = "evidence"
 AUDIT_NAME = "audit.jsonl"
-LOCK_NAME = ".lock"
 RUN_ID_FORMAT = "%Y%m%d_%H%M%S"
 
 MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
@@ -185,12 +184,24 @@ def disk_error(code: str, path: Path, error: OSError) -> SessionError:
 
 @dataclass(frozen=True, slots=True)
 class SessionListing:
-    """A session folder as the history shows it; ``problem`` says why ``record`` is None."""
+    """A session folder as the history shows it.
+
+    Parameters
+    ----------
+    problem : why ``record`` is None
+    holder : the process that writes it now; None where nobody does
+    """
 
     folder: Path
     run_id: str
     record: SessionRecord | None
     problem: Message | None = None
+    holder: Holder | None = None
+
+    @property
+    def live(self) -> bool:
+        """True while another process writes it: it is then neither idle nor to be resumed."""
+        return self.holder is not None and not self.holder.mine
 
 
 def list_sessions(root: Path) -> list[SessionListing]:
@@ -201,25 +212,10 @@ def list_sessions(root: Path) -> list[SessionListing]:
     for folder in sorted(root.iterdir(), reverse=True):
         if not (folder.is_dir() and is_session(folder)):
             continue
+        record, problem = None, None
         try:
-            listings.append(SessionListing(folder, folder.name, read_record(folder)))
+            record = read_record(folder)
         except SessionError as error:
-            listings.append(SessionListing(folder, folder.name, None, error.message))
+            problem = error.message
+        listings.append(SessionListing(folder, folder.name, record, problem, holder_of(folder)))
     return listings
-
-
-def lock_session(folder: Path) -> FileLock:
-    """Take the lock of the one program that may write a session.
-
-    Raises
-    ------
-    SessionError
-        If another program has it.
-    """
-    # Not bound to a thread: a session may be opened in one and closed in another.
-    lock = FileLock(folder / LOCK_NAME, timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise SessionError("session_locked", session=folder.name) from error
-    return lock

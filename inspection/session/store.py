@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock
 from pydantic_core import to_jsonable_python
 
 from inspection import __version__
@@ -33,12 +32,12 @@ from inspection.session.files import (
     disk_error,
     file_names,
     is_session,
-    lock_session,
     lot_record,
     queued_row,
     read_battery,
     summarise,
 )
+from inspection.session.lock import SessionLock
 from inspection.session.record import BatterySummary, Decision, SessionRecord, SessionStatus
 from inspection.session.recovery import recover
 
@@ -62,7 +61,7 @@ class SessionStore:
         self,
         folder: Path,
         record: SessionRecord,
-        lock: FileLock | None,
+        lock: SessionLock | None,
         problems: tuple[Message, ...] = (),
     ) -> None:
         self.folder = folder
@@ -129,7 +128,7 @@ class SessionStore:
                 models=list(models),
                 batteries=[queued_row(battery) for battery in chosen],
             )
-            store = cls(folder, record, lock_session(folder))
+            store = cls(folder, record, SessionLock(folder))
             write_atomic(folder / SESSION_NAME, record.model_dump_json(indent=2))
         except OSError as error:
             raise disk_error("session_write_failed", root, error) from error
@@ -151,7 +150,7 @@ class SessionStore:
         """
         if not is_session(folder):
             raise SessionError("session_missing", session=folder.name)
-        lock = None if read_only else lock_session(folder)
+        lock = None if read_only else SessionLock(folder)
         try:
             found = recover(folder)
             store = cls(folder, found.record, lock, found.problems)
@@ -335,8 +334,9 @@ class SessionStore:
         return row
 
     def _writer(self) -> AuditLog:
-        if self._audit is None:
+        if self._audit is None or self._lock is None:
             raise SessionError("session_not_writable", session=self.folder.name)
+        self._lock.keep()
         return self._audit
 
     def _update(self, **changes: object) -> None:

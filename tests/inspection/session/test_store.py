@@ -220,7 +220,7 @@ def test_a_second_program_is_kept_from_writing(store):
     store.save_battery(result())
     with pytest.raises(SessionError) as refused:
         SessionStore.open(store.folder)
-    assert refused.value.message.code == "session_locked"
+    assert refused.value.message.code == "session_held"
     with SessionStore.open(store.folder, read_only=True) as reader:
         assert reader.record == store.record
         assert reader.load_battery("001") == result()
