@@ -22,6 +22,7 @@ from inspection.config import (
 from inspection.lot.config import LotConfig, load_lot_config
 from inspection.paths import program_root
 from inspection.people.roles import PeopleConfig, load_people
+from inspection.reasons import Reason, reasons
 from inspection.site import RECIPE_KEY, current_site
 from inspection.systems.vlg.config import VlgConfig, load_vlg_config
 from inspection.systems.vlm.config import VlmConfig, load_vlm_config
@@ -37,6 +38,7 @@ class _SiteFile(Config):
     inspector: InspectorConfig
     gate: GateConfig
     classes: dict[str, DefectClass]
+    reasons: dict[str, Reason]
     lot: LotConfig
     vlm: VlmConfig
     vlg: VlgConfig
@@ -55,6 +57,7 @@ def check_site() -> None:
     if current_site() is None:
         return
     class_table()
+    reasons()
     load_inspector()
     load_gate()
     load_keeping()

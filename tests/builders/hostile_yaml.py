@@ -21,6 +21,7 @@ from inspection.lot.config import LotConfig, load_lot_config
 from inspection.lot.scan import scan_lot
 from inspection.modelstore.catalogue import load_catalogue
 from inspection.paths import config_path, resource_path
+from inspection.reasons import load_reasons
 from inspection.site import SITE_NAME, SITE_VARIABLE, use_site
 from inspection.systems.vlg.config import load_vlg_config
 from inspection.systems.vlm.config import load_vlm_config
@@ -30,6 +31,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "inspector.yaml": load_inspector,
     "lot.yaml": load_lot_config,
     "classes.yaml": load_classes,
+    "reasons.yaml": load_reasons,
     "vlm.yaml": load_vlm_config,
     "vlg.yaml": load_vlg_config,
     "models.yaml": load_catalogue,

@@ -95,7 +95,8 @@ def test_nothing_tells_where_the_program_was_built(contents):
 def test_the_trainers_configurations_stay_with_the_trainer(contents):
     chosen = contents.Contents(lambda path: [], cpu_only=False)
     names = [path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml")]
-    kept = ("classes", "gate", "inspector", "keeping", "lot", "models", "people", "vlg", "vlm")
+    judging = ("classes", "gate", "inspector", "lot", "models", "vlg", "vlm")
+    kept = (*judging, "keeping", "people", "reasons")
     assert {name for name in kept_files(chosen, names) if "/messages/" not in name} == {
         f"configs/{name}.yaml" for name in kept
     }
