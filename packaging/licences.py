@@ -24,8 +24,8 @@ RULE = "=" * 100
 
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause",
-    "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "LicenseRef-NVIDIA-Proprietary", "MIT", "MIT-0", "MIT-CMU",
-    "MPL-2.0", "PSF-2.0", "Zlib",
+    "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "LicenseRef-NVIDIA-Proprietary", "MIT", "MIT-0",
+    "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
     # Linked at run time, and exchangeable: the libraries are files of their own in the folder.
     "LGPL-3.0-only",
 }  # fmt: skip
