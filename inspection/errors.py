@@ -60,3 +60,7 @@ class ReportError(InspectionError):
 
 class SealError(InspectionError):
     """What seals the station's records cannot be used."""
+
+
+class PeopleError(InspectionError):
+    """A person cannot sign in, or users cannot be changed."""
