@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
 from app.folders import backend_cache
+from app.following import Following
 from app.people import People
 from app.review import Row
 from app.run_bridge import RunBridge
@@ -28,6 +29,7 @@ from inspection.results import BatteryResult, SystemName, SystemState
 from inspection.run.driver import BuildLane
 from inspection.run.plan import Conditions, Plan, plan_again, plan_rest
 from inspection.session.files import SessionListing
+from inspection.session.record import SessionRecord
 from inspection.session.store import FINAL_STATES, SessionStore
 from inspection.systems.memory import GpuBudget
 
@@ -71,6 +73,9 @@ class Controller(ShownLot):
         self.policy = policy
         self.models = models
         self.files = TaskPool(2, "files", self)
+        self.following = Following(writer, self.files, self)
+        self.following.grown.connect(self._on_grown)
+        self.following.stopped.connect(self.failed)
         self.runner = RunBridge(build, self)
         self._gpu = GpuBudget()
         self._scan: Ticket | None = None
@@ -92,6 +97,7 @@ class Controller(ShownLot):
     def shut_down(self) -> None:
         """Stop the lanes, write what waits, end every thread."""
         running = self.runner.phase != "idle"
+        self.following.stop()
         self.runner.shut_down()
         if running and self.lot is not None:
             self.writer.end_run(self.lot, cancelled=True)
@@ -174,14 +180,23 @@ class Controller(ShownLot):
             if listing.record is not None and Path(listing.record.lot.path) == root:
                 earlier = listing
                 unfinished = any(r.state not in FINAL_STATES for r in listing.record.batteries)
+                # What another process inspects is neither left over nor to be gone on with.
+                unfinished = unfinished and not listing.live
                 break
         autostart, self._autostart = self._autostart, False
-        if autostart and earlier is not None and unfinished:
+        if autostart and earlier is not None and earlier.live:
+            self.open_session(earlier.folder)
+        elif autostart and earlier is not None and unfinished:
             self.resume(earlier.folder)
         elif autostart:
             self.start()
         elif earlier is not None:
             self.earlier_found.emit(earlier, unfinished)
+
+    def _on_grown(self, before: SessionRecord, record: SessionRecord) -> None:
+        if record.run_id == self._shown_run:
+            self.follow(before, record)
+        self.session_changed.emit(record)
 
     def resume(self, folder: Path) -> None:
         """Reopen an unfinished session of the lot that is open, and inspect the rest."""

@@ -23,6 +23,14 @@ from inspection.session.store import SessionStore
 Read = TypeVar("Read")
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A session that is open; ``kept_out`` says why it is so for reading only."""
+
+    store: SessionStore
+    kept_out: SessionError | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Opening:
     """A session that is being opened (made, where ``folder`` is None), and what comes after."""
@@ -51,6 +59,8 @@ class SessionWriter(QObject):
         self.sessions_dir = sessions_dir
         self._pool = TaskPool(1, "session", self)
         self._store: SessionStore | None = None
+        self.kept_out: SessionError | None = None
+        """Why the open session is so for reading only; None where it can be written."""
         self._opening: _Opening | None = None
         self._held_up = False
         self._unsaved_results: dict[str, BatteryResult] = {}
@@ -68,7 +78,11 @@ class SessionWriter(QObject):
         ----------
         start : as `SessionStore.create` takes it
         """
-        self._replace(None, partial(SessionStore.create, self.sessions_dir, **start), then)
+
+        def work() -> _Opened:
+            return _Opened(SessionStore.create(self.sessions_dir, **start))
+
+        self._replace(None, work, then)
 
     def open(self, folder: Path, then: Callable[[SessionStore], None]) -> None:
         """Open a saved session, for reading only where another program has it."""
@@ -77,7 +91,7 @@ class SessionWriter(QObject):
     def _replace(
         self,
         folder: Path | None,
-        work: Callable[[], SessionStore],
+        work: Callable[[], _Opened],
         then: Callable[[SessionStore], None],
     ) -> None:
         if self._opening is not None:
@@ -91,13 +105,14 @@ class SessionWriter(QObject):
             work, partial(self._on_opened, opening), partial(self._on_not_opened, opening)
         )
 
-    def _on_opened(self, opening: _Opening, store: SessionStore) -> None:
+    def _on_opened(self, opening: _Opening, opened: _Opened) -> None:
+        store = opened.store
         if opening is not self._opening:
             # Closed before it was open: let other programs have it.
             self._pool.submit(store.close, None, self.failed.emit)
             return
         self._opening = None
-        self._store = store
+        self._store, self.kept_out = store, opened.kept_out
         self.opened.emit(store.record)
         for then in opening.thens:
             then(store)
@@ -112,7 +127,7 @@ class SessionWriter(QObject):
         self._opening = None
         if self._store is not None:
             self._pool.submit(self._store.close, None, self.failed.emit)
-        self._store = self._end = None
+        self._store = self._end = self.kept_out = None
         self._unsaved_results.clear()
         self._unsaved_decisions.clear()
         self._refused.clear()
@@ -145,8 +160,13 @@ class SessionWriter(QObject):
 
     @property
     def read_only(self) -> bool:
-        """True where the open session belongs to another program."""
+        """True where another program or account has the open session."""
         return self._store is not None and self._store.read_only
+
+    def take_reading(self, store: SessionStore) -> None:
+        """Go on with a newer reading of the session that another program writes."""
+        if self.read_only and self.folder == store.folder:
+            self._store = store
 
     @property
     def unsaved(self) -> tuple[str, ...]:
@@ -301,11 +321,11 @@ class SessionWriter(QObject):
             self.unsaved_changed.emit(error)
 
 
-def _open(folder: Path) -> SessionStore:
+def _open(folder: Path) -> _Opened:
     try:
-        return SessionStore.open(folder)
-    except (SessionHeldError, SessionForeignError):
-        return SessionStore.open(folder, read_only=True)
+        return _Opened(SessionStore.open(folder))
+    except (SessionHeldError, SessionForeignError) as error:
+        return _Opened(SessionStore.open(folder, read_only=True), error)
 
 
 def _is_disk(error: Exception) -> bool:

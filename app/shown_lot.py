@@ -79,6 +79,20 @@ class ShownLot(QObject):
             self._chosen_by_operator = True
             self._make_current(battery_id)
 
+    def follow(self, before: SessionRecord, record: SessionRecord) -> None:
+        """Show what another process has added to the session."""
+        known = {summary.battery_id: summary for summary in before.batteries}
+        assert self.lot is not None
+        for summary in record.batteries:
+            battery_id = summary.battery_id
+            if summary == known.get(battery_id):
+                continue
+            self._results.pop(battery_id, None)
+            row = self.rows.get(battery_id) or Row(battery_of(summary, (), self.lot.root))
+            self.set_row(row.with_summary(summary))
+            if battery_id == self.current_id:
+                self.writer.load(battery_id)
+
     def set_row(self, row: Row, *, tell_current: bool = True) -> None:
         """Show a battery's new state everywhere."""
         self.rows[row.battery_id] = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
@@ -18,6 +19,9 @@ from inspection.results import (
     SystemState,
     VlgImage,
 )
+
+if TYPE_CHECKING:
+    from inspection.session.lock import Holder
 
 log = logging.getLogger(__name__)
 DASH = "–"
@@ -84,6 +88,13 @@ def error_text(error: InspectionError) -> str:
 def term(code: str) -> str:
     """Return a word that engine and window share, by its code."""
     return wordings()[code][languages.current]
+
+
+def holder_text(holder: Holder | None) -> str:
+    """Return who writes a session, as far as it is known."""
+    if holder is None or not holder.user:
+        return tr("by another program")
+    return tr("by {user} on {host}").format(user=holder.user, host=holder.host)
 
 
 def class_row(name: str | None) -> DefectClass | None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QTreeWidgetItem
 
 from app.panels.dock import DockPanel, PanelContext, Place
-from app.theme import icon
+from app.theme import icon, tokens
 from app.widgets.panel import button, column, label, line, table
-from app.wording import DASH, message_text
-from inspection.session.files import SessionListing
+from app.wording import DASH, holder_text, message_text
+from inspection.session.files import Glance, SessionListing, glance
 from inspection.session.record import SessionRecord
 
+log = logging.getLogger(__name__)
+
 FOLDER_ROLE = Qt.ItemDataRole.UserRole
+GLANCE_MS = 3000
+"""How often it is looked whether sessions have come, or are written by others."""
 
 
 class HistoryPanel(DockPanel):
@@ -28,6 +35,11 @@ class HistoryPanel(DockPanel):
         super().__init__(context)
         self._listings: Sequence[SessionListing] = ()
         self._open_id: str | None = None
+        self._glance: Glance | None = None
+        self._looking = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(GLANCE_MS)
+        self._timer.timeout.connect(self._look)
         self.tree = table("", "", "", "", wide=(1,))
         self.tree.itemActivated.connect(self._open_chosen)
         self.tree.itemSelectionChanged.connect(self._sync)
@@ -51,8 +63,39 @@ class HistoryPanel(DockPanel):
         return self.tr("History")
 
     def _on_listed(self, listings: Sequence[SessionListing]) -> None:
-        self._listings = listings
-        self.retranslate()
+        if listings != self._listings:
+            self._listings = listings
+            self.retranslate()
+
+    def _look(self) -> None:
+        """Look who writes which session; none is read for that."""
+        controller = self.context.controller
+        if not self._looking:
+            self._looking = True
+            work = partial(glance, controller.writer.sessions_dir)
+            controller.files.submit(work, self._on_glance, self._on_no_glance)
+
+    def _on_glance(self, found: Glance) -> None:
+        before, self._glance, self._looking = self._glance, found, False
+        now = dict(found)
+        told = all(now.get(listing.run_id) == listing.holder for listing in self._listings)
+        if not told or (before is not None and found != before):
+            self.context.controller.writer.list_sessions()
+
+    def _on_no_glance(self, error: Exception) -> None:
+        # A share that is away for a moment; the list, when it is asked for, says so.
+        log.warning("the sessions cannot be looked at: %s", error)
+        self._looking = False
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt: what is seen is kept up to date."""
+        super().showEvent(event)
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Qt: nobody looks."""
+        super().hideEvent(event)
+        self._timer.stop()
 
     def _on_session(self, record: SessionRecord | None) -> None:
         self._open_id = record.run_id if record else None
@@ -93,16 +136,27 @@ class HistoryPanel(DockPanel):
             }
             done = sum(row.state in ("done", "skipped") for row in record.batteries)
             started = record.created_at.astimezone()
+            state = states[record.status]
+            if listing.live:
+                state = self.tr("Live")
+            elif listing.holder is not None and record.status == "processing":
+                state = self.tr("Running")
             item = QTreeWidgetItem(
                 [
                     f"{started:%m-%d %H:%M}",
                     record.lot.name,
                     f"{done} / {len(record.batteries)}",
-                    states[record.status],
+                    state,
                 ]
             )
+            if listing.live:
+                item.setIcon(3, icon("start", tokens().accent))
             told = [record.run_id, record.lot.path]
             told += [record.operator] if record.operator else []
+            if listing.live and listing.holder is not None:
+                since = listing.holder.told["since"]
+                told.append(self.tr("Being written {by}").format(by=holder_text(listing.holder)))
+                told += [since] if since else []
             for place in range(4):
                 item.setToolTip(place, "\n".join(told))
         item.setData(0, FOLDER_ROLE, str(listing.folder))

@@ -112,6 +112,8 @@ class VerdictPanel(DockPanel):
             self._undo: actions["undo"],
         }
         for made, action in self._buttons.items():
+            # No toast covers it.
+            made.setProperty("decides", True)
             made.clicked.connect(action.trigger)
             action.changed.connect(self._sync_buttons)
         return box

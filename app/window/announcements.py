@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QMainWindow
 
 from app.controller import Controller
 from app.window.banner import Banner, Toast
-from app.wording import error_text, message_text
+from app.wording import error_text, holder_text, message_text
 from inspection.errors import InspectionError
 from inspection.run.status import LaneStatus
 from inspection.session.files import SessionListing
+from inspection.session.lock import Holder
 
 
 class Announcements(QObject):
@@ -36,6 +37,7 @@ class Announcements(QObject):
         controller.nothing_left.connect(self._on_nothing_left)
         controller.failed.connect(self.tell_error)
         controller.runner.lane_changed.connect(self._on_lane)
+        controller.following.holder_changed.connect(self._on_holder)
 
     def tell_error(self, error: Exception) -> None:
         """Tell an error: a sentence where there is one, else it counts as a crash."""
@@ -45,13 +47,33 @@ class Announcements(QObject):
             self.crashed.emit(error)
 
     def _on_lot(self, *_lot: object) -> None:
-        self._banner.hide()
-        writer = self._controller.writer
-        if writer.read_only and writer.folder is not None:
-            # Else nobody could tell why every decision is out of reach, or why no result follows.
-            text = self.tr("This session is open in another window or program: read only.")
-            anew = partial(self._controller.open_session, writer.folder)
-            self._banner.ask("read_only", text, [(self.tr("Read it again"), anew)], "warning")
+        self._banner.clear()
+        if self._controller.writer.read_only:
+            self._tell_read_only()
+
+    def _tell_read_only(self) -> None:
+        """Say why every decision is out of reach, and who adds the results that appear."""
+        controller, why = self._controller, self._controller.writer.kept_out
+        folder, holder = controller.writer.folder, controller.following.holder
+        if folder is None or why is None:
+            return
+        text = message_text(why.message)
+        if holder is not None:
+            text = f"{text} {self.tr('It is followed here, for reading only.')}"
+        anew = (self.tr("Read it again"), partial(controller.open_session, folder))
+        self._banner.ask("read_only", text, [anew] if holder is None else [], "warning")
+
+    def _on_holder(self, holder: Holder | None) -> None:
+        controller = self._controller
+        folder = controller.writer.folder
+        if holder is not None or folder is None:
+            self._banner.dismiss("free")
+            self._tell_read_only()
+            return
+        self._banner.dismiss("read_only")
+        text = self.tr("Nobody writes this session any more: it can be written here.")
+        write = partial(controller.open_session, folder)
+        self._banner.ask("free", text, [(self.tr("Write here"), write)], "warning")
 
     def _on_session(self, _record: object) -> None:
         self._banner.dismiss("resume")
@@ -61,7 +83,12 @@ class Announcements(QObject):
         assert record is not None
         folder, anew = listing.folder, self._controller.start
         answers: list[tuple[str, Callable[[], object]]]
-        if unfinished:
+        if listing.live:
+            text = self.tr("This lot is being inspected {by} since {time}: {done} of {total} done.")
+            text = text.replace("{by}", holder_text(listing.holder))
+            show = partial(self._controller.open_session, folder)
+            answers = [(self.tr("Follow"), show), (self.tr("New session"), anew)]
+        elif unfinished:
             text = self.tr("This lot has an unfinished session of {time}: {done} of {total} done.")
             resume = partial(self._controller.resume, folder)
             answers = [(self.tr("Resume"), resume), (self.tr("New session"), anew)]

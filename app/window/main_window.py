@@ -152,6 +152,8 @@ class MainWindow(QMainWindow):
         controller.current_changed.connect(self._sync_actions)
         controller.session_changed.connect(self.status.set_session)
         controller.session_changed.connect(self._sync_actions)
+        controller.session_changed.connect(self._follow)
+        controller.following.holder_changed.connect(self._follow)
         controller.people.needed.connect(talk.ask_operator)
         controller.settings_changed.connect(self._on_settings)
         controller.runner.lane_changed.connect(self.status.set_lane)
@@ -164,6 +166,10 @@ class MainWindow(QMainWindow):
         self.panels["lot"].setFocus()
         self.retranslate_title()
         self._sync_actions()
+
+    def _follow(self, _changed: object) -> None:
+        live = self.controller.following.live
+        self.progress.follow(self.controller.writer.record if live else None)
 
     def _on_again(self) -> None:
         if self.controller.current_id is not None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 from app.run_bridge import RunBridge
 from app.widgets.panel import Panel, column, label, line
 from app.wording import duration_text
+from inspection.session.record import SessionRecord
 
 REFRESH_MS = 500
 # Finer than percent: a lot has tens of thousands of images.
@@ -38,11 +39,26 @@ class RunProgress(Panel):
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self.retranslate)
         runner.progress_changed.connect(self._on_changed)
+        self._followed: SessionRecord | None = None
+        self.retranslate()
+
+    def follow(self, record: SessionRecord | None) -> None:
+        """Show how far another process has come with a session, in place of a run of one's own."""
+        self._followed = record
         self.retranslate()
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
         progress, phase = self._runner.progress, self._runner.phase
+        if self._followed is not None and phase == "idle":
+            rows = self._followed.batteries
+            done = sum(row.state in ("done", "skipped") for row in rows)
+            self._bar.setValue(round(STEPS * done / max(1, len(rows))))
+            self._state.setText(self.tr("Followed {counts}").format(counts=f"{done} / {len(rows)}"))
+            self._rate.setText("")
+            for part in (self._state, self._rate, self._bar):
+                part.show()
+            return
         self._bar.setValue(round(progress.share * STEPS))
         counts = f"{progress.batteries} / {progress.total_batteries}"
         words = {

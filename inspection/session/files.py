@@ -219,3 +219,15 @@ def list_sessions(root: Path) -> list[SessionListing]:
             problem = error.message
         listings.append(SessionListing(folder, folder.name, record, problem, holder_of(folder)))
     return listings
+
+
+Glance = tuple[tuple[str, Holder | None], ...]
+"""The folders under one of sessions, each with the process that writes it."""
+
+
+def glance(root: Path) -> Glance:
+    """Return which sessions there are and who writes them, without reading any."""
+    if not root.is_dir():
+        return ()
+    folders = sorted(folder for folder in root.iterdir() if folder.is_dir())
+    return tuple((folder.name, holder_of(folder)) for folder in folders)

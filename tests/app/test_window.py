@@ -290,8 +290,9 @@ def test_a_session_open_in_another_window_says_why_nothing_can_be_decided(
         second.controller.open_session(folder)
     assert not second.window.actions_["override"].isEnabled()
     words = [part.text() for part in second.window.banner.findChildren(QLabel)]
-    assert any("open in another window" in text for text in words)
+    assert any("is being written by" in text for text in words)
     first.controller.writer.close()
+    qtbot.waitUntil(lambda: second.window.banner.topic == "free", timeout=WAIT)
     with qtbot.waitSignal(second.controller.lot_changed, timeout=WAIT):
         second.window.banner.answers[0].click()
     qtbot.waitUntil(lambda: second.window.actions_["override"].isEnabled(), timeout=WAIT)
