@@ -101,6 +101,7 @@ class Actions(QObject):
             "lock": ("", (), self.tr("Lock the layout")),
             "reset_layout": ("", (), self.tr("Reset the layout")),
             "keys": ("keys", ("F1",), self.tr("Keys")),
+            "messages": ("session", (), self.tr("Messages ...")),
             "about": ("info", (), self.tr("About")),
         }
 

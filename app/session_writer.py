@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.tasks import TaskPool
 from inspection.errors import SessionError
+from inspection.messages import Message
 from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
@@ -167,6 +168,11 @@ class SessionWriter(QObject):
         """Go on with a newer reading of the session that another program writes."""
         if self.read_only and self.folder == store.folder:
             self._store = store
+
+    @property
+    def problems(self) -> tuple[Message, ...]:
+        """What was found wrong with the open session's files."""
+        return self._store.problems if self._store else ()
 
     @property
     def unsaved(self) -> tuple[str, ...]:

@@ -9,9 +9,13 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QMainWindow
 
 from app.controller import Controller
+from app.dialogs.message_log import MessageLogDialog
+from app.message_log import MessageLog
+from app.tones import Tone
 from app.window.banner import Banner, Toast
 from app.wording import error_text, holder_text, message_text
 from inspection.errors import InspectionError
+from inspection.messages import Message
 from inspection.run.status import LaneStatus
 from inspection.session.files import SessionListing
 from inspection.session.lock import Holder
@@ -29,6 +33,10 @@ class Announcements(QObject):
         self._banner = banner
         self._controller = controller
         self.toast = Toast(window)
+        self.log = MessageLog(self)
+        self._known: tuple[Message, ...] = ()
+        self.toast.told.connect(self._keep)
+        banner.told.connect(self._keep)
         controller.lot_changed.connect(self._on_lot)
         controller.session_changed.connect(self._on_session)
         controller.earlier_found.connect(self._on_earlier)
@@ -37,6 +45,7 @@ class Announcements(QObject):
         controller.nothing_left.connect(self._on_nothing_left)
         controller.failed.connect(self.tell_error)
         controller.runner.lane_changed.connect(self._on_lane)
+        controller.following.grown.connect(self._on_grown)
         controller.following.holder_changed.connect(self._on_holder)
 
     def tell_error(self, error: Exception) -> None:
@@ -50,6 +59,35 @@ class Announcements(QObject):
         self._banner.clear()
         if self._controller.writer.read_only:
             self._tell_read_only()
+        self._tell_problems()
+
+    def show_messages(self) -> None:
+        """Show everything that was told."""
+        MessageLogDialog(self._window, self.log).open()
+
+    def _keep(self, text: str, tone: Tone) -> None:
+        record = self._controller.writer.record
+        self.log.add(text, tone, record.run_id if record else "")
+
+    def _on_grown(self, *_records: object) -> None:
+        if self._controller.writer.problems != self._known:
+            self._tell_problems()
+
+    def _tell_problems(self) -> None:
+        """Tell what is wrong with the files of the session that was opened."""
+        self._known = problems = self._controller.writer.problems
+        told = [message_text(problem) for problem in problems]
+        if not told:
+            self._banner.dismiss("problems")
+            return
+        line = told[0]
+        if len(told) > 1:
+            for text in told:
+                self._keep(text, "warning")
+            several = self.tr("{count} problems were found in the files of this session.")
+            line = several.format(count=len(told))
+        answers = [(self.tr("Show"), self.show_messages)]
+        self._banner.ask("problems", line, answers, "warning")
 
     def _tell_read_only(self) -> None:
         """Say why every decision is out of reach, and who adds the results that appear."""

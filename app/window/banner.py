@@ -21,7 +21,7 @@ DECIDES = "decides"
 """The property of a button that nothing may cover, since a decision is taken by it."""
 
 
-URGENCY: tuple[Tone, ...] = ("critical", "warning", "accent", "success", "neutral")
+URGENCY: tuple[Tone, ...] = ("critical", "warning", "review", "accent", "success", "neutral")
 """Which of several lines is shown first."""
 
 Answers = Sequence[tuple[str, Callable[[], object]]]

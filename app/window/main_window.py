@@ -128,6 +128,7 @@ class MainWindow(QMainWindow):
             "pause": controller.runner.set_paused,
             "reset_layout": self.workbench.reset,
             "keys": talk.show_keys,
+            "messages": self.announcements.show_messages,
             "about": talk.show_about,
         }.items():
             actions[name].triggered.connect(order)

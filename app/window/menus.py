@@ -31,7 +31,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *("GREYS", "DOCKS", "lock", "reset_layout", None),
         *("LANGUAGE", "THEME"),
     ),
-    "help": ("keys", "about"),
+    "help": ("keys", "messages", None, "about"),
 }
 GREYS = ("level_up", "level_down", "width_up", "width_down", "reset_grey")
 ICON_ONLY = ("pause", "cancel", "previous", "next", "compare")

@@ -1,0 +1,122 @@
+"""Whatever is told can be read again, and covers no button that decides."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QLabel
+
+from app.dialogs.message_log import MessageLogDialog
+from app.wording import languages
+from inspection.errors import InspectionError
+
+WAIT = 20_000
+
+# The offscreen platform says so of every window that has a smallest size.
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
+
+
+def banner_says(station) -> str:
+    return " ".join(part.text() for part in station.window.banner.findChildren(QLabel))
+
+
+@pytest.fixture
+def damaged(stations, judged_session: Path) -> Path:
+    """A session of which a battery's file was cut off and a line of the log torn."""
+    folder = shutil.copytree(judged_session, stations.sessions / judged_session.name)
+    record = folder / "session.json"
+    record.write_bytes(record.read_bytes()[:-100])
+    with (folder / "audit.jsonl").open("ab") as log:
+        log.write(b'{"torn')
+    return folder
+
+
+def opened(qtbot, station, folder: Path):
+    with qtbot.waitSignal(station.controller.lot_changed, timeout=WAIT):
+        station.controller.open_session(folder)
+    return station
+
+
+def test_problems_found_on_opening_are_a_banner_and_a_list_that_stays(
+    qtbot, stations, damaged, caplog
+):
+    caplog.set_level(logging.INFO)
+    station = opened(qtbot, stations(), damaged)
+    window = station.window
+    problems = station.controller.writer.problems
+    assert len(problems) > 1
+    assert window.banner.topic == "problems"
+    assert f"{len(problems)} problems" in banner_says(station)
+    window.banner.answers[0].click()
+    dialog = window.findChild(MessageLogDialog)
+    told = [dialog.model.index(row, 2).data() for row in range(dialog.model.rowCount())]
+    for problem in problems:
+        assert problem.text("en") in told
+        assert problem.text("en") in caplog.text
+    assert dialog.model.index(0, 1).data() == damaged.name
+    dialog.search.setText("torn")
+    assert dialog.proxy.rowCount() < len(told)
+    dialog.copy.click()
+    assert problems[0].text("en") in QGuiApplication.clipboard().text()
+    dialog.accept()
+    assert not window.banner.isVisible()
+    window.actions_["messages"].trigger()
+    again = window.findChildren(MessageLogDialog)[-1]
+    assert again.model.rowCount() == len(told)
+    again.accept()
+
+
+def test_toasts_are_in_the_list_with_their_hint_and_in_the_language_they_were_told_in(
+    qtbot, stations
+):
+    station = stations()
+    log = station.window.announcements.log
+    languages.use("ko")
+    station.controller.failed.emit(InspectionError("session_unsaved"))
+    assert log.told[0].text == station.window.announcements.toast.text
+    assert log.told[0].text == InspectionError("session_unsaved").text("ko")
+    assert log.told[0].tone == "critical"
+
+
+def test_of_two_lines_the_more_urgent_is_shown_and_the_other_waits(qtbot, stations):
+    banner = stations().window.banner
+    done: list[str] = []
+    banner.ask("first", "one", [("Yes", lambda: done.append("first"))], "warning")
+    banner.ask("urgent", "two", [("Yes", lambda: done.append("urgent"))], "critical")
+    banner.ask("later", "three", (), "accent")
+    assert banner.topic == "urgent"
+    banner.answers[0].click()
+    assert banner.topic == "first"
+    banner.answers[0].click()
+    assert banner.topic == "later"
+    banner.dismiss("later")
+    assert not banner.isVisible()
+    assert done == ["urgent", "first"]
+
+
+@pytest.mark.parametrize("size", [(1600, 960), (1100, 640)])
+@pytest.mark.parametrize("area", ["Left", "Right", "Bottom"])
+def test_a_toast_covers_no_button_that_decides(qtbot, stations, judged_session, size, area):
+    folder = shutil.copytree(judged_session, stations.sessions / judged_session.name)
+    station = opened(qtbot, stations(), folder)
+    window = station.window
+    window.resize(*size)
+    dock = window.workbench.docks["verdict"]
+    window.workbench.addDockWidget(getattr(Qt.DockWidgetArea, f"{area}DockWidgetArea"), dock)
+    # Until the docks have their places.
+    qtbot.wait(200)
+    toast = window.announcements.toast
+    toast.tell(
+        "A sentence of some length that takes more than one line of the toast. " * 3, "accent"
+    )
+    deciding = [b for b in dock.findChildren(QAbstractButton) if b.property("decides")]
+    assert len(deciding) >= 3
+    covered = QRect(toast.pos(), toast.size())
+    for made in deciding:
+        assert made.isVisible()
+        assert not covered.intersects(QRect(made.mapTo(window, QPoint()), made.size()))
