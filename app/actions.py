@@ -8,8 +8,20 @@ from PySide6.QtWidgets import QMainWindow
 
 from app.controller import Controller
 from app.theme import icon, tokens
+from app.wording import message_text
+from inspection.people.roles import Deed
 
 CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock")
+DEEDS: dict[str, Deed] = {
+    **dict.fromkeys(("start", "start_over", "again", "pause", "cancel"), "start"),
+    **dict.fromkeys(("accept", "accept_next", "override"), "decide"),
+    **dict.fromkeys(("models", "unload"), "models"),
+    "undo": "undo",
+    "export": "export",
+    "users": "users",
+}
+"""What a person needs the right to; everything else anybody who is signed in may do."""
+WHILE_LOCKED = ("quit", "keys", "about")
 REPEATED = ("slice", "view", "answer", "level", "width")
 GROUPS = (
     (
@@ -21,7 +33,10 @@ GROUPS = (
         *("axis", "worst", "overlay", "boxes", "compare"),
         *("level_up", "level_down", "width_up", "width_down", "reset_grey"),
     ),
-    ("open_lot", "start", "pause", "cancel", "again", "models", "export", "keys", "quit"),
+    (
+        *("open_lot", "start", "pause", "cancel", "again", "models", "export"),
+        *("hand_over", "lock_screen", "keys", "quit"),
+    ),
 )
 
 
@@ -97,6 +112,9 @@ class Actions(QObject):
             "reset_grey": ("contrast", ("0",), self.tr("CT greys as inspected")),
             "find": ("search", ("Ctrl+F",), self.tr("Search the lot")),
             "operator": ("person", (), self.tr("Operator ...")),
+            "hand_over": ("person", ("Ctrl+H",), self.tr("Hand over ...")),
+            "lock_screen": ("lock", ("Ctrl+L",), self.tr("Lock the screen")),
+            "users": ("", (), self.tr("Users ...")),
             "findings": ("warning", (), self.tr("Findings of the intake ...")),
             "lock": ("", (), self.tr("Lock the layout")),
             "reset_layout": ("", (), self.tr("Reset the layout")),
@@ -110,15 +128,19 @@ class Actions(QObject):
         for name, (_, _, text) in self._specs().items():
             action = self._by_name[name]
             action.setText(text)
-            plain = text.replace("...", "").strip()
-            keys = key_text(action)
-            action.setToolTip(f"{plain} ({keys})" if keys else plain)
+            action.setToolTip(self._tip(name))
         # A language is named in itself, so that whoever is lost finds it.
         self.languages["en"].setText("English")
         self.languages["ko"].setText("한국어")
         self.themes["system"].setText(self.tr("As the desktop"))
         self.themes["light"].setText(self.tr("Light"))
         self.themes["dark"].setText(self.tr("Dark"))
+
+    def _tip(self, name: str) -> str:
+        action = self._by_name[name]
+        plain = action.text().replace("...", "").strip()
+        keys = key_text(action)
+        return f"{plain} ({keys})" if keys else plain
 
     def restyle(self) -> None:
         """Put the theme's colours in place."""
@@ -143,8 +165,16 @@ class Actions(QObject):
         offered |= {"override": decisions.may_decide, "undo": decisions.may_undo}
         offered["export"] = writer.record is not None
         offered |= dict.fromkeys(("open_lot", "unload"), phase == "idle")
-        for name, on in offered.items():
-            self._by_name[name].setEnabled(on)
+        people = controller.people
+        for name, action in self._by_name.items():
+            deed = DEEDS.get(name)
+            forbidden = people.why_not(deed) if deed else None
+            hidden = people.locked and name not in WHILE_LOCKED
+            action.setEnabled(offered.get(name, True) and forbidden is None and not hidden)
+            action.setToolTip(message_text(forbidden) if forbidden else self._tip(name))
+        for name in ("hand_over", "lock_screen", "users"):
+            self._by_name[name].setVisible(people.config.sign_in)
+        self._by_name["operator"].setVisible(not people.config.sign_in)
         self._by_name["pause"].setChecked(phase == "paused")
 
     def sheet(self) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -16,8 +16,10 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
+from app.auto_lock import AutoLock
 from app.controller import Controller
 from app.folders import logs_folder
+from app.journal import Journal
 from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
 from app.window.main_window import MainWindow
@@ -116,6 +118,8 @@ class Station(QObject):
             self,
         )
         self.window = MainWindow(self.controller)
+        self.journal = Journal(self.controller, self.window.conversations.model_work)
+        self.auto_lock = AutoLock(self.controller.people)
         self.controller.settings_changed.connect(self._on_settings)
         self.window.language_chosen.connect(self._on_language)
         self.window.theme_chosen.connect(self._on_theme)

@@ -24,10 +24,12 @@ from inspection.config import GreySetting, Policy, find_policy, policy_of
 from inspection.errors import InspectionError
 from inspection.modelstore.folders import ModelFolders
 from inspection.people.roles import PeopleConfig
+from inspection.people.users import UserStore
 from inspection.records import Lot
 from inspection.results import BatteryResult, SystemName, SystemState
 from inspection.run.driver import BuildLane
 from inspection.run.plan import Conditions, Plan, plan_again, plan_rest
+from inspection.seals.log import StationLog
 from inspection.session.files import SessionListing
 from inspection.session.record import SessionRecord
 from inspection.session.store import FINAL_STATES, SessionStore
@@ -82,7 +84,9 @@ class Controller(ShownLot):
         # Of the session whose rows are on screen: one that was opened waits for its lot's scan.
         self._shown_run: str | None = None
         self._autostart = False
-        self.people = People(people, settings.operator, self)
+        log = StationLog()
+        self.people = People(people, UserStore(people, log), log, settings.operator, self)
+        self.people.failed.connect(self.failed)
         self.people.named.connect(self._on_operator)
         self.decisions = Decisions(self, writer, self.with_session, self.people)
         self.runner.battery_changed.connect(self._on_result)
@@ -102,6 +106,7 @@ class Controller(ShownLot):
         if running and self.lot is not None:
             self.writer.end_run(self.lot, cancelled=True)
         self.writer.shut_down()
+        self.people.shut_down()
         self.files.close(finish=False)
 
     # -- lots and sessions -----------------------------------------------------------------
@@ -231,6 +236,9 @@ class Controller(ShownLot):
         """Have a run planned in the session's thread, which reads its batteries; then start it."""
         lot = self.lot
         if lot is None or self.runner.phase != "idle":
+            return
+        if (problem := self.people.why_not("start")) is not None:
+            self.failed.emit(InspectionError(problem.code, **problem.params))
             return
         conditions = Conditions(
             self.models,

@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 from inspection.classes import DefectClass, class_table
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message, korean_by_english, wordings
+from inspection.people.person import Person, Role
 from inspection.results import (
     ChannelState,
     ImageResult,
@@ -147,6 +148,16 @@ def state_text(state: SystemState) -> str:
 def channel_text(state: ChannelState) -> str:
     """Return what one channel of the ensemble says."""
     return term(f"channel_{state}")
+
+
+def role_text(role: Role) -> str:
+    """Return a role's name."""
+    return term(f"role_{role}")
+
+
+def person_text(person: Person) -> str:
+    """Return a person's name, with the role where there is one."""
+    return f"{person.name} ({role_text(person.role)})" if person.role else person.name
 
 
 def slot_text(slot: str) -> str:

@@ -21,6 +21,7 @@ from inspection.messages import Message, korean_by_english, wordings
 from inspection.modelstore.bundle import SLOTS
 from inspection.modelstore.installed import FOLDER_SLOTS
 from inspection.paths import config_path
+from inspection.people.person import Role
 from inspection.results import ChannelState, Judgement, Kind, StackGrey, SystemName, SystemState
 from inspection.session.record import SessionStatus
 
@@ -35,6 +36,7 @@ SAID = {
     "state": get_args(SystemState),
     "comparison_state": set(get_args(SystemState)) - {"done"},
     "status": get_args(SessionStatus),
+    "role": get_args(Role),
     "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),
     "gate_check": tuple(GateConfig.model_fields),

@@ -20,10 +20,14 @@ from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
+from app.dialogs.sign_in import SignInDialog
 from app.dialogs.tables import SessionTables, TablesDialog, changes_between, figures_of
+from app.dialogs.users import UsersDialog
 from app.wording import languages
 from inspection import __version__
+from inspection.errors import InspectionError
 from inspection.messages import Language
+from inspection.people.person import Person
 
 
 class Conversations(QObject):
@@ -67,6 +71,39 @@ class Conversations(QObject):
         dialog = OperatorDialog(self._window, self._controller.settings.operator)
         dialog.named.connect(self._controller.people.name)
         dialog.rejected.connect(self._controller.people.forget)
+        dialog.open()
+
+    def hand_over(self) -> None:
+        """Ask who takes the station over; the session stays open."""
+        self._ask_person(second=False)
+
+    def second_person(self, then: Callable[[Person], None]) -> None:
+        """Ask a second person to confirm a decision, then go on with ``then``."""
+        dialog = self._ask_person(second=True)
+        if dialog is not None:
+            dialog.confirmed.connect(then)
+
+    def _ask_person(self, *, second: bool) -> SignInDialog | None:
+        people = self._controller.people
+        try:
+            users = people.users.users()
+        except InspectionError as error:
+            self._controller.failed.emit(error)
+            return None
+        current = people.current
+        names = [
+            user.name
+            for user in users
+            if (current is None or user.name != current.name)
+            and (not second or people.config.allows(user.person, "confirm"))
+        ]
+        dialog = SignInDialog(self._window, people, names, second=second)
+        dialog.open()
+        return dialog
+
+    def show_users(self) -> None:
+        """Show who is known to the station."""
+        dialog = UsersDialog(self._window, self._controller.people)
         dialog.open()
 
     def show_findings(self) -> None:
@@ -133,10 +170,14 @@ class Conversations(QObject):
             return list(write_report(session, wanted, folder, language))
 
         self.told.emit(self.tr("Writing the report ..."), "accent")
-        controller.files.submit(write, self._on_written, controller.failed.emit)
+        controller.files.submit(
+            write, partial(self._on_written, session.name), controller.failed.emit
+        )
 
-    def _on_written(self, files: list[Path]) -> None:
+    def _on_written(self, session: str, files: list[Path]) -> None:
         folder = files[0].parent
+        names = [file.name for file in files]
+        self._controller.people.record("exported", session=session, files=names, folder=str(folder))
         text = self.tr("Report written: {count} files in {folder}")
         self.told.emit(text.format(count=len(files), folder=folder), "success")
 
@@ -164,6 +205,8 @@ class Conversations(QObject):
 
     def _on_compared(self, title: str, waiting: str, compared: SessionTables) -> None:
         self.overtaken.emit(waiting)
+        if self._controller.people.locked:
+            return
         TablesDialog(self._window, title, compared).open()
 
     def may_close(self) -> bool:

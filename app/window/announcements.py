@@ -13,7 +13,7 @@ from app.dialogs.message_log import MessageLogDialog
 from app.message_log import MessageLog
 from app.tones import Tone
 from app.window.banner import Banner, Toast
-from app.wording import error_text, holder_text, message_text
+from app.wording import error_text, holder_text, languages, message_text
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.run.status import LaneStatus
@@ -35,6 +35,7 @@ class Announcements(QObject):
         self.toast = Toast(window)
         self.log = MessageLog(self)
         self._known: tuple[Message, ...] = ()
+        self._altered: Message | None = None
         self.toast.told.connect(self._keep)
         banner.told.connect(self._keep)
         controller.lot_changed.connect(self._on_lot)
@@ -44,6 +45,7 @@ class Announcements(QObject):
         controller.scanning.connect(self._on_scanning)
         controller.nothing_left.connect(self._on_nothing_left)
         controller.failed.connect(self.tell_error)
+        controller.people.altered.connect(self._on_users_altered)
         controller.runner.lane_changed.connect(self._on_lane)
         controller.following.grown.connect(self._on_grown)
         controller.following.holder_changed.connect(self._on_holder)
@@ -60,6 +62,8 @@ class Announcements(QObject):
         if self._controller.writer.read_only:
             self._tell_read_only()
         self._tell_problems()
+        if self._altered is not None:
+            self._on_users_altered(self._altered)
 
     def show_messages(self) -> None:
         """Show everything that was told."""
@@ -155,6 +159,11 @@ class Announcements(QObject):
             [(self.tr("Save again"), self._controller.writer.retry)],
             "critical",
         )
+
+    def _on_users_altered(self, problem: Message) -> None:
+        self._altered = problem
+        text = problem.text_with_hint(languages.current)
+        self._banner.ask("users", text, tone="critical")
 
     def _on_lane(self, view: LaneStatus) -> None:
         # The other systems may be missing by choice; without the ensemble nothing is judged.

@@ -25,12 +25,14 @@ from app.widgets.plots import Plots
 from app.window.announcements import Announcements
 from app.window.banner import Banner
 from app.window.hold_key import HoldKey
+from app.window.lock_page import LockPage
 from app.window.menus import MainBar, Menus
+from app.window.privacy import Privacy
 from app.window.run_progress import RunProgress
 from app.window.start import StartPage
 from app.window.status import StationStatus
 from app.window.workbench import Workbench
-from app.wording import languages
+from app.wording import languages, person_text
 from inspection.names import told_name
 from inspection.results import SystemName
 
@@ -71,13 +73,18 @@ class MainWindow(QMainWindow):
         layout = column(body, margin=0, gap=0)
         layout.addWidget(self.banner)
         layout.addWidget(self.pages, 1)
-        self.setCentralWidget(body)
+        self.lock_page = LockPage(controller.people, controller.runner)
+        self.cover = QStackedWidget()
+        self.cover.addWidget(body)
+        self.cover.addWidget(self.lock_page)
+        self.setCentralWidget(self.cover)
         self.announcements = Announcements(self, self.banner, controller)
         self._close_confirmed = False
+        self.privacy = Privacy(self, controller.people)
         self._connect()
         self._take_settings()
         self.retranslate()
-        self._sync_actions()
+        self._on_people()
 
     def _make_panels(self) -> dict[str, DockPanel]:
         controller, actions = self.controller, self.actions_
@@ -122,6 +129,9 @@ class MainWindow(QMainWindow):
             "width_down": partial(self.display.step_width, -1),
             "reset_grey": self.display.reset,
             "operator": talk.ask_operator,
+            "hand_over": talk.hand_over,
+            "lock_screen": controller.people.lock,
+            "users": talk.show_users,
             "findings": talk.show_findings,
             "models": talk.show_models,
             # Triggered by the operator, not toggled by the run itself.
@@ -156,6 +166,7 @@ class MainWindow(QMainWindow):
         controller.session_changed.connect(self._follow)
         controller.following.holder_changed.connect(self._follow)
         controller.people.needed.connect(talk.ask_operator)
+        controller.people.changed.connect(self._on_people)
         controller.settings_changed.connect(self._on_settings)
         controller.runner.lane_changed.connect(self.status.set_lane)
         controller.runner.progress_changed.connect(self._sync_actions)
@@ -202,10 +213,19 @@ class MainWindow(QMainWindow):
         self._on_settings(settings)
 
     def _on_settings(self, current: Settings) -> None:
-        self.status.set_operator(current.operator)
         self.start_page.show_recent(current.recent_lots)
         self.menus.show_systems(current.systems)
         self.menus.show_recent(current.recent_lots)
+
+    def _on_people(self) -> None:
+        people = self.controller.people
+        current = people.current
+        self.status.set_operator(person_text(current) if current else "")
+        self.cover.setCurrentIndex(int(people.locked))
+        self.menus.allow(systems=people.may("settings"), shown=not people.locked)
+        if people.locked:
+            self.lock_page.ask()
+        self._sync_actions()
 
     def remember(self) -> None:
         """Put the places of the window into the settings."""
@@ -264,7 +284,7 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Qt: a folder is opened as a lot."""
         folder = _dropped_folder(event)
-        if folder is not None:
+        if folder is not None and not self.controller.people.locked:
             event.acceptProposedAction()
             # After the drop: the other program waits until this returns.
             QTimer.singleShot(0, self, partial(self.controller.open_lot, folder))

@@ -16,7 +16,10 @@ from inspection.results import SYSTEMS, SystemName
 
 # None is a separator, a name in capitals a menu within.
 MENUS: dict[str, tuple[str | None, ...]] = {
-    "file": ("open_lot", "RECENT", None, "export", None, "quit"),
+    "file": (
+        *("open_lot", "RECENT", None, "export", None),
+        *("hand_over", "lock_screen", "users", None, "quit"),
+    ),
     "inspection": (
         *("start", "pause", "cancel", None, "again", "start_over", None),
         *("SYSTEMS", "models", "unload"),
@@ -86,6 +89,19 @@ class Menus(QObject):
             action = menu.addAction(name)
             action.triggered.connect(partial(self.lot_wanted.emit, Path(name)))
         menu.setEnabled(bool(lots))
+
+    def allow(self, *, systems: bool, shown: bool) -> None:
+        """Offer the menus within.
+
+        Parameters
+        ----------
+        systems : whether systems may be switched on and off
+        shown : False while the screen is locked
+        """
+        self._inner["SYSTEMS"].setEnabled(systems and shown)
+        self._inner["DOCKS"].setEnabled(shown)
+        recent = self._inner["RECENT"]
+        recent.setEnabled(shown and bool(recent.actions()))
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""

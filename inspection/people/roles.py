@@ -16,6 +16,7 @@ Deed = Literal[
     "decide",
     "change_decision",
     "undo",
+    "confirm",
     "sign",
     "start",
     "settings",

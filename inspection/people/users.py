@@ -22,11 +22,13 @@ from pydantic import Field, ValidationError
 from inspection.atomic import write_atomic
 from inspection.errors import PeopleError
 from inspection.messages import Message
+from inspection.paths import data_folder
 from inspection.people.person import Person, Role
 from inspection.people.roles import PeopleConfig
 from inspection.results import Record
 from inspection.seals.log import Event, StationLog
 
+PEOPLE_NAME = "people"
 USERS_NAME = "users.json"
 SCHEMA_VERSION = 1
 LONGEST_NAME = 80
@@ -70,13 +72,13 @@ class UserStore:
 
     Parameters
     ----------
-    folder : which holds it, and is made where it is missing
     config : roles and limits
     log : the station's, in which each change is recorded
+    folder : which holds it, and is made where it is missing; by default in the station's own data
     """
 
-    def __init__(self, folder: Path, config: PeopleConfig, log: StationLog) -> None:
-        self.path = folder / USERS_NAME
+    def __init__(self, config: PeopleConfig, log: StationLog, folder: Path | None = None) -> None:
+        self.path = (folder or data_folder() / PEOPLE_NAME) / USERS_NAME
         self._config = config
         self._log = log
 

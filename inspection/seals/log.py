@@ -111,15 +111,26 @@ class StationLog:
             yield path, scan
             place = scan.place
 
-    def newest(self) -> Iterator[ChainLine]:
-        """Return the lines, newest first; those that are not the station's own are left out."""
+    def newest(self, having: str = "") -> Iterator[ChainLine]:
+        """Return the lines, newest first; those that are not the station's own are left out.
+
+        Parameters
+        ----------
+        having : only lines with this detail
+        """
         files = self.files()
         trusted = trusted_fingerprints() | {fingerprint(station_key().public)} if files else ()
+        wanted = f'"{having}":'.encode() if having else b""
         for path in reversed(files):
             for text in reversed(path.read_bytes().split(b"\n")[:-1]):
+                # Of many thousand lines a few are of interest: the others are not even read.
+                if wanted not in text:
+                    continue
                 try:
                     line = parse_line(text)
                 except ValueError:
+                    continue
+                if having and having not in line.content:
                     continue
                 own = bool(line.key) and fingerprint(line.key) in trusted
                 if own and is_signed(line.key, line.hash, line.signature):
@@ -127,7 +138,7 @@ class StationLog:
 
     def last(self, name: str) -> Any:
         """Return the newest value of a detail, or None where no line has it."""
-        return next((line.content[name] for line in self.newest() if name in line.content), None)
+        return next((line.content[name] for line in self.newest(name)), None)
 
     @staticmethod
     def _end(files: list[Path]) -> tuple[Place, bytes]:

@@ -26,7 +26,7 @@ def signing_in(**throttle: float) -> PeopleConfig:
 
 
 def opened(folder: Path, **throttle: float) -> UserStore:
-    return UserStore(folder / "people", signing_in(**throttle), StationLog())
+    return UserStore(signing_in(**throttle), StationLog(), folder / "people")
 
 
 @pytest.fixture

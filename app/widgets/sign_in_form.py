@@ -1,0 +1,134 @@
+"""Name and PIN: to sign in, to choose a PIN of one's own, or to be the first administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QLineEdit
+
+from app.widgets.panel import Panel, button, column, dress, label
+from app.wording import error_text, message_text
+from inspection.errors import InspectionError
+from inspection.messages import Message
+from inspection.people.users import LONGEST_NAME, LONGEST_SECRET
+
+Mode = Literal["known", "renew", "first"]
+
+
+class SignInForm(Panel):
+    """Asks who somebody is; whoever shows it says whether the answer holds."""
+
+    tried = Signal(str, str, str)
+    """Name, PIN, and the new PIN where one has to be chosen."""
+    first = Signal(str, str)
+    """Name and PIN of the first administrator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "")
+        self._mode: Mode = "known"
+        self.name = QComboBox()
+        self.own_name = QLineEdit()
+        self.own_name.setMaxLength(LONGEST_NAME)
+        self.secret, self.fresh, self.again = (QLineEdit() for _ in range(3))
+        for field in (self.secret, self.fresh, self.again):
+            field.setEchoMode(QLineEdit.EchoMode.Password)
+            field.setMaxLength(LONGEST_SECRET)
+            field.returnPressed.connect(self._try)
+        for field in (self.own_name, self.secret, self.fresh, self.again):
+            field.textChanged.connect(self._sync)
+        self.said = label(wrap=True)
+        self.go = button("primary")
+        self.go.clicked.connect(self._try)
+        parts = (self.name, self.own_name, self.secret, self.fresh, self.again, self.said, self.go)
+        column(self, *parts, margin=0)
+        self.name.currentIndexChanged.connect(self._on_other_name)
+        self.show_mode("known")
+
+    def offer(self, names: Sequence[str], chosen: str = "") -> None:
+        """Offer the names of the users; the one that was chosen stays, where it is there."""
+        wanted = chosen or self.name.currentText()
+        self.name.clear()
+        self.name.addItems(list(names))
+        self.name.setCurrentIndex(max(0, self.name.findText(wanted)))
+        self.show_mode("known")
+
+    def show_mode(self, mode: Mode) -> None:
+        """Show the fields of a mode, empty."""
+        self._mode = mode
+        self.name.setVisible(mode != "first")
+        self.own_name.setVisible(mode == "first")
+        self.secret.setVisible(mode != "first")
+        self.fresh.setVisible(mode != "known")
+        self.again.setVisible(mode != "known")
+        for field in (self.secret, self.fresh, self.again):
+            field.clear()
+        self.tell("")
+        self.retranslate()
+        self.to_first_field()
+
+    def to_first_field(self) -> None:
+        """Put the focus where the first thing is to be typed."""
+        fields = {"known": self.secret, "renew": self.fresh, "first": self.own_name}
+        fields[self._mode].setFocus()
+
+    def refuse(self, error: Exception) -> None:
+        """Tell why an answer does not hold, and have it given again."""
+        code = error.message.code if isinstance(error, InspectionError) else ""
+        if code == "sign_in_renew":
+            given = self.secret.text()
+            self.show_mode("renew")
+            self.secret.setText(given)
+        else:
+            fields = (self.fresh, self.again) if code.startswith("secret_") else (self.secret,)
+            for field in fields:
+                field.clear()
+            self.to_first_field()
+        self.setEnabled(True)
+        told = error_text(error) if isinstance(error, InspectionError) else str(error)
+        self.tell(told, "" if code == "sign_in_renew" else "critical")
+        self.to_first_field()
+
+    def tell(self, text: str, role: str = "") -> None:
+        """Say something under the fields."""
+        dress(self.said, text, role)
+        self.said.setVisible(bool(text))
+
+    def retranslate(self) -> None:
+        """Put the words of the window's language in place."""
+        self.own_name.setPlaceholderText(self.tr("Your name"))
+        self.secret.setPlaceholderText(self.tr("PIN or password"))
+        self.fresh.setPlaceholderText(self.tr("New PIN or password"))
+        self.again.setPlaceholderText(self.tr("Once more"))
+        first = self._mode == "first"
+        self.go.setText(self.tr("Be the administrator") if first else self.tr("Sign in"))
+        self._sync()
+
+    def _on_other_name(self) -> None:
+        if self._mode == "renew":
+            self.show_mode("known")
+
+    def _sync(self) -> None:
+        needed = {
+            "known": (self.secret,),
+            "renew": (self.secret, self.fresh, self.again),
+            "first": (self.own_name, self.fresh, self.again),
+        }
+        self.go.setEnabled(all(field.text().strip() for field in needed[self._mode]))
+
+    def _try(self) -> None:
+        if not self.go.isEnabled():
+            return
+        if self._mode != "known" and self.fresh.text() != self.again.text():
+            self.tell(message_text(Message(code="secret_twice")), "critical")
+            self.again.clear()
+            return
+        # Until it is known whether it holds: a PIN that is sent twice counts twice.
+        self.setEnabled(False)
+        if self._mode == "first":
+            self.first.emit(self.own_name.text(), self.fresh.text())
+        else:
+            fresh = self.fresh.text() if self._mode == "renew" else ""
+            self.tried.emit(self.name.currentText(), self.secret.text(), fresh)
