@@ -30,7 +30,7 @@ from inspection.errors import InspectionError
 from inspection.messages import Language
 from inspection.modelstore.folders import ModelFolders
 from inspection.people.roles import load_people
-from inspection.run.driver import BuildLane
+from inspection.run.worker import BuildLane
 from inspection.site import current_site, use_site
 from inspection.systems.site_schema import check_site
 

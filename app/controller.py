@@ -27,8 +27,8 @@ from inspection.people.roles import PeopleConfig
 from inspection.people.users import UserStore
 from inspection.records import Lot
 from inspection.results import BatteryResult, SystemName, SystemState
-from inspection.run.driver import BuildLane
 from inspection.run.plan import Conditions, Plan, plan_again, plan_rest
+from inspection.run.worker import BuildLane
 from inspection.seals.log import StationLog
 from inspection.session.files import SessionListing
 from inspection.session.record import SessionRecord

@@ -10,7 +10,7 @@ from typing import Literal
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from inspection.results import SYSTEMS, SystemName
-from inspection.run.driver import BuildLane, LaneWorker, Run
+from inspection.run.driver import Run
 from inspection.run.events import (
     Answering,
     BatteryChanged,
@@ -23,6 +23,7 @@ from inspection.run.events import (
 )
 from inspection.run.plan import Plan
 from inspection.run.status import InspectionProgress, RunStatus
+from inspection.run.worker import BuildLane, LaneWorker
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from inspection.results import (
     ChosenImages,
     EnsembleResult,
     ImageResult,
+    JudgedBy,
     Peak,
     SliceRun,
     StackGrey,
@@ -145,6 +146,7 @@ class LaneResult:
     """What one system says of one battery; ``message`` says why where ``state`` is not ``done``.
 
     ``memory_steps`` are in force, whether this battery or an earlier one made them necessary.
+    ``judged_by`` is what it judged with, known to whoever drives the lane.
     """
 
     system: SystemName
@@ -163,3 +165,4 @@ class LaneResult:
     worst_views: tuple[str, ...] = ()
     grey: StackGrey | None = None
     gate: tuple[Message, ...] = ()
+    judged_by: JudgedBy | None = None

@@ -105,6 +105,11 @@ class StackWindows:
                 self._kept.popitem(last=False)
             return window
 
+    def forget(self, battery: Battery) -> None:
+        """Find a battery's window anew when it is next asked for."""
+        with self._lock:
+            self._kept.pop(battery.battery_id, None)
+
 
 def window_of(grey: StackGrey | None) -> GreyWindow | None:
     """Return the window that a result was judged under, None under ``dtype``."""
@@ -133,8 +138,9 @@ def find_stack_grey(paths: Sequence[Path], policy: GreyPolicy) -> StackGrey:
         low, high = policy.setting
         return StackGrey(method="fixed", low=low, high=high)
     samples = sample_stack(paths)
-    if not samples:
-        return StackGrey(method="dtype")
+    if len(samples) < min(SMALLEST_STACK, len(paths)):
+        # Those slices may be there again once they are judged: a share that was away for a moment.
+        return StackGrey(method="dtype", problem=Message(code="grey_stack_unread"))
     eight_bits = all(sample.dtype == np.uint8 for sample in samples)
     if policy.reference is None or len(samples) < SMALLEST_STACK:
         # A single 8-bit picture is what its type says.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from inspection.messages import Message
@@ -15,16 +15,23 @@ from inspection.results import (
     BatteryResult,
     BatteryState,
     ChosenImages,
+    ImagePrint,
+    JudgedBy,
     SystemName,
     SystemState,
     Verdict,
 )
 from inspection.systems.image_choice import ImageChooser
+from inspection.systems.lane import none_opened
 
 UNFINISHED: frozenset[SystemState] = frozenset({"queued", "running"})
 
 
-def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> BatteryResult:
+def assemble(
+    battery: Battery,
+    outcomes: Mapping[SystemName, LaneResult],
+    prints: Sequence[ImagePrint] = (),
+) -> BatteryResult:
     """Return the battery's result as far as the systems have spoken.
 
     The verdict is the ensemble's. Where the ensemble did not judge, the battery is
@@ -34,6 +41,7 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
     ----------
     battery : the battery
     outcomes : what each system said; a system that is absent is still queued
+    prints : of its files, as they were when it was taken up
     """
     # In one order: which system spoke first must not show in the file.
     lanes: dict[SystemName, LaneResult] = {
@@ -66,6 +74,8 @@ def assemble(battery: Battery, outcomes: Mapping[SystemName, LaneResult]) -> Bat
         grey=next((lane.grey for lane in lanes.values() if lane.grey is not None), None),
         gate=list(ensemble.gate),
         seconds=max(lane.seconds for lane in lanes.values()),
+        judged_by={n: lane.judged_by for n, lane in lanes.items() if lane.judged_by},
+        prints=list(prints),
     )
 
 
@@ -94,15 +104,20 @@ class LaneResults(Mapping[SystemName, LaneResult]):
     Attributes
     ----------
     silent : of an earlier run, why systems have said nothing; no word of theirs
+    judged_by : what the systems that have spoken judged with
     """
 
     def __init__(self, earlier: LaneResults | None = None) -> None:
         self.silent: dict[SystemName, LaneResult] = {}
+        self.judged_by: dict[SystemName, JudgedBy] = {}
+        self._prints: bytes | None = None
         self._packed: dict[SystemName, bytes] = {}
         self._chosen: dict[SystemName, ChosenImages] = {}
         self._worst: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         if earlier is not None:
             self._packed.update(earlier._packed)
+            self.judged_by.update(earlier.judged_by)
+            self._prints = earlier._prints
             self._chosen.update(earlier._chosen)
             self._worst = earlier._worst
 
@@ -110,13 +125,16 @@ class LaneResults(Mapping[SystemName, LaneResult]):
     def of(cls, result: BatteryResult) -> LaneResults:
         """Return what was said in an earlier run, so that a later one need not ask again.
 
-        Only a system that finished the battery counts; one that failed or was off has said
-        nothing.
+        Only a system that finished the battery counts; one that failed or was off, or could open
+        none of its images, has said nothing.
         """
         said = cls()
+        if result.prints:
+            said.prints = result.prints
         for system in SYSTEMS:
             state = result.systems.get(system, "off")
-            if state != "done":
+            unseen = system == "ensemble" and none_opened(result.images)
+            if state != "done" or unseen:
                 message = result.system_messages.get(system)
                 said.silent[system] = LaneResult(system, state, message)
                 continue
@@ -133,6 +151,7 @@ class LaneResults(Mapping[SystemName, LaneResult]):
                     chosen=result.chosen.get(system),
                     memory_steps=tuple(result.memory_steps.get(system, ())),
                     grey=result.grey,
+                    judged_by=result.judged_by.get(system),
                     **own,
                 )
             )
@@ -141,6 +160,8 @@ class LaneResults(Mapping[SystemName, LaneResult]):
     def add(self, result: LaneResult) -> None:
         """Take what a system says, in place of what it said before."""
         self._packed[result.system] = zlib.compress(pickle.dumps(result), level=1)
+        if result.judged_by is not None:
+            self.judged_by[result.system] = result.judged_by
         if result.chosen is not None:
             self._chosen[result.system] = result.chosen
         if result.system == "ensemble" and result.state == "done":
@@ -151,10 +172,23 @@ class LaneResults(Mapping[SystemName, LaneResult]):
         kept = LaneResults(self)
         for system in systems:
             kept._packed.pop(system, None)
+            kept.judged_by.pop(system, None)
             kept._chosen.pop(system, None)
         if "ensemble" in systems:
             kept._worst = None
+        if not kept:
+            # Nothing that is kept was said of those files.
+            kept._prints = None
         return kept
+
+    @property
+    def prints(self) -> list[ImagePrint] | None:
+        """The files as they were when the battery was taken up; None where it was not yet."""
+        return None if self._prints is None else pickle.loads(zlib.decompress(self._prints))
+
+    @prints.setter
+    def prints(self, prints: list[ImagePrint]) -> None:
+        self._prints = zlib.compress(pickle.dumps(prints), level=1)
 
     def choose_again(self, chooser: ImageChooser, battery_id: str) -> None:
         """Tell what was found and chosen earlier, so that new systems see the same images."""

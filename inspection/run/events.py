@@ -94,10 +94,26 @@ class LaneEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LotAway:
+    """The lot cannot be reached: its lanes wait for it."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class LotBack:
+    """The lot can be reached again: its lanes go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last event of a run; ``cancelled`` where it was stopped."""
+    """The last event of a run; ``cancelled`` where it was stopped.
+
+    ``stopped`` is why, where it was not somebody's wish.
+    """
 
     cancelled: bool
+    stopped: Message | None = None
 
 
 RunEvent = (
@@ -109,5 +125,7 @@ RunEvent = (
     | Answering
     | BatteryChanged
     | LaneEnded
+    | LotAway
+    | LotBack
     | RunEnded
 )

@@ -41,7 +41,7 @@ def compare_batteries(plan: Plan, results: Mapping[str, LaneResults]) -> Iterato
         fresh = [message for message in found if message.code not in known]
         if fresh:
             lanes.add(_with(ensemble, fresh))
-            yield assemble(battery, {**lanes.silent, **lanes})
+            yield assemble(battery, {**lanes.silent, **lanes}, lanes.prints or ())
 
 
 def _judged(lanes: LaneResults | None) -> LaneResult | None:

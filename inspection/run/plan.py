@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,8 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult, SystemName
 from inspection.run.assemble import LaneResults
+from inspection.run.judges import other_judges, policy_digest
+from inspection.session.prints import changed_images
 from inspection.session.record import SessionRecord, SessionStatus
 from inspection.session.store import FINAL_STATES, SessionStore
 from inspection.systems.image_choice import ImageChooser, sample_of
@@ -43,6 +45,7 @@ class Conditions:
     device : ``auto``, ``cpu`` or ``cuda``
     gpu : shared by every lane of the process
     cache_dir : where it is kept what computes fastest on this computer; None computes in PyTorch
+    digests : keep the digests of the images too, not their names, sizes and times alone
     """
 
     models: ModelFolders
@@ -51,6 +54,7 @@ class Conditions:
     device: str = "auto"
     gpu: GpuBudget = field(default_factory=GpuBudget)
     cache_dir: Path | None = None
+    digests: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +70,10 @@ class Plan:
         kept
     whole : every battery of the lot, where the session is about all of them; else none, since a
         part of a lot does not show what is usual in it
+    policy : digest of what the systems judge under, beside their models
+    digests : as in `Conditions`
+    others : what will judge and is not what judged before: to be agreed to before the run
+    told : what else is to be said before it, and stops nothing
     """
 
     batteries: tuple[Battery, ...]
@@ -73,6 +81,10 @@ class Plan:
     settings: LaneSettings
     earlier: Mapping[str, LaneResults] = field(default_factory=dict)
     whole: tuple[Battery, ...] = ()
+    policy: str = ""
+    digests: bool = False
+    others: tuple[Message, ...] = ()
+    told: tuple[Message, ...] = ()
 
     def left_for(self, system: SystemName) -> tuple[Battery, ...]:
         """Return the batteries that a system has not spoken on."""
@@ -102,8 +114,7 @@ def plan_rest(
         If no system is switched on, or the session was begun under a policy that this program
         does not know.
     """
-    rows = [row.battery_id for row in store.record.batteries]
-    earlier = _earlier_results(store, rows, unsaved)
+    earlier, changed = _earlier_results(store, lot, unsaved)
     able = {
         system
         for system in conditions.systems
@@ -111,7 +122,7 @@ def plan_rest(
     }
     left = batteries_left(lot, store.record, store.remaining(lot), earlier, able)
     wanted = [b for b in left if only is None or b.battery_id in only]
-    return _plan(store, lot, conditions, wanted, earlier)
+    return _plan(store, lot, conditions, wanted, earlier, changed)
 
 
 def plan_again(
@@ -129,12 +140,11 @@ def plan_again(
     InspectionError
         As `plan_rest` does.
     """
-    rows = [row.battery_id for row in store.record.batteries]
-    kept = dict(_earlier_results(store, rows, unsaved))
+    kept, changed = _earlier_results(store, lot, unsaved, only=battery_id)
     if battery_id in kept:
         kept[battery_id] = kept[battery_id].without(conditions.systems)
     wanted = [battery for battery in lot.batteries if battery.battery_id == battery_id]
-    return _plan(store, lot, conditions, wanted, kept)
+    return _plan(store, lot, conditions, wanted, kept, changed)
 
 
 def batteries_left(
@@ -169,13 +179,16 @@ def batteries_left(
     ]
 
 
-def end_session(store: SessionStore, lot: Lot, *, cancelled: bool) -> None:
+def end_session(
+    store: SessionStore, lot: Lot, *, cancelled: bool, stopped: Message | None = None
+) -> None:
     """Set the status that a session has after a run, where it is not set already.
 
     Parameters
     ----------
     lot : the session's lot; batteries that have left it since count as not inspected
     cancelled : True where the run was stopped
+    stopped : why, where it was not somebody's wish
 
     Raises
     ------
@@ -187,7 +200,9 @@ def end_session(store: SessionStore, lot: Lot, *, cancelled: bool) -> None:
     left.update(store.remaining(lot))
     status: SessionStatus = "completed"
     reason = None
-    if cancelled:
+    if stopped is not None:
+        status, reason = "failed", stopped.text(record.language)
+    elif cancelled:
         status = "cancelled"
     elif left:
         status = "failed"
@@ -203,7 +218,8 @@ def _plan(
     lot: Lot,
     conditions: Conditions,
     batteries: list[Battery],
-    earlier: Mapping[str, LaneResults],
+    earlier: dict[str, LaneResults],
+    changed: Mapping[str, list[Message]],
 ) -> Plan:
     # The window imports plans before it is painted, and need not wait for numpy.
     from inspection.images.stack_grey import GreyPolicy, StackWindows
@@ -220,7 +236,15 @@ def _plan(
         with_ensemble="ensemble" in conditions.systems,
         seed=sample_of(store.record.config),
     )
+    told = [message for messages in changed.values() for message in messages]
+    if policy_digest(policy) != policy_digest(conditions.policy):
+        told.append(Message(code="session_own_policy"))
     for battery in batteries:
+        if battery.battery_id in changed and earlier[battery.battery_id]:
+            # What was said of other pictures does not stand beside what is said of these.
+            earlier[battery.battery_id] = LaneResults()
+            params = {"battery": battery.battery_id}
+            told.append(Message(code="battery_taken_up_anew", params={**params}))
         if battery.battery_id in earlier:
             earlier[battery.battery_id].choose_again(chooser, battery.battery_id)
     settings = LaneSettings(
@@ -238,14 +262,42 @@ def _plan(
     )
     rows = {row.battery_id for row in store.record.batteries}
     whole = lot.batteries if rows.issuperset(b.battery_id for b in lot.batteries) else ()
-    return Plan(tuple(batteries), conditions.systems, settings, earlier, whole)
+    asked = {
+        system
+        for system in conditions.systems
+        if any(system not in earlier.get(b.battery_id, ()) for b in batteries)
+    }
+    said = [results.judged_by for results in earlier.values()]
+    others = other_judges(said, store.record.models, policy, conditions.models, asked)
+    return Plan(
+        tuple(batteries),
+        conditions.systems,
+        settings,
+        earlier,
+        whole,
+        policy=policy_digest(policy),
+        digests=conditions.digests,
+        others=others if batteries else (),
+        told=tuple(told),
+    )
 
 
 def _earlier_results(
-    store: SessionStore, battery_ids: Iterable[str], unsaved: Mapping[str, BatteryResult]
-) -> dict[str, LaneResults]:
-    earlier = {}
-    for battery_id in battery_ids:
+    store: SessionStore,
+    lot: Lot,
+    unsaved: Mapping[str, BatteryResult],
+    only: str | None = None,
+) -> tuple[dict[str, LaneResults], dict[str, list[Message]]]:
+    """Return what was said of each battery, and what has changed since on its images.
+
+    Parameters
+    ----------
+    only : the one battery whose images are looked at; by default all
+    """
+    earlier: dict[str, LaneResults] = {}
+    changed: dict[str, list[Message]] = {}
+    batteries = {battery.battery_id: battery for battery in lot.batteries}
+    for battery_id in (row.battery_id for row in store.record.batteries):
         try:
             result = unsaved.get(battery_id) or store.load_battery(battery_id)
         except SessionError as error:
@@ -254,4 +306,9 @@ def _earlier_results(
             continue
         if result is not None:
             earlier[battery_id] = LaneResults.of(result)
-    return earlier
+            battery = batteries.get(battery_id)
+            if battery is not None and only in (None, battery_id):
+                found = changed_images(result, lot.root, battery)
+                if found:
+                    changed[battery_id] = found
+    return earlier, changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +16,7 @@ from inspection.messages import Language, Message
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import LaneEvent, LaneResult
 from inspection.records import Battery
-from inspection.results import ModelProvenance, SystemName, SystemState
+from inspection.results import ImageResult, ModelProvenance, SystemName, SystemState
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.memory import GpuBudget
 
@@ -108,6 +108,15 @@ class LaneSettings:
             other.gate,
             other.device,
         )
+
+
+def none_opened(images: Sequence[ImageResult]) -> bool:
+    """Return True where a battery has images, and the files of none could be opened.
+
+    Where a model is missing its images were not tried: that is another reason.
+    """
+    tried = [i for i in images if i.error is None or i.error.code.startswith("image_")]
+    return bool(tried) and all(image.state == "failed" for image in tried)
 
 
 def load_failure(lane_name: SystemName, error: Exception) -> tuple[SystemState, Message]:

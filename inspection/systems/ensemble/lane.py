@@ -26,7 +26,7 @@ from inspection.systems.ensemble.channel import ChannelModel
 from inspection.systems.ensemble.detectors import SECOND_SLOT, STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.fusion import judge_images
 from inspection.systems.ensemble.known_answers import check_answers, settle_backend
-from inspection.systems.lane import LaneSettings, OnEvent, resolve_device
+from inspection.systems.lane import LaneSettings, OnEvent, none_opened, resolve_device
 
 
 class EnsembleLane:
@@ -122,6 +122,16 @@ class EnsembleLane:
             unasked=self._second.message if isinstance(self._second, InspectionError) else None,
         )
         self.settings.chooser.set_worst(battery.battery_id, slices, views)
+        if none_opened(images):
+            # Failed, and not a verdict of which nothing more is to come: it is tried again.
+            return LaneResult(
+                self.name,
+                "failed",
+                Message(code="images_none_opened", params={"count": len(images)}),
+                seconds=time.monotonic() - started,
+                verdict=verdict,
+                images=tuple(images),
+            )
         if self.settings.evidence_dir is not None:
             kept = keep_evidence(
                 self.settings.evidence_dir,

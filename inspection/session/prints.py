@@ -1,0 +1,118 @@
+"""How a battery's image files were when it was taken up, and what has changed since.
+
+Files are looked at by name, size and time, as an intake does; their bytes are read only where
+digests were asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from inspection.messages import Message
+from inspection.names import told_name
+from inspection.records import Battery, image_name
+from inspection.results import BatteryResult, ImagePrint
+
+LISTED = 10
+"""Names that a message gives; the count has them all."""
+
+
+def print_images(battery: Battery, lot_root: Path, *, digests: bool = False) -> list[ImagePrint]:
+    """Return the prints of a battery's files as they are now; one that is not there has none.
+
+    Parameters
+    ----------
+    lot_root : images are named relative to it
+    digests : read every file too
+    """
+    prints = []
+    for ref in (*battery.ct, *battery.rgb):
+        try:
+            found = ref.path.stat()
+            prints.append(
+                ImagePrint(
+                    image=image_name(ref, lot_root),
+                    size=found.st_size,
+                    modified_ns=found.st_mtime_ns,
+                    digest=_digest(ref.path) if digests and stat.S_ISREG(found.st_mode) else None,
+                )
+            )
+        except OSError:
+            # Why it cannot be opened is said where it is inspected.
+            continue
+    return prints
+
+
+def changed_images(
+    result: BatteryResult,
+    lot_root: Path,
+    battery: Battery | None = None,
+    *,
+    digests: bool = False,
+) -> list[Message]:
+    """Return what has changed on a battery's images since it was taken up, the images named.
+
+    Of a file whose size or time is another, the digest decides where there is one.
+
+    Parameters
+    ----------
+    result : with its prints; without any, nothing can be said
+    lot_root : folder of the lot as it is now
+    battery : as it is in the lot now; its images that had no print are new
+    digests : compare the bytes of every file that has a digest, whatever its size and time
+    """
+    changed: dict[str, list[str]] = {"images_changed": [], "images_gone": [], "images_added": []}
+    for before in result.prints:
+        path = _path(lot_root, before.image)
+        try:
+            found = path.stat()
+            same = (found.st_size, found.st_mtime_ns) == (before.size, before.modified_ns)
+            if before.digest is not None and (digests or not same):
+                same = found.st_size == before.size and _digest(path) == before.digest
+        except OSError:
+            changed["images_gone"].append(before.image)
+        else:
+            if not same:
+                changed["images_changed"].append(before.image)
+    if battery is not None and result.prints:
+        known = {before.image for before in result.prints}
+        names = (image_name(ref, lot_root) for ref in (*battery.ct, *battery.rgb))
+        changed["images_added"] = [name for name in names if name not in known]
+    return [
+        Message(
+            code=code,
+            params={
+                "battery": result.battery_id,
+                "count": len(images),
+                "names": ", ".join([*images[:LISTED], *(["…"] if len(images) > LISTED else [])]),
+            },
+        )
+        for code, images in changed.items()
+        if images
+    ]
+
+
+def _path(lot_root: Path, name: str) -> Path:
+    """Return the file that results call so; its name on the disk may be no text (`told_name`)."""
+    path = lot_root / name
+    if path.exists() or "(" not in name:
+        return path
+    found = lot_root
+    for part in PurePosixPath(name).parts:
+        found = next((p for p in _entries(found) if told_name(p.name) == part), found / part)
+    return found
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    try:
+        yield from folder.iterdir()
+    except OSError:
+        return
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
