@@ -92,7 +92,7 @@ def timeless(value):
 
 
 def content(session: Path) -> dict[str, object]:
-    found = {p.name: timeless(json.loads(p.read_bytes())) for p in session.rglob("*.json")}
+    found = {p.name: timeless(json.loads(p.read_bytes())) for p in session.rglob("[!.]*.json")}
     found["session.json"]["models"].sort(key=lambda model: model["slot"])
     return found
 
