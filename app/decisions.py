@@ -90,7 +90,7 @@ class Decisions(QObject):
             self._with_session(partial(decision, person))
 
     def _withdraw(self, battery_id: str, person: Person) -> None:
-        self._writer.undo(battery_id, person.name)
+        self._writer.undo(battery_id, person)
 
     def _record(self, battery_id: str, word: dict[str, str], person: Person) -> None:
         by = {"operator": person.name, "role": person.role}

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from app.tasks import TaskPool
 from inspection.errors import SessionError
 from inspection.messages import Message
+from inspection.people.person import Person
 from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
@@ -254,15 +255,15 @@ class SessionWriter(QObject):
     def decide(self, battery_id: str, decision: Decision) -> None:
         """Save a decision."""
         if self._store is not None:
-            self._write_decision(battery_id, partial(self._store.decide, battery_id, decision))
+            self._write_decision(battery_id, partial(_decide, self._store, battery_id, decision))
 
-    def undo(self, battery_id: str, operator: str) -> None:
-        """Withdraw a decision; one that was never saved is just forgotten."""
+    def undo(self, battery_id: str, person: Person) -> None:
+        """Take back a person's last decision; one that was never saved is just forgotten."""
         if battery_id in self._refused:
             self._forget_decision(battery_id)
             self._tell_unsaved(None)
         elif self._store is not None:
-            self._write_decision(battery_id, partial(self._store.undo, battery_id, operator))
+            self._write_decision(battery_id, partial(self._store.undo, person))
 
     def retry(self) -> None:
         """Write again whatever the disk refused."""
@@ -332,6 +333,12 @@ def _open(folder: Path) -> _Opened:
         return _Opened(SessionStore.open(folder))
     except (SessionHeldError, SessionForeignError) as error:
         return _Opened(SessionStore.open(folder, read_only=True), error)
+
+
+def _decide(store: SessionStore, battery_id: str, decision: Decision) -> BatterySummary:
+    rows = {row.battery_id: row for row in store.record.batteries}
+    decided = battery_id in rows and rows[battery_id].decision is not None
+    return (store.change if decided else store.decide)(battery_id, decision)
 
 
 def _is_disk(error: Exception) -> bool:

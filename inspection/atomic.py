@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 import unicodedata
 from pathlib import Path
@@ -32,20 +33,58 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     OSError
         If the disk refuses; the old file is then untouched.
     """
-    content = data.encode("utf-8") if isinstance(data, str) else data
-    # In the same folder, because a replace is atomic within one file system only. Opened by
-    # name rather than by tempfile, whose 0600 mode would hide the file from other accounts.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    temporary = stage(path, data)
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(temporary, path)
+        put_in_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def stage(path: Path, data: bytes | str) -> Path:
+    """Write what a file will hold beside it, whole and on the disk, and return where that is.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses; nothing is left.
+    """
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    # In the same folder, because a replace is atomic within one file system only.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with os.fdopen(create_file(temporary, os.O_WRONLY | os.O_EXCL), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Let a staged file take the place of the one that it was written for.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses; both files are then as they were.
+    """
+    _replace(temporary, path)
     sync_folder(path.parent)
+
+
+def create_file(path: Path, flags: int) -> int:
+    """Open a file, made where there is none, that is as open to other accounts as its folder."""
+    folder = path.parent.stat().st_mode
+    mode = folder & 0o666
+    # O_BINARY: Windows alone would else write two bytes for a line end.
+    descriptor = os.open(path, flags | os.O_CREAT | getattr(os, "O_BINARY", 0), mode)
+    if folder & stat.S_ISGID:
+        # The group is to read it, whatever the account's own files are.
+        path.chmod(mode)
+    return descriptor
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:

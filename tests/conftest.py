@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from inspection.seals.keys import station_key
 
 # Before Qt is imported by any test.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -22,12 +25,27 @@ def user_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "user-cache"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def station_of_all_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the user's own station out of it, also where several tests share what was made."""
+    folder = tmp_path_factory.mktemp("station-of-all-tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STATION_DATA", str(folder))
+        station_key()
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def station_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give every test a station of its own: its key, its log, its people."""
+def station_data(
+    station_of_all_tests: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """Give every test a log and people of its own; the key is that of all tests."""
     folder = tmp_path_factory.mktemp("station-data")
-    monkeypatch.setenv("STATION_DATA", str(folder))
-    return folder
+    shutil.copytree(station_of_all_tests / "keys", folder / "keys")
+    # Not the test's own patch, which it may undo.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STATION_DATA", str(folder))
+        yield folder
 
 
 @pytest.fixture

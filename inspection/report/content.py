@@ -40,8 +40,8 @@ def session_document(
     warnings = []
     if any(model.demo for model in session.models):
         warnings.append(words("demo_warning"))
-    if report.audit.broken_line is not None or report.unlogged:
-        warnings.append(words("audit_warning"))
+    if report.seal.state == "altered":
+        warnings.append(words("altered_warning"))
     if session.status != "completed":
         warnings.append(words("unfinished_warning", status=status))
     if session.error_message:
@@ -144,16 +144,10 @@ def _verdicts(report: SessionReport, words: Words) -> blocks.Columns:
         blocks.Fields(decisions),
     ]
 
-    count, audit = str(len(entries)), report.audit
+    count = str(len(entries))
     if len(entries) < len(session.batteries):
         count = words("batteries_subset", shown=count, total=len(session.batteries))
-    log = words("audit_empty")
-    if audit.broken_line is not None:
-        log = words("audit_broken", line=audit.broken_line)
-    elif report.unlogged:
-        log = words("audit_unconfirmed", batteries=", ".join(report.unlogged))
-    elif audit.entries:
-        log = words("audit_intact", entries=len(audit.entries))
+    log = words("audit_entries", entries=len(report.audit))
     seconds = number(sum(entry.summary.seconds for entry in entries), 1)
     facts = {
         "run": session.run_id,
@@ -166,7 +160,9 @@ def _verdicts(report: SessionReport, words: Words) -> blocks.Columns:
         "batteries": count,
         "images": words("images_value", done=session.processed_images, total=session.total_images),
         "time_spent": words("seconds", seconds=seconds),
-        "audit": log,
+        "audit": log if report.audit else words("audit_empty"),
+        "seal": report.seal.message.text(words.language),
+        "keys": ", ".join(report.seal.keys) or NONE,
         "lot_path": session.lot.path,
     }
     details = blocks.Fields([(words(key), value) for key, value in facts.items()], 0.3)

@@ -19,9 +19,9 @@ from inspection.errors import ReportError, SessionError
 from inspection.gate.checks import CheckCount, count_checks, stopped_by
 from inspection.messages import Message
 from inspection.results import DEFECT_KINDS, SYSTEMS, BatteryResult, ImageResult, Kind
-from inspection.session.audit import AuditScan, scan_audit
-from inspection.session.files import AUDIT_NAME
+from inspection.session.audit import AuditEntry
 from inspection.session.record import BatterySummary, Decision, SessionRecord, final_kind
+from inspection.session.seal import SealReport
 from inspection.session.store import SessionStore
 
 Progress = Callable[[int, int], None]
@@ -31,7 +31,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 IMAGES_WITH_ANOMALY, IMAGES_WITHOUT = 2, 1
 """Images shown per battery of a modality with and without a finding, worst first."""
 FAILED_IMAGES_NAMED = 10
-_UNLOGGED = "session_decision_unlogged"
 _PICTURES = frozenset({"image", "heatmap", "overlay", "boxes"})
 
 
@@ -118,9 +117,9 @@ class SessionReport:
     ----------
     folder, session : where it is, and its record
     entries : the reported batteries in the session's order
-    audit : what its decision log holds, as far as the log's chain is whole
-    unlogged : batteries whose decision is not in the log
-    problems : what else was found wrong with the session's files
+    audit : all decisions ever taken, in their order
+    seal : what can be vouched for
+    problems : what was found wrong with the session's files
     comparison : the systems over these batteries; None where the VLM and the VLG took no part
     sources : the lot's images, for the pictures of the comparison
     """
@@ -128,8 +127,8 @@ class SessionReport:
     folder: Path
     session: SessionRecord
     entries: tuple[Entry, ...]
-    audit: AuditScan
-    unlogged: tuple[str, ...]
+    audit: tuple[AuditEntry, ...]
+    seal: SealReport
     problems: tuple[Message, ...]
     comparison: SessionComparison | None
     sources: SourceImages
@@ -212,10 +211,9 @@ def read_report(
         folder=store.folder,
         session=store.record,
         entries=tuple(entries),
-        audit=scan_audit(store.folder / AUDIT_NAME),
-        # The store compared the decisions with the log.
-        unlogged=tuple(str(p.params["battery"]) for p in store.problems if p.code == _UNLOGGED),
-        problems=tuple(problem for problem in store.problems if problem.code != _UNLOGGED),
+        audit=store.audit,
+        seal=store.seal,
+        problems=store.problems,
         comparison=comparison,
         sources=sources,
     )

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from inspection.atomic import sync_folder
+from inspection.atomic import create_file, sync_folder
 from inspection.messages import Message
 from inspection.results import Record
 from inspection.seals.keys import StationKey, is_signed
@@ -229,7 +229,7 @@ class Chain:
     def _write(self, line: bytes) -> None:
         fresh = not self.path.exists()
         # Unbuffered: a buffer would try its half-written line again when the file is closed.
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = create_file(self.path, os.O_WRONLY | os.O_APPEND)
         with os.fdopen(descriptor, "ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             try:

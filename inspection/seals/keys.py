@@ -67,10 +67,18 @@ def trusted_fingerprints() -> frozenset[str]:
     Nothing is made: where nothing was ever sealed, none counts.
     """
     named = load_keeping().trusted_keys
-    if named:
-        return frozenset(named)
-    has_one = (data_folder() / KEYS_NAME / PRIVATE_NAME).exists()
-    return frozenset({fingerprint(station_key().public)} if has_one else ())
+    return frozenset(named) if named else station_fingerprint()
+
+
+def station_fingerprint() -> frozenset[str]:
+    """Return the station's own key; empty where it has none yet, and then none is made.
+
+    Nor does another account, which only reads, have one.
+    """
+    path = data_folder() / KEYS_NAME / PRIVATE_NAME
+    if not os.access(path, os.R_OK):
+        return frozenset()
+    return frozenset({fingerprint(station_key().public)})
 
 
 def is_signed(public: str, digest: str, signature: str) -> bool:

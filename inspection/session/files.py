@@ -10,14 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from inspection.atomic import battery_file_name, hashed_file_name, sync_folder
 from inspection.errors import SessionError
 from inspection.messages import Language, Message
 from inspection.names import told_name
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult
+from inspection.seals.strict_json import load_strict
 from inspection.session.lock import Holder, holder_of
 from inspection.session.record import (
     SCHEMA_VERSION,
@@ -75,17 +74,25 @@ def read_record(folder: Path) -> SessionRecord:
         If a newer program wrote it, or the disk refuses.
     """
     try:
-        raw = json.loads((folder / SESSION_NAME).read_bytes())
-        version = raw["schema_version"]
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        raw = load_strict((folder / SESSION_NAME).read_bytes())
+        if isinstance(raw["schema_version"], int) and raw["schema_version"] > SCHEMA_VERSION:
+            version = raw["schema_version"]
             raise SessionError("session_newer", session=folder.name, version=version)
-        for migrate in MIGRATIONS[version - 1 :]:
-            raw = migrate(raw)
-        return SessionRecord.model_validate_json(json.dumps(raw))
+        record = SessionRecord.model_validate_json(json.dumps(migrated(raw)))
+        if len({row.battery_id for row in record.batteries}) != len(record.batteries):
+            raise ValueError("a battery comes twice")
+        return record
     except (ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
         raise SessionUnreadableError("session_unreadable", session=folder.name) from error
     except OSError as error:
         raise disk_error("session_read_failed", folder, error) from error
+
+
+def migrated(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what a session holds, brought to the present schema version."""
+    for migrate in MIGRATIONS[raw["schema_version"] - 1 :]:
+        raw = migrate(raw)
+    return raw
 
 
 def read_battery(path: Path) -> BatteryResult:
@@ -97,8 +104,10 @@ def read_battery(path: Path) -> BatteryResult:
         If it cannot be read or is not a battery's result.
     """
     try:
-        return BatteryResult.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        content = path.read_bytes()
+        load_strict(content)
+        return BatteryResult.model_validate_json(content)
+    except ValueError as error:
         raise SessionError("session_battery_unreadable", name=path.name) from error
     except OSError as error:
         raise disk_error("session_read_failed", path, error) from error

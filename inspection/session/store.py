@@ -1,11 +1,12 @@
 """A session: one run over a lot, saved after every battery and every decision.
 
-Folder and files are described in docs/decisions/0005. Of two writes the one that cannot be
-made again comes first: a battery's file before its row, the audit line before the decision.
+Folder and files are described in docs/decisions/0005, the order of the writes in 0039: the line
+of the chain comes first, so that whatever it does not know was not written by the station.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,17 +18,16 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from inspection import __version__
-from inspection.atomic import remove_leftovers, write_atomic
+from inspection.atomic import put_in_place, stage
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Language, Message
+from inspection.people.person import Person
 from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
-from inspection.session.audit import AuditLog
+from inspection.session.audit import DECIDED, SIGNED, AuditEntry
 from inspection.session.files import (
-    AUDIT_NAME,
     BATTERIES_NAME,
     EVIDENCE_NAME,
-    SESSION_NAME,
     claim_folder,
     disk_error,
     file_names,
@@ -37,11 +37,22 @@ from inspection.session.files import (
     read_battery,
     summarise,
 )
+from inspection.session.journal import Journal
 from inspection.session.lock import SessionLock
-from inspection.session.record import BatterySummary, Decision, SessionRecord, SessionStatus
-from inspection.session.recovery import recover
+from inspection.session.record import (
+    BatterySummary,
+    Decision,
+    Meaning,
+    SessionRecord,
+    SessionStatus,
+    Signature,
+)
+from inspection.session.seal import SealReport
+from inspection.session.story import INSPECTED, MODELS, SET_ASIDE, STATUS
+from inspection.session.verify import Examined, examine
 
 FINAL_STATES = frozenset({"done", "skipped"})
+SET_ASIDE_NAME = "set_aside"
 
 
 class SessionStore:
@@ -52,25 +63,16 @@ class SessionStore:
     Parameters
     ----------
     folder : the session's folder
-    record : its record
-    lock : held lock, or None where the session is open for reading only
-    problems : what was found wrong on opening, mended as far as it could be
+    found : what was found on opening it
+    journal : writes it; None where the session is open for reading only
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        record: SessionRecord,
-        lock: SessionLock | None,
-        problems: tuple[Message, ...] = (),
-    ) -> None:
+    def __init__(self, folder: Path, found: Examined, journal: Journal | None) -> None:
         self.folder = folder
-        self.problems = problems
-        self._record = record
-        self._lock = lock
-        self._audit = None if lock is None else AuditLog(folder / AUDIT_NAME)
-        self._names = file_names([row.battery_id for row in record.batteries])
-        self._image_counts: dict[str, int] = {}
+        self._journal = journal
+        self._found = found
+        self._story = journal.story if journal else found.story
+        self._names = file_names([row.battery_id for row in self._record.batteries])
         self._mutex = threading.RLock()
 
     @classmethod
@@ -128,11 +130,10 @@ class SessionStore:
                 models=list(models),
                 batteries=[queued_row(battery) for battery in chosen],
             )
-            store = cls(folder, record, SessionLock(folder))
-            write_atomic(folder / SESSION_NAME, record.model_dump_json(indent=2))
+            journal = Journal.begin(folder, SessionLock(folder), record)
         except OSError as error:
             raise disk_error("session_write_failed", root, error) from error
-        return store
+        return cls(folder, examine(folder), journal)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> SessionStore:
@@ -152,25 +153,15 @@ class SessionStore:
             raise SessionError("session_missing", session=folder.name)
         lock = None if read_only else SessionLock(folder)
         try:
-            found = recover(folder)
-            store = cls(folder, found.record, lock, found.problems)
-            if lock is not None:
-                for part in (folder, folder / BATTERIES_NAME, store.evidence_dir):
-                    part.mkdir(exist_ok=True)
-                    remove_leftovers(part)
-                if found.rebuilt and (folder / SESSION_NAME).exists():
-                    # Of no use, but kept: it may hold what only a person can still read.
-                    taken = len(list(folder.glob("session.broken*.json")))
-                    (folder / SESSION_NAME).rename(folder / f"session.broken{taken + 1}.json")
-                if found.changed:
-                    store._update()
+            found = examine(folder, second_look=read_only)
+            journal = None if lock is None else Journal.go_on(folder, lock, found)
+            return cls(folder, found, journal)
         except BaseException as error:
             if lock is not None:
                 lock.release()
             if isinstance(error, OSError):
                 raise disk_error("session_read_failed", folder, error) from error
             raise
-        return store
 
     @property
     def record(self) -> SessionRecord:
@@ -178,9 +169,29 @@ class SessionStore:
         return self._record
 
     @property
+    def seal(self) -> SealReport:
+        """What could be vouched for when the session was opened."""
+        return self._found.seal
+
+    @property
+    def problems(self) -> tuple[Message, ...]:
+        """What was found wrong on opening, the seal's first; mended as far as it could be."""
+        return (*self.seal.problems, *self._found.problems)
+
+    @property
+    def audit(self) -> tuple[AuditEntry, ...]:
+        """All decisions ever taken, in their order."""
+        return tuple(self._story.entries)
+
+    @property
+    def changed_after_signing(self) -> bool:
+        """True where something was decided after the last signature."""
+        return self._story.changed_after_signing
+
+    @property
     def read_only(self) -> bool:
         """True where nothing can be saved."""
-        return self._lock is None
+        return self._journal is None
 
     @property
     def evidence_dir(self) -> Path:
@@ -190,9 +201,9 @@ class SessionStore:
     def close(self) -> None:
         """Let other programs open the session; nothing can be saved from here on."""
         with self._mutex:
-            if self._lock is not None:
-                self._lock.release()
-            self._lock = self._audit = None
+            journal, self._journal = self._journal, None
+            if journal is not None:
+                journal.close()
 
     def __enter__(self) -> SessionStore:
         return self
@@ -215,30 +226,33 @@ class SessionStore:
         SessionError
             If the disk refuses or the session is open for reading only.
         """
-        with self._mutex:
-            self._writer()
-            row = self._row(result.battery_id)
-            # How many of its images ``processed_images`` counts already.
-            before = self._image_counts.get(result.battery_id)
-            if before is None:
-                try:
-                    earlier = self.load_battery(result.battery_id)
-                except SessionError:
-                    # Its file is damaged, which is why it is inspected again: as many as now.
-                    earlier = result
-                before = len(earlier.images) if earlier else 0
-            summary = summarise(result, self._record.language, row.decision if row else None)
-            if row is None:
-                self._names = file_names([*self._names, result.battery_id])
-            path = self._battery_path(result.battery_id)
-            with self._disk():
-                write_atomic(path, result.model_dump_json())
-            self._image_counts[result.battery_id] = len(result.images)
-            self._set_row(summary)
-            processed = self._record.processed_images - before + len(result.images)
-            self._update(
-                processed_images=processed, total_images=max(self._record.total_images, processed)
-            )
+        with self._mutex, self._disk():
+            journal = self._writer()
+            journal.adopt()
+            battery_id = result.battery_id
+            if battery_id not in self._names:
+                self._names = file_names([*self._names, battery_id])
+            path = self._battery_path(battery_id)
+            data = result.model_dump_json().encode("utf-8")
+            digest = hashlib.sha256(data).hexdigest()
+            row = summarise(result, self._record.language)
+            content = {
+                "file": path.stem,
+                "digest": digest,
+                "row": row.model_copy(update={"digest": digest}).model_dump(
+                    mode="json", exclude={"decision", "earlier"}
+                ),
+                "images": len(result.images),
+            }
+            staged = stage(path, data)
+            try:
+                self._set_aside(battery_id, path)
+                journal.write(INSPECTED, content)
+            except BaseException:
+                staged.unlink(missing_ok=True)
+                raise
+            # From here on the chain knows the file: opening the session would put it in place.
+            put_in_place(staged, path)
 
     def load_battery(self, battery_id: str) -> BatteryResult | None:
         """Return a battery's full result, or None where it was not inspected yet.
@@ -246,13 +260,26 @@ class SessionStore:
         Raises
         ------
         SessionError
-            If its file cannot be read.
+            If its file cannot be read, or is not the one that was sealed.
         """
         with self._mutex:
             if battery_id not in self._names:
                 return None
-            path = self._battery_path(battery_id)
-            return read_battery(path) if path.exists() else None
+            if self._story.began is None:
+                path = self._battery_path(battery_id)
+                return read_battery(path) if path.exists() else None
+            data = self._sealed_file(battery_id)
+            if data is None and self.read_only:
+                # Another program may have written since.
+                self._found = examine(self.folder)
+                self._story = self._found.story
+                data = self._sealed_file(battery_id)
+            if battery_id not in self._story.files:
+                return None
+            if data is None:
+                name = self._battery_path(battery_id).name
+                raise SessionError("seal_battery_altered", name=name, battery=battery_id)
+            return BatteryResult.model_validate_json(data)
 
     def remaining(self, lot: Lot) -> list[str]:
         """Return the ids, in the lot's order, of batteries that still have to be inspected.
@@ -272,102 +299,183 @@ class SessionStore:
 
     def mark(self, status: SessionStatus, error_message: str | None = None) -> None:
         """Set the session's status."""
-        with self._mutex:
-            self._update(status=status, error_message=error_message)
+        with self._mutex, self._disk():
+            content = {"status": status, "error_message": error_message}
+            self._writer().write(STATUS, content)
 
     def set_models(self, models: Sequence[ModelProvenance], device: str) -> None:
         """Record which models judge, on which device.
 
         Models that judged in an earlier run of the session stay: their results are in it.
         """
-        with self._mutex:
+        with self._mutex, self._disk():
             known = {(m.slot, m.sha256): m for m in (*self._record.models, *models)}
-            self._update(models=list(known.values()), device=device)
+            told = [model.model_dump(mode="json") for model in known.values()]
+            self._writer().write(MODELS, {"models": told, "device": device})
+
+    def sign(self, meaning: Meaning, person: Person) -> Signature:
+        """Sign the session as it stands; from here on no decision can be undone.
+
+        Raises
+        ------
+        SessionError
+            If the disk refuses.
+        """
+        with self._mutex, self._disk():
+            signature = Signature(
+                meaning=meaning,
+                name=person.name,
+                role=person.role,
+                signed_at=datetime.now().astimezone(),
+            )
+            self._writer().write(SIGNED, signature.model_dump(mode="json"), person)
+            return signature
 
     # -- decisions -------------------------------------------------------------------------
 
     def decide(self, battery_id: str, decision: Decision) -> BatterySummary:
-        """Record the operator's decision on a battery and return its row.
+        """Record a decision on a battery on which none is in force and return its row.
 
         Raises
         ------
         SessionError
-            If the battery is unknown, if a verdict is accepted that is not (any more) the
-            station's, or if the disk refuses.
+            If the battery is unknown or decided, if a verdict is accepted that is not (any more)
+            the station's, or if the disk refuses.
         """
-        if decision.action == "undo":
-            raise ValueError("an undo has a method of its own")
         with self._mutex:
             row = self._known_row(battery_id)
-            if decision.is_outdated(row.kind):
-                raise SessionError("session_accept_changed", battery=battery_id)
-            at = decision.decided_at.astimezone()
-            decision = decision.model_copy(update={"decided_at": at})
-            return self._log(row, decision)
+            # One that accepted a verdict which the station has changed since leaves it open.
+            if row.decision is not None and not row.decision.is_outdated(row.kind):
+                raise SessionError("session_already_decided", battery=battery_id)
+            return self._take(row, decision)
 
-    def undo(self, battery_id: str, operator: str) -> BatterySummary:
-        """Withdraw the decision on a battery, which is then undecided; return its row.
+    def change(self, battery_id: str, decision: Decision) -> BatterySummary:
+        """Put a decision in the place of the one that is in force, which is kept.
 
         Raises
         ------
         SessionError
-            If there is no decision, or the disk refuses.
+            If the battery is unknown or undecided, if a verdict is accepted that is not (any
+            more) the station's, or if the disk refuses.
         """
         with self._mutex:
             row = self._known_row(battery_id)
             if row.decision is None:
-                raise SessionError("session_nothing_to_undo", battery=battery_id)
-            now = datetime.now().astimezone()
-            undo = Decision(action="undo", kind=row.kind, operator=operator, decided_at=now)
-            return self._log(row, undo)
+                raise SessionError("session_nothing_to_change", battery=battery_id)
+            return self._take(row, decision)
+
+    def undoable(self, person: Person) -> str | None:
+        """Return the battery whose decision `undo` would take back; None where there is none."""
+        with self._mutex:
+            standing = self._story.history.undoable(person)
+            signed = bool(self._record.signatures)
+            return None if standing is None or signed else standing.battery_id
+
+    def undo(self, person: Person) -> BatterySummary:
+        """Take back the person's own last decision that is in force, and return its row.
+
+        What it took the place of is in force again.
+
+        Raises
+        ------
+        SessionError
+            If there is none, if the session is signed, or if the disk refuses.
+        """
+        with self._mutex:
+            if self._record.signatures:
+                raise SessionError("session_signed", session=self.folder.name)
+            history = self._story.history
+            standing = history.undoable(person)
+            if standing is None:
+                raise SessionError("session_nothing_to_undo", name=person.name)
+            row = self._known_row(standing.battery_id)
+            restored = history.restored(standing)
+            undo = Decision(
+                action="undo",
+                kind=restored.decision.kind if restored else row.kind,
+                operator=person.name,
+                role=person.role,
+                decided_at=datetime.now().astimezone(),
+            )
+            return self._write_decision(row, undo, restored.sequence if restored else None)
 
     # -- writing ---------------------------------------------------------------------------
 
-    def _log(self, row: BatterySummary, decision: Decision) -> BatterySummary:
-        audit = self._writer()
-        with self._disk():
-            audit.append(row.battery_id, row.decision.kind if row.decision else row.kind, decision)
-        standing = None if decision.action == "undo" else decision
-        row = row.model_copy(update={"decision": standing})
-        self._set_row(row)
-        self._update()
-        return row
+    def _take(self, row: BatterySummary, decision: Decision) -> BatterySummary:
+        if decision.action == "undo":
+            raise ValueError("an undo has a method of its own")
+        if decision.is_outdated(row.kind):
+            raise SessionError("session_accept_changed", battery=row.battery_id)
+        at = decision.decided_at.astimezone()
+        shown = decision.shown or row.digest
+        decision = decision.model_copy(update={"decided_at": at, "shown": shown})
+        return self._write_decision(row, decision)
 
-    def _writer(self) -> AuditLog:
-        if self._audit is None or self._lock is None:
-            raise SessionError("session_not_writable", session=self.folder.name)
-        self._lock.keep()
-        return self._audit
-
-    def _update(self, **changes: object) -> None:
-        self._writer()
-        record = self._record.model_copy(
-            update={**changes, "updated_at": datetime.now().astimezone()}
+    def _write_decision(
+        self, row: BatterySummary, decision: Decision, restores: int | None = None
+    ) -> BatterySummary:
+        standing = self._story.history.standing(row.battery_id)
+        entry = AuditEntry(
+            sequence=0,
+            battery_id=row.battery_id,
+            kind_before=row.decision.kind if row.decision else row.kind,
+            decision=decision,
+            changes=standing.sequence if standing else None,
+            restores=restores,
         )
-        share = record.processed_images / record.total_images if record.total_images else 0.0
-        # A run may end without a result for every image, where a system was switched off.
-        percent = 100.0 if record.status == "completed" else 100.0 * share
-        self._record = record.model_copy(update={"progress_percent": percent})
         with self._disk():
-            write_atomic(self.folder / SESSION_NAME, self._record.model_dump_json(indent=2))
+            self._writer().write(DECIDED, entry.content)
+        return self._known_row(row.battery_id)
 
-    def _set_row(self, row: BatterySummary) -> None:
-        rows = list(self._record.batteries)
-        at = next((n for n, r in enumerate(rows) if r.battery_id == row.battery_id), len(rows))
-        rows[at : at + 1] = [row]
-        self._record = self._record.model_copy(update={"batteries": rows})
+    def _sealed_file(self, battery_id: str) -> bytes | None:
+        """Return a battery's file; None where there is none that is as it was sealed."""
+        sealed = self._story.files.get(battery_id)
+        path = self._battery_path(battery_id)
+        for place in (path, self._found.staged.get(path)):
+            try:
+                data = place.read_bytes() if sealed and place else b""
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise disk_error("session_read_failed", path, error) from error
+            if sealed and hashlib.sha256(data).hexdigest() == sealed.digest:
+                return data
+        return None
 
-    def _row(self, battery_id: str) -> BatterySummary | None:
-        return next((r for r in self._record.batteries if r.battery_id == battery_id), None)
+    def _set_aside(self, battery_id: str, path: Path) -> None:
+        """Keep a file that is not as the station wrote it, before another takes its place."""
+        sealed = self._story.files.get(battery_id)
+        if not path.exists():
+            return
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if sealed is not None and digest == sealed.digest:
+            return
+        aside = path.parent / SET_ASIDE_NAME
+        aside.mkdir(exist_ok=True)
+        taken = len(list(aside.iterdir()))
+        content = {"battery_id": battery_id, "file": path.stem, "digest": digest}
+        self._writer().write(SET_ASIDE, content)
+        put_in_place(path, aside / f"{path.stem}.{taken + 1}.json")
+
+    def _writer(self) -> Journal:
+        if self._journal is None:
+            raise SessionError("session_not_writable", session=self.folder.name)
+        return self._journal
+
+    @property
+    def _record(self) -> SessionRecord:
+        return self._story.record
 
     def _known_row(self, battery_id: str) -> BatterySummary:
-        row = self._row(battery_id)
+        row = self._story.row(battery_id)
         if row is None:
             raise SessionError("session_battery_unknown", battery=battery_id)
         return row
 
     def _battery_path(self, battery_id: str) -> Path:
-        return self.folder / BATTERIES_NAME / f"{self._names[battery_id]}.json"
+        sealed = self._story.files.get(battery_id)
+        name = sealed.name if sealed else self._names[battery_id]
+        return self.folder / BATTERIES_NAME / f"{name}.json"
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

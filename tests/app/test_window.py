@@ -16,7 +16,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
-import inspection.session.audit
+import inspection.seals.chain
 from app.dialogs.crash import CrashDialog
 from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
@@ -424,7 +424,7 @@ def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
     def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(inspection.session.audit.AuditLog, "_write", refuse)
+    monkeypatch.setattr(inspection.seals.chain.Chain, "_write", refuse)
     controller.decisions.override("review", "scratch", "")
     qtbot.waitUntil(lambda: controller.rows[battery_id].unsaved, timeout=WAIT)
     assert station.window.banner.isVisible()

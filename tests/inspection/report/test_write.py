@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from builders.before_seals import make_unsealed
 from builders.compared_sessions import vlg_image, vlg_result, vlm_image, vlm_result
 from pypdf import PdfReader
 
@@ -23,6 +24,7 @@ from inspection.atomic import write_atomic
 from inspection.classes import class_table
 from inspection.errors import ReportError
 from inspection.messages import Message, wordings
+from inspection.people.person import Person
 from inspection.records import Battery, Lot
 from inspection.report import write_report
 from inspection.report.pdf_text import load_fonts, markup, printable
@@ -159,9 +161,13 @@ def result_of(store: SessionStore, battery_id: str, kind: Any) -> BatteryResult:
     )
 
 
+KIM = Person(name="김영수")
+
+
 def decide(store: SessionStore, battery_id: str, action: Any, kind: Any, **words: str) -> None:
     decision = Decision(action=action, kind=kind, operator="김영수", decided_at=NOW, **words)
-    store.decide(battery_id, decision)
+    decided = any(r.decision for r in store.record.batteries if r.battery_id == battery_id)
+    (store.change if decided else store.decide)(battery_id, decision)
 
 
 def make_session(root: Path) -> Path:
@@ -232,6 +238,8 @@ def edit_record(session: Path, change: Any) -> None:
     record = json.loads(path.read_text(encoding="utf-8"))
     change(record)
     write_atomic(path, json.dumps(record))
+    # What is edited in a sealed session does not count.
+    make_unsealed(session)
 
 
 # -- data files ----------------------------------------------------------------------------------
@@ -552,7 +560,8 @@ def test_unreadable_battery_keeps_its_row_and_says_so(own_session: Path, tmp_pat
 
 def test_withdrawn_decision_is_no_decision(own_session: Path, tmp_path: Path) -> None:
     with SessionStore.open(own_session) as store:
-        store.undo("012", "김영수")
+        while store.undoable(KIM):
+            store.undo(KIM)
     write_report(own_session, ["csv"], tmp_path / "out", "en")
     rows = {row["battery_id"]: row for row in rows_of(tmp_path / "out/batteries.csv")}
     assert rows["012"]["decision"] == ""
@@ -564,8 +573,13 @@ def test_altered_decision_log_is_shown(own_session: Path, tmp_path: Path) -> Non
     log.write_bytes(log.read_bytes().replace("육안 확인".encode(), "다른 사유".encode()))
     write_report(own_session, ["html"], tmp_path / "out", "en")
     html = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert "ALTERED: the chain breaks at line 3" in html
-    assert "Do not rely on the operator" in html
+    assert "ALTERED: this session is not as the station wrote it" in html
+    line = next(
+        n
+        for n, text in enumerate(log.read_bytes().splitlines(), 1)
+        if b"\xeb\x8b\xa4\xeb\xa5\xb8" in text
+    )
+    assert f"audit.jsonl, line {line}: the line is not as it was written" in html
 
 
 def test_unfinished_session_says_so(own_session: Path, tmp_path: Path) -> None:
@@ -581,9 +595,9 @@ def test_session_without_batteries(own_session: Path, tmp_path: Path) -> None:
         record["batteries"] = []
         record["models"] = []
 
-    edit_record(own_session, empty)
     for file in (own_session / "batteries").iterdir():
         file.unlink()
+    edit_record(own_session, empty)
     (own_session / "audit.jsonl").unlink()
     write_report(own_session, ["pdf", "html", "csv", "json"], tmp_path / "out", "ko")
     (summary,) = rows_of(tmp_path / "out/summary.csv")

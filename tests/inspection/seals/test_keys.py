@@ -16,11 +16,19 @@ from inspection.site import use_site
 DIGEST = "ab" * 32
 
 
-def test_the_key_is_made_once_and_only_the_stations_account_reads_it(station_data: Path) -> None:
+@pytest.fixture(autouse=True)
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A station that has no key yet."""
+    folder = tmp_path / "fresh station"
+    monkeypatch.setenv("STATION_DATA", str(folder))
+    return folder
+
+
+def test_the_key_is_made_once_and_only_the_stations_account_reads_it(fresh: Path) -> None:
     assert trusted_fingerprints() == frozenset()
     key = station_key()
     assert station_key().public == key.public
-    (kept,) = (station_data / "keys").iterdir()
+    (kept,) = (fresh / "keys").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
     assert kept.parent.stat().st_mode & 0o777 == 0o700
     assert trusted_fingerprints() == {fingerprint(key.public)}
@@ -54,9 +62,9 @@ def test_the_site_names_the_keys_that_count(
     assert trusted_fingerprints() == {named}
 
 
-def test_a_damaged_key_is_told_and_not_replaced(station_data: Path) -> None:
+def test_a_damaged_key_is_told_and_not_replaced(fresh: Path) -> None:
     station_key()
-    path = station_data / "keys" / "station.pem"
+    path = fresh / "keys" / "station.pem"
     path.write_bytes(b"-----BEGIN nothing")
     with pytest.raises(SealError, match=r"station\.pem"):
         station_key()

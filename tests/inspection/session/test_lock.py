@@ -32,12 +32,14 @@ READER = """
 import os, sys
 from pathlib import Path
 import psutil
+from inspection.config import load_keeping
 from inspection.messages import wordings
 from inspection.session.lock import SessionForeignError
 from inspection.session.store import SessionStore
 
 folder = Path(sys.argv[1])
 wordings()
+load_keeping()
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

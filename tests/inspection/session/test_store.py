@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from builders.before_seals import make_unsealed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,10 +23,12 @@ from inspection import atomic
 from inspection.atomic import battery_file_name, write_atomic
 from inspection.errors import SessionError
 from inspection.messages import Message
+from inspection.people.person import Person
 from inspection.records import Battery, ImageRef, Lot, LotFinding
 from inspection.results import BatteryResult, ImageResult, ModelProvenance, Verdict
+from inspection.seals.chain import scan_chain
 from inspection.session import schema
-from inspection.session.audit import scan_audit
+from inspection.session.audit import audit_entries
 from inspection.session.files import MIGRATIONS, list_sessions
 from inspection.session.record import Decision, SessionRecord
 from inspection.session.store import SessionStore
@@ -32,11 +36,16 @@ from inspection.session.store import SessionStore
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 SCHEMA = json.loads(schema.SCHEMA_PATH.read_text(encoding="utf-8"))
 IMAGES = 4
+HERE = Path(__file__).parent
 
 
 def log_is_whole(folder):
-    scan = scan_audit(folder / "audit.jsonl")
+    scan = scan_chain(folder / "audit.jsonl")
     return scan.broken_line is None and not scan.torn
+
+
+def entries_of(folder):
+    return audit_entries(scan_chain(folder / "audit.jsonl").lines)
 
 
 def battery(battery_id):
@@ -101,6 +110,11 @@ def row(store, battery_id="001"):
     return next(r for r in store.record.batteries if r.battery_id == battery_id)
 
 
+def word(row):
+    """Return the decision on a battery as it was given; the store adds what was shown."""
+    return row.decision.model_copy(update={"shown": None})
+
+
 def on_disk(store):
     return json.loads((store.folder / "session.json").read_text(encoding="utf-8"))
 
@@ -124,6 +138,8 @@ def test_a_new_session_has_every_battery_queued(store):
     assert record.lot.findings == ["x/깨진.jpg: 이 배터리에는 CT 단면이 없습니다."]
     assert store.evidence_dir.is_dir()
     assert SessionRecord.model_validate(on_disk(store)) == record
+    assert store.seal.state == "sealed"
+    assert store.problems == ()
 
 
 def test_the_run_id_is_suffixed_when_taken(tmp_path):
@@ -257,10 +273,11 @@ def test_a_session_of_a_newer_program_is_left_alone(store):
 
 
 def test_an_older_format_is_migrated_on_opening(store, monkeypatch):
+    store.close()
+    make_unsealed(store.folder)
     raw = on_disk(store)
     raw["lot_folder"] = raw.pop("lot")
     (store.folder / "session.json").write_text(json.dumps(raw), encoding="utf-8")
-    store.close()
 
     def rename(old):
         return {"schema_version": 3, "lot": old.pop("lot_folder")} | {
@@ -281,9 +298,12 @@ def test_a_decision_is_in_the_log_and_in_the_session(store):
     store.save_battery(result())
     store.decide("001", decision("normal", reason="먼지", comment="dust"))
     assert on_disk(store)["batteries"][0]["decision"]["kind"] == "normal"
-    (entry,) = scan_audit(store.folder / "audit.jsonl").entries
-    assert (entry.kind_before, entry.kind_after) == ("internal_defect", "normal")
-    assert (entry.operator, entry.reason, entry.comment) == ("김검사", "먼지", "dust")
+    (entry,) = entries_of(store.folder)
+    assert entry.kind_before == "internal_defect"
+    assert entry.decision == row(store).decision
+    assert (entry.decision.reason, entry.decision.comment) == ("먼지", "dust")
+    file = store.folder / "batteries" / "001.json"
+    assert entry.decision.shown == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_inspecting_again_leaves_the_decision(store):
@@ -294,20 +314,61 @@ def test_inspecting_again_leaves_the_decision(store):
     assert row(store).decision.kind == "normal"
 
 
-def test_undo_leaves_the_battery_undecided_and_both_lines_in_the_log(store):
+def test_a_decided_battery_is_changed_and_never_decided_again(store):
+    store.save_battery(result())
+    with pytest.raises(SessionError, match="no decision"):
+        store.change("001", decision("normal"))
+    store.decide("001", decision("normal"))
+    with pytest.raises(SessionError, match="decided already"):
+        store.decide("001", decision("internal_defect", action="accept", operator="박검사"))
+    store.change("001", decision("review", operator="박검사", minute=1))
+    assert word(row(store)) == decision("review", operator="박검사", minute=1)
+    assert [d.operator for d in row(store).earlier] == ["김검사"]
+    folder = store.folder
+    store.close()
+    with SessionStore.open(folder) as again:
+        assert row(again) == row(store)
+        first, second = again.audit
+        assert (second.changes, second.kind_before) == (first.sequence, "normal")
+
+
+def test_undo_takes_back_ones_own_and_brings_back_what_stood_before(store):
+    kim, park = Person(name="김검사"), Person(name="박검사", role="quality")
     store.save_battery(result())
     store.decide("001", decision("normal"))
-    store.decide("001", decision("review", minute=1))
-    store.undo("001", "박검사")
+    store.change("001", decision("review", operator="박검사", minute=1))
+    assert (store.undoable(kim), store.undoable(park)) == (None, "001")
+    with pytest.raises(SessionError, match="김검사"):
+        store.undo(kim)
+    assert store.undo(park) == row(store)
+    assert word(row(store)) == decision("normal")
+    assert store.undoable(kim) == "001"
+    store.undo(kim)
     assert row(store).decision is None
-    entries = scan_audit(store.folder / "audit.jsonl").entries
-    assert [(e.action, e.kind_before, e.kind_after) for e in entries] == [
+    told = [(e.decision.action, e.kind_before, e.decision.kind) for e in entries_of(store.folder)]
+    assert told == [
         ("override", "internal_defect", "normal"),
         ("override", "normal", "review"),
-        ("undo", "review", "internal_defect"),
+        ("undo", "review", "normal"),
+        ("undo", "normal", "internal_defect"),
     ]
-    with pytest.raises(SessionError, match="undo"):
-        store.undo("001", "박검사")
+
+
+def test_after_signing_nothing_is_undone_and_a_change_is_told(store):
+    kim = Person(name="김검사", role="operator")
+    store.save_battery(result())
+    store.decide("001", decision("normal"))
+    signature = store.sign("reviewed", Person(name="이품질", role="quality"))
+    assert store.undoable(kim) is None
+    with pytest.raises(SessionError, match="signed"):
+        store.undo(kim)
+    assert not store.changed_after_signing
+    store.change("001", decision("internal_defect", minute=1))
+    folder = store.folder
+    store.close()
+    with SessionStore.open(folder, read_only=True) as again:
+        assert again.record.signatures == [signature]
+        assert again.changed_after_signing
 
 
 def test_accepting_a_verdict_that_has_changed_is_refused(store):
@@ -339,7 +400,7 @@ def test_a_kill_between_log_and_session_loses_no_decision(store):
     before = (store.folder / "session.json").read_bytes()
     store.decide("001", decision("normal"))
     with restored(store, session_json=before) as again:
-        assert row(again).decision == decision("normal")
+        assert word(row(again)) == decision("normal")
         assert again.problems == ()
         assert on_disk(again)["batteries"][0]["decision"]["kind"] == "normal"
 
@@ -348,22 +409,53 @@ def test_a_kill_between_log_and_session_loses_no_undo(store):
     store.save_battery(result())
     store.decide("001", decision("normal"))
     before = (store.folder / "session.json").read_bytes()
-    store.undo("001", "김검사")
+    store.undo(Person(name="김검사"))
     with restored(store, session_json=before) as again:
         assert row(again).decision is None
 
 
-def test_a_kill_between_battery_and_session_loses_no_battery(store):
+def test_a_kill_between_the_chain_and_the_battery_loses_no_battery(store, monkeypatch):
     store.save_battery(result())
     store.decide("001", decision("normal"))
-    write_atomic(store.folder / "batteries" / "001.json", result(kind="review").model_dump_json())
-    write_atomic(store.folder / "batteries" / "002.json", result("002").model_dump_json())
+
+    def killed(*_):
+        raise Killed
+
+    for changed in (result(kind="review"), result("002")):
+        with monkeypatch.context() as patch:
+            patch.setattr("inspection.session.store.put_in_place", killed)
+            patch.setattr(atomic.Path, "unlink", lambda *_, **__: None)
+            with pytest.raises(Killed):
+                store.save_battery(changed)
     store.close()
+    with SessionStore.open(store.folder, read_only=True) as reader:
+        assert reader.seal.state == "sealed"
+        assert reader.load_battery("001") == result(kind="review")
     with SessionStore.open(store.folder) as again:
+        assert again.problems == ()
         assert row(again).kind == "review"
-        assert row(again).decision == decision("normal")
+        assert word(row(again)) == decision("normal")
+        assert again.load_battery("002") == result("002")
         assert again.remaining(LOT) == ["003"]
         assert again.record.processed_images == 2 * IMAGES
+        assert not list(store.folder.rglob("*.tmp"))
+
+
+def test_a_file_that_the_chain_does_not_know_is_not_adopted(store):
+    store.save_battery(result())
+    store.close()
+    write_atomic(store.folder / "batteries" / "002.json", result("002").model_dump_json())
+    (store.folder / "batteries" / ".003.json.0a1b2c3d.tmp").write_text(
+        result("003").model_dump_json(), encoding="utf-8"
+    )
+    with SessionStore.open(store.folder) as again:
+        assert [p.code for p in again.problems] == ["seal_battery_unknown"]
+        assert again.remaining(LOT) == ["002", "003"]
+        assert again.load_battery("002") is None
+        again.save_battery(result("002", kind="review"))
+        assert again.load_battery("002").verdict.kind == "review"
+    (aside,) = (store.folder / "batteries" / "set_aside").iterdir()
+    assert aside.read_text(encoding="utf-8") == result("002").model_dump_json()
 
 
 def test_what_a_killed_writer_left_is_swept(store):
@@ -378,11 +470,12 @@ def test_what_a_killed_writer_left_is_swept(store):
     "damage",
     [b"", b'{"schema_version": 1, "run', b"\0" * 500, b"[]", b"[" * 100_000, None],
 )
-def test_a_damaged_session_is_rebuilt_and_says_what_is_lost(store, damage):
+def test_a_damaged_session_is_made_again_and_loses_nothing(store, damage):
     store.save_battery(result())
     store.save_battery(result("002", kind="review"))
     store.decide("001", decision("normal"))
     store.decide("003", decision("external_defect"))
+    store.mark("cancelled")
     path = store.folder / "session.json"
     store.close()
     path.unlink()
@@ -392,19 +485,40 @@ def test_a_damaged_session_is_rebuilt_and_says_what_is_lost(store, damage):
     assert listing.record is None
     assert listing.problem.code == "session_unreadable"
     with SessionStore.open(store.folder) as again:
+        assert [p.code for p in again.problems] == ["seal_record_damaged"]
+        told = {"head", "updated_at"}
+        assert again.record.model_dump(exclude=told) == store.record.model_dump(exclude=told)
+        jsonschema.validate(on_disk(again), SCHEMA)
+    if damage is not None:
+        assert (store.folder / "session.broken1.json").read_bytes() == damage
+    with SessionStore.open(store.folder) as healthy:
+        # It stays on record that it was not as the station wrote it.
+        assert healthy.seal.state == "altered"
+        assert [p.code for p in healthy.problems] == ["seal_record_damaged"]
+
+
+def test_a_damaged_session_from_before_seals_is_rebuilt_and_says_what_is_lost(store):
+    store.save_battery(result())
+    store.save_battery(result("002", kind="review"))
+    store.decide("001", decision("normal"))
+    store.decide("003", decision("external_defect"))
+    store.close()
+    make_unsealed(store.folder)
+    (store.folder / "session.json").write_bytes(b"{")
+    with SessionStore.open(store.folder) as again:
         assert {r.battery_id: r.kind for r in again.record.batteries} == {
             "001": "internal_defect",
             "002": "review",
             "003": "not_inspected",
         }
-        assert row(again).decision == decision("normal")
-        assert row(again, "003").decision == decision("external_defect")
+        assert word(row(again)) == decision("normal")
+        assert word(row(again, "003")) == decision("external_defect")
         assert again.remaining(LOT) == ["003"]
         assert again.problems[0].code == "session_rebuilt"
+        assert again.seal.state == "unsealed"
         assert "복구되지 않았습니다" in again.record.error_message
         jsonschema.validate(on_disk(again), SCHEMA)
-    if damage is not None:
-        assert (store.folder / "session.broken1.json").read_bytes() == damage
+    assert (store.folder / "session.broken1.json").read_bytes() == b"{"
     with SessionStore.open(store.folder) as healthy:
         assert healthy.problems == ()
 
@@ -418,12 +532,12 @@ def test_reading_a_damaged_session_changes_no_file(store):
     store.close()
     before = {p: p.read_bytes() for p in store.folder.rglob("*") if p.is_file()}
     with SessionStore.open(store.folder, read_only=True) as reader:
-        assert [p.code for p in reader.problems] == ["session_rebuilt", "session_audit_torn"]
-        assert row(reader).decision == decision()
+        assert [p.code for p in reader.problems] == ["seal_record_damaged", "session_audit_torn"]
+        assert word(row(reader)) == decision()
     assert {p: p.read_bytes() for p in store.folder.rglob("*") if p.is_file()} == before
 
 
-def test_a_damaged_battery_is_named_and_can_be_inspected_again(store):
+def test_a_damaged_battery_is_named_set_aside_and_inspected_again(store):
     store.save_battery(result())
     (store.folder / "batteries" / "001.json").write_bytes(b"\0\0")
     with pytest.raises(SessionError, match=r"001\.json"):
@@ -431,9 +545,13 @@ def test_a_damaged_battery_is_named_and_can_be_inspected_again(store):
     store.close()
     with SessionStore.open(store.folder) as again:
         assert "001.json" in again.problems[0].text("ko")
+        assert again.remaining(LOT) == ["001", "002", "003"]
         again.save_battery(result())
         assert again.load_battery("001") == result()
         assert again.record.processed_images == IMAGES
+        assert row(again).state == "done"
+    (aside,) = (store.folder / "batteries" / "set_aside").iterdir()
+    assert aside.read_bytes() == b"\0\0"
 
 
 def test_a_torn_decision_is_set_aside_and_said(store):
@@ -444,41 +562,8 @@ def test_a_torn_decision_is_set_aside_and_said(store):
     store.close()
     with SessionStore.open(store.folder) as again:
         assert [p.code for p in again.problems] == ["session_audit_torn"]
-        again.decide("001", decision("review"))
+        again.change("001", decision("review"))
     assert log_is_whole(store.folder)
-
-
-def test_an_altered_log_is_said_and_decides_nothing(store):
-    store.save_battery(result())
-    store.decide("001", decision("normal"))
-    log = store.folder / "audit.jsonl"
-    log.write_bytes(log.read_bytes().replace(b'"kind_after":"normal"', b'"kind_after":"review"'))
-    store.close()
-    with SessionStore.open(store.folder) as again:
-        assert again.problems[0].params["line"] == 1
-        assert row(again).decision.kind == "normal"
-
-
-def test_an_altered_log_brings_back_no_withdrawn_decision(store):
-    store.save_battery(result())
-    store.decide("001", decision("normal"))
-    store.undo("001", "박검사")
-    log = store.folder / "audit.jsonl"
-    log.write_bytes(log.read_bytes().replace("박검사".encode(), "이검사".encode()))
-    store.close()
-    with SessionStore.open(store.folder) as again:
-        assert again.problems[0].params["line"] == 2
-        assert row(again).decision is None
-
-
-def test_a_log_that_lost_its_end_is_said(store):
-    store.save_battery(result())
-    store.decide("001", decision("review"))
-    kept = (store.folder / "audit.jsonl").read_bytes()
-    store.decide("001", decision("normal", minute=1))
-    with restored(store, audit_jsonl=kept) as again:
-        assert [p.code for p in again.problems] == ["session_decision_unlogged"]
-        assert row(again).decision == decision("normal", minute=1)
 
 
 class Killed(BaseException):
@@ -537,7 +622,7 @@ def test_a_kill_at_any_step_on_the_disk_loses_nothing_acknowledged(tmp_path, mon
 WRITER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = [sys.argv[2], sys.argv[3]]
 from test_store import create, decision, lot_of, result
 ids = [f"{n:03}" for n in range(200)]
 store = create(Path(sys.argv[1]), lot_of(*ids))
@@ -555,7 +640,7 @@ for n, battery_id in enumerate(ids):
 def test_kill_9_loses_at_most_the_battery_in_work(tmp_path, seed):
     dice = random.Random(seed)
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path), str(Path(__file__).parent)],
+        [sys.executable, "-c", WRITER, str(tmp_path), *map(str, (HERE, HERE.parents[1]))],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -579,7 +664,7 @@ def test_kill_9_loses_at_most_the_battery_in_work(tmp_path, seed):
             assert saved.state == "done"
             assert store.load_battery(saved.battery_id) == result(saved.battery_id, images=300)
             if line.endswith("decided\n"):
-                assert saved.decision == decision("normal", minute=int(saved.battery_id))
+                assert word(saved) == decision("normal", minute=int(saved.battery_id))
         done = sum(r.state == "done" for r in rows.values())
         assert done <= sum(" " not in line for line in acknowledged) + 1
         assert store.record.processed_images == 300 * done
@@ -606,7 +691,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(store, monkeypatch):
     assert {p: c for p, c in after.items() if c} == {p: c for p, c in before.items() if c}
     assert row(store).decision is None
     store.decide("001", decision("review"))
-    assert len(scan_audit(store.folder / "audit.jsonl").entries) == 1
+    assert len(entries_of(store.folder)) == 1
 
 
 # -- names -------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
-"""Bring a session back to where its files say it was, after a kill or damage. Reads only."""
+"""A session from before sessions were sealed, completed from its files. Reads only.
+
+Nothing in it can be vouched for: what its files say is believed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,66 +13,45 @@ from inspection.atomic import battery_file_name
 from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.results import BatteryResult
-from inspection.session.audit import AuditEntry, scan_audit
+from inspection.seals.chain import ChainScan
+from inspection.session.audit import AuditEntry, audit_entries
 from inspection.session.files import (
-    AUDIT_NAME,
     BATTERIES_NAME,
     RUN_ID_FORMAT,
     SESSION_NAME,
-    SessionUnreadableError,
     read_battery,
-    read_record,
     summarise,
 )
 from inspection.session.record import BatterySummary, Decision, LotRecord, SessionRecord
+from inspection.session.story import SessionStory
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """A session as all its files together tell it.
+def recover_unsealed(
+    folder: Path, stored: SessionRecord | None, scan: ChainScan
+) -> tuple[SessionStory, list[Message]]:
+    """Complete a session from its batteries and its audit log, and say what was found wrong.
 
     Parameters
     ----------
-    record : the session
-    problems : what was found wrong
-    rebuilt : True where ``session.json`` itself was of no use
-    changed : True where ``record`` is not what ``session.json`` holds
+    stored : what ``session.json`` holds; None where it is of no use
+    scan : of the log
     """
-
-    record: SessionRecord
-    problems: tuple[Message, ...]
-    rebuilt: bool
-    changed: bool
-
-
-def recover(folder: Path) -> Recovery:
-    """Read a session and complete it from its batteries and its audit log.
-
-    Raises
-    ------
-    SessionError
-        If a newer program wrote it, or the disk refuses.
-    """
-    stored = None
-    try:
-        stored = read_record(folder)
+    if stored is not None:
         record, problems = _with_late_batteries(folder, stored)
-    except SessionUnreadableError:
-        record, problems = _rebuilt(folder)
-    scan = scan_audit(folder / AUDIT_NAME)
+    else:
+        record, problems = rebuilt(folder)
+    entries = audit_entries(scan.lines)
     if scan.broken_line is not None:
         line: dict[str, str | int | float] = {"line": scan.broken_line}
         problems.append(Message(code="session_audit_broken", params=line))
-    if scan.torn:
-        problems.append(Message(code="session_audit_torn"))
     if scan.broken_line is None or stored is None:
-        rows, unlogged = _replayed(record.batteries, scan.entries)
+        rows, unlogged = _replayed(record.batteries, entries)
         record = record.model_copy(update={"batteries": rows})
         problems += unlogged
-    return Recovery(record, tuple(problems), stored is None, record != stored)
+    return SessionStory(record, entries), problems
 
 
-def _rebuilt(folder: Path) -> tuple[SessionRecord, list[Message]]:
+def rebuilt(folder: Path) -> tuple[SessionRecord, list[Message]]:
     """Make the record anew from the batteries, and say what is lost.
 
     Lot, operator, station, configuration and models stood in ``session.json`` alone.
@@ -136,17 +117,8 @@ def _replayed(
     """
     logged: dict[str, list[Decision | None]] = {}
     for entry in entries:
-        decided = None
-        if entry.action != "undo":
-            decided = Decision(
-                action=entry.action,
-                kind=entry.kind_after,
-                reason=entry.reason,
-                comment=entry.comment,
-                operator=entry.operator,
-                decided_at=entry.at,
-            )
-        logged.setdefault(entry.battery_id, []).append(decided)
+        undone = entry.decision.action == "undo"
+        logged.setdefault(entry.battery_id, []).append(None if undone else entry.decision)
     known = {row.battery_id for row in rows}
     uninspected = [
         BatterySummary(battery_id=battery_id, state="queued", kind="not_inspected")
