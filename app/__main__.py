@@ -20,6 +20,7 @@ from app.cli.options import (
     SessionsOption,
     SiteOption,
 )
+from app.cli.people_commands import show_log, users_app
 from inspection.commands import (
     DeviceOption,
     JsonOption,
@@ -31,6 +32,8 @@ from inspection.commands import (
 app = new_program()
 models_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+app.add_typer(users_app, name="users")
+app.command("log")(show_log)
 
 
 @app.callback(invoke_without_command=True)
@@ -148,13 +151,16 @@ def report(
     site: SiteOption = None,
 ) -> int:
     """Export a session as PDF, HTML, CSV and JSON."""
+    from app.cli.log import record
     from app.cli.options import parse_choices
     from inspection.console import system_language
     from inspection.report import FORMATS, write_report
 
     wanted = parse_choices("--formats", formats, FORMATS)
     spoken = language or system_language()
-    for file in write_report(session, wanted, out, spoken, battery or None):
+    files = write_report(session, wanted, out, spoken, battery or None)
+    record("exported", session=session.name, files=[file.name for file in files], folder=str(out))
+    for file in files:
         typer.echo(str(file))
     return 0
 

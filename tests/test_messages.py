@@ -23,6 +23,7 @@ from inspection.modelstore.installed import FOLDER_SLOTS
 from inspection.paths import config_path
 from inspection.people.person import Role
 from inspection.results import ChannelState, Judgement, Kind, StackGrey, SystemName, SystemState
+from inspection.seals.log import Event
 from inspection.session.record import SessionStatus
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,7 @@ SAID = {
     "comparison_state": set(get_args(SystemState)) - {"done"},
     "status": get_args(SessionStatus),
     "role": get_args(Role),
+    "log": get_args(Event),
     "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),
     "gate_check": tuple(GateConfig.model_fields),

@@ -20,10 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
+from app.cli.log import record
 from app.cli.options import parse_choices
-from app.cli.terminal import cancel_on_interrupt, say
+from app.cli.terminal import cancel_on_interrupt, print_table, say
 from app.folders import model_folders
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import BundleError, ConfigError, ModelMissingError
@@ -69,7 +69,7 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
                 for part in (state.name, _size(state.size), state.licence, digest, state.source)
             ]
         rows.append(row)
-    _print_table(("slot", "state", "name", "size", "licence", "sha256", "source"), rows)
+    _print_columns(("slot", "state", "name", "size", "licence", "sha256", "source"), rows)
     for state in states:
         if state.problem is not None:
             typer.echo(_problem(state))
@@ -150,6 +150,7 @@ def _install(install: Callable[..., Installed], stopped: str) -> int:
     except InterruptedError:
         typer.echo(say(stopped), err=True)
         return INTERRUPTED
+    record("models_changed", installed=list(installed.slots))
     typer.echo(say("model_installed", slots=", ".join(installed.slots)))
     if installed.left_out:
         typer.echo(say("model_left_out", files=", ".join(installed.left_out)))
@@ -159,7 +160,7 @@ def _install(install: Callable[..., Installed], stopped: str) -> int:
 def list_catalogue() -> None:
     """Print the models that `download` knows by name."""
     columns = ("name", "slot", "size", "licence", "use", "repository")
-    _print_table(
+    _print_columns(
         columns,
         [
             (
@@ -192,10 +193,15 @@ def remove(slot: str | None, models: Path | None, *, unfinished: bool) -> None:
         if state.condition != "not_installed" and not state.removable:
             raise BundleError("model_bundled", slot=slot)
         remove_model(folders.install, slot)
+        record("models_changed", removed=[slot])
         typer.echo(say("model_removed", slot=slot))
     if unfinished:
         freed = discard_unfinished(folders.install)
         typer.echo(say("model_unfinished_removed", size=_size(freed)))
+
+
+def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print_table([say(f"model_column_{column}") for column in columns], rows)
 
 
 def _slots(names: Sequence[str]) -> tuple[str, ...]:
@@ -210,20 +216,6 @@ def _problem(state: SlotState) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their words, whatever the terminal's width."""
-    table = Table(box=None, pad_edge=False, header_style="")
-    for column in columns:
-        table.add_column(say(f"model_column_{column}"), no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(width=1000, highlight=False, markup=False)
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        typer.echo(line.rstrip())
 
 
 @contextmanager

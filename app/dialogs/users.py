@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import get_args
 
@@ -80,7 +79,7 @@ class UsersDialog(DialogFrame):
         self.list.clear()
         for name, user in self._users.items():
             state = self.tr("temporary PIN") if user.temporary else ""
-            if _locked_out(user):
+            if user.locked_out:
                 state = self.tr("locked out")
             item = QTreeWidgetItem([name, role_text(user.role), state])
             item.setData(0, NAME_ROLE, name)
@@ -93,7 +92,7 @@ class UsersDialog(DialogFrame):
         user = self.chosen()
         for tool in (self.role, self.reset, self.remove):
             tool.setEnabled(user is not None)
-        self.unlock.setEnabled(user is not None and _locked_out(user))
+        self.unlock.setEnabled(user is not None and user.locked_out)
 
     def _on_add(self) -> None:
         dialog = UserDialog(self, None, role=True, secret=True)
@@ -194,7 +193,3 @@ class UserDialog(DialogFrame):
             return
         self.wanted.emit(self.name.text(), self.role.currentData(), self.secret.text())
         self.accept()
-
-
-def _locked_out(user: User) -> bool:
-    return user.locked_until is not None and user.locked_until > datetime.now(UTC)

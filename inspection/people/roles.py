@@ -63,11 +63,15 @@ class PeopleConfig(Config):
             raise ValueError("may.users needs a role, or nobody could add a user")
         return self
 
+    def roles_of(self, deed: Deed) -> list[Role]:
+        """Return the roles that may do something where people sign in."""
+        return self.may.get(deed, [])
+
     def allows(self, person: Person | None, deed: Deed) -> bool:
         """Return whether a person may do something; without sign-in everybody may."""
         if not self.sign_in:
             return True
-        return person is not None and person.role in self.may.get(deed, ())
+        return person is not None and person.role in self.roles_of(deed)
 
 
 def load_people() -> PeopleConfig:

@@ -6,6 +6,7 @@ the file has after it: a file that was edited by hand is another than the log's 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import unicodedata
@@ -35,8 +36,6 @@ LONGEST_NAME = 80
 LONGEST_SECRET = 128
 FEWEST_SIGNS = 3
 """Different ones in a PIN or password: 111111 is the first that anybody tries."""
-# Of a password that nobody has: to refuse an unknown name takes as long as a wrong PIN.
-_NOBODYS = PasswordHasher().hash("")
 
 
 class User(Record):
@@ -58,6 +57,11 @@ class User(Record):
     def person(self) -> Person:
         """The user as the records name them."""
         return Person(name=self.name, role=self.role)
+
+    @property
+    def locked_out(self) -> bool:
+        """True after too many wrong PINs, until the time is over."""
+        return self.locked_until is not None and datetime.now(UTC) < self.locked_until
 
 
 class UsersFile(Record):
@@ -93,6 +97,10 @@ class UserStore:
             If the file cannot be read or is damaged.
         """
         return sorted(self._read().users, key=lambda user: user.name.casefold())
+
+    def may_manage(self, user: User) -> bool:
+        """Return whether somebody may change users, also where nobody signs in yet."""
+        return user.role in self._config.roles_of("users")
 
     def problem(self) -> Message | None:
         """Return what is to be told of a file that is not the one that the station wrote last."""
@@ -142,7 +150,7 @@ class UserStore:
         with self._changing() as users:
             user = _found(users, name)
             if user is None:
-                _is_right(_NOBODYS, secret)
+                _is_right(_nobodys_hash(), secret)
                 # Without the name: what is typed there by mistake may be a PIN.
                 self._log.append("sign_in_failed", None, known=False, purpose=purpose)
                 raise PeopleError("sign_in_wrong")
@@ -276,7 +284,7 @@ class UserStore:
                 if by is not None:
                     # By the role in the file: the person's may have changed since they signed in.
                     known = _found(users, by.name)
-                    if not self._config.allows(known.person if known else None, "users"):
+                    if known is None or not self.may_manage(known):
                         raise PeopleError("users_not_allowed", name=by.name)
                 if (problem := self.problem()) is not None:
                     found = self._digest() or ""
@@ -295,7 +303,7 @@ class UserStore:
         write_atomic(self.path, data)
 
     def _kept(self, users: UsersFile) -> UsersFile:
-        if not any(self._config.allows(user.person, "users") for user in users.users):
+        if not any(map(self.may_manage, users.users)):
             raise PeopleError("users_last")
         return users
 
@@ -327,6 +335,12 @@ def _plain(secret: str) -> str:
     return unicodedata.normalize("NFKC", secret)
 
 
+@functools.cache
+def _nobodys_hash() -> str:
+    """Return the hash of no PIN: to refuse an unknown name takes as long as a wrong PIN."""
+    return PasswordHasher().hash("")
+
+
 def _is_right(hashed: str, secret: str) -> bool:
     try:
         return PasswordHasher().verify(hashed, _plain(secret)[: LONGEST_SECRET + 1])
@@ -337,7 +351,7 @@ def _is_right(hashed: str, secret: str) -> bool:
 def _refuse_early(user: User, wait_seconds: float) -> None:
     """Refuse a person who is locked out, or was wrong a moment ago."""
     now = datetime.now(UTC)
-    if user.locked_until is not None and now < user.locked_until:
+    if user.locked_out and user.locked_until is not None:
         minutes = max(1, round((user.locked_until - now).total_seconds() / 60))
         raise PeopleError("sign_in_locked", name=user.name, minutes=minutes)
     if user.failed_at is not None and user.failures:
