@@ -17,6 +17,7 @@ DEEDS: dict[str, Deed] = {
     **dict.fromkeys(("accept", "accept_next", "override"), "decide"),
     **dict.fromkeys(("models", "unload"), "models"),
     "undo": "undo",
+    "sign": "sign",
     "export": "export",
     "users": "users",
 }
@@ -34,7 +35,7 @@ GROUPS = (
         *("level_up", "level_down", "width_up", "width_down", "reset_grey"),
     ),
     (
-        *("open_lot", "start", "pause", "cancel", "again", "models", "export"),
+        *("open_lot", "start", "pause", "cancel", "again", "models", "sign", "export"),
         *("hand_over", "lock_screen", "keys", "quit"),
     ),
 )
@@ -115,6 +116,7 @@ class Actions(QObject):
             "hand_over": ("person", ("Ctrl+H",), self.tr("Hand over ...")),
             "lock_screen": ("lock", ("Ctrl+L",), self.tr("Lock the screen")),
             "users": ("", (), self.tr("Users ...")),
+            "sign": ("sign", ("Ctrl+S",), self.tr("Sign the session ...")),
             "findings": ("warning", (), self.tr("Findings of the intake ...")),
             "lock": ("", (), self.tr("Lock the layout")),
             "reset_layout": ("", (), self.tr("Reset the layout")),
@@ -165,6 +167,7 @@ class Actions(QObject):
         offered |= {"override": decisions.may_decide, "undo": decisions.may_undo}
         offered["export"] = writer.record is not None
         offered |= dict.fromkeys(("open_lot", "unload"), phase == "idle")
+        offered["sign"] = writer.record is not None and not writer.read_only and not running
         people = controller.people
         for name, action in self._by_name.items():
             deed = DEEDS.get(name)

@@ -136,6 +136,14 @@ class People(QObject):
 
         self._pool.submit(work, then, refused)
 
+    def sign_again(self, secret: str, then: Callable[[], None], refused: Refused) -> None:
+        """Have the person at the station show that it is still them; without sign-in it is."""
+        if self._current is None or not self.config.sign_in:
+            then()
+            return
+        work = partial(self.users.sign_in, self._current.name, secret, purpose="signature")
+        self._pool.submit(work, lambda _person: then(), refused)
+
     def lock(self, why: str = "locked") -> None:
         """Leave the station to nobody until somebody signs in."""
         if not self.config.sign_in or self._current is None:

@@ -19,7 +19,7 @@ from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
 from inspection.session.files import list_sessions
 from inspection.session.lock import SessionForeignError, SessionHeldError
-from inspection.session.record import BatterySummary, Decision, SessionRecord
+from inspection.session.record import BatterySummary, Decision, Meaning, SessionRecord
 from inspection.session.store import SessionStore
 
 Read = TypeVar("Read")
@@ -51,6 +51,7 @@ class SessionWriter(QObject):
     opened = Signal(object)
     loaded = Signal(str, object)
     decided = Signal(object)
+    signed = Signal(object)
     listed = Signal(object)
     unsaved_changed = Signal(object)
     """The error that keeps things from being saved, or None once all is saved."""
@@ -264,6 +265,12 @@ class SessionWriter(QObject):
             self._tell_unsaved(None)
         elif self._store is not None:
             self._write_decision(battery_id, partial(self._store.undo, person))
+
+    def sign(self, meaning: Meaning, person: Person) -> None:
+        """Sign the session; `signed` brings the signature."""
+        if self._store is not None and not self.read_only:
+            work = partial(self._store.sign, meaning, person)
+            self._pool.submit(work, self.signed.emit, self.failed.emit)
 
     def retry(self) -> None:
         """Write again whatever the disk refused."""

@@ -20,6 +20,7 @@ from inspection.results import (
     SystemState,
     VlgImage,
 )
+from inspection.session.record import Meaning
 
 if TYPE_CHECKING:
     from inspection.session.lock import Holder
@@ -158,6 +159,11 @@ def role_text(role: Role) -> str:
 def person_text(person: Person) -> str:
     """Return a person's name, with the role where there is one."""
     return f"{person.name} ({role_text(person.role)})" if person.role else person.name
+
+
+def meaning_text(meaning: Meaning) -> str:
+    """Return what a signature says."""
+    return term(f"meaning_{meaning}")
 
 
 def slot_text(slot: str) -> str:

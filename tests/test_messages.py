@@ -24,7 +24,7 @@ from inspection.paths import config_path
 from inspection.people.person import Role
 from inspection.results import ChannelState, Judgement, Kind, StackGrey, SystemName, SystemState
 from inspection.seals.log import Event
-from inspection.session.record import SessionStatus
+from inspection.session.record import Meaning, SessionStatus
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "inspection", "training")
@@ -39,6 +39,7 @@ SAID = {
     "status": get_args(SessionStatus),
     "role": get_args(Role),
     "log": get_args(Event),
+    "meaning": get_args(Meaning),
     "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),
     "gate_check": tuple(GateConfig.model_fields),

@@ -20,14 +20,16 @@ from app.dialogs.operator import OperatorDialog
 from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
+from app.dialogs.sign import SignDialog
 from app.dialogs.sign_in import SignInDialog
 from app.dialogs.tables import SessionTables, TablesDialog, changes_between, figures_of
 from app.dialogs.users import UsersDialog
-from app.wording import languages
+from app.wording import languages, meaning_text
 from inspection import __version__
 from inspection.errors import InspectionError
 from inspection.messages import Language
 from inspection.people.person import Person
+from inspection.session.record import Meaning, Signature
 
 
 class Conversations(QObject):
@@ -46,6 +48,7 @@ class Conversations(QObject):
         self._actions = actions
         self.model_work = ModelWork(controller.models, self)
         self._crash: CrashDialog | None = None
+        controller.writer.signed.connect(self._on_signature)
 
     def open_lot(self) -> None:
         """Ask for a lot folder."""
@@ -105,6 +108,28 @@ class Conversations(QObject):
         """Show who is known to the station."""
         dialog = UsersDialog(self._window, self._controller.people)
         dialog.open()
+
+    def sign(self) -> None:
+        """Ask for the meaning of a signature under the session that is open."""
+        self._controller.people.with_person(self._sign)
+
+    def _sign(self) -> None:
+        record = self._controller.writer.record
+        if record is None:
+            return
+        dialog = SignDialog(self._window, self._controller.people, record)
+        dialog.signed.connect(self._on_signed)
+        dialog.open()
+
+    def _on_signed(self, meaning: Meaning) -> None:
+        person = self._controller.people.current
+        if person is not None:
+            self._controller.writer.sign(meaning, person)
+
+    def _on_signature(self, signature: Signature) -> None:
+        text = self.tr("Signed: {meaning}, {name}")
+        words = meaning_text(signature.meaning)
+        self.told.emit(text.format(meaning=words, name=signature.name), "success")
 
     def show_findings(self) -> None:
         """Show what the intake found."""

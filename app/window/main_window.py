@@ -132,6 +132,7 @@ class MainWindow(QMainWindow):
             "hand_over": talk.hand_over,
             "lock_screen": controller.people.lock,
             "users": talk.show_users,
+            "sign": talk.sign,
             "findings": talk.show_findings,
             "models": talk.show_models,
             # Triggered by the operator, not toggled by the run itself.

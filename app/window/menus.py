@@ -17,7 +17,7 @@ from inspection.results import SYSTEMS, SystemName
 # None is a separator, a name in capitals a menu within.
 MENUS: dict[str, tuple[str | None, ...]] = {
     "file": (
-        *("open_lot", "RECENT", None, "export", None),
+        *("open_lot", "RECENT", None, "sign", "export", None),
         *("hand_over", "lock_screen", "users", None, "quit"),
     ),
     "inspection": (

@@ -9,6 +9,7 @@ import yaml
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog
 
+from app.dialogs.sign import SignDialog
 from app.dialogs.sign_in import SignInDialog
 from app.dialogs.users import UserDialog, UsersDialog
 from inspection.people.roles import load_people
@@ -274,3 +275,39 @@ def test_a_changed_site_and_settings_are_in_the_log(stations, qtbot, site):
     assert changed.content["name"] == "systems"
     policy = next(line for line in lines if line.event == "policy_changed")
     assert policy.content["parts"] == ["people", "site"]
+
+
+def test_a_session_is_signed_by_whoever_still_has_the_pin(stations, qtbot, lot, people):
+    station = stations()
+    window, controller = station.window, station.controller
+    sign_in(qtbot, station, PARK)
+    judged(qtbot, station, lot)
+    assert not window.actions_["sign"].isEnabled()
+    assert "Operator" in window.actions_["sign"].toolTip()
+    window.actions_["lock_screen"].trigger()
+    sign_in(qtbot, station, LEE)
+    window.actions_["sign"].trigger()
+    dialog = window.findChild(SignDialog)
+    dialog.meanings["approved"].setChecked(True)
+    assert not dialog.confirm.isEnabled()
+    dialog.secret.setText(PARK[1])
+    dialog.confirm.click()
+    qtbot.waitUntil(lambda: "wrong" in dialog.said.text(), timeout=10_000)
+    assert controller.writer.record.signatures == []
+    dialog.secret.setText(LEE[1])
+    with qtbot.waitSignal(controller.writer.signed, timeout=10_000):
+        dialog.confirm.click()
+    (signature,) = controller.writer.record.signatures
+    assert (signature.name, signature.role, signature.meaning) == ("Lee", "quality", "approved")
+    assert "signed" in events()
+
+
+def test_without_sign_in_the_named_operator_signs(stations, qtbot, lot):
+    station = stations()
+    judged(qtbot, station, lot)
+    station.window.actions_["sign"].trigger()
+    dialog = station.window.findChild(SignDialog)
+    assert not dialog.secret.isVisible()
+    with qtbot.waitSignal(station.controller.writer.signed, timeout=10_000):
+        dialog.confirm.click()
+    assert station.controller.writer.record.signatures[0].name == "Kim"
