@@ -117,6 +117,9 @@ def inspect(
     station_name: Annotated[str, typer.Option("--station", metavar="NAME")] = "",
     language: LanguageOption = None,
     sample: Annotated[int | None, typer.Option(metavar="SEED", min=0)] = None,
+    with_new_models: Annotated[bool, typer.Option("--with-new-models")] = False,
+    digests: Annotated[bool, typer.Option("--digests")] = False,
+    wait: Annotated[float, typer.Option(metavar="MINUTES", min=0)] = 10,
     as_json: JsonOption = False,
 ) -> int:
     """Inspect a lot without a window."""
@@ -136,6 +139,9 @@ def inspect(
             station=station_name,
             language=language,
             sample=sample,
+            with_new_models=with_new_models,
+            digests=digests,
+            wait_minutes=wait,
             as_json=as_json,
         )
     )

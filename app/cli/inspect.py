@@ -24,7 +24,7 @@ from inspection.names import told_name
 from inspection.records import Lot
 from inspection.report.words import Words
 from inspection.results import SYSTEMS
-from inspection.run.driver import inspect_into
+from inspection.run.driver import LOT_WAIT_SECONDS, inspect_into
 from inspection.run.lanes import build_lane
 from inspection.run.plan import Conditions, plan_rest
 from inspection.session.files import is_session
@@ -52,6 +52,9 @@ class InspectOptions:
     station: str = ""
     language: Language | None = None
     sample: int | None = None
+    with_new_models: bool = False
+    digests: bool = False
+    wait_minutes: float = LOT_WAIT_SECONDS / 60
     as_json: bool = False
 
 
@@ -73,10 +76,15 @@ def inspect_lot(options: InspectOptions) -> int:
         find_policy(models.with_policy),
         resolve_device(options.device),
         cache_dir=backend_cache(),
+        digests=options.digests,
     )
     cancel = threading.Event()
     with _open_session(options, lot, conditions, words) as store:
         plan = plan_rest(store, lot, conditions, only=options.battery_ids or None)
+        if plan.others and not options.with_new_models:
+            raise SessionError(plan.others[0].code, **plan.others[0].params)
+        for message in (*plan.others, *plan.told):
+            typer.echo(message.text(words.language), err=True)
         if not plan.batteries:
             folder = store.folder
             nothing = say("inspect_nothing_left", session=folder.name, folder=str(folder.parent))
@@ -84,7 +92,13 @@ def inspect_lot(options: InspectOptions) -> int:
         with progress_bar() as bar, cancel_on_interrupt(cancel):
             output = RunOutput(bar, words, store, len(plan.batteries))
             cancelled = inspect_into(
-                store, lot, plan, build_lane, cancel=cancel, on_event=output.take
+                store,
+                lot,
+                plan,
+                build_lane,
+                cancel=cancel,
+                on_event=output.take,
+                lot_wait=60 * options.wait_minutes,
             )
         resume = _command(options, store)
         if options.as_json:
@@ -144,6 +158,13 @@ def _command(options: InspectOptions, store: SessionStore) -> str:
         parts += ["--systems", options.systems]
     if options.device != "auto":
         parts += ["--device", options.device]
+    if options.wait_minutes != LOT_WAIT_SECONDS / 60:
+        parts += ["--wait", f"{options.wait_minutes:g}"]
+    for option, wanted in (
+        ("--with-new-models", options.with_new_models),
+        ("--digests", options.digests),
+    ):
+        parts += [option] if wanted else []
     site = current_site()
     for option, value in (
         ("--site", site.folder if site else None),

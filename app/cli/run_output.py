@@ -11,7 +11,14 @@ from inspection.agreement.cells import battery_cell
 from inspection.modelstore.catalogue import demo_slots, demo_systems
 from inspection.report.words import Words
 from inspection.results import SYSTEMS, BatteryResult, SystemName
-from inspection.run.events import BatteryChanged, LaneUnavailable, RunEvent
+from inspection.run.events import (
+    BatteryChanged,
+    LaneUnavailable,
+    LotAway,
+    LotBack,
+    RunEnded,
+    RunEvent,
+)
 from inspection.session.store import SessionStore
 
 SILENT = ("off", "not_installed")
@@ -35,8 +42,12 @@ class RunOutput:
 
     def take(self, event: RunEvent) -> None:
         """Print what an event has for the operator."""
-        if isinstance(event, LaneUnavailable):
+        if isinstance(event, LaneUnavailable | LotAway):
             self._print(event.message.text(self._words.language))
+        elif isinstance(event, LotBack):
+            self._print(say("lot_back"))
+        elif isinstance(event, RunEnded) and event.stopped is not None:
+            self._print(event.stopped.text_with_hint(self._words.language))
         elif isinstance(event, BatteryChanged) and event.finished:
             demo = demo_systems(demo_slots(self._store.record.models))
             for line in battery_lines(event.result, demo, self._words):
