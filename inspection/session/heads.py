@@ -66,14 +66,14 @@ def known_head(folder: Path, run_id: str, began: str | None) -> KnownHead | None
 
     Parameters
     ----------
-    began : hash of the session's first signed line; None where it has none. A session that began
-        otherwise than the one that the log knows in its place, or whose folder is gone, was put
-        there instead of it.
+    began : hash of the session's first signed line; None where it has none. Where what is
+        returned began otherwise, this session was put in the place of that one.
     """
     if not os.access(StationLog().folder, os.R_OK):
         # Another account's station, or one that has done nothing yet.
         return None
     wanted = json.dumps(run_id, ensure_ascii=False).encode("utf-8")
+    here = folder.resolve()
     known: list[KnownHead] = []
     keys = trusted_fingerprints() | station_fingerprint()
     for path in reversed(StationLog().files()):
@@ -93,9 +93,9 @@ def known_head(folder: Path, run_id: str, began: str | None) -> KnownHead | None
                 continue
             if not is_signed(line.key, line.hash, line.signature):
                 continue
-            if head.began == began:
+            if head.folder == here:
                 return head
             known.append(head)
-    here = folder.resolve()
-    replaced = (h for h in known if h.folder == here or not h.folder.exists())
-    return next(replaced, None)
+    # None was ever here: a copy, or one that was moved, or one put in the place of what is gone.
+    copied = (head for head in known if head.began == began)
+    return next(copied, None) or next((h for h in known if not h.folder.exists()), None)

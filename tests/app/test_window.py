@@ -25,6 +25,8 @@ from app.settings import SettingsFile
 from app.tables.battery_table import Column
 from app.tones import image_tone
 from inspection.run.lanes import build_lane
+from inspection.seals.chain import scan_chain
+from inspection.session.audit import audit_entries
 from inspection.session.store import SessionStore
 
 ROOT = Path(inspection.__file__).parent.parent
@@ -162,8 +164,9 @@ def test_a_decision_is_on_the_disk_and_there_after_reopening(qtbot, stations, ju
     folder = first.controller.writer.folder
     kind = first.controller.rows[battery_id].kind
     stations.close(first)
-    line = json.loads((folder / "audit.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    assert (line["battery_id"], line["action"], line["operator"]) == (battery_id, "accept", "Kim")
+    (entry,) = audit_entries(scan_chain(folder / "audit.jsonl").lines)
+    assert (entry.battery_id, entry.decision.action) == (battery_id, "accept")
+    assert entry.decision.operator == "Kim"
 
     second = stations()
     second.controller.open_session(folder)
