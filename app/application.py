@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import faulthandler
 import logging
-import logging.handlers
 import sys
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
@@ -20,6 +19,8 @@ from app.auto_lock import AutoLock
 from app.controller import Controller
 from app.folders import logs_folder
 from app.journal import Journal
+from app.leftovers import clear_leftovers
+from app.log_file import LogFile
 from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
 from app.window.main_window import MainWindow
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOG_BYTES = 2_000_000
-LOG_FILES = 3
 WARM_UP_MS = 50
 
 
@@ -137,6 +136,11 @@ class Station(QObject):
         self.window.deleteLater()
         QApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
 
+    def tell_unlogged(self, problem: str) -> None:
+        """Tell that the program's log cannot be written; work goes on without it."""
+        error = InspectionError("program_log_failed", folder=str(logs_folder()), problem=problem)
+        self.window.announcements.tell_error(error)
+
     def _on_settings(self, settings: Settings) -> None:
         try:
             self._file.save(settings)
@@ -185,13 +189,19 @@ def run(
     int
         The process's exit code.
     """
-    log_file = _start_logging()
     app = make_application()
+    log_file = LogFile(logs_folder())
     station = Station(models, sessions_dir, SettingsFile(), language=language)
+    log_file.refused.connect(station.tell_unlogged, Qt.ConnectionType.QueuedConnection)
+    if log_file.problem:
+        station.tell_unlogged(log_file.problem)
     station.errors.install()
     station.window.show()
     # After the first paint: imports hold Python's lock for moments at a time.
     QTimer.singleShot(WARM_UP_MS, station.controller.runner.warm_up)
+    station.controller.files.submit(
+        partial(clear_leftovers, sessions_dir, models), None, station.errors.report
+    )
     if lot is not None:
         station.controller.open_lot(lot.resolve(), autostart=autostart)
     else:
@@ -203,7 +213,6 @@ def run(
     code = app.exec()
     station.discard_window()
     station.errors.uninstall()
-    faulthandler.disable()
     log_file.close()
     return code
 
@@ -231,23 +240,3 @@ def _app() -> QApplication:
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     return app
-
-
-def _start_logging() -> IO[str]:
-    """Log to the user's folder; a crash inside a library leaves its trace there as well."""
-    folder = logs_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
-        folder / "station.log",
-        maxBytes=LOG_BYTES,
-        backupCount=LOG_FILES,
-        encoding="utf-8",
-        # A library may name a file whose name is no text.
-        errors="backslashreplace",
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
-    crash_file = (folder / "crash.log").open("a", encoding="utf-8")
-    faulthandler.enable(crash_file)
-    return crash_file

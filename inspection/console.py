@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import locale
 import os
 import sys
@@ -49,6 +50,9 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     put_words(command, name, system_language())
     try:
         code: Any = command(args=arguments, prog_name=name, standalone_mode=False)
+        if sys.stdout is not None:
+            # Here, where a full disk behind it is still one line.
+            sys.stdout.flush()
     except TyperException as error:
         return _fail(name, _wrong_use(error))
     except KeyboardInterrupt:
@@ -61,6 +65,11 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
         # Imported only now: it brings pydantic, which `--help` can do without.
         from inspection.errors import InspectionError
 
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.filename is None and sys.stdout is not None:
+                # What is left to be printed would be tried again, with a traceback, at the end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            error = InspectionError("disk_full", name=str(error.filename or "<stdout>"))
         if not isinstance(error, InspectionError):
             raise
         return _fail(name, error.text(system_language()))

@@ -15,6 +15,7 @@ from app.cli.options import parse_choices
 from app.cli.run_output import RunOutput, summary_lines
 from app.cli.terminal import cancel_on_interrupt, progress_bar, say
 from app.folders import backend_cache, model_folders, sessions_folder
+from app.leftovers import clear_leftovers
 from inspection.config import find_policy
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import LotError, SessionError
@@ -69,6 +70,7 @@ def inspect_lot(options: InspectOptions) -> int:
         if battery_id not in known:
             raise LotError("battery_unknown", battery=battery_id, lot=lot.root.name)
     models = model_folders(options.models)
+    clear_leftovers(sessions_folder(options.sessions), models)
     conditions = Conditions(
         models,
         systems,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.atomic import battery_file_name, write_atomic
+from inspection.errors import SessionError
 from inspection.images.grey import GreyWindow
 from inspection.images.heatmaps import colourise, overlay
 from inspection.images.preprocess import load_image
@@ -52,35 +53,46 @@ def keep_evidence(
     dict
         Image name to its evidence: ``map`` as ``file#entry``, and for the worst ones ``image``,
         ``heatmap``, ``overlay`` and ``boxes``; paths are relative to the session's folder.
+
+    Raises
+    ------
+    SessionError
+        If the disk refuses: a verdict that nobody can look at again is none.
     """
-    name = battery_file_name(battery_id)
-    folder = evidence_dir / name
-    folder.mkdir(parents=True, exist_ok=True)
-    inside = f"{evidence_dir.name}/{name}"
-    drawn = {
-        image: pool.submit(_write_pictures, folder, prediction)
-        for image, prediction in predictions.items()
-        if image in worst
-    }
     try:
-        entries = {image: f"{number:05d}" for number, image in enumerate(predictions)}
-        levels = {
-            entries[image]: np.round(prediction.anomaly_map * 255).astype(np.uint8)
+        name = battery_file_name(battery_id)
+        folder = evidence_dir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = f"{evidence_dir.name}/{name}"
+        drawn = {
+            image: pool.submit(_write_pictures, folder, prediction)
             for image, prediction in predictions.items()
+            if image in worst
         }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **levels)  # type: ignore[arg-type]
-        write_atomic(folder / MAPS_NAME, buffer.getvalue())
-    finally:
-        wait(drawn.values())
-    kept = {}
-    for image in predictions:
-        evidence = {"map": f"{inside}/{MAPS_NAME}#{entries[image]}"}
-        if image in drawn:
-            files = drawn[image].result()
-            evidence |= {kind: f"{inside}/{file}" for kind, file in files.items()}
-        kept[image] = evidence
-    return kept
+        try:
+            entries = {image: f"{number:05d}" for number, image in enumerate(predictions)}
+            levels = {
+                entries[image]: np.round(prediction.anomaly_map * 255).astype(np.uint8)
+                for image, prediction in predictions.items()
+            }
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **levels)  # type: ignore[arg-type]
+            write_atomic(folder / MAPS_NAME, buffer.getvalue())
+        finally:
+            wait(drawn.values())
+        kept = {}
+        for image in predictions:
+            evidence = {"map": f"{inside}/{MAPS_NAME}#{entries[image]}"}
+            if image in drawn:
+                files = drawn[image].result()
+                evidence |= {kind: f"{inside}/{file}" for kind, file in files.items()}
+            kept[image] = evidence
+        return kept
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise SessionError(
+            "session_evidence_failed", battery=battery_id, problem=problem
+        ) from error
 
 
 def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:

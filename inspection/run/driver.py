@@ -6,8 +6,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
+from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.names import told_name
 from inspection.predictions import LaneResult
@@ -213,6 +215,11 @@ def inspect_into(
             elif isinstance(event, BatteryChanged) and event.worth_saving:
                 store.save_battery(event.result)
             on_event(event)
+    except SessionError as error:
+        # Where the disk takes this much, the session says itself why it is incomplete.
+        with suppress(SessionError):
+            store.mark("failed", error.message.text(store.record.language))
+        raise
     finally:
         # Reached where the disk refuses as well: lanes end at their next image.
         if not isinstance(event, RunEnded):

@@ -26,6 +26,7 @@ from inspection.session.files import (
     read_battery,
 )
 from inspection.session.heads import tell_head
+from inspection.session.leftovers import remove_evidence_leftovers
 from inspection.session.lock import SessionLock
 from inspection.session.record import SessionRecord
 from inspection.session.story import ADOPTED, FOUND, OPENED, STATUS, Finding, SessionStory
@@ -80,6 +81,7 @@ class Journal:
                 if staged.parent == part:
                     put_in_place(staged, path)
             remove_leftovers(part)
+        remove_evidence_leftovers(folder)
         if found.keep and (folder / SESSION_NAME).exists():
             # It may hold what only a person can still read.
             taken = len(list(folder.glob("session.broken*.json")))
