@@ -6,8 +6,10 @@ from pathlib import Path
 
 import platformdirs
 
+from app.settings import default_settings_path
 from inspection.modelstore.folders import ModelFolders
-from inspection.paths import resource_path
+from inspection.paths import data_folder, resource_path
+from inspection.site import current_site
 
 APP_NAME = "battery-station"
 
@@ -43,3 +45,20 @@ def backend_cache() -> Path:
 def demo_lot_folder(version: int) -> Path:
     """Return where the demo lot of a version of the generator is made, once."""
     return cache_folder() / f"demo-lot-{version}"
+
+
+def station_parts(*, with_key: bool = True) -> dict[str, Path]:
+    """Return what a station has beside its sessions, by the name that it has in a backup."""
+    # Here, since only a backup asks: they bring cryptography.
+    from inspection.keeping.retention import NOTICES_NAME
+    from inspection.people.users import USERS_NAME
+    from inspection.seals.keys import KEYS_NAME
+    from inspection.seals.log import LOG_NAME
+
+    data, site = data_folder(), current_site()
+    names = (LOG_NAME, USERS_NAME, NOTICES_NAME, *([KEYS_NAME] if with_key else []))
+    parts = {f"data/{name}": data / name for name in names}
+    parts["settings.json"] = default_settings_path()
+    if site is not None:
+        parts["site"] = site.folder
+    return parts

@@ -148,6 +148,21 @@ class GateConfig(Config):
         return cls(**shut)
 
 
+class EvidenceRule(Config):
+    """How long evidence pictures are kept; verdicts, decisions and chains are kept for ever.
+
+    Parameters
+    ----------
+    max_days : pictures of older sessions go; None: none for its age
+    max_gib : the oldest go where there are more together; None: any amount stays
+    notice_days : how long before it happens it is told
+    """
+
+    max_days: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    max_gib: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    notice_days: float = Field(default=7.0, ge=0.0, allow_inf_nan=False)
+
+
 class KeepingConfig(Config):
     """``configs/keeping.yaml``: who else reads the sessions, and whose seals count.
 
@@ -155,10 +170,12 @@ class KeepingConfig(Config):
     ----------
     group : of the system, whose members may read sessions; None: the station's account alone
     trusted_keys : fingerprints of the keys whose seals count; empty: the station's own
+    evidence : how long evidence pictures are kept
     """
 
     group: str | None = Field(default=None, min_length=1)
     trusted_keys: tuple[Fingerprint, ...] = ()
+    evidence: EvidenceRule = EvidenceRule()
 
 
 SECTION = "inspector"

@@ -64,3 +64,7 @@ class SealError(InspectionError):
 
 class PeopleError(InspectionError):
     """A person cannot sign in, or users cannot be changed."""
+
+
+class ArchiveError(InspectionError):
+    """A backup or a packed session cannot be written, or is not as it was sealed."""

@@ -1,0 +1,92 @@
+"""``station backup``, ``restore``, ``archive`` and ``keep``: what a station must not lose."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import typer
+
+from app.cli.terminal import say
+from app.folders import sessions_folder, station_parts
+from inspection.config import load_keeping
+from inspection.console import system_language
+from inspection.errors import ArchiveError, InspectionError, SessionError
+from inspection.keeping.backup import back_up, pack_session, restore
+from inspection.keeping.retention import NOTICES_NAME, plan_removals, remove_evidence
+from inspection.keeping.space import GIB
+from inspection.names import told_name
+from inspection.paths import data_folder
+from inspection.seals.keys import fingerprint
+from inspection.session.files import is_session
+
+NOT_REMOVED = 1
+
+
+def write_backup(out: Path, sessions: Path | None, *, with_key: bool) -> None:
+    """Back the station up into a zip."""
+    try:
+        manifest = back_up(out, sessions_folder(sessions), station_parts(with_key=with_key))
+    except OSError as error:
+        raise _disk(out, error) from error
+    typer.echo(say("backup_written", path=str(out), count=len(manifest.files)))
+    if with_key:
+        typer.echo(say("backup_holds_key"), err=True)
+
+
+def bring_back(archive: Path, sessions: Path | None, *, replace: bool) -> None:
+    """Restore the station from a zip."""
+    try:
+        done = restore(archive, sessions_folder(sessions), station_parts(), replace=replace)
+    except OSError as error:
+        raise _disk(archive, error) from error
+    when = f"{done.manifest.made_at.astimezone():%Y-%m-%d %H:%M}"
+    key = fingerprint(done.manifest.key)
+    typer.echo(say("backup_restored", count=len(done.sessions), time=when, key=key))
+    if done.present:
+        typer.echo(say("backup_sessions_present", count=len(done.present)))
+    for path in done.set_aside:
+        typer.echo(say("backup_set_aside", path=str(path)))
+
+
+def archive_session(session: Path, out: Path) -> None:
+    """Pack a session into one sealed zip."""
+    if not is_session(session):
+        raise SessionError("session_missing", session=session.name)
+    try:
+        manifest = pack_session(session.resolve(), out)
+    except OSError as error:
+        raise _disk(out, error) from error
+    typer.echo(say("session_packed", path=str(out), key=fingerprint(manifest.key)))
+
+
+def keep_evidence(sessions: Path | None, *, dry_run: bool) -> int:
+    """Remove the evidence whose time has come by the site's rule; tell what comes next."""
+    rule, now = load_keeping().evidence, datetime.now().astimezone()
+    if rule.max_days is None and rule.max_gib is None:
+        typer.echo(say("retention_none"))
+        return 0
+    failed = 0
+    removals = plan_removals(sessions_folder(sessions), rule, data_folder() / NOTICES_NAME, now)
+    for removal in removals:
+        told = {"session": removal.folder.name, "size": f"{removal.size / GIB:.2f}"}
+        if removal.due > now or dry_run:
+            due = f"{removal.due.astimezone():%Y-%m-%d %H:%M}"
+            typer.echo(say(f"retention_due_{removal.why}", **told, time=due))
+            continue
+        try:
+            remove_evidence(removal)
+        except InspectionError as error:
+            failed = NOT_REMOVED
+            told["problem"] = error.message.text(system_language())
+            typer.echo(say("retention_failed", **told), err=True)
+            continue
+        typer.echo(say("retention_removed", **told))
+    if not removals:
+        typer.echo(say("retention_nothing"))
+    return failed
+
+
+def _disk(path: Path, error: OSError) -> ArchiveError:
+    problem = error.strerror or str(error)
+    return ArchiveError("archive_disk", path=told_name(str(path)), problem=problem)

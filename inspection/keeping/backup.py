@@ -1,0 +1,165 @@
+"""All that a station must not lose in one sealed zip, and back from it."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspection.atomic import TEMPORARY, sync_folder
+from inspection.errors import ArchiveError
+from inspection.keeping.sealed_zip import Manifest, unpack_zip, write_zip
+from inspection.modelstore.source import plain_name
+from inspection.seals.keys import station_key
+from inspection.session.files import AUDIT_NAME, SESSION_NAME, is_session
+from inspection.session.lock import HOLDER_NAME, LOCK_NAME
+
+SESSIONS_PART = "sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a backup brought back.
+
+    Parameters
+    ----------
+    manifest : of the backup
+    sessions : that were brought back
+    present : sessions that were there already and stay as they are
+    set_aside : where the station's own data from before is now; None where there was none
+    """
+
+    manifest: Manifest
+    sessions: tuple[str, ...]
+    present: tuple[str, ...]
+    set_aside: tuple[Path, ...]
+
+
+def pack_session(folder: Path, out: Path) -> Manifest:
+    """Write a session as one sealed zip, which any station opens and verifies.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read, or the zip not be written.
+    """
+    files = ((f"{folder.name}/{inside}", path) for inside, path in session_files(folder))
+    return write_zip(out, "session", folder.name, files, station_key())
+
+
+def unpack_session(archive: Path, into: Path) -> Path:
+    """Return the folder of a packed session, unpacked under ``into`` once.
+
+    Raises
+    ------
+    ArchiveError
+        If it is no packed session, or is not as it was sealed.
+    OSError
+        If the disk refuses.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    fresh = into / f".unpacked.{secrets.token_hex(4)}{TEMPORARY}"
+    fresh.mkdir(mode=0o700)
+    try:
+        manifest = unpack_zip(archive, fresh, "session")
+        alone = plain_name(manifest.name) and "/" not in manifest.name
+        if not (alone and is_session(fresh / manifest.name)):
+            raise ArchiveError("archive_no_session", file=archive.name)
+        place = into / manifest.digest[:16]
+        if not place.exists():
+            fresh.rename(place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return place / manifest.name
+
+
+def session_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a session with their paths within it, also while it is written.
+
+    The chain comes last: it is then never behind the rest, and all that it lacks can be told.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    order = {SESSION_NAME: 0, AUDIT_NAME: 2}
+    for path in sorted(files, key=lambda path: order.get(path.relative_to(folder).as_posix(), 1)):
+        if path.name not in (LOCK_NAME, HOLDER_NAME) and not path.name.endswith(TEMPORARY):
+            yield path.relative_to(folder).as_posix(), path
+
+
+def back_up(out: Path, sessions_dir: Path, parts: Mapping[str, Path]) -> Manifest:
+    """Write a backup.
+
+    Parameters
+    ----------
+    out : the zip
+    sessions_dir : folder of sessions
+    parts : what else there is, files or folders, by the name that each has in the zip
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read, or the zip not be written.
+    """
+
+    def files() -> Iterator[tuple[str, Path]]:
+        folders = sorted(sessions_dir.iterdir()) if sessions_dir.is_dir() else []
+        for folder in filter(is_session, folders):
+            for inside, path in session_files(folder):
+                yield f"{SESSIONS_PART}/{folder.name}/{inside}", path
+        for name, part in parts.items():
+            for path in [part] if part.is_file() else sorted(part.rglob("*")):
+                inside = path.relative_to(part).as_posix()
+                if path.is_file() and not path.name.endswith((TEMPORARY, LOCK_NAME)):
+                    yield (f"{name}/{inside}" if path != part else name), path
+
+    return write_zip(out, "backup", out.stem, files(), station_key())
+
+
+def restore(
+    archive: Path, sessions_dir: Path, parts: Mapping[str, Path], *, replace: bool
+) -> Restored:
+    """Bring a backup back; nothing that is there is overwritten.
+
+    Parameters
+    ----------
+    sessions_dir : where its sessions go; those that are there stay as they are
+    parts : where the other files and folders go, by their names in the zip
+    replace : whether parts that are there already are set aside for those of the backup
+
+    Raises
+    ------
+    ArchiveError
+        If it is no backup, is not as it was sealed, or a part is there already.
+    OSError
+        If the disk refuses.
+    """
+    sessions_dir.mkdir(parents=True, exist_ok=True)
+    fresh = sessions_dir / f".restored.{secrets.token_hex(4)}{TEMPORARY}"
+    fresh.mkdir(mode=0o700)
+    try:
+        manifest = unpack_zip(archive, fresh, "backup")
+        found = {name: path for name, path in parts.items() if (fresh / name).exists()}
+        taken = [path for path in found.values() if path.exists()]
+        if taken and not replace:
+            raise ArchiveError("backup_part_present", path=str(taken[0]))
+        set_aside = []
+        for name, path in found.items():
+            if path.exists():
+                aside = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
+                path.rename(aside)
+                set_aside.append(aside)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(fresh / name, path)
+        brought, present = [], []
+        unpacked = fresh / SESSIONS_PART
+        for folder in sorted(unpacked.iterdir()) if unpacked.is_dir() else []:
+            if (sessions_dir / folder.name).exists():
+                present.append(folder.name)
+                continue
+            folder.rename(sessions_dir / folder.name)
+            brought.append(folder.name)
+        sync_folder(sessions_dir)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return Restored(manifest, tuple(brought), tuple(present), tuple(set_aside))

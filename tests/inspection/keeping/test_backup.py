@@ -1,0 +1,137 @@
+"""A backup brings everything back, a packed session is opened anywhere, and neither lies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+
+import pytest
+from inspection.session.verify import verify_session
+
+from inspection.errors import ArchiveError
+from inspection.keeping.backup import back_up, pack_session, restore, unpack_session
+from inspection.seals.log import StationLog
+from inspection.session.store import SessionStore
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    monkeypatch.setenv("STATION_DATA", str(folder))
+    return folder
+
+
+def parts(data):
+    return {f"data/{name}": data / name for name in ("keys", "log")}
+
+
+def test_a_station_comes_back_on_an_empty_disk(data, session, tmp_path):
+    StationLog().append("start")
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    archive = tmp_path / "backup.zip"
+    back_up(archive, session.parent, parts(data))
+    shutil.rmtree(session.parent)
+    shutil.rmtree(data)
+    done = restore(archive, session.parent, parts(data), replace=False)
+    assert done.sessions == (session.name,)
+    for path, content in kept.items():
+        if path.name != ".lock" and not path.name.endswith(".lock"):
+            assert path.read_bytes() == content, path
+    assert verify_session(session).state == "sealed"
+    assert archive.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_there_is_never_overwritten(data, session, tmp_path):
+    archive = tmp_path / "backup.zip"
+    back_up(archive, session.parent, parts(data))
+    with SessionStore.open(session) as store:
+        store.mark("cancelled")
+    with pytest.raises(ArchiveError) as refused:
+        restore(archive, session.parent, parts(data), replace=False)
+    assert refused.value.message.code == "backup_part_present"
+    done = restore(archive, session.parent, parts(data), replace=True)
+    assert (done.sessions, done.present) == ((), (session.name,))
+    assert all(path.exists() for path in done.set_aside)
+    with SessionStore.open(session, read_only=True) as store:
+        assert store.record.status == "cancelled"
+
+
+def test_a_packed_session_is_verified_and_opened_elsewhere(data, session, tmp_path):
+    archive = tmp_path / "session.zip"
+    pack_session(session, archive)
+    folder = unpack_session(archive, tmp_path / "elsewhere")
+    assert verify_session(folder).state == "sealed"
+    with SessionStore.open(folder, read_only=True) as store:
+        assert store.record.batteries[0].decision.operator == "김검사"
+    assert unpack_session(archive, tmp_path / "elsewhere") == folder
+
+
+def _rewrite(archive, change):
+    with zipfile.ZipFile(archive) as zipped:
+        content = {entry.filename: zipped.read(entry) for entry in zipped.infolist()}
+    change(content)
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name, data in content.items():
+            zipped.writestr(name, data)
+
+
+def _edit_a_battery(content):
+    name = next(name for name in content if "/batteries/" in name)
+    content[name] = content[name].replace(b"internal_defect", b"normal")
+
+
+def _edit_the_manifest_too(content):
+    _edit_a_battery(content)
+    manifest = json.loads(content["manifest.json"])
+    manifest["name"] += "x"
+    content["manifest.json"] = json.dumps(manifest).encode()
+
+
+def _drop_a_file(content):
+    del content[next(name for name in content if "/batteries/" in name)]
+
+
+def _add_a_file(content):
+    content["session/../../evil.txt"] = b"x"
+
+
+def _name_a_file_twice(content):
+    content["manifest.json"] = content["manifest.json"].replace(b'"kind"', b'"kind": "x", "kind"')
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _edit_a_battery,
+        _edit_the_manifest_too,
+        _drop_a_file,
+        _add_a_file,
+        _name_a_file_twice,
+        lambda content: content.clear(),
+    ],
+)
+def test_an_altered_zip_is_refused_and_leaves_nothing(data, session, tmp_path, change):
+    archive, elsewhere = tmp_path / "session.zip", tmp_path / "elsewhere"
+    pack_session(session, archive)
+    _rewrite(archive, change)
+    with pytest.raises(ArchiveError):
+        unpack_session(archive, elsewhere)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_zip_cut_off_is_told(data, session, tmp_path):
+    archive = tmp_path / "session.zip"
+    pack_session(session, archive)
+    archive.write_bytes(archive.read_bytes()[:-200])
+    with pytest.raises(ArchiveError) as refused:
+        unpack_session(archive, tmp_path / "elsewhere")
+    assert refused.value.message.code == "archive_damaged"
+
+
+def test_a_session_is_no_backup(data, session, tmp_path):
+    archive = tmp_path / "session.zip"
+    pack_session(session, archive)
+    with pytest.raises(ArchiveError) as refused:
+        restore(archive, tmp_path / "new", {}, replace=False)
+    assert refused.value.message.code == "archive_no_backup"
