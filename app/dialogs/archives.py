@@ -36,7 +36,7 @@ class Archives(QObject):
 
     def pack(self) -> None:
         """Ask where the session that is open goes to as one sealed zip."""
-        session = self._controller.writer.folder
+        session, person = self._controller.writer.folder, self._controller.people.current
         if session is None:
             return
         title = self.tr("Export the session as a sealed zip")
@@ -47,7 +47,7 @@ class Archives(QObject):
                 from inspection.keeping.backup import pack_session
                 from inspection.seals.keys import fingerprint
 
-                key = fingerprint(pack_session(session, chosen).key)
+                key = fingerprint(pack_session(session, chosen, person).key)
                 return Message(code="session_packed", params={"path": str(chosen), "key": key})
 
             self._submit(chosen, work)
@@ -55,13 +55,13 @@ class Archives(QObject):
     def back_up(self) -> None:
         """Ask where everything that the station must not lose goes to."""
         chosen = self._ask_where(self.tr("Back up the station"), "station-backup.zip")
-        sessions = self._controller.writer.sessions_dir
+        sessions, person = self._controller.writer.sessions_dir, self._controller.people.current
         if chosen is not None:
 
             def work() -> Message:
                 from inspection.keeping.backup import back_up
 
-                count = len(back_up(chosen, sessions, station_parts()).files)
+                count = len(back_up(chosen, sessions, station_parts(), person).files)
                 return Message(code="backup_written", params={"path": str(chosen), "count": count})
 
             self._submit(chosen, work)

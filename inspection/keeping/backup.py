@@ -12,7 +12,9 @@ from inspection.atomic import TEMPORARY, sync_folder
 from inspection.errors import ArchiveError
 from inspection.keeping.sealed_zip import Manifest, unpack_zip, write_zip
 from inspection.modelstore.source import plain_name
+from inspection.people.person import Person
 from inspection.seals.keys import station_key
+from inspection.seals.log import StationLog
 from inspection.session.files import AUDIT_NAME, SESSION_NAME, is_session
 from inspection.session.lock import HOLDER_NAME, LOCK_NAME
 
@@ -37,8 +39,10 @@ class Restored:
     set_aside: tuple[Path, ...]
 
 
-def pack_session(folder: Path, out: Path) -> Manifest:
+def pack_session(folder: Path, out: Path, person: Person | None = None) -> Manifest:
     """Write a session as one sealed zip, which any station opens and verifies.
+
+    The station's log tells of it, and who did it.
 
     Raises
     ------
@@ -46,7 +50,9 @@ def pack_session(folder: Path, out: Path) -> Manifest:
         If a file cannot be read, or the zip not be written.
     """
     files = ((f"{folder.name}/{inside}", path) for inside, path in session_files(folder))
-    return write_zip(out, "session", folder.name, files, station_key())
+    manifest = write_zip(out, "session", folder.name, files, station_key())
+    StationLog().append("exported", person, run_id=folder.name, digest=manifest.digest)
+    return manifest
 
 
 def unpack_session(archive: Path, into: Path) -> Path:
@@ -87,14 +93,17 @@ def session_files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(folder).as_posix(), path
 
 
-def back_up(out: Path, sessions_dir: Path, parts: Mapping[str, Path]) -> Manifest:
-    """Write a backup.
+def back_up(
+    out: Path, sessions_dir: Path, parts: Mapping[str, Path], person: Person | None = None
+) -> Manifest:
+    """Write a backup; the station's log tells of it.
 
     Parameters
     ----------
     out : the zip
     sessions_dir : folder of sessions
     parts : what else there is, files or folders, by the name that each has in the zip
+    person : who does it, where that is known
 
     Raises
     ------
@@ -113,7 +122,9 @@ def back_up(out: Path, sessions_dir: Path, parts: Mapping[str, Path]) -> Manifes
                 if path.is_file() and not path.name.endswith((TEMPORARY, LOCK_NAME)):
                     yield (f"{name}/{inside}" if path != part else name), path
 
-    return write_zip(out, "backup", out.stem, files(), station_key())
+    manifest = write_zip(out, "backup", out.stem, files(), station_key())
+    StationLog().append("backup", person, digest=manifest.digest, key_in_it="data/keys" in parts)
+    return manifest
 
 
 def restore(
@@ -162,4 +173,5 @@ def restore(
         sync_folder(sessions_dir)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    StationLog().append("restored", digest=manifest.digest, sessions=brought)
     return Restored(manifest, tuple(brought), tuple(present), tuple(set_aside))

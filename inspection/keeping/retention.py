@@ -17,6 +17,7 @@ from typing import Literal
 from inspection.atomic import write_atomic
 from inspection.config import EvidenceRule
 from inspection.keeping.space import GIB, folder_size
+from inspection.seals.log import StationLog
 from inspection.session.files import EVIDENCE_NAME, disk_error, list_sessions
 from inspection.session.store import SessionStore
 
@@ -104,6 +105,7 @@ def remove_evidence(removal: Removal) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         except OSError as error:
             raise disk_error("session_write_failed", removal.folder, error) from error
+    StationLog().append("retention", run_id=removal.folder.name, bytes=removal.size)
 
 
 def _read_notices(path: Path) -> Mapping[str, datetime]:
