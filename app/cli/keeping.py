@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -11,12 +10,11 @@ from app.cli.terminal import say
 from app.folders import sessions_folder, station_parts
 from inspection.config import load_keeping
 from inspection.console import system_language
-from inspection.errors import ArchiveError, InspectionError, SessionError
+from inspection.errors import ArchiveError, SessionError
 from inspection.keeping.backup import back_up, pack_session, restore
-from inspection.keeping.retention import NOTICES_NAME, plan_removals, remove_evidence
+from inspection.keeping.retention import Removal, keep_rule
 from inspection.keeping.space import GIB
 from inspection.names import told_name
-from inspection.paths import data_folder
 from inspection.seals.keys import fingerprint
 from inspection.session.files import is_session
 
@@ -62,29 +60,25 @@ def archive_session(session: Path, out: Path) -> None:
 
 def keep_evidence(sessions: Path | None, *, dry_run: bool) -> int:
     """Remove the evidence whose time has come by the site's rule; tell what comes next."""
-    rule, now = load_keeping().evidence, datetime.now().astimezone()
+    rule = load_keeping().evidence
     if rule.max_days is None and rule.max_gib is None:
         typer.echo(say("retention_none"))
         return 0
-    failed = 0
-    removals = plan_removals(sessions_folder(sessions), rule, data_folder() / NOTICES_NAME, now)
-    for removal in removals:
-        told = {"session": removal.folder.name, "size": f"{removal.size / GIB:.2f}"}
-        if removal.due > now or dry_run:
-            due = f"{removal.due.astimezone():%Y-%m-%d %H:%M}"
-            typer.echo(say(f"retention_due_{removal.why}", **told, time=due))
-            continue
-        try:
-            remove_evidence(removal)
-        except InspectionError as error:
-            failed = NOT_REMOVED
-            told["problem"] = error.message.text(system_language())
-            typer.echo(say("retention_failed", **told), err=True)
-            continue
-        typer.echo(say("retention_removed", **told))
-    if not removals:
+    kept = keep_rule(sessions_folder(sessions), dry_run=dry_run)
+    for removal in kept.removed:
+        typer.echo(say("retention_removed", **_told(removal)))
+    for removal in kept.coming:
+        due = f"{removal.due.astimezone():%Y-%m-%d %H:%M}"
+        typer.echo(say(f"retention_due_{removal.why}", **_told(removal), time=due))
+    for problem in kept.problems:
+        typer.echo(problem.text(system_language()), err=True)
+    if not (kept.removed or kept.coming or kept.problems):
         typer.echo(say("retention_nothing"))
-    return failed
+    return NOT_REMOVED if kept.problems else 0
+
+
+def _told(removal: Removal) -> dict[str, str]:
+    return {"session": removal.folder.name, "size": f"{removal.size / GIB:.2f}"}
 
 
 def _disk(path: Path, error: OSError) -> ArchiveError:

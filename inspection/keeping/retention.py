@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from inspection.atomic import write_atomic
-from inspection.config import EvidenceRule
+from inspection.config import EvidenceRule, load_keeping
+from inspection.errors import InspectionError
 from inspection.keeping.space import GIB, folder_size
+from inspection.messages import Message
+from inspection.paths import data_folder
 from inspection.seals.log import StationLog
 from inspection.session.files import EVIDENCE_NAME, disk_error, list_sessions
 from inspection.session.store import SessionStore
@@ -106,6 +109,46 @@ def remove_evidence(removal: Removal) -> None:
         except OSError as error:
             raise disk_error("session_write_failed", removal.folder, error) from error
     StationLog().append("retention", run_id=removal.folder.name, bytes=removal.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What keeping the rule came to.
+
+    Parameters
+    ----------
+    removed, coming : whose evidence went, and whose goes later
+    problems : why other evidence that was due is still there
+    """
+
+    removed: tuple[Removal, ...]
+    coming: tuple[Removal, ...]
+    problems: tuple[Message, ...]
+
+
+def keep_rule(sessions_dir: Path, *, dry_run: bool = False) -> Kept:
+    """Announce and remove what the site's rule takes by now.
+
+    Raises
+    ------
+    OSError
+        If what is announced cannot be written down.
+    """
+    rule, now = load_keeping().evidence, datetime.now().astimezone()
+    planned = plan_removals(sessions_dir, rule, data_folder() / NOTICES_NAME, now)
+    removed, problems = [], []
+    for removal in planned:
+        if removal.due > now or dry_run:
+            continue
+        try:
+            remove_evidence(removal)
+        except InspectionError as error:
+            params = {"session": removal.folder.name, "problem": error.message.text("en")}
+            problems.append(Message(code="retention_failed", params={**params}))
+        else:
+            removed.append(removal)
+    coming = tuple(r for r in planned if dry_run or r.due > now)
+    return Kept(tuple(removed), coming, tuple(problems))
 
 
 def _read_notices(path: Path) -> Mapping[str, datetime]:
