@@ -18,7 +18,8 @@ DEEDS: dict[str, Deed] = {
     **dict.fromkeys(("models", "unload"), "models"),
     "undo": "undo",
     "sign": "sign",
-    "export": "export",
+    **dict.fromkeys(("export", "pack"), "export"),
+    "back_up": "keeping",
     "users": "users",
 }
 """What a person needs the right to; everything else anybody who is signed in may do."""
@@ -79,6 +80,9 @@ class Actions(QObject):
         return {
             "open_lot": ("open", ("Ctrl+O",), self.tr("Open lot ...")),
             "export": ("report", ("Ctrl+E",), self.tr("Export report ...")),
+            "pack": ("", (), self.tr("Export the session as a sealed zip ...")),
+            "open_packed": ("", (), self.tr("Open a packed session ...")),
+            "back_up": ("", (), self.tr("Back up the station ...")),
             "quit": ("", ("Ctrl+Q",), self.tr("Quit")),
             "start": ("start", ("F5",), self.tr("Start inspection")),
             "pause": ("pause", ("F6",), self.tr("Pause")),
@@ -165,8 +169,8 @@ class Actions(QObject):
         )
         offered |= dict.fromkeys(("accept", "accept_next"), decisions.may_accept)
         offered |= {"override": decisions.may_decide, "undo": decisions.may_undo}
-        offered["export"] = writer.record is not None
-        offered |= dict.fromkeys(("open_lot", "unload"), phase == "idle")
+        offered |= dict.fromkeys(("export", "pack"), writer.record is not None)
+        offered |= dict.fromkeys(("open_lot", "open_packed", "unload"), phase == "idle")
         offered["sign"] = writer.record is not None and not writer.read_only and not running
         people = controller.people
         for name, action in self._by_name.items():

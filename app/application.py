@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 from app.auto_lock import AutoLock
 from app.controller import Controller
 from app.folders import logs_folder
+from app.housekeeping import Housekeeping
 from app.journal import Journal
 from app.leftovers import clear_leftovers
 from app.log_file import LogFile
@@ -123,6 +124,10 @@ class Station(QObject):
         self.window.language_chosen.connect(self._on_language)
         self.window.theme_chosen.connect(self._on_theme)
         self.window.announcements.crashed.connect(self.errors.report)
+        self.housekeeping = Housekeeping(sessions_dir, self.controller.files, self)
+        self.housekeeping.told.connect(self.window.announcements.tell)
+        self.housekeeping.failed.connect(self.window.announcements.tell_error)
+        self.housekeeping.begin()
         self.errors.unexpected.connect(
             self.window.conversations.show_crash, Qt.ConnectionType.QueuedConnection
         )

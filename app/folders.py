@@ -37,6 +37,11 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path(APP_NAME, appauthor=False)
 
 
+def opened_folder() -> Path:
+    """Return where packed sessions are unpacked to be looked at."""
+    return cache_folder() / "opened-sessions"
+
+
 def backend_cache() -> Path:
     """Return where it is kept what computes fastest on this computer."""
     return cache_folder() / "backends"

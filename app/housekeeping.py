@@ -51,7 +51,7 @@ def _keep(sessions_dir: Path) -> list[Message]:
     from inspection.keeping.retention import keep_rule
 
     done = keep_rule(sessions_dir)
-    found = []
+    found: list[Message] = []
     for code, removals in (("retention_coming", done.coming), ("retention_done", done.removed)):
         if removals:
             params = {
@@ -60,4 +60,4 @@ def _keep(sessions_dir: Path) -> list[Message]:
                 "time": f"{min(removal.due for removal in removals).astimezone():%Y-%m-%d %H:%M}",
             }
             found.append(Message(code=code, params={**params}))
-    return found + done.problems
+    return [*found, *done.problems]

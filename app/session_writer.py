@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from app.folders import opened_folder
 from app.tasks import TaskPool
 from inspection.errors import SessionError
 from inspection.messages import Message
@@ -336,6 +337,10 @@ class SessionWriter(QObject):
 
 
 def _open(folder: Path) -> _Opened:
+    if folder.is_relative_to(opened_folder()):
+        # What is decided on a copy in a cache would be lost with it.
+        copied = SessionError("session_packed_copy", session=folder.name)
+        return _Opened(SessionStore.open(folder, read_only=True), copied)
     try:
         return _Opened(SessionStore.open(folder))
     except (SessionHeldError, SessionForeignError) as error:

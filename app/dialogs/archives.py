@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.controller import Controller
-from app.folders import cache_folder, station_parts
+from app.folders import opened_folder, station_parts
 from app.wording import message_text
 from inspection.errors import ArchiveError
 from inspection.messages import Message
@@ -19,7 +19,6 @@ from inspection.names import told_name
 
 Found = TypeVar("Found")
 
-OPENED_NAME = "opened-sessions"
 FILTER = "ZIP (*.zip)"
 
 
@@ -76,12 +75,12 @@ class Archives(QObject):
         def work() -> Path:
             from inspection.keeping.backup import unpack_session
 
-            return unpack_session(Path(name), cache_folder() / OPENED_NAME)
+            return unpack_session(Path(name), opened_folder())
 
         files = self._controller.files
         files.submit(
             partial(_named, Path(name), work),
-            self._controller.open_packed,
+            self._controller.open_session,
             self._controller.failed.emit,
         )
 

@@ -57,6 +57,10 @@ class Announcements(QObject):
         else:
             self.crashed.emit(error)
 
+    def tell(self, message: Message) -> None:
+        """Tell something that asks for nothing."""
+        self.toast.tell(message_text(message), "accent")
+
     def _on_lot(self, *_lot: object) -> None:
         self._banner.clear()
         if self._controller.writer.read_only:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.actions import Actions
 from app.controller import Controller
+from app.dialogs.archives import Archives
 from app.dialogs.conversations import Conversations
 from app.panels.answers import AnswersPanel
 from app.panels.demo_note import DemoModels
@@ -54,6 +55,7 @@ class MainWindow(QMainWindow):
         self.resize(QSize(*FIRST_SIZE).boundedTo(self.screen().availableSize() - FRAME))
         self.actions_ = Actions(self)
         self.conversations = Conversations(self, controller, self.actions_)
+        self.archives = Archives(self, controller)
         # Before the window connects itself: a lot is listed by its panel before its page is shown.
         self.panels = self._make_panels()
         self.progress = RunProgress(controller.runner)
@@ -113,6 +115,9 @@ class MainWindow(QMainWindow):
             "open_lot": talk.open_lot,
             "export": talk.export,
             "quit": self.close,
+            "pack": self.archives.pack,
+            "open_packed": self.archives.open_packed,
+            "back_up": self.archives.back_up,
             "start": controller.start,
             "cancel": controller.runner.cancel,
             "again": self._on_again,
@@ -158,6 +163,7 @@ class MainWindow(QMainWindow):
         self.start_page.lot_wanted.connect(controller.open_lot)
         talk.model_work.changed.connect(controller.take_models)
         talk.told.connect(self.announcements.toast.tell)
+        self.archives.told.connect(self.announcements.toast.tell)
         talk.overtaken.connect(self.announcements.toast.take_back)
         talk.close_confirmed.connect(self._on_close_confirmed)
         controller.lot_changed.connect(self._on_lot)

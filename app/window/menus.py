@@ -17,7 +17,8 @@ from inspection.results import SYSTEMS, SystemName
 # None is a separator, a name in capitals a menu within.
 MENUS: dict[str, tuple[str | None, ...]] = {
     "file": (
-        *("open_lot", "RECENT", None, "sign", "export", None),
+        *("open_lot", "RECENT", "open_packed", None),
+        *("sign", "export", "pack", "back_up", None),
         *("hand_over", "lock_screen", "users", None, "quit"),
     ),
     "inspection": (
