@@ -102,7 +102,7 @@ def remove_evidence(removal: Removal) -> None:
         If another program writes the session, or the disk refuses.
     """
     with SessionStore.open(removal.folder) as store:
-        store.record_event("evidence_removed", {"bytes": removal.size, "rule": removal.why})
+        store.note_evidence_removed(removal.size, removal.why)
         try:
             for path in store.evidence_dir.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -48,7 +48,7 @@ from inspection.session.record import (
     Signature,
 )
 from inspection.session.seal import SealReport
-from inspection.session.story import INSPECTED, MODELS, SET_ASIDE, STATUS
+from inspection.session.story import EVIDENCE_REMOVED, INSPECTED, MODELS, SET_ASIDE, STATUS
 from inspection.session.verify import Examined, examine
 
 FINAL_STATES = frozenset({"done", "skipped"})
@@ -312,6 +312,17 @@ class SessionStore:
             known = {(m.slot, m.sha256): m for m in (*self._record.models, *models)}
             told = [model.model_dump(mode="json") for model in known.values()]
             self._writer().write(MODELS, {"models": told, "device": device})
+
+    def note_evidence_removed(self, size: int, rule: str) -> None:
+        """Tell in the chain that evidence pictures go now, of so many bytes, and by which rule.
+
+        Raises
+        ------
+        SessionError
+            If the disk refuses or the session is open for reading only.
+        """
+        with self._mutex, self._disk():
+            self._writer().write(EVIDENCE_REMOVED, {"bytes": size, "rule": rule})
 
     def sign(self, meaning: Meaning, person: Person) -> Signature:
         """Sign the session as it stands; from here on no decision can be undone.

@@ -28,6 +28,8 @@ INSPECTED = "inspected"
 STATUS = "status"
 SET_ASIDE = "set_aside"
 FOUND = "found"
+EVIDENCE_REMOVED = "evidence_removed"
+"""Tells of pictures that a site keeps no longer; nothing that was judged changes with it."""
 BEGINNINGS = (OPENED, ADOPTED)
 
 
