@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.audit_commands import audit_app
 from app.cli.options import (
     BatteryOption,
     InstallOption,
@@ -32,6 +33,7 @@ from inspection.commands import (
 app = new_program()
 models_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(models_app, name="models")
+app.add_typer(audit_app, name="audit")
 app.add_typer(users_app, name="users")
 app.command("log")(show_log)
 
