@@ -21,6 +21,7 @@ from inspection.run.plan import end_session
 from inspection.session.files import list_sessions
 from inspection.session.lock import SessionForeignError, SessionHeldError
 from inspection.session.record import BatterySummary, Decision, Meaning, SessionRecord
+from inspection.session.seal import SealReport
 from inspection.session.store import SessionStore
 
 Read = TypeVar("Read")
@@ -176,6 +177,11 @@ class SessionWriter(QObject):
     def problems(self) -> tuple[Message, ...]:
         """What was found wrong with the open session's files."""
         return self._store.problems if self._store else ()
+
+    @property
+    def seal(self) -> SealReport | None:
+        """What could be vouched for when the open session was opened, or None."""
+        return self._store.seal if self._store else None
 
     @property
     def unsaved(self) -> tuple[str, ...]:

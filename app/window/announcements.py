@@ -88,14 +88,20 @@ class Announcements(QObject):
         if not told:
             self._banner.dismiss("problems")
             return
+        seal = self._controller.writer.seal
+        altered = seal is not None and seal.state == "altered"
+        tone: Tone = "critical" if altered else "warning"
         line = told[0]
-        if len(told) > 1:
+        if len(told) > 1 or altered:
             for text in told:
-                self._keep(text, "warning")
-            several = self.tr("{count} problems were found in the files of this session.")
+                self._keep(text, tone)
+            several = (
+                self.tr("This session is not as the station wrote it: {count} problems.")
+                if altered
+                else self.tr("{count} problems were found in the files of this session.")
+            )
             line = several.format(count=len(told))
-        answers = [(self.tr("Show"), self.show_messages)]
-        self._banner.ask("problems", line, answers, "warning")
+        self._banner.ask("problems", line, [(self.tr("Show"), self.show_messages)], tone)
 
     def _tell_read_only(self) -> None:
         """Say why every decision is out of reach, and who adds the results that appear."""

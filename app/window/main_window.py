@@ -168,10 +168,9 @@ class MainWindow(QMainWindow):
         talk.close_confirmed.connect(self._on_close_confirmed)
         controller.lot_changed.connect(self._on_lot)
         controller.current_changed.connect(self._sync_actions)
-        controller.session_changed.connect(self.status.set_session)
         controller.session_changed.connect(self._sync_actions)
-        controller.session_changed.connect(self._follow)
-        controller.following.holder_changed.connect(self._follow)
+        controller.session_changed.connect(self._on_session)
+        controller.following.holder_changed.connect(self._on_session)
         controller.people.needed.connect(talk.ask_operator)
         controller.people.changed.connect(self._on_people)
         controller.settings_changed.connect(self._on_settings)
@@ -186,7 +185,9 @@ class MainWindow(QMainWindow):
         self.retranslate_title()
         self._sync_actions()
 
-    def _follow(self, _changed: object) -> None:
+    def _on_session(self, _changed: object) -> None:
+        writer = self.controller.writer
+        self.status.set_session(writer.record, writer.seal)
         live = self.controller.following.live
         self.progress.follow(self.controller.writer.record if live else None)
 

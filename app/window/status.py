@@ -7,13 +7,23 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QStatusBar, QToolButton
 
 from app.theme import icon
-from app.tones import said_tone
+from app.tones import Tone, said_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import label
 from app.wording import message_text, system_text
 from inspection.results import SYSTEMS
 from inspection.run.status import LaneStatus
 from inspection.session.record import SessionRecord
+from inspection.session.seal import SealReport, SealState
+
+SEALS: dict[SealState, Tone] = {
+    "sealed": "success",
+    "unknown_key": "warning",
+    "unsealed": "neutral",
+    "altered": "critical",
+}
+TOLD = 12
+"""Places of an altered session in a tool tip; the messages have them all."""
 
 
 class StationStatus(QStatusBar):
@@ -30,6 +40,9 @@ class StationStatus(QStatusBar):
         self.chips = {system: Chip(solid=False) for system in SYSTEMS}
         for chip in self.chips.values():
             self.addWidget(chip)
+        self.seal = Chip(solid=False)
+        self._seal: SealReport | None = None
+        self.addPermanentWidget(self.seal)
         self._session = label("muted")
         self.addPermanentWidget(self._session)
         self.operator = QToolButton()
@@ -45,9 +58,9 @@ class StationStatus(QStatusBar):
         self._lanes[view.system] = view
         self.retranslate()
 
-    def set_session(self, record: SessionRecord | None) -> None:
-        """Show which session is open."""
-        self._record = record
+    def set_session(self, record: SessionRecord | None, seal: SealReport | None) -> None:
+        """Show which session is open, and what can be vouched for of it."""
+        self._record, self._seal = record, seal
         self.retranslate()
 
     def set_operator(self, name: str) -> None:
@@ -72,6 +85,15 @@ class StationStatus(QStatusBar):
             self.chips[system].show_state(text, said_tone(view.phase))
             if view.message is not None:
                 self.chips[system].setToolTip(message_text(view.message))
+        self.seal.setVisible(self._seal is not None)
+        if self._seal is not None:
+            state = message_text(self._seal.message)
+            self.seal.show_state(state, SEALS[self._seal.state])
+            told = [message_text(problem) for problem in self._seal.problems[:TOLD]]
+            more = len(self._seal.problems) - len(told)
+            told += [self.tr("... and {count} more").format(count=more)] if more else []
+            keys = [self.tr("Key {key}").format(key=key) for key in self._seal.keys]
+            self.seal.setToolTip("\n".join([state, *told, *keys]))
         self._session.setText(
             self.tr("Session {id}").format(id=self._record.run_id)
             if self._record

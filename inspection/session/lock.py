@@ -22,7 +22,7 @@ from typing import NoReturn, Self
 
 from pydantic import ValidationError
 
-from inspection.atomic import write_atomic
+from inspection.atomic import create_file, write_atomic
 from inspection.errors import SessionError
 from inspection.results import Record
 
@@ -235,7 +235,7 @@ def _locked(path: Path, flags: int, *, share: bool = False) -> int | None:
     OSError
         If it cannot be opened.
     """
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = create_file(path, flags) if flags & os.O_CREAT else os.open(path, flags)
     try:
         if sys.platform == "win32":
             # There is no shared lock here; whoever only looks lets go at once.

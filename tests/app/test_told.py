@@ -120,3 +120,30 @@ def test_a_toast_covers_no_button_that_decides(qtbot, stations, judged_session, 
     for made in deciding:
         assert made.isVisible()
         assert not covered.intersects(QRect(made.mapTo(window, QPoint()), made.size()))
+
+
+def test_the_seal_of_a_session_is_in_the_status_bar_with_what_is_wrong(
+    qtbot, stations, judged_session
+):
+    folder = shutil.copytree(judged_session, stations.sessions / judged_session.name)
+    station = opened(qtbot, stations(), folder)
+    seal = station.window.status.seal
+    assert seal.isVisible()
+    assert seal.text == "Sealed"
+    assert station.window.banner.topic != "problems"
+    stations.close(station)
+
+    record = folder / "session.json"
+    text = record.read_text(encoding="utf-8")
+    assert '"kind":"internal_defect"' in text.replace(" ", "")
+    record.write_text(text.replace('"internal_defect"', '"normal"'), encoding="utf-8")
+    station = opened(qtbot, stations(), folder)
+    seal, banner = station.window.status.seal, station.window.banner
+    assert seal.text == "Altered"
+    assert "was altered" in seal.toolTip()
+    assert banner.topic == "problems"
+    assert "not as the station wrote it" in banner_says(station)
+    assert station.window.announcements.log.told[-1].tone == "critical"
+    assert not any(
+        row.kind == "normal" and row.defect_type for row in station.controller.rows.values()
+    )
