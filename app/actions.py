@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
@@ -11,11 +11,14 @@ from app.theme import icon, tokens
 from app.wording import message_text
 from inspection.people.roles import Deed
 
-CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock")
+CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock", "mark")
+OF_A_PART = ("accept_next",)
+"""Keys that count where a part of the window has the focus, which takes the action to itself."""
 DEEDS: dict[str, Deed] = {
     **dict.fromkeys(("start", "start_over", "again", "pause", "cancel"), "start"),
-    **dict.fromkeys(("accept", "accept_next", "override"), "decide"),
+    **dict.fromkeys(("accept", "override"), "decide"),
     **dict.fromkeys(("models", "unload"), "models"),
+    "change": "change_decision",
     "undo": "undo",
     "sign": "sign",
     **dict.fromkeys(("export", "pack"), "export"),
@@ -28,7 +31,7 @@ REPEATED = ("slice", "view", "answer", "level", "width")
 GROUPS = (
     (
         *("previous", "next", "suspicious", "conflict"),
-        *("accept", "accept_next", "override", "undo", "find"),
+        *("accept", "accept_next", "override", "change", "undo", "mark", "find"),
     ),
     (
         *("slice_back", "slice_on", "view_back", "view_on", "answer_back", "answer_on"),
@@ -54,7 +57,10 @@ class Actions(QObject):
             action.setShortcuts([QKeySequence(key) for key in keys])
             action.setCheckable(name in CHECKABLE)
             action.setAutoRepeat(name in ("previous", "next") or name.startswith(REPEATED))
-            window.addAction(action)
+            if name in OF_A_PART:
+                action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            else:
+                window.addAction(action)
             self._by_name[name] = action
         self.languages: dict[str, QAction] = {}
         self.themes: dict[str, QAction] = {}
@@ -96,9 +102,13 @@ class Actions(QObject):
             "suspicious": ("suspicious", ("N",), self.tr("Next suspicious")),
             "conflict": ("conflict", ("Shift+N",), self.tr("Next conflict of the systems")),
             "accept": ("accept", ("A",), self.tr("Accept")),
-            "accept_next": ("", ("Return", "Enter"), self.tr("Accept and go on")),
-            "override": ("override", ("O",), self.tr("Override ...")),
+            "accept_next": ("", ("Return", "Enter"), self.tr("Accept or decide, and go on")),
+            "override": ("override", ("O",), self.tr("Decide ...")),
+            "change": ("override", ("Shift+O",), self.tr("Change the decision ...")),
             "undo": ("undo", ("Ctrl+Z",), self.tr("Undo")),
+            "mark": ("boxes", ("M",), self.tr("Mark a region")),
+            "leave_mark": ("", ("Esc",), self.tr("Leave marking")),
+            "drop_corner": ("", ("Backspace",), self.tr("Take a corner back")),
             "slice_back": ("", ("Left",), self.tr("Previous slice")),
             "slice_on": ("", ("Right",), self.tr("Next slice")),
             "view_back": ("", ("Shift+Left",), self.tr("Previous view")),
@@ -167,8 +177,11 @@ class Actions(QObject):
         offered |= dict.fromkeys(
             ("previous", "next", "suspicious", "conflict", "find", "findings"), has_lot
         )
-        offered |= dict.fromkeys(("accept", "accept_next"), decisions.may_accept)
-        offered |= {"override": decisions.may_decide, "undo": decisions.may_undo}
+        offered |= {"accept": decisions.may_accept, "accept_next": has_lot}
+        offered |= {"override": decisions.may_decide, "change": decisions.may_change}
+        offered |= {"undo": decisions.may_undo}
+        offered["mark"] = decisions.may_decide or decisions.may_change
+        offered |= dict.fromkeys(("leave_mark", "drop_corner"), controller.marks.active)
         offered |= dict.fromkeys(("export", "pack"), writer.record is not None)
         offered |= dict.fromkeys(("open_lot", "open_packed", "unload"), phase == "idle")
         offered["sign"] = writer.record is not None and not writer.read_only and not running
@@ -183,6 +196,7 @@ class Actions(QObject):
             self._by_name[name].setVisible(people.config.sign_in)
         self._by_name["operator"].setVisible(not people.config.sign_in)
         self._by_name["pause"].setChecked(phase == "paused")
+        self._by_name["mark"].setChecked(controller.marks.active)
 
     def sheet(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the keys in groups, for the sheet."""

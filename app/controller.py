@@ -13,6 +13,7 @@ from app.decisions import Decisions
 from app.folders import backend_cache
 from app.following import Following
 from app.people import People
+from app.region_marks import RegionMarks
 from app.review import Row
 from app.run_bridge import RunBridge
 from app.session_writer import SessionWriter
@@ -88,7 +89,9 @@ class Controller(ShownLot):
         self.people = People(people, UserStore(people, log), log, settings.operator, self)
         self.people.failed.connect(self.failed)
         self.people.named.connect(self._on_operator)
-        self.decisions = Decisions(self, writer, self.with_session, self.people)
+        self.marks = RegionMarks(self)
+        self.current_changed.connect(self.marks.show_battery)
+        self.decisions = Decisions(self, writer, self.with_session, self.people, self.marks)
         self.runner.battery_changed.connect(self._on_result)
         self.runner.system_started.connect(self._on_started)
         self.runner.models_changed.connect(writer.set_models)

@@ -1,20 +1,45 @@
-"""The operator's word on the current battery: taken, named, saved, withdrawn."""
+"""A person's word on the current battery: taken, saved, changed, taken back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from app.people import People
+from app.region_marks import RegionMarks
+from app.review import Row
 from app.session_writer import SessionWriter
 from app.shown_lot import ShownLot
+from app.wording import class_row
 from inspection.people.person import Person
-from inspection.results import Kind
-from inspection.session.record import BatterySummary, Decision
+from inspection.reasons import Occasion
+from inspection.results import DEFECT_KINDS, Kind
+from inspection.session.record import Action, BatterySummary, Decision, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person says of a battery.
+
+    Parameters
+    ----------
+    defect_type : None where none is named
+    region : marked as the evidence, None without
+    """
+
+    kind: Kind
+    defect_type: str | None = None
+    reason: str = ""
+    comment: str = ""
+    region: Region | None = None
+
+    def repeats(self, kind: Kind | None, defect_type: str | None) -> bool:
+        """Return whether it says nothing else than was said; a type left out adds nothing."""
+        return self.kind == kind and self.defect_type in (None, defect_type)
 
 
 class Decisions(QObject):
@@ -26,7 +51,13 @@ class Decisions(QObject):
     writer : writes them down
     with_session : goes on with something once a session is open
     people : who decides
+    marks : what is marked on the pictures
     """
+
+    taken = Signal(str)
+    """A battery whose decision is on the disk, and from which the person meant to go on."""
+    second_needed = Signal(object)
+    """A second person has to confirm; goes on with the function once there is one."""
 
     def __init__(
         self,
@@ -34,74 +65,189 @@ class Decisions(QObject):
         writer: SessionWriter,
         with_session: Callable[[Callable[[], None]], None],
         people: People,
+        marks: RegionMarks,
     ) -> None:
         super().__init__(shown)
         self._shown = shown
         self._writer = writer
         self._with_session = with_session
         self._people = people
-        writer.decided.connect(self._on_decided)
+        self._marks = marks
+        # On their way to the disk; what is not there yet is not shown as decided.
+        self._coming: dict[str, Decision] = {}
+        self._going_on: set[str] = set()
+        writer.decisions.decided.connect(self._on_decided)
+        writer.decisions.kept.connect(self._on_kept)
+        writer.decisions.forgotten.connect(self._on_forgotten)
+        writer.decisions.taken_back.connect(shown.choose)
+        shown.lot_changed.connect(self._on_lot)
 
-    def accept(self) -> None:
+    def accept(self, *, go_on: bool = False) -> None:
         """Accept the station's verdict on the current battery."""
         row = self._shown.current_row()
         if self.may_accept and row is not None and row.kind is not None:
-            self._decide(
-                partial(self._record, row.battery_id, {"action": "accept", "kind": row.kind})
-            )
+            word = Word(row.kind, region=self._marks.marked)
+            self._people.with_person(partial(self._record, row.battery_id, word, go_on))
 
-    def override(self, kind: Kind, reason: str, comment: str) -> None:
-        """Put the operator's word over the station's; a reason is required."""
-        row = self._shown.current_row()
-        if row is not None and reason.strip():
-            word = {"kind": kind, "reason": reason.strip(), "comment": comment.strip()}
-            self._decide(partial(self._record, row.battery_id, {"action": "override", **word}))
+    def take(self, battery_id: str, word: Word, *, go_on: bool = False) -> None:
+        """Take a person's own word; one over another's, or over one's own, gives its reason."""
+        row = self._shown.rows.get(battery_id)
+        if row is not None and (word.reason.strip() or not needs_reason(occasion_of(row))):
+            self._people.with_person(partial(self._record, battery_id, word, go_on))
 
     def undo(self) -> None:
-        """Withdraw the decision on the current battery."""
-        row = self._shown.current_row()
-        if row is not None and row.decision is not None:
-            battery_id = row.battery_id
-            self._decide(partial(self._withdraw, battery_id))
+        """Take back the person's own last decision, wherever it was made, and go there."""
+        person = self._people.current
+        if self.may_undo and person is not None:
+            self._writer.decisions.undo(person)
+
+    # -- what can be done now --------------------------------------------------------------
 
     @property
     def may_accept(self) -> bool:
-        """True where there is a verdict that can be accepted."""
+        """True where there is a verdict that can be accepted: normal or a defect, and undecided."""
         row = self._shown.current_row()
-        return self.may_decide and row is not None and row.kind not in (None, "not_inspected")
+        judged = row is not None and row.kind in ("normal", *DEFECT_KINDS)
+        return judged and self.may_decide
 
     @property
     def may_decide(self) -> bool:
-        """True where a battery is current and its session can be written."""
-        return self._shown.current_row() is not None and not self._writer.read_only
+        """True where a battery is current and undecided, and its session can be written."""
+        row = self._shown.current_row()
+        undecided = row is not None and row.decision is None and self._may_write(row)
+        return undecided and self._people.may("decide")
+
+    @property
+    def may_change(self) -> bool:
+        """True where a decision that is on the disk can be changed."""
+        row = self._shown.current_row()
+        if row is None or row.decision is None or row.unsaved or not self._may_write(row):
+            return False
+        return self._people.may("change_decision")
 
     @property
     def may_undo(self) -> bool:
-        """True where there is a decision to withdraw."""
+        """True where the person has a decision of their own to take back."""
+        person, record = self._people.current, self._writer.record
+        if person is None or record is None or record.signatures or self._writer.read_only:
+            return False
+        if not self._people.may("undo"):
+            return False
+        own = [row for row in self._shown.rows.values() if row.decision is not None]
+        return any(row.decision and row.decision.operator == person.name for row in own)
+
+    @property
+    def coming(self) -> bool:
+        """True while a decision on the current battery is on its way, or cannot be saved."""
         row = self._shown.current_row()
-        return self.may_decide and row is not None and row.decision is not None
+        return row is not None and (row.battery_id in self._coming or row.unsaved)
 
-    def _decide(self, decision: Callable[[Person], None]) -> None:
-        self._people.with_person(partial(self._go_on, decision))
+    def _may_write(self, row: Row) -> bool:
+        return not self._writer.read_only and row.battery_id not in self._coming
 
-    def _go_on(self, decision: Callable[[Person], None]) -> None:
-        person = self._people.current
-        if person is not None and self.may_decide:
-            self._with_session(partial(decision, person))
+    # -- inside ----------------------------------------------------------------------------
 
-    def _withdraw(self, battery_id: str, person: Person) -> None:
-        self._writer.undo(battery_id, person)
+    def _record(self, battery_id: str, word: Word, go_on: bool) -> None:
+        person, row = self._people.current, self._shown.rows.get(battery_id)
+        if person is None or row is None or row.unsaved or not self._may_write(row):
+            return
+        go_on_with = partial(self._with_second, battery_id, word, go_on, person)
+        if word.kind == "normal" and self._people.config.second_person and _was_critical(row):
+            self.second_needed.emit(go_on_with)
+        else:
+            go_on_with(None)
 
-    def _record(self, battery_id: str, word: dict[str, str], person: Person) -> None:
-        by = {"operator": person.name, "role": person.role}
-        decision = Decision.model_validate(
-            {**word, **by, "decided_at": datetime.now().astimezone()}
+    def _with_second(
+        self, battery_id: str, word: Word, go_on: bool, person: Person, second: Person | None
+    ) -> None:
+        row = self._shown.rows.get(battery_id)
+        # Whoever has taken the station over in the meantime has not said it.
+        if row is None or person != self._people.current:
+            return
+        decision = Decision(
+            action=action_of(row, word),
+            kind=word.kind,
+            defect_type=word.defect_type,
+            region=word.region,
+            reason=word.reason.strip(),
+            comment=word.comment.strip(),
+            operator=person.name,
+            role=person.role,
+            second=second,
+            decided_at=datetime.now().astimezone(),
         )
-        # Shown before it is on the disk; the row says so where it cannot be saved.
-        self._shown.set_row(replace(self._shown.rows[battery_id], decision=decision))
-        self._writer.decide(battery_id, decision)
+        self._with_session(partial(self._write, battery_id, decision, go_on))
+
+    def _write(self, battery_id: str, decision: Decision, go_on: bool) -> None:
+        row = self._shown.rows.get(battery_id)
+        if row is None or battery_id in self._coming:
+            return
+        self._coming[battery_id] = decision
+        if go_on:
+            self._going_on.add(battery_id)
+        self._writer.decisions.decide(battery_id, decision, change=row.decision is not None)
 
     def _on_decided(self, summary: BatterySummary) -> None:
+        """A decision is on the disk, or was taken back there."""
+        self._coming.pop(summary.battery_id, None)
+        self._show(summary)
+        if summary.battery_id in self._going_on:
+            self._going_on.discard(summary.battery_id)
+            self.taken.emit(summary.battery_id)
+
+    def _on_kept(self, battery_id: str) -> None:
+        """The disk refuses a decision: it is shown all the same, and as not saved."""
+        decision, row = self._coming.pop(battery_id, None), self._shown.rows.get(battery_id)
+        self._going_on.discard(battery_id)
+        if decision is not None and row is not None:
+            self._shown.set_row(replace(row, decision=decision, unsaved=True))
+
+    def _on_forgotten(self, summary: BatterySummary) -> None:
+        """What was to be saved is not: the row is as the session has it."""
+        self._coming.pop(summary.battery_id, None)
+        self._going_on.discard(summary.battery_id)
+        self._show(summary)
+
+    def _on_lot(self) -> None:
+        # Of a session that was left: nobody waits for those any more.
+        self._coming.clear()
+        self._going_on.clear()
+
+    def _show(self, summary: BatterySummary) -> None:
         row = self._shown.rows.get(summary.battery_id)
         if row is not None:
-            self._shown.set_row(replace(row, decision=summary.decision, unsaved=False))
+            earlier = tuple(summary.earlier)
+            self._shown.set_row(
+                replace(row, decision=summary.decision, earlier=earlier, unsaved=False)
+            )
+
+
+def occasion_of(row: Row) -> Occasion:
+    """Return what a word on a battery would be: a change, an override, or neither."""
+    if row.decision is not None:
+        return "change"
+    return "override" if row.kind in ("normal", *DEFECT_KINDS) else "decide"
+
+
+def needs_reason(occasion: Occasion) -> bool:
+    """Return whether a word goes over another's, and so has to give its reason."""
+    return occasion != "decide"
+
+
+def action_of(row: Row, word: Word) -> Action:
+    """Return what a word is beside the station's verdict, whatever stood before it."""
+    if row.kind not in ("normal", *DEFECT_KINDS):
+        return "decide"
+    return "accept" if word.repeats(row.kind, row.defect_type) else "override"
+
+
+def _was_critical(row: Row) -> bool:
+    """Return whether station or decision says a critical defect; one without type may be one."""
+    said = [(row.kind, row.defect_type)]
+    if row.decision is not None:
+        said.append((row.decision.kind, row.decision.defect_type or row.defect_type))
+    for kind, defect_type in said:
+        known = class_row(defect_type)
+        if kind in DEFECT_KINDS and (known is None or known.severity == "CRITICAL"):
+            return True
+    return False

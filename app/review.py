@@ -39,7 +39,8 @@ class Row:
     state : how far the run has come with it
     systems : state of each system, empty where it is not known
     kind : the station's verdict, None where there is none yet
-    decision : the operator's, None where undecided
+    decision : the one in force, None where undecided
+    earlier : those that it took the place of, oldest first
     unsaved : True while the decision is not on the disk
     conflict : True where the systems contradict each other, as far as it is known
     """
@@ -54,6 +55,7 @@ class Row:
     ae_score: float | None = None
     ct_ae_score: float | None = None
     decision: Decision | None = None
+    earlier: tuple[Decision, ...] = ()
     unsaved: bool = False
     conflict: bool = False
 
@@ -78,6 +80,11 @@ class Row:
     def undecided(self) -> bool:
         """True where the operator has not spoken."""
         return self.decision is None
+
+    @property
+    def overruled(self) -> bool:
+        """True where a person's word stands in the place of the station's."""
+        return self.decision is not None and self.decision.action != "accept"
 
     @property
     def contradicted(self) -> bool:
@@ -125,6 +132,7 @@ class Row:
             ct_ae_score=summary.ct_ae_score,
             conflict=summary.conflict,
             decision=summary.decision,
+            earlier=tuple(summary.earlier),
             unsaved=False,
         )
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from app.decision_writer import DecisionWriter, is_disk
 from app.folders import opened_folder
 from app.tasks import TaskPool
 from inspection.errors import SessionError
@@ -20,7 +21,7 @@ from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
 from inspection.session.files import list_sessions
 from inspection.session.lock import SessionForeignError, SessionHeldError
-from inspection.session.record import BatterySummary, Decision, Meaning, SessionRecord
+from inspection.session.record import Meaning, SessionRecord
 from inspection.session.seal import SealReport
 from inspection.session.store import SessionStore
 
@@ -52,7 +53,6 @@ class SessionWriter(QObject):
 
     opened = Signal(object)
     loaded = Signal(str, object)
-    decided = Signal(object)
     signed = Signal(object)
     listed = Signal(object)
     unsaved_changed = Signal(object)
@@ -63,15 +63,15 @@ class SessionWriter(QObject):
         super().__init__()
         self.sessions_dir = sessions_dir
         self._pool = TaskPool(1, "session", self)
+        self.decisions = DecisionWriter(self._pool, self)
+        self.decisions.settled.connect(self._tell_unsaved)
+        self.decisions.failed.connect(self.failed)
         self._store: SessionStore | None = None
         self.kept_out: SessionError | None = None
         """Why the open session is so for reading only; None where it can be written."""
         self._opening: _Opening | None = None
         self._held_up = False
         self._unsaved_results: dict[str, BatteryResult] = {}
-        self._unsaved_decisions: dict[str, Callable[[], BatterySummary]] = {}
-        # Batteries of which no decision has reached the disk: there is nothing to withdraw there.
-        self._refused: set[str] = set()
         self._end: Callable[[], None] | None = None
 
     # -- opening ---------------------------------------------------------------------------
@@ -118,6 +118,7 @@ class SessionWriter(QObject):
             return
         self._opening = None
         self._store, self.kept_out = store, opened.kept_out
+        self.decisions.use(store)
         self.opened.emit(store.record)
         for then in opening.thens:
             then(store)
@@ -134,8 +135,7 @@ class SessionWriter(QObject):
             self._pool.submit(self._store.close, None, self.failed.emit)
         self._store = self._end = self.kept_out = None
         self._unsaved_results.clear()
-        self._unsaved_decisions.clear()
-        self._refused.clear()
+        self.decisions.use(None)
         self.unsaved_changed.emit(None)
 
     def shut_down(self) -> None:
@@ -172,6 +172,7 @@ class SessionWriter(QObject):
         """Go on with a newer reading of the session that another program writes."""
         if self.read_only and self.folder == store.folder:
             self._store = store
+            self.decisions.use(store)
 
     @property
     def problems(self) -> tuple[Message, ...]:
@@ -186,7 +187,7 @@ class SessionWriter(QObject):
     @property
     def unsaved(self) -> tuple[str, ...]:
         """Batteries whose result or decision is not on the disk."""
-        return tuple({**self._unsaved_results, **self._unsaved_decisions})
+        return tuple(dict.fromkeys((*self._unsaved_results, *self.decisions.unsaved)))
 
     @property
     def held_up(self) -> bool:
@@ -258,21 +259,6 @@ class SessionWriter(QObject):
         if not self.read_only:
             self._pool.submit(work, done, self._on_refused)
 
-    # -- decisions -------------------------------------------------------------------------
-
-    def decide(self, battery_id: str, decision: Decision) -> None:
-        """Save a decision."""
-        if self._store is not None:
-            self._write_decision(battery_id, partial(_decide, self._store, battery_id, decision))
-
-    def undo(self, battery_id: str, person: Person) -> None:
-        """Take back a person's last decision; one that was never saved is just forgotten."""
-        if battery_id in self._refused:
-            self._forget_decision(battery_id)
-            self._tell_unsaved(None)
-        elif self._store is not None:
-            self._write_decision(battery_id, partial(self._store.undo, person))
-
     def sign(self, meaning: Meaning, person: Person) -> None:
         """Sign the session; `signed` brings the signature."""
         if self._store is not None and not self.read_only:
@@ -286,44 +272,7 @@ class SessionWriter(QObject):
         if self._end is not None:
             # It was set while results were missing, or not at all.
             self._write(self._end)
-        for battery_id, work in tuple(self._unsaved_decisions.items()):
-            self._write_decision(battery_id, work)
-
-    def _write_decision(self, battery_id: str, work: Callable[[], BatterySummary]) -> None:
-        self._unsaved_decisions[battery_id] = work
-        self._pool.submit(
-            work,
-            partial(self._on_decided, battery_id, work),
-            partial(self._on_decision_refused, battery_id),
-        )
-
-    def _on_decided(
-        self, battery_id: str, work: Callable[[], BatterySummary], summary: BatterySummary
-    ) -> None:
-        self._refused.discard(battery_id)
-        # A later decision on the battery may be on its way already.
-        if self._unsaved_decisions.get(battery_id) is work:
-            del self._unsaved_decisions[battery_id]
-        self.decided.emit(summary)
-        self._tell_unsaved(None)
-
-    def _on_decision_refused(self, battery_id: str, error: Exception) -> None:
-        if _is_disk(error):
-            self._refused.add(battery_id)
-            self._tell_unsaved(error)
-            return
-        # Refused for a reason that trying again would not mend: the operator is told.
-        self._forget_decision(battery_id)
-        self.failed.emit(error)
-
-    def _forget_decision(self, battery_id: str) -> None:
-        """Let the row go back to what is saved."""
-        self._unsaved_decisions.pop(battery_id, None)
-        self._refused.discard(battery_id)
-        record = self.record
-        for row in record.batteries if record else ():
-            if row.battery_id == battery_id:
-                self.decided.emit(row)
+        self.decisions.retry()
 
     def _on_saved(self, result: BatteryResult, _nothing: None) -> None:
         if self._unsaved_results.get(result.battery_id) is result:
@@ -331,7 +280,7 @@ class SessionWriter(QObject):
         self._tell_unsaved(None)
 
     def _on_refused(self, error: Exception) -> None:
-        if _is_disk(error):
+        if is_disk(error):
             self._tell_unsaved(error)
         else:
             self.failed.emit(error)
@@ -351,13 +300,3 @@ def _open(folder: Path) -> _Opened:
         return _Opened(SessionStore.open(folder))
     except (SessionHeldError, SessionForeignError) as error:
         return _Opened(SessionStore.open(folder, read_only=True), error)
-
-
-def _decide(store: SessionStore, battery_id: str, decision: Decision) -> BatterySummary:
-    rows = {row.battery_id: row for row in store.record.batteries}
-    decided = battery_id in rows and rows[battery_id].decision is not None
-    return (store.change if decided else store.decide)(battery_id, decision)
-
-
-def _is_disk(error: Exception) -> bool:
-    return isinstance(error, SessionError) and error.message.code == "session_write_failed"

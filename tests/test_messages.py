@@ -32,7 +32,7 @@ SAID = {
     "kind": get_args(Kind),
     "judgement": get_args(Judgement),
     "channel": get_args(ChannelState),
-    "decision": ("accept", "override", "none"),
+    "decision": ("accept", "decide", "override", "none"),
     "system": get_args(SystemName),
     "state": get_args(SystemState),
     "comparison_state": set(get_args(SystemState)) - {"done"},

@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from app.actions import Actions
 from app.controller import Controller
 from app.dialogs.crash import CrashDialog
+from app.dialogs.decision import DecisionDialog
 from app.dialogs.findings import FindingsDialog
 from app.dialogs.frame import confirm
 from app.dialogs.model_work import ModelWork
 from app.dialogs.models import ModelsDialog
 from app.dialogs.operator import OperatorDialog
-from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.sign import SignDialog
@@ -49,6 +49,8 @@ class Conversations(QObject):
         self.model_work = ModelWork(controller.models, self)
         self._crash: CrashDialog | None = None
         controller.writer.signed.connect(self._on_signature)
+        self._how_to_mark = ""
+        controller.marks.changed.connect(self._on_marks)
 
     def open_lot(self) -> None:
         """Ask for a lot folder."""
@@ -60,14 +62,36 @@ class Conversations(QObject):
         if folder:
             self._controller.open_lot(Path(folder))
 
-    def override(self) -> None:
-        """Ask for the operator's own verdict."""
-        view = self._controller.current_view()
-        if view is None or not self._controller.decisions.may_decide:
+    def decide(self, *, go_on: bool = False) -> None:
+        """Ask for the person's own verdict on the current battery, over what stands or without.
+
+        ``go_on`` takes the person to the next battery once the decision is there.
+        """
+        controller = self._controller
+        row, decisions = controller.current_row(), controller.decisions
+        if row is None or not (decisions.may_decide or decisions.may_change):
             return
-        dialog = OverrideDialog(self._window, view.row)
-        dialog.overridden.connect(self._controller.decisions.override)
+        dialog = DecisionDialog(self._window, row, controller.marks)
+        dialog.decided.connect(partial(decisions.take, go_on=go_on))
+        if controller.people.config.sign_in:
+            # What one person has begun is not said in the name of the next.
+            controller.people.changed.connect(dialog.reject)
         dialog.open()
+
+    def _on_marks(self) -> None:
+        """Tell how a region is marked, as long as one is."""
+        on = self._controller.marks.active
+        if on == bool(self._how_to_mark):
+            return
+        how = self.tr(
+            "Drag a box on a picture, or click the corners of a polygon: a double click or Enter "
+            "closes it. Esc leaves it."
+        )
+        if on:
+            self.told.emit(how, "accent")
+        else:
+            self.overtaken.emit(self._how_to_mark)
+        self._how_to_mark = how if on else ""
 
     def ask_operator(self) -> None:
         """Ask who decides."""

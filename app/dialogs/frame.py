@@ -36,6 +36,8 @@ class DialogFrame(QDialog):
     ) -> QPushButton:
         """Add a button at the right end of the bottom row."""
         made = button("primary" if primary else "", text=text)
+        # Return is for the button that has the focus, and only else for the primary one.
+        made.setAutoDefault(True)
         made.setDefault(primary)
         made.clicked.connect(order)
         self.foot.addWidget(made)

@@ -67,6 +67,7 @@ class AnswersPanel(DockPanel):
         self.stage = PictureView(context.layers, context.display)
         self.stage.setMinimumSize(*SMALLEST_STAGE)
         self.stage.stepped.connect(self.step)
+        self.stage.addAction(context.actions["accept_next"])
         self.chip = Chip()
         self.position = label("muted")
         self.back, self.on = QToolButton(), QToolButton()

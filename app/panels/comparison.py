@@ -64,6 +64,7 @@ class ComparisonPanel(DockPanel):
         self.columns = {one: ComparisonColumn(one, layers, display, demo) for one in SYSTEMS}
         for one in self.columns.values():
             one.stage.stepped.connect(self.step)
+            one.stage.addAction(context.actions["accept_next"])
             one.stage.looked.connect(partial(self._follow, one.stage))
         self.overlaps = label("muted", wrap=True)
         self.battery_chip = Chip()

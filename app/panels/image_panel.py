@@ -42,6 +42,7 @@ class ImagePanel(DockPanel):
 
         self.stage = PictureView(context.layers, context.display)
         self.stage.stepped.connect(self.step)
+        self.stage.addAction(context.actions["accept_next"])
         self._worst = QToolButton()
         self._worst.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._worst.clicked.connect(self.to_worst)

@@ -15,7 +15,7 @@ from app.tables.battery_delegate import HEIGHT, BatteryDelegate
 from app.tables.battery_table import PASSES, ROW_ROLE, BatteryFilter, BatteryTable, Column
 from app.theme import icon, tokens
 from app.widgets.panel import button, column, label, line, table_view
-from app.wording import kind_text
+from app.wording import kind_text, term
 from inspection.records import Lot
 from inspection.results import Kind
 
@@ -118,12 +118,14 @@ class LotPanel(DockPanel):
         controller.lot_changed.connect(self._on_lot)
         controller.row_changed.connect(self._on_row)
         controller.current_changed.connect(self._on_current)
+        controller.decisions.taken.connect(self._on_taken)
+        self.table.addAction(actions["accept_next"])
         for name, order in (
             ("previous", self.step_back),
             ("next", self.step_on),
             ("suspicious", partial(self._to_next, lambda row: row.suspicious and row.undecided)),
             ("conflict", partial(self._to_next, lambda row: row.conflict)),
-            ("accept_next", self._accept_and_step),
+            ("accept_next", self._decide_and_step),
             ("find", self._find),
         ):
             actions[name].triggered.connect(order)
@@ -178,10 +180,25 @@ class LotPanel(DockPanel):
         if found is not None:
             self._choose(found)
 
-    def _accept_and_step(self) -> None:
-        decisions = self.context.controller.decisions
-        if decisions.may_accept:
-            decisions.accept()
+    def _decide_and_step(self) -> None:
+        """Go on with the current battery: accept it, ask where it is open, or leave it behind."""
+        controller = self.context.controller
+        row, decisions = controller.current_row(), controller.decisions
+        if controller.marks.active:
+            controller.marks.close_polygon()
+        elif row is None or row.kind is None or decisions.coming:
+            # Nothing is known to decide on yet, or the decision is not there yet.
+            return
+        elif row.decision is not None and not row.contradicted:
+            self.step(1)
+        elif decisions.may_accept:
+            decisions.accept(go_on=True)
+        else:
+            self.context.dialogs.decide(go_on=True)
+
+    def _on_taken(self, battery_id: str) -> None:
+        # A filter may have taken it off the list, and the next one may be current already.
+        if battery_id == self.context.controller.current_id:
             self.step(1)
 
     def _find(self) -> None:
@@ -198,7 +215,7 @@ class LotPanel(DockPanel):
             self.tr("Suspicious"),
             self.tr("Systems disagree"),
             self.tr("Undecided"),
-            self.tr("Decided"),
+            term("decision_decide"),
             self.tr("Unpaired"),
         )
         for place, text in enumerate([*words, *map(kind_text, KINDS)]):

@@ -7,6 +7,7 @@ import html
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea
 
+from app.decision_words import decision_details, decision_words
 from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, Place, same_battery
 from app.review import BatteryView, Row
@@ -78,6 +79,9 @@ class VerdictPanel(DockPanel):
         self._advice_title = label("section")
         self._action = label(wrap=True)
         self._cause = label("muted", wrap=True)
+        self._earlier_title = label("section")
+        self._earlier = label("muted", wrap=True)
+        self._earlier.setTextFormat(Qt.TextFormat.PlainText)
         body = Panel()
         column(
             body,
@@ -88,7 +92,8 @@ class VerdictPanel(DockPanel):
             self._grey,
             DemoNote(self.context.demo),
             *(6, self._reasons_title, self._reasons),
-            *(6, self._advice_title, self._action, self._cause, None),
+            *(6, self._advice_title, self._action, self._cause),
+            *(6, self._earlier_title, self._earlier, None),
             margin=14,
         )
         return body
@@ -98,10 +103,13 @@ class VerdictPanel(DockPanel):
         box.setProperty("role", "decision")
         self._decided = Chip(solid=False)
         self._told = label("muted", wrap=True)
+        # Of a person's own words nothing is markup.
+        self._told.setTextFormat(Qt.TextFormat.PlainText)
         self._retry = button("flat")
         self._retry.clicked.connect(self.context.controller.writer.retry)
         self._accept, self._override, self._undo = button("primary"), button(), button()
-        buttons = line((self._accept, 3), (self._override, 3), self._undo)
+        self._change = button()
+        buttons = line((self._accept, 3), (self._override, 3), (self._change, 6), self._undo)
         layout = column(box, self._decided, self._told, self._retry, buttons)
         layout.setContentsMargins(14, 10, 14, 14)
         layout.setAlignment(self._retry, Qt.AlignmentFlag.AlignLeft)
@@ -109,6 +117,7 @@ class VerdictPanel(DockPanel):
         self._buttons = {
             self._accept: actions["accept"],
             self._override: actions["override"],
+            self._change: actions["change"],
             self._undo: actions["undo"],
         }
         for made, action in self._buttons.items():
@@ -157,6 +166,7 @@ class VerdictPanel(DockPanel):
         colours = tokens()
         self._accept.setIcon(icon("accept", colours.on_accent))
         self._override.setIcon(icon("override"))
+        self._change.setIcon(icon("override"))
         self._undo.setIcon(icon("undo"))
         self._retry.setIcon(icon("retry"))
 
@@ -257,22 +267,29 @@ class VerdictPanel(DockPanel):
 
     def _word_decision(self, row: Row | None) -> None:
         decision = row.decision if row else None
+        earlier = row.earlier if row else ()
+        open_to_all = row is not None and row.kind in ("review", "not_inspected")
+        self._accept.setVisible(decision is None and not open_to_all)
+        self._override.setVisible(decision is None)
+        self._change.setVisible(decision is not None)
         self._retry.setVisible(bool(row and row.unsaved))
+        self._told.setVisible(decision is not None)
+        for part in (self._earlier_title, self._earlier):
+            part.setVisible(bool(earlier))
+        self._earlier_title.setText(self.tr("Decided before"))
+        told = [" · ".join([decision_words(one), *decision_details(one)]) for one in earlier]
+        self._earlier.setText("\n".join(reversed(told)))
         if decision is None or row is None:
             self._decided.show_state(term("decision_none"), "neutral")
-            self._told.setText("")
-            self._told.hide()
             return
-        text = f"{term(f'decision_{decision.action}')}: {kind_text(decision.kind)}"
-        self._decided.show_state(text, "warning" if row.unsaved else kind_tone(decision.kind))
-        told = [f"{decision.operator} · {decision.decided_at.astimezone():%Y-%m-%d %H:%M}"]
-        told += [part for part in (decision.reason, decision.comment) if part]
+        tone = kind_tone(decision.kind, decision.defect_type)
+        self._decided.show_state(decision_words(decision), "warning" if row.unsaved else tone)
+        lines = decision_details(decision)
         if row.contradicted:
-            told.append(self.tr("The station's verdict has changed since."))
+            lines.append(self.tr("The station's verdict has changed since."))
         if row.unsaved:
-            told.append(self.tr("Not saved yet: the session folder cannot be written."))
-        self._told.setText("\n".join(told))
-        self._told.show()
+            lines.append(self.tr("Not saved yet: the session folder cannot be written."))
+        self._told.setText("\n".join(lines))
 
     def _sync_buttons(self) -> None:
         for made, action in self._buttons.items():

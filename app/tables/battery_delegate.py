@@ -48,6 +48,11 @@ class BatteryDelegate(QStyledItemDelegate):
         area = QRectF(cell).adjusted(5, 4, -5, -4)
         if column is Column.SYSTEMS:
             self._paint_systems(painter, area, row)
+        elif column is Column.VERDICT and row.decision and row.overruled:
+            decided = row.decision
+            tone = kind_tone(decided.kind, decided.defect_type)
+            # An outline: it is a person's word, and not the station's.
+            draw_chip(painter, area, kind_text(decided.kind), tone, solid=False)
         elif column is Column.VERDICT and row.kind:
             tone = kind_tone(row.kind, row.defect_type)
             draw_chip(painter, area, kind_text(row.kind), tone, solid=True)
@@ -79,8 +84,9 @@ class BatteryDelegate(QStyledItemDelegate):
         doubtful = row.unsaved or row.contradicted
         shade = colours.warning if doubtful else colours.text
         spot = QRectF(area.left(), area.center().y() - ICON / 2, ICON, ICON)
-        icon("warning" if doubtful else decision.action, shade).paint(painter, spot.toRect())
-        if decision.action == "override":
+        drawn = "accept" if decision.action == "accept" else "override"
+        icon("warning" if doubtful else drawn, shade).paint(painter, spot.toRect())
+        if row.overruled:
             tone = kind_tone(decision.kind)
             mark = QRectF(spot.right() + 8, area.center().y() - MARK / 2, MARK, MARK)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)

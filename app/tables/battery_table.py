@@ -134,7 +134,9 @@ def _text(row: Row, column: Column) -> str:
     if column is Column.SYSTEMS:
         return state_text(row.state)
     if column is Column.VERDICT:
-        return kind_text(row.kind) if row.kind else DASH
+        # The word that counts: the person's, where it stands in the place of the station's.
+        kind = row.decision.kind if row.decision and row.overruled else row.kind
+        return kind_text(kind) if kind else DASH
     if column is Column.SCORE:
         return score_text(row.fused_score, 2)
     return kind_text(row.decision.kind) if row.decision else ""
@@ -150,7 +152,8 @@ def _sort_key(row: Row, column: Column) -> tuple[Any, ...]:
     if column is Column.SYSTEMS:
         return (_STATES.index(row.state), natural)
     if column is Column.VERDICT:
-        return (_KINDS.index(row.kind) if row.kind else len(_KINDS), natural)
+        kind = row.decision.kind if row.decision and row.overruled else row.kind
+        return (_KINDS.index(kind) if kind else len(_KINDS), natural)
     if column is Column.SCORE:
         return (-1.0 if row.fused_score is None else row.fused_score, natural)
     if column is Column.DECISION:

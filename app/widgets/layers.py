@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 
+from app.region_marks import RegionMarks
+
 
 class Layers(QObject):
     """Heat-map, its strength in percent, and boxes; none of them while a key is held.
@@ -12,13 +14,17 @@ class Layers(QObject):
     Parameters
     ----------
     overlay, boxes : the window's actions that switch them
+    marks : the regions that people mark
     """
 
     changed = Signal()
     opacity_changed = Signal(int)
 
-    def __init__(self, overlay: QAction, boxes: QAction, opacity: int, parent: QObject) -> None:
+    def __init__(
+        self, overlay: QAction, boxes: QAction, marks: RegionMarks, opacity: int, parent: QObject
+    ) -> None:
         super().__init__(parent)
+        self.marks = marks
         self._overlay, self._boxes = overlay, boxes
         self._bare = False
         self.opacity = opacity

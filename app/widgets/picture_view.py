@@ -7,6 +7,7 @@ from PySide6.QtGui import (
     QColor,
     QFont,
     QImage,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPen,
@@ -32,6 +33,7 @@ from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.legend import HeatLegend
 from app.widgets.pictures import Picture
+from app.widgets.region_marker import RegionMarker
 from app.widgets.windowing import Windowing
 from inspection.records import Rect
 from inspection.results import Box
@@ -76,8 +78,8 @@ class PictureView(QGraphicsView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumSize(180, 140)
-        # Keys belong to the panel: the view would scroll with them.
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        # Whoever has looked closer goes on from here with the keys of the review.
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._image, self._heat = QGraphicsPixmapItem(), QGraphicsPixmapItem()
         for item in (self._image, self._heat):
             item.setTransformationMode(Qt.TransformationMode.SmoothTransformation)
@@ -96,6 +98,7 @@ class PictureView(QGraphicsView):
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.legend = HeatLegend(self)
         self.windowing = Windowing(self, display, self._repaint, self._arrange)
+        self.marker = RegionMarker(self, layers)
         self.setBackgroundBrush(QColor(tokens().stage))
 
     # -- what is shown ---------------------------------------------------------------------
@@ -110,6 +113,7 @@ class PictureView(QGraphicsView):
         self._clear_items()
         if picture.image is None:
             self._has_picture = False
+            self.marker.show_picture("", self._frame)
             self._arrange()
             return
         frame = frame or picture.roi
@@ -122,6 +126,7 @@ class PictureView(QGraphicsView):
         for box in boxes:
             self._add_box(box)
         self.windowing.show_grey(picture.grey)
+        self.marker.show_picture(picture.shown.name, picture.roi)
         self._refresh_layers()
         self.set_notice("")
         if not keep:
@@ -130,6 +135,7 @@ class PictureView(QGraphicsView):
     def clear(self, notice: str = "") -> None:
         """Show nothing but a word on why."""
         self._clear_items()
+        self.marker.show_picture("", self._frame)
         self._has_picture = False
         self.set_notice(notice)
 
@@ -190,6 +196,10 @@ class PictureView(QGraphicsView):
         """Qt: somebody looks again; the greys may be others by now."""
         super().showEvent(event)
         self.windowing.refresh()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt: keys belong to the window; the view would scroll with them."""
+        event.ignore()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Qt: zoom at the pointer; with Ctrl, step through the images."""

@@ -93,7 +93,7 @@ class MainWindow(QMainWindow):
         plots = Plots(controller.files, self)
         plots.failed.connect(controller.failed)
         opacity = controller.settings.opacity
-        self.layers = Layers(actions["overlay"], actions["boxes"], opacity, self)
+        self.layers = Layers(actions["overlay"], actions["boxes"], controller.marks, opacity, self)
         HoldKey(self).held.connect(self.layers.set_bare)
         self.display = display = GreyDisplay(self)
         # Before the panels: they show a battery as it is to be shown at first.
@@ -124,7 +124,11 @@ class MainWindow(QMainWindow):
             "start_over": controller.start_over,
             "unload": controller.runner.unload,
             "accept": controller.decisions.accept,
-            "override": talk.override,
+            "override": talk.decide,
+            "change": talk.decide,
+            "mark": controller.marks.set_active,
+            "leave_mark": partial(controller.marks.set_active, False),
+            "drop_corner": controller.marks.drop_corner,
             "undo": controller.decisions.undo,
             "answer_back": partial(self._step_answer, -1),
             "answer_on": partial(self._step_answer, 1),
@@ -174,6 +178,8 @@ class MainWindow(QMainWindow):
         controller.people.needed.connect(talk.ask_operator)
         controller.people.changed.connect(self._on_people)
         controller.settings_changed.connect(self._on_settings)
+        controller.marks.changed.connect(self._sync_actions)
+        controller.decisions.second_needed.connect(talk.second_person)
         controller.runner.lane_changed.connect(self.status.set_lane)
         controller.runner.progress_changed.connect(self._sync_actions)
 

@@ -27,7 +27,8 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     ),
     "review": (
         *("previous", "next", "suspicious", "conflict", "find", None),
-        *("accept", "accept_next", "override", "undo", None, "findings", "operator"),
+        *("accept", "accept_next", "override", "change", "undo", "mark", None),
+        *("findings", "operator"),
     ),
     "view": (
         *("overlay", "boxes", "worst", "compare", None, "slice_back", "slice_on", "axis"),

@@ -173,7 +173,7 @@ def test_a_shift_is_handed_over_and_each_decision_has_its_person(stations, qtbot
     sign_in(qtbot, station, PARK)
     judged(qtbot, station, lot)
     session = controller.writer.folder
-    with qtbot.waitSignal(controller.writer.decided, timeout=10_000):
+    with qtbot.waitSignal(controller.writer.decisions.decided, timeout=10_000):
         window.actions_["accept"].trigger()
     window.actions_["next"].trigger()
     window.actions_["hand_over"].trigger()
@@ -188,7 +188,7 @@ def test_a_shift_is_handed_over_and_each_decision_has_its_person(stations, qtbot
     with qtbot.waitSignal(controller.people.changed, timeout=10_000):
         dialog.form.go.click()
     assert controller.writer.folder == session
-    with qtbot.waitSignal(controller.writer.decided, timeout=10_000):
+    with qtbot.waitSignal(controller.writer.decisions.decided, timeout=10_000):
         window.actions_["accept"].trigger()
     by = [(row.decision.operator, row.decision.role)
           for row in controller.writer.record.batteries if row.decision]  # fmt: skip

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 from builders.stages import heat_visible, picture_shown
+from builders.windows import WAIT, press, reviewed
 from PySide6.QtCore import QMimeData, QModelIndex, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QLabel
 
 import inspection.seals.chain
+from app.decisions import Word
 from app.dialogs.crash import CrashDialog
 from app.dialogs.operator import OperatorDialog
-from app.dialogs.override import OverrideDialog
 from app.dialogs.report import ReportDialog
 from app.settings import SettingsFile
 from app.tables.battery_table import Column
@@ -30,8 +31,6 @@ from inspection.session.audit import audit_entries
 from inspection.session.store import SessionStore
 
 ROOT = Path(inspection.__file__).parent.parent
-WAIT = 30_000
-
 # The offscreen platform says so of every window that has a smallest size.
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 
@@ -48,25 +47,6 @@ def inspected(qtbot, station, lot: Path):
         station.controller.start()
     qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
     return station
-
-
-def reviewed(qtbot, station, judged_session: Path):
-    """Open a copy of a session that was inspected before."""
-    sessions = station.controller.writer.sessions_dir
-    folder = shutil.copytree(judged_session, sessions / judged_session.name)
-    station.controller.open_session(folder)
-    qtbot.waitUntil(
-        lambda: (view := station.controller.current_view()) is not None and view.result is not None,
-        timeout=WAIT,
-    )
-    return station
-
-
-def press(station, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
-    # The offscreen platform leaves no window active once a dialog has closed.
-    station.window.activateWindow()
-    QApplication.processEvents()
-    QTest.keyClick(station.window, key, modifier)
 
 
 def test_opening_a_lot_lists_every_battery_and_shows_the_first(qtbot, stations, lot):
@@ -184,36 +164,6 @@ def test_a_decision_is_on_the_disk_and_there_after_reopening(qtbot, stations, ju
     assert second.controller.current_view().result.images
 
 
-def test_an_override_needs_a_reason(qtbot, stations, judged_session):
-    station = reviewed(qtbot, stations(), judged_session)
-    battery_id = station.controller.current_id
-    press(station, Qt.Key.Key_O)
-    dialog = station.window.findChild(OverrideDialog)
-    assert not dialog.confirm.isEnabled()
-    dialog.reason.setEditText("   ")
-    assert not dialog.confirm.isEnabled()
-    station.controller.decisions.override("normal", "  ", "")
-    assert station.controller.rows[battery_id].decision is None
-    dialog.kinds["review"].setChecked(True)
-    dialog.reason.setEditText("seen by eye")
-    dialog.comment.setPlainText("scratch")
-    dialog.confirm.click()
-    qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
-    row = station.controller.writer.record.batteries[0]
-    decided = {r.battery_id: r.decision for r in station.controller.writer.record.batteries}
-    decision = decided[battery_id]
-    assert (decision.action, decision.kind, decision.reason) == (
-        "override",
-        "review",
-        "seen by eye",
-    )
-    assert decision.comment == "scratch"
-    assert row.kind == station.controller.rows[row.battery_id].kind
-
-    press(station, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: station.controller.rows[battery_id].decision is None, timeout=WAIT)
-
-
 def test_the_first_decision_asks_for_the_operator_and_then_goes_through(
     qtbot, stations, judged_session
 ):
@@ -233,13 +183,15 @@ def test_the_first_decision_asks_for_the_operator_and_then_goes_through(
 def test_inspecting_again_keeps_the_decision(qtbot, stations, judged_session):
     station = reviewed(qtbot, stations(), judged_session)
     battery_id = station.controller.current_id
-    station.controller.decisions.override("review", "to be looked at", "")
+    kind = "normal" if station.controller.rows[battery_id].suspicious else "internal_defect"
+    station.controller.decisions.take(battery_id, Word(kind, reason="looked at"))
+    qtbot.waitUntil(lambda: station.controller.rows[battery_id].decision is not None)
     with qtbot.waitSignal(station.controller.runner.ended, timeout=WAIT):
         station.controller.inspect_again(battery_id)
     qtbot.waitUntil(lambda: not station.controller.writer._pool.busy, timeout=WAIT)
     saved = {r.battery_id: r.decision for r in station.controller.writer.record.batteries}
-    assert saved[battery_id].reason == "to be looked at"
-    assert station.controller.rows[battery_id].decision.kind == "review"
+    assert saved[battery_id].reason == "looked at"
+    assert station.controller.rows[battery_id].decision.kind == kind
 
 
 def test_the_language_changes_while_running(qtbot, stations, lot):
@@ -428,7 +380,8 @@ def test_a_full_disk_is_said_and_the_decision_is_kept_until_it_can_be_saved(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(inspection.seals.chain.Chain, "_write", refuse)
-    controller.decisions.override("review", "scratch", "")
+    kind = "normal" if controller.rows[battery_id].suspicious else "external_defect"
+    controller.decisions.take(battery_id, Word(kind, reason="scratch"))
     qtbot.waitUntil(lambda: controller.rows[battery_id].unsaved, timeout=WAIT)
     assert station.window.banner.isVisible()
     assert controller.writer.unsaved == (battery_id,)
