@@ -12,6 +12,8 @@ import time
 import unicodedata
 from pathlib import Path
 
+from inspection.errors import ConfigError
+
 TEMPORARY = ".tmp"
 _REPLACE_ATTEMPTS = 10
 _REPLACE_PAUSE_S = 0.05
@@ -85,6 +87,40 @@ def create_file(path: Path, flags: int) -> int:
         # The group is to read it, whatever the account's own files are.
         path.chmod(mode)
     return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, each as open to other accounts as the one it is in."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    mode = stat.S_IMODE(path.parent.stat().st_mode) & 0o777
+    path.mkdir(mode=mode, exist_ok=True)
+    if path.parent.stat().st_mode & stat.S_ISGID:
+        path.chmod(mode | stat.S_ISGID)
+
+
+def open_to_group(folder: Path, group: str | None) -> None:
+    """Let the members of a group read a folder, and what will be made in it; no group, nobody.
+
+    Windows has its own ways, and inherits them: nothing is done there.
+
+    Raises
+    ------
+    ConfigError
+        If the system knows no such group, or the account is not in it.
+    """
+    if os.name == "nt":
+        return
+    folder.chmod(0o700)
+    if group is None:
+        return
+    try:
+        shutil.chown(folder, group=group)
+    except (LookupError, PermissionError) as error:
+        raise ConfigError("keeping_group_unknown", group=group) from error
+    # What is made in it belongs to the group too.
+    folder.chmod(0o2750)
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.atomic import battery_file_name, write_atomic
+from inspection.atomic import battery_file_name, make_folder, write_atomic
 from inspection.errors import SessionError
 from inspection.images.grey import GreyWindow
 from inspection.images.heatmaps import colourise, overlay
@@ -62,7 +62,7 @@ def keep_evidence(
     try:
         name = battery_file_name(battery_id)
         folder = evidence_dir / name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         inside = f"{evidence_dir.name}/{name}"
         drawn = {
             image: pool.submit(_write_pictures, folder, prediction)

@@ -10,8 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from inspection.atomic import battery_file_name, hashed_file_name, sync_folder
-from inspection.errors import SessionError
+from inspection.atomic import (
+    battery_file_name,
+    hashed_file_name,
+    make_folder,
+    open_to_group,
+    sync_folder,
+)
+from inspection.errors import ConfigError, SessionError
 from inspection.messages import Language, Message
 from inspection.names import told_name
 from inspection.records import Battery, Lot
@@ -139,18 +145,28 @@ def summarise(
     )
 
 
-def claim_folder(root: Path, started: datetime) -> Path:
-    """Make a folder that no other program has; mkdir is what decides."""
+def claim_folder(root: Path, started: datetime, group: str | None) -> Path:
+    """Make a folder that no other program has; mkdir is what decides.
+
+    Parameters
+    ----------
+    group : whose members may read it, beside this account
+    """
     root.mkdir(parents=True, exist_ok=True)
     name = started.strftime(RUN_ID_FORMAT)
     for suffix in itertools.chain([""], (f"_{n:02d}" for n in itertools.count(2))):
         folder = root / f"{name}{suffix}"
         try:
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
-        (folder / BATTERIES_NAME).mkdir()
-        (folder / EVIDENCE_NAME).mkdir()
+        try:
+            open_to_group(folder, group)
+        except ConfigError:
+            folder.rmdir()
+            raise
+        make_folder(folder / BATTERIES_NAME)
+        make_folder(folder / EVIDENCE_NAME)
         sync_folder(root)
         return folder
     raise AssertionError("the counter has no end")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inspection.atomic import put_in_place, remove_leftovers, write_atomic
+from inspection.atomic import make_folder, put_in_place, remove_leftovers, write_atomic
 from inspection.errors import SessionError
 from inspection.people.person import Person
 from inspection.seals.chain import START, Chain, ChainLine, ChainScan, set_torn_aside
@@ -76,7 +76,7 @@ class Journal:
     def go_on(cls, folder: Path, lock: SessionLock, found: Examined) -> Journal:
         """Go on with a session, what a kill or damage has left of it mended."""
         for part in (folder, folder / BATTERIES_NAME, folder / EVIDENCE_NAME):
-            part.mkdir(exist_ok=True)
+            make_folder(part)
             for path, staged in found.staged.items():
                 if staged.parent == part:
                     put_in_place(staged, path)

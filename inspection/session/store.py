@@ -18,7 +18,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from inspection import __version__
-from inspection.atomic import put_in_place, stage
+from inspection.atomic import make_folder, put_in_place, stage
+from inspection.config import load_keeping
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Language, Message
 from inspection.people.person import Person
@@ -107,11 +108,13 @@ class SessionStore:
         ------
         SessionError
             If the folder cannot be written.
+        ConfigError
+            If the site names a group that may read it, and there is none.
         """
         started = (now or datetime.now()).astimezone()
         chosen = [b for b in lot.batteries if battery_ids is None or b.battery_id in battery_ids]
         try:
-            folder = claim_folder(root, started)
+            folder = claim_folder(root, started, load_keeping().group)
             record = SessionRecord(
                 run_id=folder.name,
                 status="pending",
@@ -462,7 +465,7 @@ class SessionStore:
         if sealed is not None and digest == sealed.digest:
             return
         aside = path.parent / SET_ASIDE_NAME
-        aside.mkdir(exist_ok=True)
+        make_folder(aside)
         taken = len(list(aside.iterdir()))
         content = {"battery_id": battery_id, "file": path.stem, "digest": digest}
         self._writer().write(SET_ASIDE, content)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from inspection import atomic
 from inspection.atomic import battery_file_name, write_atomic
-from inspection.errors import SessionError
+from inspection.errors import ConfigError, SessionError
 from inspection.messages import Message
 from inspection.people.person import Person
 from inspection.records import Battery, ImageRef, Lot, LotFinding
@@ -32,6 +32,7 @@ from inspection.session.audit import audit_entries
 from inspection.session.files import MIGRATIONS, list_sessions
 from inspection.session.record import Decision, SessionRecord
 from inspection.session.store import SessionStore
+from inspection.site import _read_site
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 SCHEMA = json.loads(schema.SCHEMA_PATH.read_text(encoding="utf-8"))
@@ -140,6 +141,42 @@ def test_a_new_session_has_every_battery_queued(store):
     assert SessionRecord.model_validate(on_disk(store)) == record
     assert store.seal.state == "sealed"
     assert store.problems == ()
+
+
+def modes_of(folder):
+    parts = [folder, *folder.rglob("*")]
+    return {(path.is_dir(), path.stat().st_mode & 0o777) for path in parts}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are of POSIX")
+def test_only_the_stations_account_reads_a_session_unless_the_site_names_a_group(
+    tmp_path, monkeypatch
+):
+    import grp
+
+    def used(root):
+        with create(root) as store:
+            store.save_battery(result())
+            store.decide("001", decision())
+            return store.folder
+
+    assert modes_of(used(tmp_path)) == {(True, 0o700), (False, 0o600)}
+    (tmp_path / "site").mkdir()
+    group = grp.getgrgid(os.getgid()).gr_name
+    site = tmp_path / "site" / "site.yaml"
+    site.write_text(f"keeping:\n  group: {group}\n", encoding="utf-8")
+    monkeypatch.setenv("STATION_SITE", str(site.parent))
+    _read_site.cache_clear()
+    folder = used(tmp_path)
+    assert modes_of(folder) == {(True, 0o750), (False, 0o640)}
+    assert {path.stat().st_gid for path in folder.rglob("*")} == {os.getgid()}
+    site.write_text("keeping:\n  group: nobody-has-this\n", encoding="utf-8")
+    _read_site.cache_clear()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="nobody-has-this"):
+        create(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+    _read_site.cache_clear()
 
 
 def test_the_run_id_is_suffixed_when_taken(tmp_path):
