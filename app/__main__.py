@@ -161,11 +161,13 @@ def report(
     """Export a session as PDF, HTML, CSV and JSON."""
     from app.cli.log import record
     from app.cli.options import parse_choices
+    from app.folders import session_given
     from inspection.console import system_language
     from inspection.report import FORMATS, write_report
 
     wanted = parse_choices("--formats", formats, FORMATS)
     spoken = language or system_language()
+    session = session_given(session)
     files = write_report(session, wanted, out, spoken, battery or None)
     record("exported", session=session.name, files=[file.name for file in files], folder=str(out))
     for file in files:

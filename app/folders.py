@@ -42,6 +42,21 @@ def opened_folder() -> Path:
     return cache_folder() / "opened-sessions"
 
 
+def session_given(path: Path) -> Path:
+    """Return the folder of a session that somebody named, a packed one unpacked.
+
+    Raises
+    ------
+    ArchiveError
+        If it is a zip, but not a whole packed session.
+    """
+    if path.suffix.lower() != ".zip":
+        return path
+    from inspection.keeping.backup import unpack_session
+
+    return unpack_session(path, opened_folder())
+
+
 def backend_cache() -> Path:
     """Return where it is kept what computes fastest on this computer."""
     return cache_folder() / "backends"
@@ -56,12 +71,12 @@ def station_parts(*, with_key: bool = True) -> dict[str, Path]:
     """Return what a station has beside its sessions, by the name that it has in a backup."""
     # Here, since only a backup asks: they bring cryptography.
     from inspection.keeping.retention import NOTICES_NAME
-    from inspection.people.users import USERS_NAME
+    from inspection.people.users import PEOPLE_NAME
     from inspection.seals.keys import KEYS_NAME
     from inspection.seals.log import LOG_NAME
 
     data, site = data_folder(), current_site()
-    names = (LOG_NAME, USERS_NAME, NOTICES_NAME, *([KEYS_NAME] if with_key else []))
+    names = (LOG_NAME, PEOPLE_NAME, NOTICES_NAME, *([KEYS_NAME] if with_key else []))
     parts = {f"data/{name}": data / name for name in names}
     parts["settings.json"] = default_settings_path()
     if site is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from builders.finished_session import NOW, finished_session
+
 from inspection.config import EvidenceRule
 from inspection.keeping.retention import plan_removals, remove_evidence
 from inspection.session.store import SessionStore
 from inspection.session.verify import verify_session
-from tests.inspection.keeping.conftest import NOW, finished_session
 
 RULE = EvidenceRule(max_days=30, notice_days=7)
 

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from builders.finished_session import finished_session
 
 from inspection.config import load_inspector
 from inspection.keeping.space import RESERVE, SpaceEstimate, estimate_space
 from inspection.records import Battery, ImageRef
-from tests.inspection.keeping.conftest import finished_session
 
 
 def batteries(count):
