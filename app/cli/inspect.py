@@ -19,6 +19,7 @@ from app.leftovers import clear_leftovers
 from inspection.config import find_policy
 from inspection.console import INTERRUPTED, system_language
 from inspection.errors import LotError, SessionError
+from inspection.keeping.space import shortage
 from inspection.lot.scan import scan_lot
 from inspection.messages import Language
 from inspection.names import told_name
@@ -85,7 +86,9 @@ def inspect_lot(options: InspectOptions) -> int:
         plan = plan_rest(store, lot, conditions, only=options.battery_ids or None)
         if plan.others and not options.with_new_models:
             raise SessionError(plan.others[0].code, **plan.others[0].params)
-        for message in (*plan.others, *plan.told):
+        aggregation = plan.settings.inspector.aggregation
+        room = shortage(plan.batteries, store.folder.parent, aggregation)
+        for message in (*plan.others, *plan.told, *room):
             typer.echo(message.text(words.language), err=True)
         if not plan.batteries:
             folder = store.folder

@@ -52,6 +52,20 @@ class SpaceEstimate:
         return Message(code="space_short", params={**sizes})
 
 
+def shortage(
+    batteries: Sequence[Battery], sessions_dir: Path, aggregation: Aggregation
+) -> tuple[Message, ...]:
+    """Return what has to be told of the disk before an inspection; nothing where there is room.
+
+    A disk that cannot be asked is no reason not to inspect: a full one is told when it is full.
+    """
+    try:
+        estimate = estimate_space(batteries, sessions_dir, aggregation)
+    except OSError:
+        return ()
+    return () if estimate.enough else (estimate.shortage,)
+
+
 def estimate_space(
     batteries: Sequence[Battery], sessions_dir: Path, aggregation: Aggregation
 ) -> SpaceEstimate:
