@@ -61,7 +61,7 @@ class MainWindow(QMainWindow):
         self.progress = RunProgress(controller.runner)
         self.addToolBar(MainBar(self.actions_, self.progress))
         self.menus = Menus(self.menuBar(), self.actions_)
-        self.status = StationStatus(self.actions_["operator"])
+        self.status = StationStatus(self.actions_["operator"], self.actions_["hand_over"])
         self.setStatusBar(self.status)
         self.start_page = StartPage()
         self.workbench = Workbench(self.panels)
@@ -233,13 +233,21 @@ class MainWindow(QMainWindow):
 
     def _on_people(self) -> None:
         people = self.controller.people
-        current = people.current
-        self.status.set_operator(person_text(current) if current else "")
-        self.cover.setCurrentIndex(int(people.locked))
+        self._show_person()
+        if people.locked != bool(self.cover.currentIndex()):
+            self.cover.setCurrentIndex(int(people.locked))
+            # The keys of the review go on working where they did before.
+            opened = self.controller.lot is not None
+            (self.panels["lot"] if opened else self.start_page).setFocus()
         self.menus.allow(systems=people.may("settings"), shown=not people.locked)
         if people.locked:
             self.lock_page.ask()
         self._sync_actions()
+
+    def _show_person(self) -> None:
+        people = self.controller.people
+        nobody = self.tr("Not signed in") if people.locked else ""
+        self.status.set_operator(person_text(people.current) if people.current else nobody)
 
     def remember(self) -> None:
         """Put the places of the window into the settings."""
@@ -263,7 +271,10 @@ class MainWindow(QMainWindow):
         self.actions_.retranslate()
         self.menus.retranslate()
         self.status.retranslate()
+        self._show_person()
         self.retranslate_title()
+        # Why something may not be done is told in its tip.
+        self._sync_actions()
 
     def retranslate_title(self) -> None:
         """Name the lot in the title bar."""

@@ -29,7 +29,7 @@ TOLD = 12
 class StationStatus(QStatusBar):
     """What the station is at, at any moment."""
 
-    def __init__(self, operator: QAction) -> None:
+    def __init__(self, operator: QAction, hand_over: QAction) -> None:
         super().__init__()
         # The desktop's frame has one.
         self.setSizeGripEnabled(False)
@@ -47,7 +47,9 @@ class StationStatus(QStatusBar):
         self.addPermanentWidget(self._session)
         self.operator = QToolButton()
         self.operator.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        # Only one of them is there: a name is asked for, or a PIN.
         self.operator.clicked.connect(operator.trigger)
+        self.operator.clicked.connect(hand_over.trigger)
         self.operator.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.addPermanentWidget(self.operator)
         self.retranslate()

@@ -88,6 +88,7 @@ def test_the_first_administrator_is_made_at_the_window(stations, qtbot, site):
     station = stations()
     page = station.window.lock_page
     assert page.isVisible()
+    assert station.window.status.operator.text() == "Not signed in"
     form = page.form
     form.own_name.setText(BOSS[0])
     form.fresh.setText(BOSS[1])
@@ -176,7 +177,7 @@ def test_a_shift_is_handed_over_and_each_decision_has_its_person(stations, qtbot
     with qtbot.waitSignal(controller.writer.decisions.decided, timeout=10_000):
         window.actions_["accept"].trigger()
     window.actions_["next"].trigger()
-    window.actions_["hand_over"].trigger()
+    window.status.operator.click()
     dialog = window.findChild(SignInDialog)
     assert "Park" not in [dialog.form.name.itemText(i) for i in range(dialog.form.name.count())]
     dialog.form.name.setCurrentText("Lee")
