@@ -10,6 +10,8 @@ from inspection.reasons import reasons
 from inspection.results import Kind
 from inspection.session.record import Decision, Region
 
+LONGEST = 240
+
 
 def verdict_words(kind: Kind, defect_type: str | None) -> str:
     """Return a verdict and the type of its defect, where one is named."""
@@ -46,10 +48,10 @@ def decision_details(decision: Decision) -> list[str]:
     if second is not None:
         confirmed = person_words(second.name, second.role)
         lines.append(tr("Confirmed by {person}").format(person=confirmed))
-    if decision.reason:
-        lines.append(reasons().told(decision.reason, languages.current))
-    if decision.comment:
-        lines.append(decision.comment)
+    said = [reasons().told(decision.reason, languages.current), decision.comment]
+    # A line each, however much was written: the whole of it is in the reports.
+    flat = [" ".join(text.split()) for text in said if text]
+    lines += [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in flat]
     if decision.region is not None:
         lines.append(region_words(decision.region))
     return lines

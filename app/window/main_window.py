@@ -178,6 +178,7 @@ class MainWindow(QMainWindow):
         controller.people.needed.connect(talk.ask_operator)
         controller.people.changed.connect(self._on_people)
         controller.settings_changed.connect(self._on_settings)
+        controller.writer.signed.connect(self._sync_actions)
         controller.marks.changed.connect(self._sync_actions)
         controller.decisions.second_needed.connect(talk.second_person)
         controller.runner.lane_changed.connect(self.status.set_lane)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
+import inspection.seals.chain
 from app.dialogs.decision import DecisionDialog
 from app.dialogs.operator import OperatorDialog
 from app.tables.battery_table import Column
 from inspection.messages import Message
+from inspection.people.person import Person
 from inspection.results import DEFECT_KINDS
 from inspection.session.store import SessionStore
 
@@ -334,3 +338,47 @@ def test_the_list_shows_the_person_s_word_where_it_stands_for_the_station_s(
     model = station.window.panels["lot"].model
     place = model.place_of(battery_id)
     assert model.index(place, Column.VERDICT).data() == "External defect"
+
+
+def test_after_signing_nothing_is_undone_and_a_change_is_still_possible(
+    qtbot, stations, judged_session
+):
+    station = reviewed(qtbot, stations(), judged_session)
+    battery_id = choose(qtbot, station, is_normal)
+    press(station, Key.Key_A)
+    stood = decided(qtbot, station, battery_id)
+    assert station.window.actions_["undo"].isEnabled()
+    with qtbot.waitSignal(station.controller.writer.signed, timeout=WAIT):
+        station.controller.writer.sign("approved", Person(name="Kim"))
+    qtbot.waitUntil(lambda: not station.window.actions_["undo"].isEnabled())
+    press(station, Key.Key_Z, CTRL)
+    settle(qtbot, station)
+    assert station.controller.rows[battery_id].decision == stood
+    assert station.window.actions_["change"].isEnabled()
+
+
+def test_undo_gives_up_a_decision_that_the_disk_refuses_before_any_other(
+    qtbot, stations, judged_session, monkeypatch
+):
+    station = reviewed(qtbot, stations(), judged_session)
+    ids = sorted(station.controller.rows)
+    focus(qtbot, station, station.window.panels["lot"].table)
+    press(station, Key.Key_A)
+    stood = decided(qtbot, station, ids[0])
+    station.controller.choose(ids[1])
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(inspection.seals.chain.Chain, "_write", refuse)
+    press(station, Key.Key_Return)
+    qtbot.waitUntil(lambda: station.controller.rows[ids[1]].unsaved, timeout=WAIT)
+    # It is not there: Enter does not leave it behind.
+    press(station, Key.Key_Return)
+    assert station.controller.current_id == ids[1]
+    station.controller.choose(ids[4])
+    press(station, Key.Key_Z, CTRL)
+    qtbot.waitUntil(lambda: station.controller.current_id == ids[1], timeout=WAIT)
+    assert station.controller.rows[ids[1]].decision is None
+    assert station.controller.rows[ids[0]].decision == stood
+    assert not station.controller.writer.unsaved

@@ -9,9 +9,12 @@ import yaml
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog
 
+from app.decisions import Word
+from app.dialogs.decision import DecisionDialog
 from app.dialogs.sign import SignDialog
 from app.dialogs.sign_in import SignInDialog
 from app.dialogs.users import UserDialog, UsersDialog
+from inspection.classes import class_table
 from inspection.people.roles import load_people
 from inspection.people.users import UserStore
 from inspection.seals.log import StationLog
@@ -312,3 +315,53 @@ def test_without_sign_in_the_named_operator_signs(stations, qtbot, lot):
     with qtbot.waitSignal(station.controller.writer.signed, timeout=10_000):
         dialog.confirm.click()
     assert station.controller.writer.record.signatures[0].name == "Kim"
+
+
+def test_a_critical_defect_is_normal_only_with_a_second_person(stations, qtbot, lot, site, people):
+    site(second_person=True, may={"confirm": ["quality"]})
+    station = stations()
+    controller = station.controller
+    sign_in(qtbot, station, PARK)
+    judged(qtbot, station, lot)
+    critical = next(r for r in controller.rows.values() if r.kind == "internal_defect")
+    assert class_table().rows[critical.defect_type].severity == "CRITICAL"
+    controller.choose(critical.battery_id)
+    word = Word("normal", reason="dust")
+    controller.decisions.take(critical.battery_id, word)
+    dialog = station.window.findChild(SignInDialog)
+    dialog.reject()
+    qtbot.waitUntil(lambda: not controller.writer._pool.busy)
+    assert controller.rows[critical.battery_id].decision is None
+
+    controller.decisions.take(critical.battery_id, word)
+    dialog = next(d for d in station.window.findChildren(SignInDialog) if d.isVisible())
+    dialog.form.secret.setText(LEE[1])
+    with qtbot.waitSignal(controller.writer.decisions.decided, timeout=10_000):
+        dialog.form.go.click()
+    decision = controller.rows[critical.battery_id].decision
+    assert (decision.operator, decision.second.name) == ("Park", "Lee")
+    # Anything but normal needs nobody else.
+    other = next(r for r in controller.rows.values() if r.kind == "normal")
+    with qtbot.waitSignal(controller.writer.decisions.decided, timeout=10_000):
+        controller.decisions.take(other.battery_id, Word("external_defect", reason="scratch"))
+    assert controller.rows[other.battery_id].decision.second is None
+    # Nor is a colleague's word on it made normal by one person alone.
+    controller.decisions.take(other.battery_id, Word("normal", reason="in error"))
+    assert any(d.isVisible() for d in station.window.findChildren(SignInDialog))
+
+
+def test_what_one_person_has_begun_is_not_said_in_the_name_of_the_next(
+    stations, qtbot, lot, people
+):
+    station = stations()
+    controller = station.controller
+    sign_in(qtbot, station, PARK)
+    judged(qtbot, station, lot)
+    battery_id = controller.current_id
+    station.window.actions_["override"].trigger()
+    dialog = station.window.findChild(DecisionDialog)
+    assert dialog.isVisible()
+    station.window.actions_["lock_screen"].trigger()
+    sign_in(qtbot, station, LEE)
+    assert not [d for d in station.window.findChildren(DecisionDialog) if d.isVisible()]
+    assert controller.rows[battery_id].decision is None
