@@ -9,7 +9,7 @@ from inspection.classes import class_table
 from inspection.report import blocks
 from inspection.report.model import Entry
 from inspection.report.pictures import read_picture
-from inspection.report.tables import bodies, reasons
+from inspection.report.tables import bodies, decision_told, person_told, reasons, region_told
 from inspection.report.words import Words, moment, number
 from inspection.results import SYSTEMS, ImageResult, SystemName
 
@@ -30,7 +30,7 @@ def battery_card(
     """
     summary, decision = entry.summary, entry.decision
     rows = [words.classes[name] for name in defect_types(entry) if name in words.classes]
-    labels = [words.kind(entry.final_kind, summary.defect_type)]
+    labels = [words.kind(entry.final_kind, entry.final_type)]
     if rows and entry.final_kind != "normal":
         # The gravest; a battery that the operator calls normal has none.
         severity = max(map(words.severity, rows), key=lambda label: label.tone == "critical")
@@ -57,13 +57,26 @@ def battery_card(
         facts = {
             "decision": words(f"decision_{decision.action}"),
             "final_verdict": words.kind(decision.kind).text,
-            "operator": decision.operator,
+            "operator": person_told(decision.operator, decision.role, words),
             "decided_at": moment(decision.decided_at),
         }
-        said = {"reason": decision.reason, "comment": decision.comment}
+        if decision.defect_type is not None:
+            facts["defect_type"] = words.defect(decision.defect_type)
+        if decision.second is not None:
+            facts["second"] = person_told(decision.second.name, decision.second.role, words)
+        said = {
+            "reason": decision.reason,
+            "comment": decision.comment,
+            "region": region_told(decision, words),
+        }
         written = [(words(key), value) for key, value in said.items() if value]
         card.append(blocks.Fields([(words(k), v) for k, v in facts.items()], in_line=True))
         card += [blocks.Fields(written, 0.12)] if written else []
+        if decision.shown is not None and decision.shown != summary.digest:
+            card.append(blocks.Text(words("shown_changed"), "note"))
+    if summary.earlier:
+        card.append(blocks.Heading(words("earlier"), 4))
+        card.append(blocks.Bullets([decision_told(one, words) for one in summary.earlier]))
 
     card.append(blocks.Heading(words("evidence"), 4, room=60))
     images = entry.result.images if entry.result else []
@@ -81,7 +94,7 @@ def defect_types(entry: Entry) -> list[str]:
     kinds = {entry.station_kind, entry.final_kind}
     if not kinds & {"internal_defect", "external_defect", "composite_defect", "review"}:
         return []
-    named = [entry.summary.defect_type]
+    named = [entry.final_type, entry.summary.defect_type]
     if entry.result is not None and entry.result.ensemble is not None and "review" not in kinds:
         named.append(entry.result.ensemble.cnn_defect_type)
     external = class_table().rgb_defects

@@ -9,7 +9,13 @@ from inspection.report import blocks
 from inspection.report.battery_card import battery_card
 from inspection.report.comparison import comparison_chapter
 from inspection.report.model import KINDS, SessionReport
-from inspection.report.tables import BATTERY_COLUMNS, GATE_COLUMNS, MODEL_COLUMNS, columns_table
+from inspection.report.tables import (
+    BATTERY_COLUMNS,
+    GATE_COLUMNS,
+    MODEL_COLUMNS,
+    columns_table,
+    person_told,
+)
 from inspection.report.words import NONE, Words, moment, number
 from inspection.results import DEFECT_KINDS
 
@@ -42,6 +48,8 @@ def session_document(
         warnings.append(words("demo_warning"))
     if report.seal.state == "altered":
         warnings.append(words("altered_warning"))
+    if report.changed_after_signing:
+        warnings.append(words("changed_after_signing"))
     if session.status != "completed":
         warnings.append(words("unfinished_warning", status=status))
     if session.error_message:
@@ -72,7 +80,7 @@ def session_document(
             lines = [*lines, words("findings_more", count=more)]
         page += [blocks.Heading(words("findings")), blocks.Card([blocks.Bullets(lines)])]
     page += [
-        blocks.Signatures([words("operator"), words("approved_by")]),
+        *_signatures(report, words),
         blocks.Heading(words("all_batteries"), new_page=True),
         blocks.Card([columns_table(BATTERY_COLUMNS, report.entries, words)]),
         blocks.Heading(words("sections"), new_page=True),
@@ -90,6 +98,26 @@ def session_document(
     title = session.lot.name or session.run_id
     footer = words("generated", version=session.version)
     return blocks.ReportPage(words.language, words("title"), title, session.run_id, page, footer)
+
+
+def _signatures(report: SessionReport, words: Words) -> Iterator[blocks.Block]:
+    """Yield who signed the session; places to sign on paper where nobody has."""
+    signatures = report.session.signatures
+    if not signatures:
+        yield blocks.Signatures([words("operator"), words("approved_by")])
+        return
+    titles = ("meaning", "signed_by", "signed_at")
+    rows = [
+        (
+            words(f"meaning_{one.meaning}"),
+            person_told(one.name, one.role, words),
+            moment(one.signed_at),
+        )
+        for one in signatures
+    ]
+    yield blocks.Heading(words("signatures"))
+    columns = [blocks.TableColumn(words(title), 1 / 3) for title in titles]
+    yield blocks.Card([blocks.Table(columns, rows)])
 
 
 def _headline(report: SessionReport, words: Words) -> Iterator[blocks.Block]:

@@ -87,11 +87,20 @@ class Entry:
         return final_kind(self.station_kind, self.decision)
 
     @property
+    def final_type(self) -> str | None:
+        """The defect type of the last word; the person's where one was named."""
+        if self.decision is not None and self.decision.defect_type is not None:
+            return self.decision.defect_type
+        return self.summary.defect_type
+
+    @property
     def overridden(self) -> bool:
         """True where the operator's verdict is not the station's."""
         decision = self.decision
         return decision is not None and (
-            decision.action == "override" or decision.kind != self.station_kind
+            decision.action == "override"
+            or decision.kind != self.station_kind
+            or self.final_type != self.summary.defect_type
         )
 
     @property
@@ -119,6 +128,7 @@ class SessionReport:
     entries : the reported batteries in the session's order
     audit : all decisions ever taken, in their order
     seal : what can be vouched for
+    changed_after_signing : True where something was decided after the last signature
     problems : what was found wrong with the session's files
     comparison : the systems over these batteries; None where the VLM and the VLG took no part
     sources : the lot's images, for the pictures of the comparison
@@ -129,6 +139,7 @@ class SessionReport:
     entries: tuple[Entry, ...]
     audit: tuple[AuditEntry, ...]
     seal: SealReport
+    changed_after_signing: bool
     problems: tuple[Message, ...]
     comparison: SessionComparison | None
     sources: SourceImages
@@ -162,9 +173,9 @@ class SessionReport:
 
     @property
     def decided(self) -> dict[str, int]:
-        """Batteries by what the operator did, ``none`` included."""
+        """Batteries by what was decided on them, ``none`` included."""
         found = Counter(e.decision.action if e.decision else "none" for e in self.entries)
-        return {action: found[action] for action in ("accept", "override", "none")}
+        return {action: found[action] for action in ("accept", "decide", "override", "none")}
 
 
 def read_report(
@@ -213,6 +224,7 @@ def read_report(
         entries=tuple(entries),
         audit=store.audit,
         seal=store.seal,
+        changed_after_signing=store.changed_after_signing,
         problems=store.problems,
         comparison=comparison,
         sources=sources,

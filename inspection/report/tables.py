@@ -12,9 +12,10 @@ from typing import Any, Generic, TypeVar
 from inspection.gate.checks import CheckCount
 from inspection.report.blocks import Cell, Label, Link, Soft, Table, TableColumn
 from inspection.report.model import Entry, SessionReport, image_names
-from inspection.report.words import NONE, Words, moment_of, number
+from inspection.report.words import NONE, Words, moment, moment_of, number
 from inspection.results import BatteryResult, ModelProvenance
-from inspection.session.record import SessionRecord
+from inspection.session.audit import AuditEntry
+from inspection.session.record import Decision, SessionRecord
 
 Row = TypeVar("Row")
 CsvCell = str | float | None
@@ -63,6 +64,37 @@ def reasons(entry: Entry, words: Words) -> tuple[str, ...]:
     return tuple(reason.text(words.language) for reason in entry.result.verdict.reasons)
 
 
+def region_told(decision: Decision, words: Words) -> str | None:
+    """Return where a person marked the evidence of a decision; None where nowhere."""
+    region = decision.region
+    if region is None:
+        return None
+    if region.box is not None:
+        box = region.box
+        return words("region_box", image=region.image, x=box.x, y=box.y, w=box.w, h=box.h)
+    corners = " ".join(f"{x},{y}" for x, y in region.polygon)
+    return words("region_polygon", image=region.image, corners=corners)
+
+
+def person_told(name: str, role: str | None, words: Words) -> str:
+    """Return a person with the role that they had."""
+    return f"{name} ({words(f'role_{role}')})" if role else name
+
+
+def decision_told(decision: Decision, words: Words) -> str:
+    """Return a decision that another took the place of, in one line."""
+    parts = [
+        moment(decision.decided_at),
+        person_told(decision.operator, decision.role, words),
+        words(f"decision_{decision.action}"),
+        words.kind(decision.kind).text,
+    ]
+    if decision.defect_type is not None:
+        parts.append(words.defect(decision.defect_type))
+    parts += [part for part in (decision.reason, decision.comment) if part]
+    return " · ".join(parts)
+
+
 # Other systems may read the file by position, so a new column of it goes to the end.
 BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
     ReportColumn(title="number", share=0.035, right=True, shown=lambda e, w: str(e.number)),
@@ -87,7 +119,7 @@ BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
     ),
     ReportColumn(
         "final_kind", lambda e, w: e.final_kind, "final", 0.155,
-        lambda e, w: w.kind(e.final_kind, e.summary.defect_type),
+        lambda e, w: w.kind(e.final_kind, e.final_type),
     ),
     ReportColumn(
         "defect_type", lambda e, w: e.summary.defect_type, "defect_type", 0.11,
@@ -107,9 +139,38 @@ BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
         "decided_at", lambda e, w: e.decision.decided_at.isoformat() if e.decision else None
     ),
     ReportColumn("ct_ae_score", lambda e, w: e.summary.ct_ae_score),
+    ReportColumn("final_defect_type", lambda e, w: e.final_type if e.decision else None),
+    ReportColumn("region", lambda e, w: region_told(e.decision, w) if e.decision else None),
+    ReportColumn("role", lambda e, w: e.decision.role if e.decision else None),
+    ReportColumn(
+        "second", lambda e, w: e.decision.second.name if e.decision and e.decision.second else None
+    ),
+    ReportColumn(
+        "earlier", lambda e, w: " | ".join(decision_told(one, w) for one in e.summary.earlier)
+    ),
 )  # fmt: skip
 """``kind`` is the station's verdict, ``final_kind`` the operator's where there is a ``decision``
-(``accept`` or ``override``; empty where not yet decided). Times are ISO 8601."""
+(``accept``, ``decide`` or ``override``; empty where not yet decided). Times are ISO 8601."""
+
+AUDIT_COLUMNS: tuple[ReportColumn[AuditEntry], ...] = (
+    ReportColumn("line", lambda a, w: str(a.sequence)),
+    ReportColumn("decided_at", lambda a, w: a.decision.decided_at.isoformat()),
+    ReportColumn("battery_id", lambda a, w: a.battery_id),
+    ReportColumn("action", lambda a, w: a.decision.action),
+    ReportColumn("kind_before", lambda a, w: a.kind_before),
+    ReportColumn("kind_after", lambda a, w: a.decision.kind),
+    ReportColumn("defect_type", lambda a, w: a.decision.defect_type),
+    ReportColumn("region", lambda a, w: region_told(a.decision, w)),
+    ReportColumn("operator", lambda a, w: a.decision.operator),
+    ReportColumn("role", lambda a, w: a.decision.role),
+    ReportColumn("second", lambda a, w: a.decision.second.name if a.decision.second else None),
+    ReportColumn("reason", lambda a, w: a.decision.reason),
+    ReportColumn("comment", lambda a, w: a.decision.comment),
+    ReportColumn("changes", lambda a, w: str(a.changes) if a.changes else None),
+    ReportColumn("restores", lambda a, w: str(a.restores) if a.restores else None),
+    ReportColumn("shown", lambda a, w: a.decision.shown),
+)
+"""Every decision ever taken, changed ones and undos included, a ``line`` of the chain each."""
 
 MODEL_COLUMNS: tuple[ReportColumn[ModelProvenance], ...] = (
     ReportColumn("slot", lambda m, w: m.slot, "model_slot", 0.1),
@@ -229,6 +290,33 @@ def gate_json(report: SessionReport) -> bytes:
     """Return ``gate.json``: how many images and batteries each check of the gate stopped."""
     checks = {c.check: {"images": c.images, "batteries": c.batteries} for c in report.gate}
     return json_file({"job_id": report.session.run_id, "checks": checks})
+
+
+def audit_json(report: SessionReport, words: Words) -> bytes:
+    """Return ``audit.json``: what can be vouched for, who signed, and every decision.
+
+    Problems name their place in ``params``; the first one is the first broken place.
+    """
+    signatures = [one.model_dump(mode="json") for one in report.session.signatures]
+    decisions = [{"line": one.sequence, **one.content} for one in report.audit]
+    problems = [
+        {**one.model_dump(mode="json"), "text": one.text(words.language)}
+        for one in report.seal.problems
+    ]
+    return json_file(
+        {
+            "job_id": report.session.run_id,
+            "seal": {
+                "state": report.seal.state,
+                "keys": list(report.seal.keys),
+                "lines": report.seal.lines,
+                "problems": problems,
+            },
+            "signatures": signatures,
+            "changed_after_signing": report.changed_after_signing,
+            "decisions": decisions,
+        }
+    )
 
 
 def result_json(session: SessionRecord, results: Iterable[BatteryResult]) -> bytes:

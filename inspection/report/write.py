@@ -22,10 +22,12 @@ from inspection.report.model import (
 )
 from inspection.report.pdf import pdf_file
 from inspection.report.tables import (
+    AUDIT_COLUMNS,
     BATTERY_COLUMNS,
     GATE_COLUMNS,
     MODEL_COLUMNS,
     SUMMARY_COLUMNS,
+    audit_json,
     columns_csv,
     gate_json,
     models_json,
@@ -100,6 +102,7 @@ def write_report(
         if name == "csv":
             yield "summary.csv", columns_csv(SUMMARY_COLUMNS, [report], words)
             yield "batteries.csv", columns_csv(BATTERY_COLUMNS, report.entries, words)
+            yield "audit.csv", columns_csv(AUDIT_COLUMNS, report.audit, words)
             yield "models.csv", columns_csv(MODEL_COLUMNS, report.session.models, words)
             yield "gate.csv", columns_csv(GATE_COLUMNS, report.gate, words)
             if compared:
@@ -107,6 +110,7 @@ def write_report(
                 yield "comparison_figures.csv", figures_csv(compared)
         elif name == "json":
             yield "result.json", result_json(store.record, read_results(store, battery_ids))
+            yield "audit.json", audit_json(report, words)
             yield "models.json", models_json(report.session, words)
             yield "gate.json", gate_json(report)
             if compared:

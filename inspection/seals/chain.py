@@ -115,7 +115,7 @@ def scan_chain(path: Path, after: Place = START) -> ChainScan:
         else:
             if place is not None and (line.sequence - 1, line.previous) != place:
                 problems.append(Message(code="seal_line_moved", params=where))
-            if lines and line.at < lines[-1].at - CLOCK_SLACK:
+            if lines and lines[-1].key and line.at < lines[-1].at - CLOCK_SLACK:
                 clock.append(Message(code="seal_clock_back", params=where))
             lines.append(line)
         place = Place(line.sequence, line.hash)

@@ -96,6 +96,8 @@ def said(code: str, language: str) -> str:
 def test_every_format_carries_the_comparison(outputs):
     language, out = outputs
     assert sorted(path.name for path in out.iterdir()) == [
+        "audit.csv",
+        "audit.json",
         "batteries.csv",
         "comparison.csv",
         "comparison.json",

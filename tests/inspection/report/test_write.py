@@ -42,7 +42,7 @@ from inspection.results import (
     Verdict,
     VlmResult,
 )
-from inspection.session.record import Decision
+from inspection.session.record import Decision, Region
 from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -273,7 +273,8 @@ def test_batteries_csv_has_a_row_for_every_battery(outputs: Path) -> None:
     header = path.read_text(encoding="utf-8-sig").splitlines()[0]
     assert header == (
         "battery_id,ct_id,rgb_id,state,kind,decision,final_kind,defect_type,fused_score,cnn_prob,"
-        "ae_score,reasons,seconds,operator,decision_reason,comment,decided_at,ct_ae_score"
+        "ae_score,reasons,seconds,operator,decision_reason,comment,decided_at,ct_ae_score,"
+        "final_defect_type,region,role,second,earlier"
     )
     rows = {row["battery_id"]: row for row in rows_of(path)}
     assert list(rows) == [*KINDS, "017"]
@@ -582,6 +583,65 @@ def test_altered_decision_log_is_shown(own_session: Path, tmp_path: Path) -> Non
     assert f"audit.jsonl, line {line}: the line is not as it was written" in html
 
 
+def test_a_changed_decision_its_region_and_the_signature_are_in_every_format(
+    own_session: Path, tmp_path: Path
+) -> None:
+    lee = Person(name="이품질", role="quality")
+    region = Region(image="CT/012.png", box=Box(x=1, y=2, w=30, h=40))
+    changed = Decision(
+        action="override",
+        kind="external_defect",
+        defect_type="damaged",
+        region=region,
+        reason="찍힘",
+        operator=lee.name,
+        role=lee.role,
+        second=Person(name="박반장", role="engineer"),
+        decided_at=NOW,
+    )
+    with SessionStore.open(own_session) as store:
+        store.change("012", changed)
+        store.sign("approved", lee)
+    out = tmp_path / "out"
+    write_report(own_session, ["pdf", "html", "csv", "json"], out, "en")
+    html = (out / "report.html").read_text(encoding="utf-8")
+    for told in (
+        "이품질 (Quality)",
+        "박반장 (Engineer)",
+        "CT/012.png: box 1, 2, 30 × 40",
+        "Earlier decisions",
+        "Approved",
+        "Sealed",
+    ):
+        assert told in html
+    pages = pdf_text(out / "report.pdf")
+    assert "Signatures" in pages
+    assert "이품질 (Quality)" in pages
+    rows = {row["battery_id"]: row for row in rows_of(out / "batteries.csv")}
+    row = rows["012"]
+    assert (row["final_defect_type"], row["role"], row["second"]) == (
+        "damaged",
+        "quality",
+        "박반장",
+    )
+    assert "김영수" in row["earlier"]
+    *_, last = rows_of(out / "audit.csv")
+    assert (last["battery_id"], last["kind_after"], last["operator"]) == (
+        "012",
+        "external_defect",
+        "이품질",
+    )
+    told = json.loads((out / "audit.json").read_bytes())
+    assert told["seal"]["state"] == "sealed"
+    assert [one["name"] for one in told["signatures"]] == ["이품질"]
+    assert not told["changed_after_signing"]
+    with SessionStore.open(own_session) as store:
+        store.change("012", changed.model_copy(update={"kind": "review", "region": None}))
+    write_report(own_session, ["html"], out, "en")
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert "Decisions were changed after this session was signed." in html
+
+
 def test_unfinished_session_says_so(own_session: Path, tmp_path: Path) -> None:
     with SessionStore.open(own_session) as store:
         store.mark("cancelled")
@@ -638,6 +698,7 @@ def test_files_and_progress(session: Path, tmp_path: Path) -> None:
     assert [path.name for path in written] == [
         "summary.csv",
         "batteries.csv",
+        "audit.csv",
         "models.csv",
         "gate.csv",
         "report.pdf",
