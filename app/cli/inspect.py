@@ -83,6 +83,8 @@ def inspect_lot(options: InspectOptions) -> int:
     )
     cancel = threading.Event()
     with _open_session(options, lot, conditions, words) as store:
+        for problem in store.problems:
+            typer.echo(problem.text(words.language), err=True)
         plan = plan_rest(store, lot, conditions, only=options.battery_ids or None)
         if plan.others and not options.with_new_models:
             raise SessionError(plan.others[0].code, **plan.others[0].params)

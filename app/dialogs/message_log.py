@@ -36,8 +36,11 @@ class MessageLogDialog(DialogFrame):
         self.proxy.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.search.textChanged.connect(self.proxy.setFilterFixedString)
         self.table = table_view(self.proxy, ROW_HEIGHT)
+        # In the order in which it was told: several things may be told within a second.
+        self.table.setSortingEnabled(False)
+        self.proxy.sort(-1)
         header = self.table.horizontalHeader()
-        header.resizeSection(0, 170)
+        header.resizeSection(0, 200)
         header.resizeSection(1, 140)
         header.setStretchLastSection(True)
         self.whole = label(wrap=True)

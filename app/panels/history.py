@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -99,6 +100,11 @@ class HistoryPanel(DockPanel):
 
     def _on_session(self, record: SessionRecord | None) -> None:
         self._open_id = record.run_id if record else None
+        # It grows while it is open, here or elsewhere.
+        self._listings = [
+            replace(listing, record=record) if listing.run_id == self._open_id else listing
+            for listing in self._listings
+        ]
         self.retranslate()
 
     def retranslate(self) -> None:

@@ -59,6 +59,9 @@ def test_problems_found_on_opening_are_a_banner_and_a_list_that_stays(
         assert problem.text("en") in told
         assert problem.text("en") in caplog.text
     assert dialog.model.index(0, 1).data() == damaged.name
+    shown = [dialog.proxy.index(row, 2).data() for row in range(dialog.proxy.rowCount())]
+    assert shown == told
+    assert f"{len(problems)} problems" in shown[0]
     dialog.search.setText("torn")
     assert dialog.proxy.rowCount() < len(told)
     dialog.copy.click()
