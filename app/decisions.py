@@ -175,6 +175,8 @@ class Decisions(QObject):
             role=person.role,
             second=second,
             decided_at=datetime.now().astimezone(),
+            # Of what is on the screen, also where the disk takes the decision only later.
+            shown=self._writer.digest_of(battery_id),
         )
         self._with_session(partial(self._write, battery_id, decision, go_on))
 

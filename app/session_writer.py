@@ -189,6 +189,13 @@ class SessionWriter(QObject):
         """Batteries whose result or decision is not on the disk."""
         return tuple(dict.fromkeys((*self._unsaved_results, *self.decisions.unsaved)))
 
+    def digest_of(self, battery_id: str) -> str | None:
+        """Return the digest of a battery's file; None while a newer result waits to be written."""
+        if self._store is None or battery_id in self._unsaved_results:
+            return None
+        rows = self._store.record.batteries
+        return next((row.digest for row in rows if row.battery_id == battery_id), None)
+
     @property
     def held_up(self) -> bool:
         """True while the disk refuses what has to be saved; closing the session would lose it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -252,6 +253,8 @@ def test_a_change_shows_what_stood_and_keeps_it(qtbot, stations, judged_session)
     assert not dialog.confirm.isEnabled()
     answer(dialog, Key.Key_Escape)
     assert first.controller.rows[battery_id].decision == stood
+    file = folder / "batteries" / f"{battery_id}.json"
+    assert stood.shown == hashlib.sha256(file.read_bytes()).hexdigest()
 
     press(first, Key.Key_O, SHIFT)
     dialog = dialog_of(first)
