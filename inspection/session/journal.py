@@ -69,7 +69,8 @@ class Journal:
     def begin(cls, folder: Path, lock: SessionLock, record: SessionRecord) -> Journal:
         """Write the first line of a new session."""
         journal = cls(folder, lock, SessionStory())
-        journal._write(OPENED, {"record": record.model_dump(mode="json")})
+        person = Person(name=record.operator) if record.operator else None
+        journal._write(OPENED, {"record": record.model_dump(mode="json")}, person)
         return journal
 
     @classmethod

@@ -27,13 +27,14 @@ from inspection.session.files import (
     read_record,
 )
 from inspection.session.heads import known_head
+from inspection.session.lock import holder_of
 from inspection.session.record import SCHEMA_VERSION, Decision, SessionRecord
 from inspection.session.seal import SealReport, SealState
 from inspection.session.story import BEGINNINGS, Finding, SessionStory, distrusted
 from inspection.session.unsealed import rebuilt, recover_unsealed
 
-SECOND_LOOK_S = 0.3
-"""A session that is being written may be seen between two writes."""
+LOOK_S, LOOKS = 0.2, 5
+"""A session that is being written may be seen between two writes: it is looked at again."""
 
 
 @dataclass(slots=True)
@@ -88,9 +89,12 @@ def examine(folder: Path, *, second_look: bool = False) -> Examined:
         If a newer program wrote it, or the disk refuses.
     """
     found = _examine(folder)
-    if second_look and found.seal.state == "altered":
-        time.sleep(SECOND_LOOK_S)
-        found = _examine(folder)
+    looks = 0
+    while second_look and found.seal.state == "altered" and looks < LOOKS:
+        if looks and holder_of(folder) is None:
+            break
+        time.sleep(LOOK_S)
+        found, looks = _examine(folder), looks + 1
     return found
 
 
@@ -125,8 +129,10 @@ def _examine(folder: Path) -> Examined:
     finding = Finding()
     keep = False
     if stored is None:
-        problems.append(Message(code="seal_record_damaged", params={"name": SESSION_NAME}))
         keep = (folder / SESSION_NAME).exists()
+        # A kill right after the first line leaves none.
+        if keep or len(scan.lines) > 1:
+            problems.append(Message(code="seal_record_damaged", params={"name": SESSION_NAME}))
     elif told is None or stored != told:
         keep = True
         if told is None and stored.head is not None and stored.head not in _hashes(scan):
@@ -231,7 +237,10 @@ def _against_the_log(
         if known.began != began:
             params: dict[str, str | int | float] = {"lines": known.place.sequence}
             return [Message(code="seal_replaced", params=params)]
-        if known.place.hash not in _hashes(scan):
+        if known.place.hash in _hashes(scan):
+            continue
+        # The log may know a line that was written after the chain was read.
+        if known.place.hash not in _hashes(scan_chain(folder / AUDIT_NAME)):
             params = {"known": known.place.sequence, "lines": scan.place.sequence}
             return [Message(code="seal_set_back", params=params)]
     return []
@@ -253,7 +262,8 @@ def _files(
     for battery_id, file in story.files.items():
         path = batteries / f"{file.name}.json"
         sealed[path] = battery_id
-        if digests.get(path) == file.digest:
+        # Read again where it is another: it may have been put in its place meanwhile.
+        if file.digest == digests.get(path) or file.digest == _digest(path):
             continue
         waiting = batteries.glob(f".{file.name}.json.*{TEMPORARY}")
         late = next((other for other in waiting if digests.get(other) == file.digest), None)
@@ -273,15 +283,21 @@ def _files(
 def _digests(folder: Path) -> dict[Path, str]:
     found = {}
     for path in sorted((folder / BATTERIES_NAME).glob("*")):
-        try:
-            if path.is_file():
-                found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        except FileNotFoundError:
-            # Put in its place meanwhile.
-            continue
-        except OSError:
-            found[path] = ""
+        digest = _digest(path) if path.is_file() else None
+        if digest is not None:
+            found[path] = digest
     return found
+
+
+def _digest(path: Path) -> str | None:
+    """Return a file's digest, an empty one where it cannot be read, None where it is gone."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""
 
 
 def _unlogged(stored: SessionRecord, story: SessionStory) -> dict[str, Decision]:

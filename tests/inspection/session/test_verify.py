@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -288,6 +290,52 @@ def test_an_edit_is_noticed_named_and_makes_nothing_normal(
             # The lines of the chain that are genuine still count, each as it was.
             assert rows["003"].kind in (NORMAL, "not_inspected")
             assert rows["004"].state == "queued"
+
+
+def test_a_kill_right_after_the_first_line_is_no_alteration(folder: Path) -> None:
+    with SessionStore.create(
+        folder.parent, lot=LOT, language="en", config={}, device="cpu"
+    ) as store:
+        (store.folder / "session.json").unlink()
+        assert verify_session(store.folder).state == "sealed"
+        again = store.folder
+    with SessionStore.open(again) as store:
+        assert store.problems == ()
+        assert store.remaining(LOT) == ["001", "002", "003", "004"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from test_verify import result, word, NORMAL, DEFECT
+from inspection.session.store import SessionStore
+with SessionStore.open(Path(sys.argv[1])) as store:
+    print("ready", flush=True)
+    while True:
+        store.save_battery(result("003", NORMAL))
+        store.save_battery(result("001", DEFECT))
+        store.change("002", word(DEFECT))
+"""
+
+
+def test_a_session_that_is_being_written_is_never_called_altered(folder: Path) -> None:
+    here = Path(__file__).parent
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), str(here), str(here.parents[1])],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        for _ in range(20):
+            report = verify_session(folder)
+            assert (report.state, report.problems) == ("sealed", ())
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert verify_session(folder).state == "sealed"
 
 
 def test_what_was_altered_is_inspected_again_and_kept_aside(folder: Path) -> None:
