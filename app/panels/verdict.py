@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QScrollArea
+from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, QWidget
 
 from app.decision_words import decision_details, decision_words
 from app.panels.demo_note import DemoNote
@@ -109,7 +109,15 @@ class VerdictPanel(DockPanel):
         self._retry.clicked.connect(self.context.controller.writer.retry)
         self._accept, self._override, self._undo = button("primary"), button(), button()
         self._change = button()
-        buttons = line((self._accept, 3), (self._override, 3), (self._change, 6), self._undo)
+        # One of the two is shown, and a dock is never wider for the moment between them.
+        self._choices = QStackedWidget()
+        for choice in (line((self._accept, 1), (self._override, 1)), line((self._change, 1))):
+            page = QWidget()
+            choice.setContentsMargins(0, 0, 0, 0)
+            page.setLayout(choice)
+            self._choices.addWidget(page)
+        self._choices.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        buttons = line((self._choices, 1), self._undo)
         layout = column(box, self._decided, self._told, self._retry, buttons)
         layout.setContentsMargins(14, 10, 14, 14)
         layout.setAlignment(self._retry, Qt.AlignmentFlag.AlignLeft)
@@ -270,8 +278,7 @@ class VerdictPanel(DockPanel):
         earlier = row.earlier if row else ()
         open_to_all = row is not None and row.kind in ("review", "not_inspected")
         self._accept.setVisible(decision is None and not open_to_all)
-        self._override.setVisible(decision is None)
-        self._change.setVisible(decision is not None)
+        self._choices.setCurrentIndex(0 if decision is None else 1)
         self._retry.setVisible(bool(row and row.unsaved))
         self._told.setVisible(decision is not None)
         for part in (self._earlier_title, self._earlier):
