@@ -335,7 +335,7 @@ class Controller(ShownLot):
             for battery_id in self.runner.unfinished:
                 self.set_row(self._interrupted(self.rows[battery_id]))
         if self.lot is not None:
-            self.writer.end_run(self.lot, cancelled=cancelled)
+            self.writer.end_run(self.lot, cancelled=cancelled, stopped=self.runner.stopped)
         self.writer.list_sessions()
 
     def _interrupted(self, row: Row) -> Row:

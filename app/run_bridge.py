@@ -9,6 +9,7 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
+from inspection.messages import Message
 from inspection.results import SYSTEMS, SystemName
 from inspection.run.driver import Run
 from inspection.run.events import (
@@ -52,6 +53,8 @@ class RunBridge(QObject):
     def __init__(self, build: BuildLane, parent: QObject) -> None:
         super().__init__(parent)
         self.status = RunStatus()
+        self.stopped: Message | None = None
+        """Why the run that ended last was stopped, where it was nobody's wish."""
         self.unfinished: tuple[str, ...] = ()
         """Batteries of the run that ended last on which not every system has spoken."""
         self._threads = {name: LaneThread(f"lane-{name}", self) for name in SYSTEMS}
@@ -149,7 +152,7 @@ class RunBridge(QObject):
             case BatteryChanged():
                 self.battery_changed.emit(event.result, event.worth_saving)
             case RunEnded():
-                self._run, self.unfinished = None, run.unfinished
+                self._run, self.unfinished, self.stopped = None, run.unfinished, event.stopped
         # After the battery: a panel that loses the live answers has the finished ones by then.
         for system in SYSTEMS:
             if status.live.get(system) is not live.get(system):

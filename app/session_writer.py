@@ -249,10 +249,10 @@ class SessionWriter(QObject):
         if self._store is not None:
             self._write(partial(self._store.mark, "processing"))
 
-    def end_run(self, lot: Lot, *, cancelled: bool) -> None:
-        """Set the status that the session has after a run."""
+    def end_run(self, lot: Lot, *, cancelled: bool, stopped: Message | None = None) -> None:
+        """Set the status that the session has after a run; ``stopped`` is why it was stopped."""
         if self._store is not None:
-            self._end = partial(end_session, self._store, lot, cancelled=cancelled)
+            self._end = partial(end_session, self._store, lot, cancelled=cancelled, stopped=stopped)
             self._write(self._end)
 
     def set_models(self, models: Sequence[ModelProvenance], device: str) -> None:

@@ -47,6 +47,7 @@ class Announcements(QObject):
         controller.failed.connect(self.tell_error)
         controller.people.altered.connect(self._on_users_altered)
         controller.runner.lane_changed.connect(self._on_lane)
+        controller.runner.ended.connect(self._on_ended)
         controller.following.grown.connect(self._on_grown)
         controller.following.holder_changed.connect(self._on_holder)
 
@@ -180,6 +181,14 @@ class Announcements(QObject):
         if view.system == "ensemble" and view.phase in ("not_installed", "failed"):
             reason = message_text(view.message) if view.message else ""
             self._banner.ask("lane", reason, tone="warning")
+
+    def _on_ended(self, _cancelled: bool) -> None:
+        why = self._controller.runner.stopped
+        if why is None:
+            return
+        text = f"{self.tr('The inspection was stopped.')} {message_text(why)}"
+        again = (self.tr("Go on"), self._controller.start)
+        self._banner.ask("stopped", text, [again], "critical")
 
     def _on_nothing_left(self) -> None:
         again = self.tr("Every battery of this lot is inspected. The menu Inspection has more.")

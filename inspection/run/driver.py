@@ -110,6 +110,11 @@ class Run:
                 root, digests = self.plan.settings.lot_root, self.plan.digests
                 results.prints = print_images(battery, root, digests=digests)
 
+    def stop(self, why: Message) -> None:
+        """Stop at the next image, by nobody's wish: to go on would be in vain."""
+        self._stopped = why
+        self.cancel.set()
+
     def wait_for_lot(self) -> bool:
         """Return True once the lot can be reached; where it stays away the run is stopped."""
         params = {"path": told_name(str(self.access.root))}
@@ -119,8 +124,7 @@ class Run:
 
         back = self.access.wait(self.cancel.is_set, tell)
         if not back and not self.cancel.is_set():
-            self._stopped = Message(code="lot_stayed_away", params={**params})
-            self.cancel.set()
+            self.stop(Message(code="lot_stayed_away", params={**params}))
         return back
 
     def wait_while_paused(self) -> None:

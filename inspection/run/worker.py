@@ -45,6 +45,8 @@ Tell = Callable[[RunEvent], None]
 
 EVENT_SECONDS = 0.1
 """Images and words are told in groups, so that a fast GPU does not flood a window."""
+EVIDENCE_FAILED = "session_evidence_failed"
+"""What a battery says whose pictures the disk has refused."""
 LOOKS = 3
 """At a battery whose images come and go, before what was seen of it counts."""
 
@@ -131,6 +133,10 @@ class LaneWorker:
             run.tell(BatteryStarted(self._system, battery.battery_id))
             result = self._look(run, lane, battery, following)
             if result is None:
+                break
+            if result.message is not None and result.message.code == EVIDENCE_FAILED:
+                # Every other battery would be judged for nothing; this one is judged again.
+                run.stop(result.message)
                 break
             if result.state == "done":
                 digests = {model.slot: model.sha256 for model in self._models}

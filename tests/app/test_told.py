@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,31 @@ def test_the_seal_of_a_session_is_in_the_status_bar_with_what_is_wrong(
     assert not any(
         row.kind == "normal" and row.defect_type for row in station.controller.rows.values()
     )
+
+
+def test_a_run_whose_pictures_find_no_room_is_stopped_told_and_goes_on(qtbot, stations, lot, gated):
+    gate = threading.Event()
+    station = stations(build=gated(gate))
+    controller, banner = station.controller, station.window.banner
+    with qtbot.waitSignal(controller.lot_changed, timeout=WAIT):
+        controller.open_lot(lot)
+    with qtbot.waitSignal(controller.runner.system_started, timeout=WAIT):
+        controller.start()
+    # What the disk refuses: a file is where the folder of the third battery's pictures goes.
+    third = list(controller.rows)[2]
+    blocked = controller.writer.folder / "evidence" / third
+    blocked.write_bytes(b"")
+    with qtbot.waitSignal(controller.runner.ended, timeout=WAIT):
+        gate.set()
+    assert banner.topic == "stopped"
+    assert f"The pictures of battery {third} cannot be saved" in banner_says(station)
+    states = [row.state for row in controller.rows.values()]
+    assert states[:2] == ["done", "done"]
+    assert "done" not in states[2:]
+    qtbot.waitUntil(lambda: controller.writer.record.status == "failed", timeout=WAIT)
+    assert third in controller.writer.record.error_message
+    blocked.unlink()
+    with qtbot.waitSignal(controller.runner.ended, timeout=WAIT):
+        banner.answers[0].click()
+    assert all(row.state == "done" for row in controller.rows.values())
+    assert not banner.isVisible()
