@@ -177,6 +177,8 @@ class MainWindow(QMainWindow):
         controller.following.holder_changed.connect(self._on_session)
         controller.people.needed.connect(talk.ask_operator)
         controller.people.changed.connect(self._on_people)
+        # After a signature nothing can be undone.
+        controller.writer.signed.connect(self._sync_actions)
         controller.settings_changed.connect(self._on_settings)
         controller.writer.signed.connect(self._sync_actions)
         controller.marks.changed.connect(self._sync_actions)

@@ -290,6 +290,8 @@ def test_a_session_is_signed_by_whoever_still_has_the_pin(stations, qtbot, lot, 
     assert "Operator" in window.actions_["sign"].toolTip()
     window.actions_["lock_screen"].trigger()
     sign_in(qtbot, station, LEE)
+    with qtbot.waitSignal(controller.writer.decisions.decided, timeout=10_000):
+        window.actions_["accept"].trigger()
     window.actions_["sign"].trigger()
     dialog = window.findChild(SignDialog)
     dialog.meanings["approved"].setChecked(True)
@@ -299,8 +301,10 @@ def test_a_session_is_signed_by_whoever_still_has_the_pin(stations, qtbot, lot, 
     qtbot.waitUntil(lambda: "wrong" in dialog.said.text(), timeout=10_000)
     assert controller.writer.record.signatures == []
     dialog.secret.setText(LEE[1])
+    assert window.actions_["undo"].isEnabled()
     with qtbot.waitSignal(controller.writer.signed, timeout=10_000):
         dialog.confirm.click()
+    assert not window.actions_["undo"].isEnabled()
     (signature,) = controller.writer.record.signatures
     assert (signature.name, signature.role, signature.meaning) == ("Lee", "quality", "approved")
     assert "signed" in events()
