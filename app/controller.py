@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
+from app.earlier import ChangedImages, Offer, OtherJudges, offer_of
 from app.folders import backend_cache
 from app.following import Following
 from app.people import People
@@ -57,6 +58,8 @@ class Controller(ShownLot):
     policy_changed = Signal()
     scanning = Signal(bool)
     nothing_left = Signal()
+    noticed = Signal(object)
+    """Messages that stop nothing: what has changed since a session was begun."""
     failed = Signal(object)
 
     def __init__(
@@ -85,6 +88,13 @@ class Controller(ShownLot):
         # Of the session whose rows are on screen: one that was opened waits for its lot's scan.
         self._shown_run: str | None = None
         self._autostart = False
+        # Whether it is known which session of the lot is on offer.
+        self._listed = True
+        self._once_listed: Callable[[], None] | None = None
+        self._offer: Offer | None = None
+        self.other_judges = OtherJudges(self)
+        self.changed_images = ChangedImages(self.files, self)
+        self.changed_images.found.connect(self.noticed)
         log = StationLog()
         self.people = People(people, UserStore(people, log), log, settings.operator, self)
         self.people.failed.connect(self.failed)
@@ -105,6 +115,7 @@ class Controller(ShownLot):
         """Stop the lanes, write what waits, end every thread."""
         running = self.runner.phase != "idle"
         self.following.stop()
+        self.changed_images.stop()
         self.runner.shut_down()
         if running and self.lot is not None:
             self.writer.end_run(self.lot, cancelled=True)
@@ -157,21 +168,24 @@ class Controller(ShownLot):
         self.show_lot(lot)
         self.change(self.settings.with_recent(lot.root))
         self._autostart = autostart
+        self._listed, self._once_listed, self._offer = False, None, None
         self.writer.list_sessions()
 
     def _on_session_opened(self, store: SessionStore) -> None:
         root = Path(store.record.lot.path)
         if store.record.lot.path and root.is_dir():
-            self._begin_scan(root, partial(self._on_session_lot, store.record.run_id))
+            self._begin_scan(root, partial(self._on_session_lot, store))
         else:
             self._show_session(Lot(root=root, batteries=()))
             self.failed.emit(InspectionError("lot_gone", path=store.record.lot.path))
 
-    def _on_session_lot(self, run_id: str, lot: Lot) -> None:
+    def _on_session_lot(self, store: SessionStore, lot: Lot) -> None:
         self.scanning.emit(False)
-        if self.writer.record is not None and self.writer.record.run_id == run_id:
+        record = self.writer.record
+        if record is not None and record.run_id == store.record.run_id:
             self._show_session(lot)
             self.change(self.settings.with_recent(lot.root))
+            self.changed_images.look(store, lot)
 
     def _show_session(self, lot: Lot) -> None:
         record = self.writer.record
@@ -181,25 +195,18 @@ class Controller(ShownLot):
 
     def _on_listed(self, listings: list[SessionListing]) -> None:
         self.sessions_listed.emit(listings)
+        self._listed = True
         if self.lot is None or self.writer.record is not None:
             return
-        root, earlier, unfinished = self.lot.root, None, False
-        for listing in listings:
-            if listing.record is not None and Path(listing.record.lot.path) == root:
-                earlier = listing
-                unfinished = any(r.state not in FINAL_STATES for r in listing.record.batteries)
-                # What another process inspects is neither left over nor to be gone on with.
-                unfinished = unfinished and not listing.live
-                break
         autostart, self._autostart = self._autostart, False
-        if autostart and earlier is not None and earlier.live:
-            self.open_session(earlier.folder)
-        elif autostart and earlier is not None and unfinished:
-            self.resume(earlier.folder)
+        self._offer = offer_of(listings, self.lot.root)
+        later, self._once_listed = self._once_listed, None
+        if later is not None:
+            later()
         elif autostart:
             self.start()
-        elif earlier is not None:
-            self.earlier_found.emit(earlier, unfinished)
+        elif self._offer is not None:
+            self.earlier_found.emit(self._offer.listing, self._offer.unfinished)
 
     def _on_grown(self, before: SessionRecord, record: SessionRecord) -> None:
         if record.run_id == self._shown_run:
@@ -219,8 +226,20 @@ class Controller(ShownLot):
     # -- inspection ------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Inspect what is still to be inspected; a new session is made where none is open."""
-        self._plan(plan_rest)
+        """Inspect what is still to be inspected, of the session that is open or on offer.
+
+        A new one is made where neither has anything left.
+        """
+        offer = self._offer if self.writer.record is None else None
+        if self.writer.record is None and not self._listed:
+            # Which session it is to be is not known before the next moment.
+            self._autostart = True
+        elif offer is not None and offer.listing.live:
+            self.open_session(offer.listing.folder)
+        else:
+            if offer is not None and not offer.unfinished:
+                self._offer = None
+            self._plan(plan_rest)
 
     def inspect_again(self, battery_id: str) -> None:
         """Inspect one battery once more; the operator's decision stays."""
@@ -231,7 +250,7 @@ class Controller(ShownLot):
         lot = self.lot
         if lot is not None and self._may_leave():
             self.writer.close()
-            self._shown_run = None
+            self._shown_run = self._offer = None
             self.show_lot(lot)
             self.start()
 
@@ -260,9 +279,19 @@ class Controller(ShownLot):
     def _run(self, lot: Lot, plan: Plan) -> None:
         if self.lot is not lot or self.writer.read_only or self.runner.phase != "idle":
             return
+        if plan.told:
+            self.noticed.emit(plan.told)
         if not plan.batteries:
             self.writer.end_run(lot, cancelled=False)
             self.nothing_left.emit()
+            return
+        record = self.writer.record
+        assert record is not None
+        self.other_judges.ask(record.run_id, plan.others, partial(self._go, lot, plan))
+
+    def _go(self, lot: Lot, plan: Plan) -> None:
+        if self.lot is not lot or self.writer.read_only or self.runner.phase != "idle":
+            # Asked, and answered when something else had begun.
             return
         self.writer.begin_run()
         for battery in plan.batteries:
@@ -272,7 +301,9 @@ class Controller(ShownLot):
         self.runner.start(plan)
 
     def with_session(self, then: Callable[[], None]) -> None:
-        """Go on with ``then`` once a session is open; a new one where there is none.
+        """Go on with ``then`` once a session is open: the one on offer, else a new one.
+
+        An empty one would hide the one with the work and the decisions in it.
 
         A session that was opened but is not shown yet may be another lot's: nothing is written
         to it.
@@ -283,6 +314,12 @@ class Controller(ShownLot):
                 then()
             return
         assert self.lot is not None
+        if not self._listed:
+            self._once_listed = partial(self.with_session, then)
+            return
+        if self._offer is not None:
+            self.writer.open(self._offer.listing.folder, partial(self._on_offered, then))
+            return
         self.writer.create(
             partial(self._on_created, then),
             lot=self.lot,
@@ -292,6 +329,12 @@ class Controller(ShownLot):
             config=self.policy.snapshot(),
             device=self.settings.device,
         )
+
+    def _on_offered(self, then: Callable[[], None], store: SessionStore) -> None:
+        if self.lot is not None and self._shown_run != store.record.run_id:
+            self._show_session(self.lot)
+        if not self.writer.read_only:
+            then()
 
     def _on_created(self, then: Callable[[], None], store: SessionStore) -> None:
         self._shown_run = store.record.run_id

@@ -19,6 +19,8 @@ from inspection.run.events import (
     ImagesDone,
     LaneEnded,
     LaneReady,
+    LotAway,
+    LotBack,
     RunEnded,
     RunEvent,
 )
@@ -27,6 +29,9 @@ from inspection.run.status import InspectionProgress, RunStatus
 from inspection.run.worker import BuildLane, LaneWorker
 
 log = logging.getLogger(__name__)
+
+LOT_WAIT_SECONDS = 4 * 3600.0
+"""Nobody may be there before the next shift to start a run again."""
 
 RunPhase = Literal["idle", "running", "paused", "cancelling"]
 
@@ -45,6 +50,8 @@ class RunBridge(QObject):
     models_changed = Signal(object, str)
     """ModelProvenances of a lane that is ready, and its device."""
     progress_changed = Signal()
+    lot_away = Signal(object)
+    """A Message while the lot cannot be reached; None once it can."""
     ended = Signal(bool)
     """True where the run was cancelled."""
     _told = Signal(object)
@@ -57,6 +64,8 @@ class RunBridge(QObject):
         """Why the run that ended last was stopped, where it was nobody's wish."""
         self.unfinished: tuple[str, ...] = ()
         """Batteries of the run that ended last on which not every system has spoken."""
+        self.waiting: Message | None = None
+        """Why the lanes wait for the lot."""
         self._threads = {name: LaneThread(f"lane-{name}", self) for name in SYSTEMS}
         self._workers = {name: LaneWorker(name, build) for name in SYSTEMS}
         self._run: Run | None = None
@@ -68,7 +77,8 @@ class RunBridge(QObject):
 
     def start(self, plan: Plan) -> None:
         """Run a plan."""
-        self._run = Run(plan, self._told.emit)
+        self.waiting = self.stopped = None
+        self._run = Run(plan, self._told.emit, lot_wait=LOT_WAIT_SECONDS)
         self.status.begin(plan)
         for lane in self.status.lanes.values():
             self.lane_changed.emit(lane)
@@ -151,13 +161,22 @@ class RunBridge(QObject):
                 self.system_started.emit(event.battery_id, event.system)
             case BatteryChanged():
                 self.battery_changed.emit(event.result, event.worth_saving)
+            case LotAway() | LotBack():
+                self.waiting = event.message if isinstance(event, LotAway) else None
+                status.hold(self.waiting is not None or run.pause.is_set())
+                self.lot_away.emit(self.waiting)
             case RunEnded():
                 self._run, self.unfinished, self.stopped = None, run.unfinished, event.stopped
+                if self.waiting is not None:
+                    self.waiting = None
+                    self.lot_away.emit(None)
         # After the battery: a panel that loses the live answers has the finished ones by then.
         for system in SYSTEMS:
             if status.live.get(system) is not live.get(system):
                 self.live_changed.emit(system, status.live.get(system))
-        if isinstance(event, ImagesDone | BatteryChanged | LaneEnded | RunEnded):
+        if isinstance(
+            event, ImagesDone | BatteryChanged | LaneEnded | LotAway | LotBack | RunEnded
+        ):
             self.progress_changed.emit()
         if isinstance(event, RunEnded):
             self.ended.emit(event.cancelled)

@@ -148,8 +148,13 @@ class SessionWriter(QObject):
     def list_sessions(self) -> None:
         """Look for saved sessions; `listed` brings them."""
         self._pool.submit(
-            partial(list_sessions, self.sessions_dir), self.listed.emit, self.failed.emit
+            partial(list_sessions, self.sessions_dir), self.listed.emit, self._on_not_listed
         )
+
+    def _on_not_listed(self, error: Exception) -> None:
+        self.failed.emit(error)
+        # Whoever waits to know of earlier sessions need not wait any longer.
+        self.listed.emit([])
 
     # -- the open session ------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,10 +24,10 @@ from app.dialogs.sign import SignDialog
 from app.dialogs.sign_in import SignInDialog
 from app.dialogs.tables import SessionTables, TablesDialog, changes_between, figures_of
 from app.dialogs.users import UsersDialog
-from app.wording import languages, meaning_text
+from app.wording import languages, meaning_text, message_text
 from inspection import __version__
 from inspection.errors import InspectionError
-from inspection.messages import Language
+from inspection.messages import Language, Message
 from inspection.people.person import Person
 from inspection.session.record import Meaning, Signature
 
@@ -257,6 +257,20 @@ class Conversations(QObject):
         if self._controller.people.locked:
             return
         TablesDialog(self._window, title, compared).open()
+
+    def ask_other_judges(self, others: Sequence[Message]) -> None:
+        """Ask before other models or another policy judge the rest of a session."""
+        told = " ".join(message_text(message) for message in others)
+        question = self.tr("Go on with them? What judged each battery is in its file.")
+        confirm(
+            self._window,
+            "confirm_other_judges",
+            f"{told}\n\n{question}",
+            title=self.tr("Other models or policy"),
+            yes=self.tr("Go on"),
+            no=self.tr("Leave it"),
+            order=self._controller.other_judges.agree,
+        )
 
     def may_close(self) -> bool:
         """Return True where a close loses nothing; else ask, and close if that is the answer."""

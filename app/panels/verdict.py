@@ -73,6 +73,9 @@ class VerdictPanel(DockPanel):
         self._systems = {system: (label("muted"), Chip(solid=False)) for system in SYSTEMS}
         for name, _ in self._systems.values():
             name.setFixedWidth(SYSTEM_NAME_WIDTH)
+        self._again = button()
+        self._again.clicked.connect(self.context.actions["again"].trigger)
+        self.context.actions["again"].changed.connect(self._sync_buttons)
         self._reasons_title = label("section")
         self._reasons = label(wrap=True)
         self._reasons.setTextFormat(Qt.TextFormat.RichText)
@@ -86,6 +89,7 @@ class VerdictPanel(DockPanel):
         column(
             body,
             *(self._name, self._about, 2, self._chip, self._defect, self._warnings),
+            self._again,
             *(6, self._scores_title, self._scores),
             *(6, self._systems_title),
             *(line(*pair) for pair in self._systems.values()),
@@ -154,6 +158,7 @@ class VerdictPanel(DockPanel):
         self._reasons_title.setText(self.tr("Reasons"))
         self._advice_title.setText(self.tr("Action and likely cause"))
         self._retry.setText(self.tr("Save the decision again"))
+        self._again.setText(self.tr("Try again"))
         self._sync_buttons()
         row = self._view.row if self._view else None
         result = self._view.result if self._view else None
@@ -177,16 +182,18 @@ class VerdictPanel(DockPanel):
         self._change.setIcon(icon("override"))
         self._undo.setIcon(icon("undo"))
         self._retry.setIcon(icon("retry"))
+        self._again.setIcon(icon("retry"))
 
     # -- inside ----------------------------------------------------------------------------
 
     def _word_head(self, row: Row | None) -> None:
         if row is None:
             self._name.setText(self.tr("No battery"))
-            for widget in (self._about, self._defect, self._warnings):
+            for widget in (self._about, self._defect, self._warnings, self._again):
                 widget.hide()
             self._chip.show_state(kind_text("not_inspected"), "neutral")
             return
+        self._again.setVisible(row.state == "failed")
         battery = row.battery
         self._name.setText(row.battery_id)
         kinds = {"cell": self.tr("Cell"), "module": self.tr("Module")}
@@ -303,3 +310,6 @@ class VerdictPanel(DockPanel):
             made.setEnabled(action.isEnabled())
             made.setText(action.text())
             made.setToolTip(action.toolTip())
+        again = self.context.actions["again"]
+        self._again.setEnabled(again.isEnabled())
+        self._again.setToolTip(again.toolTip())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -44,6 +44,8 @@ class Announcements(QObject):
         controller.writer.unsaved_changed.connect(self._on_unsaved)
         controller.scanning.connect(self._on_scanning)
         controller.nothing_left.connect(self._on_nothing_left)
+        controller.noticed.connect(self._on_noticed)
+        controller.runner.lot_away.connect(self._on_lot_away)
         controller.failed.connect(self.tell_error)
         controller.people.altered.connect(self._on_users_altered)
         controller.runner.lane_changed.connect(self._on_lane)
@@ -91,18 +93,48 @@ class Announcements(QObject):
             return
         seal = self._controller.writer.seal
         altered = seal is not None and seal.state == "altered"
+        several = (
+            self.tr("This session is not as the station wrote it: {count} problems.")
+            if altered
+            else self.tr("{count} problems were found in the files of this session.")
+        )
         tone: Tone = "critical" if altered else "warning"
+        self._ask_several("problems", told, several, tone, alone=not altered)
+
+    def _on_noticed(self, messages: Sequence[Message]) -> None:
+        told = [message_text(message) for message in messages]
+        several = self.tr("{count} things have changed since this session was begun.")
+        self._ask_several("noticed", told, several)
+
+    def _ask_several(
+        self,
+        topic: str,
+        told: Sequence[str],
+        several: str,
+        tone: Tone = "warning",
+        *,
+        alone: bool = True,
+    ) -> None:
+        """Say how many things there are; every one of them is in the list of messages.
+
+        Parameters
+        ----------
+        alone : where there is one only, it is the line itself
+        """
         line = told[0]
-        if len(told) > 1 or altered:
+        if len(told) > 1 or not alone:
             for text in told:
                 self._keep(text, tone)
-            several = (
-                self.tr("This session is not as the station wrote it: {count} problems.")
-                if altered
-                else self.tr("{count} problems were found in the files of this session.")
-            )
             line = several.format(count=len(told))
-        self._banner.ask("problems", line, [(self.tr("Show"), self.show_messages)], tone)
+        self._banner.ask(topic, line, [(self.tr("Show"), self.show_messages)], tone)
+
+    def _on_lot_away(self, message: Message | None) -> None:
+        if message is None:
+            self._banner.dismiss("lot_away")
+            return
+        cancel = (self.tr("Cancel inspection"), self._controller.runner.cancel)
+        text = message.text_with_hint(languages.current)
+        self._banner.ask("lot_away", text, [cancel], "warning")
 
     def _tell_read_only(self) -> None:
         """Say why every decision is out of reach, and who adds the results that appear."""
@@ -134,7 +166,7 @@ class Announcements(QObject):
     def _on_earlier(self, listing: SessionListing, unfinished: bool) -> None:
         record = listing.record
         assert record is not None
-        folder, anew = listing.folder, self._controller.start
+        folder, anew = listing.folder, self._controller.start_over
         answers: list[tuple[str, Callable[[], object]]]
         if listing.live:
             text = self.tr("This lot is being inspected {by} since {time}: {done} of {total} done.")

@@ -111,6 +111,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         controller, actions, talk = self.controller, self.actions_, self.conversations
+        controller.other_judges.asked.connect(talk.ask_other_judges)
         for name, order in {
             "open_lot": talk.open_lot,
             "export": talk.export,

@@ -67,7 +67,10 @@ class RunProgress(Panel):
             "cancelling": self.tr("Cancelling ... {counts}"),
             "idle": self.tr("Inspected {counts}"),
         }
-        self._state.setText(words[phase].format(counts=counts))
+        text = words[phase]
+        if phase == "running" and self._runner.waiting is not None:
+            text = self.tr("Waiting for the lot {counts}")
+        self._state.setText(text.format(counts=counts))
         parts = []
         if progress.images and progress.seconds > 0:
             parts.append(self.tr("{rate} images/s").format(rate=f"{progress.rate:.1f}"))

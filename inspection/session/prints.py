@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
+from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.names import told_name
-from inspection.records import Battery, image_name
+from inspection.records import Battery, Lot, image_name
 from inspection.results import BatteryResult, ImagePrint
+
+if TYPE_CHECKING:
+    from inspection.session.store import SessionStore
 
 LISTED = 10
 """Names that a message gives; the count has them all."""
@@ -93,6 +98,37 @@ def changed_images(
         for code, images in changed.items()
         if images
     ]
+
+
+def changed_in(
+    store: SessionStore,
+    lot: Lot,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    digests: bool = False,
+) -> list[Message]:
+    """Return what has changed on the images of a whole session.
+
+    Parameters
+    ----------
+    store : the session; a battery whose file cannot be read is told where that is looked for
+    lot : its lot as it is now
+    stop : asked between two batteries
+    digests : as `changed_images` takes it
+    """
+    batteries = {battery.battery_id: battery for battery in lot.batteries}
+    messages: list[Message] = []
+    for row in store.record.batteries:
+        if stop():
+            break
+        try:
+            result = store.load_battery(row.battery_id)
+        except SessionError:
+            continue
+        if result is not None:
+            battery = batteries.get(row.battery_id)
+            messages += changed_images(result, lot.root, battery, digests=digests)
+    return messages
 
 
 def _path(lot_root: Path, name: str) -> Path:
