@@ -63,7 +63,7 @@ class ChainScan:
 
     Parameters
     ----------
-    lines : those that are as they were written, also after one that is not
+    lines : those that are as they were written, each once, also after one that is not
     problems : where the chain is broken, in its order
     clock : lines that are older than the one before
     torn : bytes after the last line end, left by a writer that was killed; empty where none
@@ -115,6 +115,9 @@ def scan_chain(path: Path, after: Place = START) -> ChainScan:
         else:
             if place is not None and (line.sequence - 1, line.previous) != place:
                 problems.append(Message(code="seal_line_moved", params=where))
+            if lines and line.sequence <= lines[-1].sequence:
+                # Said again, or out of its order: once was enough.
+                continue
             if lines and lines[-1].key and line.at < lines[-1].at - CLOCK_SLACK:
                 clock.append(Message(code="seal_clock_back", params=where))
             lines.append(line)

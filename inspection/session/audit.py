@@ -12,6 +12,8 @@ from inspection.session.record import Decision
 
 DECIDED = "decided"
 SIGNED = "signed"
+SESSION = "session"
+"""In the content of every line but the first: the hash of that one, which no other session has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class AuditEntry:
 
 def audit_entry(line: ChainLine) -> AuditEntry | None:
     """Return the decision that a line holds, also one from before lines were signed; or None."""
-    content = dict(line.content)
+    content = {key: value for key, value in line.content.items() if key != SESSION}
     if line.event == DECIDED:
         decision = Decision.model_validate(content["decision"])
         return AuditEntry(**{**content, "sequence": line.sequence, "decision": decision})

@@ -17,7 +17,7 @@ from inspection.errors import SessionError
 from inspection.people.person import Person
 from inspection.seals.chain import START, Chain, ChainLine, ChainScan, set_torn_aside
 from inspection.seals.keys import station_key
-from inspection.session.audit import DECIDED, SIGNED
+from inspection.session.audit import DECIDED, SESSION, SIGNED
 from inspection.session.files import (
     AUDIT_NAME,
     BATTERIES_NAME,
@@ -29,7 +29,15 @@ from inspection.session.heads import tell_head
 from inspection.session.leftovers import remove_evidence_leftovers
 from inspection.session.lock import SessionLock
 from inspection.session.record import SessionRecord
-from inspection.session.story import ADOPTED, FOUND, OPENED, STATUS, Finding, SessionStory
+from inspection.session.story import (
+    ADOPTED,
+    BEGINNINGS,
+    FOUND,
+    OPENED,
+    STATUS,
+    Finding,
+    SessionStory,
+)
 from inspection.session.verify import Examined
 
 log = logging.getLogger(__name__)
@@ -137,7 +145,9 @@ class Journal:
     def _write(
         self, event: str, content: Mapping[str, Any], person: Person | None = None
     ) -> ChainLine:
-        line = self._chain.append(event, content)
+        # Signed lines of another session of the station must not count in this one.
+        named = {} if event in BEGINNINGS else {SESSION: self.story.began}
+        line = self._chain.append(event, {**content, **named})
         self.story.take(line)
         self.save_record()
         if event in TOLD_TO_THE_STATION:

@@ -16,7 +16,7 @@ from pydantic import Field
 from inspection.messages import Message
 from inspection.results import ModelProvenance, Record
 from inspection.seals.chain import ChainLine
-from inspection.session.audit import SIGNED, AuditEntry, audit_entry
+from inspection.session.audit import SESSION, SIGNED, AuditEntry, audit_entry
 from inspection.session.decisions import Decided, DecisionHistory
 from inspection.session.files import migrated
 from inspection.session.record import BatterySummary, Decision, SessionRecord, Signature
@@ -120,7 +120,7 @@ class SessionStory:
         ValueError, KeyError, TypeError
             If it does not say what a line of its event says.
         """
-        content = line.content
+        content = {key: value for key, value in line.content.items() if key != SESSION}
         entry = audit_entry(line)
         if entry is not None:
             self.history.take(entry.decided)

@@ -17,6 +17,7 @@ from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.seals.chain import ChainLine, ChainScan, scan_chain
 from inspection.seals.keys import fingerprint, station_fingerprint, trusted_fingerprints
+from inspection.session.audit import SESSION
 from inspection.session.differences import differences
 from inspection.session.files import (
     AUDIT_NAME,
@@ -117,7 +118,7 @@ def _examine(folder: Path) -> Examined:
         keep = stored is None
         return Examined(story, seal, problems + torn, scan, outdated=outdated, keep=keep)
 
-    lines, problems = _own_lines(scan)
+    lines, problems = _own_lines(scan, _beginning(folder, scan))
     problems = [*scan.problems, *problems]
     story = SessionStory()
     if not any(line.event in BEGINNINGS for line in lines):
@@ -174,8 +175,17 @@ def _seal(
     return SealReport(state, told, keys, len(scan.lines), story.adopted_at)
 
 
-def _own_lines(scan: ChainScan) -> tuple[list[ChainLine], list[Message]]:
-    """Leave out what an unknown key has put behind the station's own lines.
+def _beginning(folder: Path, scan: ChainScan) -> str | None:
+    """Return the hash of the session's first signed line, from the station's log if it is gone."""
+    first = next((line for line in scan.lines if line.key), None)
+    if first is not None and first.event in BEGINNINGS:
+        return first.hash
+    known = known_head(folder, folder.name, None)
+    return known.began if known else None
+
+
+def _own_lines(scan: ChainScan, beginning: str | None) -> tuple[list[ChainLine], list[Message]]:
+    """Leave out other sessions' lines, and what an unknown key has put behind the station's own.
 
     Before them such lines count: then a session was made elsewhere and goes on here.
     """
@@ -184,6 +194,10 @@ def _own_lines(scan: ChainScan) -> tuple[list[ChainLine], list[Message]]:
     problems: list[Message] = []
     own = False
     for line in scan.lines:
+        if line.key and line.hash != beginning and line.content.get(SESSION) != beginning:
+            where: dict[str, str | int | float] = {"name": AUDIT_NAME, "line": line.sequence}
+            problems.append(Message(code="seal_line_strange", params=where))
+            continue
         if line.key and fingerprint(line.key) in known:
             own = True
         elif own:

@@ -184,7 +184,45 @@ def line_forged(folder: Path) -> None:
         forger = Chain.open(folder / "audit.jsonl", station_key())
         decision = word(NORMAL).model_dump(mode="json")
         content = {"battery_id": "001", "kind_before": DEFECT, "decision": decision}
-        forger.append("decided", {**content, "changes": None, "restores": None})
+        session = json.loads(lines_of(folder, "opened")[0])["hash"]
+        last = {"changes": None, "restores": None, "session": session}
+        forger.append("decided", {**content, **last})
+
+
+def lines_of(folder: Path, event: str) -> list[bytes]:
+    lines = (folder / "audit.jsonl").read_bytes().splitlines(keepends=True)
+    return [line for line in lines if json.loads(line)["event"] == event]
+
+
+def line_of_another_session(folder: Path) -> None:
+    """Append what the station itself has signed, of the same battery in another session."""
+    with SessionStore.create(
+        folder.parent.parent / "other", lot=LOT, language="en", config={}, device="cpu"
+    ) as store:
+        for _ in range(8):
+            store.mark("processing")
+        store.save_battery(result("001", NORMAL))
+        store.decide("002", word(NORMAL))
+    with (folder / "audit.jsonl").open("ab") as file:
+        file.write(b"".join(lines_of(store.folder, "inspected")))
+        file.write(b"".join(lines_of(store.folder, "decided")))
+    shutil.copy(store.folder / "batteries/001.json", folder / "batteries/001.json")
+
+
+def line_repeated(folder: Path) -> None:
+    """Append once more an earlier decision, which was changed since."""
+    with SessionStore.open(folder) as store:
+        store.change("002", word(NORMAL))
+        store.change("002", word(DEFECT, LEE))
+    with (folder / "audit.jsonl").open("ab") as file:
+        file.write(lines_of(folder, "decided")[1])
+
+
+def beginning_altered(folder: Path) -> None:
+    """Take the first line away, and put another session's inspection behind the rest."""
+    line_of_another_session(folder)
+    path = folder / "audit.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
 
 
 def tail_cut(folder: Path) -> None:
@@ -250,6 +288,9 @@ EDITS: dict[Callable[[Path], None], tuple[str, str]] = {
     rehashed: ("seal_signature_wrong", "line 5"),
     line_removed: ("seal_line_moved", "line 5"),
     line_forged: ("seal_line_foreign", "line 7"),
+    line_of_another_session: ("seal_line_moved", "line 7"),
+    line_repeated: ("seal_line_moved", "line 9"),
+    beginning_altered: ("seal_line_moved", "line 1"),
     tail_cut: ("seal_chain_cut", "audit.jsonl"),
     made_into_an_old_session: ("seal_chain_gone", "audit.jsonl"),
     every_file_of_a_session_made_anew: ("seal_replaced", "another one"),
