@@ -19,7 +19,7 @@ from inspection.messages import Message
 from inspection.records import Lot
 from inspection.seals.keys import fingerprint, station_key, trusted_fingerprints
 from inspection.seals.log import StationLog
-from inspection.session.prints import changed_images
+from inspection.session.prints import changed_in
 from inspection.session.seal import SealReport, SealState
 from inspection.session.store import SessionStore
 from inspection.session.verify import verify_session
@@ -89,19 +89,8 @@ def _check(path: Path, lot: Lot | None) -> Checked:
 def _changed(folder: Path, lot: Lot | None) -> tuple[Message, ...]:
     if lot is None:
         return ()
-    batteries = {battery.battery_id: battery for battery in lot.batteries}
-    changed: list[Message] = []
     with SessionStore.open(folder, read_only=True) as store:
-        for row in store.record.batteries:
-            try:
-                result = store.load_battery(row.battery_id)
-            except SessionError:
-                # Named as a problem of the session already.
-                continue
-            if result is not None:
-                battery = batteries.get(row.battery_id)
-                changed += changed_images(result, lot.root, battery, digests=True)
-    return tuple(changed)
+        return tuple(changed_in(store, lot, digests=True))
 
 
 def _verify_log() -> SealReport:

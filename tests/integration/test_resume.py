@@ -84,3 +84,22 @@ def test_images_that_changed_since_are_named(inspect, lot, tmp_path, capsys):
     capsys.readouterr()
     assert inspect("--resume", session(tmp_path).name) == 0
     assert image.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [b"{", b"", None])
+def test_a_damaged_battery_file_is_set_aside_and_its_battery_inspected_again(
+    inspect, tmp_path, damage, capsys
+):
+    assert inspect() == 0
+    folder = session(tmp_path)
+    file = folder / "batteries" / "002.json"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    assert inspect("--resume", folder.name) == 0, capsys.readouterr().err
+    with SessionStore.open(folder, read_only=True) as store:
+        assert [row.state for row in store.record.batteries] == ["done", "done"]
+        assert store.load_battery("002") is not None
+    kept = [path.read_bytes() for path in (folder / "batteries" / "set_aside").glob("*")]
+    assert kept == ([] if damage is None else [damage])
