@@ -92,6 +92,8 @@ class Controller(ShownLot):
         self._listed = True
         self._once_listed: Callable[[], None] | None = None
         self._offer: Offer | None = None
+        # What was told of it: which session, live, unfinished.
+        self._asked: tuple[str, bool, bool] | None = None
         self.other_judges = OtherJudges(self)
         self.changed_images = ChangedImages(self.files, self)
         self.changed_images.found.connect(self.noticed)
@@ -168,7 +170,7 @@ class Controller(ShownLot):
         self.show_lot(lot)
         self.change(self.settings.with_recent(lot.root))
         self._autostart = autostart
-        self._listed, self._once_listed, self._offer = False, None, None
+        self._listed, self._once_listed, self._offer, self._asked = False, None, None, None
         self.writer.list_sessions()
 
     def _on_session_opened(self, store: SessionStore) -> None:
@@ -206,7 +208,11 @@ class Controller(ShownLot):
         elif autostart:
             self.start()
         elif self._offer is not None:
-            self.earlier_found.emit(self._offer.listing, self._offer.unfinished)
+            listing, unfinished = self._offer.listing, self._offer.unfinished
+            # Lists come by themselves as well: what was asked once is not asked again.
+            asked, self._asked = self._asked, (listing.run_id, listing.live, unfinished)
+            if asked != self._asked:
+                self.earlier_found.emit(listing, unfinished)
 
     def _on_grown(self, before: SessionRecord, record: SessionRecord) -> None:
         if record.run_id == self._shown_run:

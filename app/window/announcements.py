@@ -170,7 +170,6 @@ class Announcements(QObject):
         answers: list[tuple[str, Callable[[], object]]]
         if listing.live:
             text = self.tr("This lot is being inspected {by} since {time}: {done} of {total} done.")
-            text = text.replace("{by}", holder_text(listing.holder))
             show = partial(self._controller.open_session, folder)
             answers = [(self.tr("Follow"), show), (self.tr("New session"), anew)]
         elif unfinished:
@@ -184,6 +183,7 @@ class Announcements(QObject):
         self._banner.ask(
             "resume",
             text.format(
+                by=holder_text(listing.holder),
                 time=f"{record.created_at.astimezone():%Y-%m-%d %H:%M}",
                 done=sum(row.state in ("done", "skipped") for row in record.batteries),
                 total=len(record.batteries),

@@ -53,6 +53,12 @@ def test_a_live_session_is_followed_and_taken_over_when_it_is_free(
         assert listing.live
         assert not may_resume
         assert "is being inspected by" in banner_says(station)
+        window.banner._put_away()
+        with qtbot.waitSignal(controller.sessions_listed, timeout=WAIT):
+            controller.writer.list_sessions()
+        assert banner_says(station) == ""
+        controller.open_lot(lot)
+        qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=WAIT)
         history = window.panels["history"].tree
         assert history.topLevelItem(0).text(3) == "Live"
         with qtbot.waitSignal(controller.lot_changed, timeout=WAIT):
