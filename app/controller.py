@@ -24,6 +24,7 @@ from app.tasks import TaskPool, Ticket
 from app.wording import languages
 from inspection.config import GreySetting, Policy, find_policy, policy_of
 from inspection.errors import InspectionError
+from inspection.keeping.space import shortage
 from inspection.modelstore.folders import ModelFolders
 from inspection.people.roles import PeopleConfig
 from inspection.people.users import UserStore
@@ -278,7 +279,10 @@ class Controller(ShownLot):
         )
 
         def work(store: SessionStore, unsaved: Mapping[str, BatteryResult]) -> Plan:
-            return plan(store, lot=lot, conditions=conditions, unsaved=unsaved)
+            planned = plan(store, lot=lot, conditions=conditions, unsaved=unsaved)
+            aggregation = planned.settings.inspector.aggregation
+            room = shortage(planned.batteries, store.folder.parent, aggregation)
+            return replace(planned, told=(*planned.told, *room))
 
         self.with_session(partial(self.writer.read, work, partial(self._run, lot)))
 

@@ -37,6 +37,7 @@ def test_a_run_and_its_report_onto_a_full_disk_say_so_and_go_on_when_there_is_ro
         f'mkdir "{disk}/r"; mount -t tmpfs -o size=4k tmpfs "{disk}/r";'
         f'{report} 2> "{tmp_path}/told"; echo report $?',
     )
+    assert "GiB for its session" in done.stderr, "not told beforehand"
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     # 1 where the session could still say itself why it was stopped.
