@@ -129,6 +129,7 @@ class Actions(QObject):
             "operator": ("person", (), self.tr("Operator ...")),
             "hand_over": ("person", ("Ctrl+H",), self.tr("Hand over ...")),
             "lock_screen": ("lock", ("Ctrl+L",), self.tr("Lock the screen")),
+            "own_pin": ("", (), self.tr("Change my PIN ...")),
             "users": ("", (), self.tr("Users ...")),
             "sign": ("sign", ("Ctrl+S",), self.tr("Sign the session ...")),
             "findings": ("warning", (), self.tr("Findings of the intake ...")),
@@ -192,7 +193,7 @@ class Actions(QObject):
             hidden = people.locked and name not in WHILE_LOCKED
             action.setEnabled(offered.get(name, True) and forbidden is None and not hidden)
             action.setToolTip(message_text(forbidden) if forbidden else self._tip(name))
-        for name in ("hand_over", "lock_screen", "users"):
+        for name in ("hand_over", "lock_screen", "own_pin", "users"):
             self._by_name[name].setVisible(people.config.sign_in)
         self._by_name["operator"].setVisible(not people.config.sign_in)
         self._by_name["pause"].setChecked(phase == "paused")

@@ -101,6 +101,7 @@ class Controller(ShownLot):
         log = StationLog()
         self.people = People(people, UserStore(people, log), log, settings.operator, self)
         self.people.failed.connect(self.failed)
+        self.people.handed_over.connect(self._on_handed_over)
         self.people.named.connect(self._on_operator)
         self.marks = RegionMarks(self)
         self.current_changed.connect(self.marks.show_battery)
@@ -420,6 +421,11 @@ class Controller(ShownLot):
         if settings != self.settings:
             self.settings = settings
             self.settings_changed.emit(settings)
+
+    def _on_handed_over(self) -> None:
+        # A region that the one has marked is no evidence of the other's.
+        self.marks.set_active(False)
+        self.marks.clear()
 
     def _on_operator(self, name: str) -> None:
         self.change(self.settings.model_copy(update={"operator": name}))

@@ -35,6 +35,8 @@ class People(QObject):
 
     changed = Signal()
     """Another person, or none."""
+    handed_over = Signal()
+    """Another person than before; what the one had begun is not the other's."""
     needed = Signal()
     """Something waits for the operator's name."""
     named = Signal(str)
@@ -98,9 +100,7 @@ class People(QObject):
         """Name the operator, then go on with what waited for it."""
         before, self._current = self._current, Person(name=name.strip())
         self.named.emit(self._current.name)
-        self.changed.emit()
-        if before is not None and before != self._current:
-            self.record("hand_over", before=before.name)
+        self._on_person(before)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting()
@@ -144,6 +144,15 @@ class People(QObject):
         work = partial(self.users.sign_in, self._current.name, secret, purpose="signature")
         self._pool.submit(work, lambda _person: then(), refused)
 
+    def change_pin(
+        self, secret: str, new: str, then: Callable[[Person], None], refused: Refused
+    ) -> None:
+        """Give the person at the station another PIN or password."""
+        if self._current is not None:
+            name = self._current.name
+            work = partial(self.users.sign_in, name, secret, new, purpose="new_pin")
+            self._pool.submit(work, then, refused)
+
     def lock(self, why: str = "locked") -> None:
         """Leave the station to nobody until somebody signs in."""
         if not self.config.sign_in or self._current is None:
@@ -155,8 +164,13 @@ class People(QObject):
     def _on_signed_in(self, person: Person) -> None:
         before = self._current or self._before
         self._current, self._before = person, None
-        if before is not None and before.name != person.name:
+        self._on_person(before)
+
+    def _on_person(self, before: Person | None) -> None:
+        now = self._current
+        if before is not None and now is not None and before.name != now.name:
             self.record("hand_over", before=before.name)
+            self.handed_over.emit()
         self.changed.emit()
 
     # -- the station's log -----------------------------------------------------------------

@@ -21,7 +21,7 @@ from app.dialogs.operator import OperatorDialog
 from app.dialogs.report import ReportDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.sign import SignDialog
-from app.dialogs.sign_in import SignInDialog
+from app.dialogs.sign_in import Purpose, SignInDialog
 from app.dialogs.tables import SessionTables, TablesDialog, changes_between, figures_of
 from app.dialogs.users import UsersDialog
 from app.wording import languages, meaning_text, message_text
@@ -102,15 +102,24 @@ class Conversations(QObject):
 
     def hand_over(self) -> None:
         """Ask who takes the station over; the session stays open."""
-        self._ask_person(second=False)
+        self._ask_person("hand_over")
 
     def second_person(self, then: Callable[[Person], None]) -> None:
         """Ask a second person to confirm a decision, then go on with ``then``."""
-        dialog = self._ask_person(second=True)
+        dialog = self._ask_person("second")
         if dialog is not None:
             dialog.confirmed.connect(then)
 
-    def _ask_person(self, *, second: bool) -> SignInDialog | None:
+    def change_pin(self) -> None:
+        """Ask for another PIN of the person at the station."""
+        dialog = self._ask_person("own_pin")
+        if dialog is not None:
+            dialog.confirmed.connect(self._on_pin_changed)
+
+    def _on_pin_changed(self, _person: Person) -> None:
+        self.told.emit(self.tr("Your PIN is changed."), "success")
+
+    def _ask_person(self, purpose: Purpose) -> SignInDialog | None:
         people = self._controller.people
         try:
             users = people.users.users()
@@ -121,10 +130,11 @@ class Conversations(QObject):
         names = [
             user.name
             for user in users
-            if (current is None or user.name != current.name)
-            and (not second or people.config.allows(user.person, "confirm"))
+            # Only oneself, or only others.
+            if (current is not None and user.name == current.name) == (purpose == "own_pin")
+            and (purpose != "second" or people.config.allows(user.person, "confirm"))
         ]
-        dialog = SignInDialog(self._window, people, names, second=second)
+        dialog = SignInDialog(self._window, people, names, purpose)
         dialog.open()
         return dialog
 

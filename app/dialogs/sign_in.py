@@ -1,8 +1,9 @@
-"""Somebody signs in over the window: to take it over, or as the second person of a decision."""
+"""A PIN is given over the window: to take it over, to confirm a decision, or for a new PIN."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
@@ -12,6 +13,8 @@ from app.people import People
 from app.widgets.sign_in_form import SignInForm
 from inspection.people.person import Person
 
+Purpose = Literal["hand_over", "second", "own_pin"]
+
 
 class SignInDialog(DialogFrame):
     """Asks for name and PIN; whoever is at the station stays until they hold.
@@ -19,28 +22,38 @@ class SignInDialog(DialogFrame):
     Parameters
     ----------
     names : who can be chosen
-    second : True to confirm a decision, False to take the station over
+    purpose : to take the station over, to confirm a decision, or to choose another PIN
     """
 
     confirmed = Signal(object)
-    """The second person."""
+    """The second person, or whose PIN is another now."""
 
     def __init__(
-        self, parent: QWidget, people: People, names: Sequence[str], *, second: bool
+        self, parent: QWidget, people: People, names: Sequence[str], purpose: Purpose
     ) -> None:
         super().__init__(parent, width=400)
         self._people = people
-        self._second = second
-        if second:
-            self.setWindowTitle(self.tr("Second person"))
-            self.add_text(
-                self.tr("A critical defect is overridden: a second person has to confirm it.")
-            )
-        else:
-            self.setWindowTitle(self.tr("Hand over"))
-            self.add_text(self.tr("The session stays open, and what runs goes on. Who takes over?"))
+        self._purpose = purpose
+        title, text = {
+            "hand_over": (
+                self.tr("Hand over"),
+                self.tr("The session stays open, and what runs goes on. Who takes over?"),
+            ),
+            "second": (
+                self.tr("Second person"),
+                self.tr("A critical defect is overridden: a second person has to confirm it."),
+            ),
+            "own_pin": (
+                self.tr("Change my PIN"),
+                self.tr("First the present PIN, then twice the one that takes its place."),
+            ),
+        }[purpose]
+        self.setWindowTitle(title)
+        self.add_text(text)
         self.form = SignInForm()
         self.form.offer(names)
+        if purpose == "own_pin":
+            self.form.show_mode("renew")
         self.form.tried.connect(self._on_tried)
         self.body.addWidget(self.form)
         self.cancel = self.add_button(self.tr("Cancel"), self.reject)
@@ -52,7 +65,9 @@ class SignInDialog(DialogFrame):
             super().reject()
 
     def _on_tried(self, name: str, secret: str, new: str) -> None:
-        if self._second:
+        if self._purpose == "own_pin":
+            self._people.change_pin(secret, new, self._on_confirmed, self.form.refuse)
+        elif self._purpose == "second":
             self._people.confirm(name, secret, new, self._on_confirmed, self.form.refuse)
         else:
             self._people.changed.connect(self.accept)

@@ -71,8 +71,7 @@ class SignInForm(Panel):
 
     def to_first_field(self) -> None:
         """Put the focus where the first thing is to be typed."""
-        fields = {"known": self.secret, "renew": self.fresh, "first": self.own_name}
-        fields[self._mode].setFocus()
+        (self.own_name if self._mode == "first" else self.secret).setFocus()
 
     def refuse(self, error: Exception) -> None:
         """Tell why an answer does not hold, and have it given again."""
@@ -81,15 +80,14 @@ class SignInForm(Panel):
             given = self.secret.text()
             self.show_mode("renew")
             self.secret.setText(given)
-        else:
-            fields = (self.fresh, self.again) if code.startswith("secret_") else (self.secret,)
-            for field in fields:
-                field.clear()
-            self.to_first_field()
+        new = code == "sign_in_renew" or code.startswith("secret_")
+        again = (self.fresh, self.again) if new else (self.secret,)
         self.setEnabled(True)
+        for field in again:
+            field.clear()
         told = error_text(error) if isinstance(error, InspectionError) else str(error)
         self.tell(told, "" if code == "sign_in_renew" else "critical")
-        self.to_first_field()
+        (self.own_name if self._mode == "first" else again[0]).setFocus()
 
     def tell(self, text: str, role: str = "") -> None:
         """Say something under the fields."""

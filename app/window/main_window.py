@@ -141,6 +141,7 @@ class MainWindow(QMainWindow):
             "operator": talk.ask_operator,
             "hand_over": talk.hand_over,
             "lock_screen": controller.people.lock,
+            "own_pin": talk.change_pin,
             "users": talk.show_users,
             "sign": talk.sign,
             "findings": talk.show_findings,

@@ -19,7 +19,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "file": (
         *("open_lot", "RECENT", "open_packed", None),
         *("sign", "export", "pack", "back_up", None),
-        *("hand_over", "lock_screen", "users", None, "quit"),
+        *("hand_over", "lock_screen", "own_pin", "users", None, "quit"),
     ),
     "inspection": (
         *("start", "pause", "cancel", None, "again", "start_over", None),

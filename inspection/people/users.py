@@ -139,7 +139,7 @@ class UserStore:
 
         Parameters
         ----------
-        new : the PIN or password that takes the place of a temporary one
+        new : the PIN or password that takes the place of this one, as a temporary one needs
         purpose : what the log says it was for
 
         Raises
@@ -161,7 +161,7 @@ class UserStore:
                 raise PeopleError("sign_in_renew", name=user.name)
             after: dict[str, object] = dict.fromkeys(("failed_at", "locked_until"))
             after["failures"] = 0
-            if user.temporary:
+            if new:
                 if _plain(new) == _plain(secret):
                     raise PeopleError("secret_same")
                 after |= {"secret": self._hashed(new, user.name), "temporary": False}

@@ -17,6 +17,7 @@ from app.dialogs.users import UserDialog, UsersDialog
 from inspection.classes import class_table
 from inspection.people.roles import load_people
 from inspection.people.users import UserStore
+from inspection.results import Box
 from inspection.seals.log import StationLog
 from inspection.session.store import SessionStore
 from inspection.site import SITE_VARIABLE, use_site
@@ -202,6 +203,37 @@ def test_a_shift_is_handed_over_and_each_decision_has_its_person(stations, qtbot
     assert told.count("hand_over") == 1
     assert told.count("sign_in_failed") == 1
     assert told[-1] == "sign_out"
+
+
+def test_a_region_that_one_has_marked_is_not_the_others_evidence(stations, qtbot, lot, people):
+    station = stations()
+    controller = station.controller
+    sign_in(qtbot, station, PARK)
+    judged(qtbot, station, lot)
+    controller.marks.mark_box("x/1.png", Box(x=1, y=1, w=5, h=5))
+    controller.people.lock()
+    sign_in(qtbot, station, PARK)
+    assert controller.marks.marked is not None
+    controller.people.lock()
+    sign_in(qtbot, station, LEE)
+    assert controller.marks.marked is None
+
+
+def test_everybody_can_change_their_own_pin(stations, qtbot, people):
+    station = stations()
+    sign_in(qtbot, station, PARK)
+    station.window.actions_["own_pin"].trigger()
+    form = station.window.findChild(SignInDialog).form
+    assert form.name.count() == 1
+    for field, text in ((form.secret, PARK[1]), (form.fresh, "1111"), (form.again, "1111")):
+        field.setText(text)
+    form.go.click()
+    qtbot.waitUntil(lambda: "6 to" in form.said.text(), timeout=10_000)
+    form.fresh.setText("blue 5678")
+    form.again.setText("blue 5678")
+    form.go.click()
+    qtbot.waitUntil(lambda: "changed" in station.window.announcements.toast.text, timeout=10_000)
+    assert people.sign_in("Park", "blue 5678").name == "Park"
 
 
 def test_who_may_not_is_told_why(stations, qtbot, lot, people):
