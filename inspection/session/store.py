@@ -6,7 +6,6 @@ of the chain comes first, so that whatever it does not know was not written by t
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from inspection import __version__
-from inspection.atomic import make_folder, put_in_place, stage
 from inspection.config import load_keeping
 from inspection.errors import ReportError, SessionError
 from inspection.messages import Language, Message
@@ -26,17 +24,15 @@ from inspection.people.person import Person
 from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
 from inspection.session.audit import DECIDED, SIGNED, AuditEntry
+from inspection.session.battery_files import BatteryFiles
+from inspection.session.deciding import decide, undo
 from inspection.session.files import (
-    BATTERIES_NAME,
     EVIDENCE_NAME,
     claim_folder,
     disk_error,
-    file_names,
     is_session,
     lot_record,
     queued_row,
-    read_battery,
-    summarise,
 )
 from inspection.session.journal import Journal
 from inspection.session.lock import SessionLock
@@ -49,11 +45,10 @@ from inspection.session.record import (
     Signature,
 )
 from inspection.session.seal import SealReport
-from inspection.session.story import EVIDENCE_REMOVED, INSPECTED, MODELS, SET_ASIDE, STATUS
+from inspection.session.story import EVIDENCE_REMOVED, MODELS, STATUS
 from inspection.session.verify import Examined, examine
 
 FINAL_STATES = frozenset({"done", "skipped"})
-SET_ASIDE_NAME = "set_aside"
 
 
 class SessionStore:
@@ -73,7 +68,7 @@ class SessionStore:
         self._journal = journal
         self._found = found
         self._story = journal.story if journal else found.story
-        self._names = file_names([row.battery_id for row in self._record.batteries])
+        self._files = BatteryFiles(folder, self._story, found.staged)
         self._mutex = threading.RLock()
 
     @classmethod
@@ -230,32 +225,7 @@ class SessionStore:
             If the disk refuses or the session is open for reading only.
         """
         with self._mutex, self._disk():
-            journal = self._writer()
-            journal.adopt()
-            battery_id = result.battery_id
-            if battery_id not in self._names:
-                self._names = file_names([*self._names, battery_id])
-            path = self._battery_path(battery_id)
-            data = result.model_dump_json().encode("utf-8")
-            digest = hashlib.sha256(data).hexdigest()
-            row = summarise(result, self._record.language)
-            content = {
-                "file": path.stem,
-                "digest": digest,
-                "row": row.model_copy(update={"digest": digest}).model_dump(
-                    mode="json", exclude={"decision", "earlier"}
-                ),
-                "images": len(result.images),
-            }
-            staged = stage(path, data)
-            try:
-                self._set_aside(battery_id, path)
-                journal.write(INSPECTED, content)
-            except BaseException:
-                staged.unlink(missing_ok=True)
-                raise
-            # From here on the chain knows the file: opening the session would put it in place.
-            put_in_place(staged, path)
+            self._files.write(result, self._writer())
 
     def load_battery(self, battery_id: str) -> BatteryResult | None:
         """Return a battery's full result, or None where it was not inspected yet.
@@ -266,23 +236,16 @@ class SessionStore:
             If its file cannot be read, or is not the one that was sealed.
         """
         with self._mutex:
-            if battery_id not in self._names:
-                return None
-            if self._story.began is None:
-                path = self._battery_path(battery_id)
-                return read_battery(path) if path.exists() else None
-            data = self._sealed_file(battery_id)
-            if data is None and self.read_only:
-                # Another program may have written since.
-                self._found = examine(self.folder)
-                self._story = self._found.story
-                data = self._sealed_file(battery_id)
-            if battery_id not in self._story.files:
-                return None
-            if data is None:
-                name = self._battery_path(battery_id).name
-                raise SessionError("seal_battery_altered", name=name, battery=battery_id)
-            return BatteryResult.model_validate_json(data)
+            try:
+                return self._files.read(battery_id)
+            except SessionError:
+                if not self.read_only:
+                    raise
+            # Another program may have written since.
+            self._found = examine(self.folder)
+            self._story = self._found.story
+            self._files = BatteryFiles(self.folder, self._story, self._found.staged)
+            return self._files.read(battery_id)
 
     def remaining(self, lot: Lot) -> list[str]:
         """Return the ids, in the lot's order, of batteries that still have to be inspected.
@@ -357,11 +320,7 @@ class SessionStore:
             the station's, or if the disk refuses.
         """
         with self._mutex:
-            row = self._known_row(battery_id)
-            # One that accepted a verdict which the station has changed since leaves it open.
-            if row.decision is not None and not row.decision.is_outdated(row.kind):
-                raise SessionError("session_already_decided", battery=battery_id)
-            return self._take(row, decision)
+            return self._decided(decide(self._story, battery_id, decision, change=False))
 
     def change(self, battery_id: str, decision: Decision) -> BatterySummary:
         """Put a decision in the place of the one that is in force, which is kept.
@@ -373,10 +332,7 @@ class SessionStore:
             more) the station's, or if the disk refuses.
         """
         with self._mutex:
-            row = self._known_row(battery_id)
-            if row.decision is None:
-                raise SessionError("session_nothing_to_change", battery=battery_id)
-            return self._take(row, decision)
+            return self._decided(decide(self._story, battery_id, decision, change=True))
 
     def undoable(self, person: Person) -> str | None:
         """Return the battery whose decision `undo` would take back; None where there is none."""
@@ -396,80 +352,16 @@ class SessionStore:
             If there is none, if the session is signed, or if the disk refuses.
         """
         with self._mutex:
-            if self._record.signatures:
-                raise SessionError("session_signed", session=self.folder.name)
-            history = self._story.history
-            standing = history.undoable(person)
-            if standing is None:
-                raise SessionError("session_nothing_to_undo", name=person.name)
-            row = self._known_row(standing.battery_id)
-            restored = history.restored(standing)
-            undo = Decision(
-                action="undo",
-                kind=restored.decision.kind if restored else row.kind,
-                operator=person.name,
-                role=person.role,
-                decided_at=datetime.now().astimezone(),
-            )
-            return self._write_decision(row, undo, restored.sequence if restored else None)
+            return self._decided(undo(self._story, person))
 
     # -- writing ---------------------------------------------------------------------------
 
-    def _take(self, row: BatterySummary, decision: Decision) -> BatterySummary:
-        if decision.action == "undo":
-            raise ValueError("an undo has a method of its own")
-        if decision.is_outdated(row.kind):
-            raise SessionError("session_accept_changed", battery=row.battery_id)
-        at = decision.decided_at.astimezone()
-        shown = decision.shown or row.digest
-        decision = decision.model_copy(update={"decided_at": at, "shown": shown})
-        return self._write_decision(row, decision)
-
-    def _write_decision(
-        self, row: BatterySummary, decision: Decision, restores: int | None = None
-    ) -> BatterySummary:
-        standing = self._story.history.standing(row.battery_id)
-        entry = AuditEntry(
-            sequence=0,
-            battery_id=row.battery_id,
-            kind_before=row.decision.kind if row.decision else row.kind,
-            decision=decision,
-            changes=standing.sequence if standing else None,
-            restores=restores,
-        )
+    def _decided(self, entry: AuditEntry) -> BatterySummary:
         with self._disk():
             self._writer().write(DECIDED, entry.content)
-        return self._known_row(row.battery_id)
-
-    def _sealed_file(self, battery_id: str) -> bytes | None:
-        """Return a battery's file; None where there is none that is as it was sealed."""
-        sealed = self._story.files.get(battery_id)
-        path = self._battery_path(battery_id)
-        for place in (path, self._found.staged.get(path)):
-            try:
-                data = place.read_bytes() if sealed and place else b""
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise disk_error("session_read_failed", path, error) from error
-            if sealed and hashlib.sha256(data).hexdigest() == sealed.digest:
-                return data
-        return None
-
-    def _set_aside(self, battery_id: str, path: Path) -> None:
-        """Keep a file that is not as the station wrote it, before another takes its place."""
-        sealed = self._story.files.get(battery_id)
-        if not path.exists():
-            return
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if sealed is not None and digest == sealed.digest:
-            return
-        aside = path.parent / SET_ASIDE_NAME
-        make_folder(aside)
-        taken = len(list(aside.iterdir()))
-        content = {"battery_id": battery_id, "file": path.stem, "digest": digest}
-        self._writer().write(SET_ASIDE, content)
-        put_in_place(path, aside / f"{path.stem}.{taken + 1}.json")
+        row = self._story.row(entry.battery_id)
+        assert row is not None
+        return row
 
     def _writer(self) -> Journal:
         if self._journal is None:
@@ -479,17 +371,6 @@ class SessionStore:
     @property
     def _record(self) -> SessionRecord:
         return self._story.record
-
-    def _known_row(self, battery_id: str) -> BatterySummary:
-        row = self._story.row(battery_id)
-        if row is None:
-            raise SessionError("session_battery_unknown", battery=battery_id)
-        return row
-
-    def _battery_path(self, battery_id: str) -> Path:
-        sealed = self._story.files.get(battery_id)
-        name = sealed.name if sealed else self._names[battery_id]
-        return self.folder / BATTERIES_NAME / f"{name}.json"
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

@@ -460,7 +460,7 @@ def test_a_kill_between_the_chain_and_the_battery_loses_no_battery(store, monkey
 
     for changed in (result(kind="review"), result("002")):
         with monkeypatch.context() as patch:
-            patch.setattr("inspection.session.store.put_in_place", killed)
+            patch.setattr("inspection.session.battery_files.put_in_place", killed)
             patch.setattr(atomic.Path, "unlink", lambda *_, **__: None)
             with pytest.raises(Killed):
                 store.save_battery(changed)
