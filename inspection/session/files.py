@@ -63,10 +63,19 @@ def file_names(battery_ids: Sequence[str]) -> dict[str, str]:
 
 
 def is_session(folder: Path) -> bool:
-    """True where a folder holds a session, or what a damaged one can be rebuilt from."""
-    if (folder / SESSION_NAME).is_file() or (folder / AUDIT_NAME).is_file():
-        return True
-    return any((folder / BATTERIES_NAME).glob("*.json"))
+    """True where a folder holds a session, or what a damaged one can be rebuilt from.
+
+    Raises
+    ------
+    SessionError
+        If it is another account's alone: whether it is one cannot be seen.
+    """
+    try:
+        if (folder / SESSION_NAME).is_file() or (folder / AUDIT_NAME).is_file():
+            return True
+        return any((folder / BATTERIES_NAME).glob("*.json"))
+    except PermissionError as error:
+        raise disk_error("session_read_failed", folder, error) from error
 
 
 def read_record(folder: Path) -> SessionRecord:
@@ -235,10 +244,10 @@ def list_sessions(root: Path) -> list[SessionListing]:
         return []
     listings = []
     for folder in sorted(root.iterdir(), reverse=True):
-        if not (folder.is_dir() and is_session(folder)):
-            continue
         record, problem = None, None
         try:
+            if not (folder.is_dir() and is_session(folder)):
+                continue
             record = read_record(folder)
         except SessionError as error:
             problem = error.message

@@ -34,6 +34,9 @@ from pathlib import Path
 import psutil
 from inspection.config import load_keeping
 from inspection.messages import wordings
+from inspection.errors import SessionError
+from inspection.session.files import glance, list_sessions
+from inspection.session.leftovers import clear_killed
 from inspection.session.lock import SessionForeignError
 from inspection.session.store import SessionStore
 
@@ -44,6 +47,16 @@ if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
+clear_killed(folder.parent)
+glance(folder.parent)
+if len(sys.argv) > 2:
+    print(list_sessions(folder.parent)[0].problem.text("en"))
+    try:
+        SessionStore.open(folder, read_only=True)
+    except SessionError as error:
+        print(error)
+    sys.exit()
+print(list_sessions(folder.parent)[0].record.run_id)
 try:
     SessionStore.open(folder)
 except SessionForeignError as error:
@@ -144,34 +157,92 @@ def test_the_lock_of_an_older_program_holds(folder):
     assert refused.value.message.code == "session_locked"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="accounts are told apart by POSIX modes")
-def test_another_accounts_session_opens_to_read():
-    # Not below pytest's folder, which is this account's alone.
+@pytest.fixture
+def shared():
+    """A session where other accounts come, too: not below pytest's folder."""
     root = Path(tempfile.mkdtemp())
-    try:
-        with SessionStore.create(root, lot=LOT, language="en", config={}, device="cpu") as store:
-            folder = store.folder
-        for path in (root, folder, *folder.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        if os.geteuid() != 0:
-            for path in (folder, *folder.rglob("*")):
-                path.chmod(0o555 if path.is_dir() else 0o444)
-        before = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
-        reader = subprocess.run(
-            [sys.executable, "-c", READER, str(folder)],
-            capture_output=True,
+    root.chmod(0o755)
+    with SessionStore.create(root, lot=LOT, language="en", config={}, device="cpu") as store:
+        folder = store.folder
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(root)
+
+
+def as_another_account(folder: Path, *more: str) -> list[str]:
+    """Return what a process prints that may only do with a session what strangers may."""
+    if os.geteuid() != 0:
+        # Whoever is not root cannot become another: their own files are closed to them instead.
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    before = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*"))
+    reader = subprocess.run(
+        [sys.executable, "-c", READER, str(folder), *more],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert reader.returncode == 0, reader.stderr
+    assert sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*")) == before
+    return reader.stdout.splitlines()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="accounts are told apart by POSIX modes")
+def test_another_accounts_session_opens_to_read(shared):
+    for path in (shared, *shared.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    listed, told, run_id = as_another_account(shared)
+    assert listed == run_id == shared.name
+    assert "not this account's to write" in told
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs a second account")
+def test_a_session_that_is_another_accounts_alone_is_a_line_in_the_list(shared):
+    shared.chmod(0o700)
+    for told in as_another_account(shared, "closed"):
+        assert f"{shared.name} of the session cannot be read: Permission denied" in told
+
+
+RACER = """
+import sys, time
+from pathlib import Path
+from inspection.session.lock import SessionHeldError, SessionLock
+
+folder, start = Path(sys.argv[1]), Path(sys.argv[2])
+print("ready", flush=True)
+while not start.exists():
+    time.sleep(0.001)
+try:
+    lock = SessionLock(folder)
+    print("held", flush=True)
+except SessionHeldError:
+    print("refused", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_of_several_that_come_at_once_one_gets_it(folder, tmp_path):
+    start = tmp_path / "start"
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(folder), str(start)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            check=False,
             cwd=ROOT,
         )
-        assert reader.returncode == 0, reader.stderr
-        told, run_id = reader.stdout.splitlines()
-        assert "not this account's to write" in told
-        assert run_id == folder.name
-        assert sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*")) == before
+        for _ in range(5)
+    ]
+    try:
+        assert {racer.stdout.readline() for racer in racers} == {"ready\n"}
+        (folder / LOCK_NAME).unlink(missing_ok=True)
+        start.touch()
+        answers = [racer.stdout.readline() for racer in racers]
     finally:
-        folder.chmod(0o755)
-        shutil.rmtree(root)
+        for racer in racers:
+            racer.communicate("")
+    assert sorted(answers) == ["held\n", *["refused\n"] * 4]
 
 
 def test_the_lock_goes_with_its_files_when_a_session_is_gone(folder):
