@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 FOLDER_ROLE = Qt.ItemDataRole.UserRole
 GLANCE_MS = 3000
 """How often it is looked whether sessions have come, or are written by others."""
+REST = 10
+"""For how many times as long as a look took there is none."""
 
 
 class HistoryPanel(DockPanel):
@@ -37,7 +40,7 @@ class HistoryPanel(DockPanel):
         self._listings: Sequence[SessionListing] = ()
         self._open_id: str | None = None
         self._glance: Glance | None = None
-        self._looking = False
+        self._looking, self._began = False, 0.0
         self._timer = QTimer(self)
         self._timer.setInterval(GLANCE_MS)
         self._timer.timeout.connect(self._look)
@@ -72,14 +75,21 @@ class HistoryPanel(DockPanel):
         """Look who writes which session; none is read for that."""
         controller = self.context.controller
         if not self._looking:
-            self._looking = True
+            self._looking, self._began = True, time.monotonic()
             work = partial(glance, controller.writer.sessions_dir)
             controller.files.submit(work, self._on_glance, self._on_no_glance)
 
     def _on_glance(self, found: Glance) -> None:
+        # A slow share is not asked all the time.
+        took = round(1000 * (time.monotonic() - self._began))
+        self._timer.setInterval(max(GLANCE_MS, REST * took))
         before, self._glance, self._looking = self._glance, found, False
         now = dict(found)
-        told = all(now.get(listing.run_id) == listing.holder for listing in self._listings)
+        # An older program, which says nothing of itself, is seen when the sessions are listed.
+        known = {
+            x.run_id: x.holder if x.holder and x.holder.since else None for x in self._listings
+        }
+        told = all(now.get(name) == holder for name, holder in known.items())
         if not told or (before is not None and found != before):
             self.context.controller.writer.list_sessions()
 

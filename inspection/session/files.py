@@ -23,7 +23,7 @@ from inspection.names import told_name
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult
 from inspection.seals.strict_json import load_strict
-from inspection.session.lock import Holder, holder_of
+from inspection.session.lock import HOLDER_NAME, Holder, holder_of
 from inspection.session.record import (
     SCHEMA_VERSION,
     BatterySummary,
@@ -260,8 +260,12 @@ Glance = tuple[tuple[str, Holder | None], ...]
 
 
 def glance(root: Path) -> Glance:
-    """Return which sessions there are and who writes them, without reading any."""
+    """Return which sessions there are and who writes them, without reading any.
+
+    Asked only where somebody says so: of two hundred folders on a share hardly one is written.
+    """
     if not root.is_dir():
         return ()
-    folders = sorted(folder for folder in root.iterdir() if folder.is_dir())
-    return tuple((folder.name, holder_of(folder)) for folder in folders)
+    told = {left.parent.name for left in root.glob(f"*/{HOLDER_NAME}")}
+    names = sorted(folder.name for folder in root.iterdir() if folder.is_dir())
+    return tuple((name, holder_of(root / name) if name in told else None) for name in names)
