@@ -385,3 +385,21 @@ def test_undo_gives_up_a_decision_that_the_disk_refuses_before_any_other(
     assert station.controller.rows[ids[1]].decision is None
     assert station.controller.rows[ids[0]].decision == stood
     assert not station.controller.writer.unsaved
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_dock_keeps_its_width_whatever_its_buttons_offer(
+    qtbot, stations, judged_session, language
+):
+    station = reviewed(qtbot, stations(), judged_session)
+    station.window.actions_.languages[language].trigger()
+    dock = station.window.workbench.docks["verdict"]
+    ids = sorted(station.controller.rows)
+    focus(qtbot, station, station.window.panels["lot"].table)
+    before = dock.width()
+    press(station, Key.Key_Return)
+    qtbot.waitUntil(lambda: station.controller.current_id == ids[1], timeout=WAIT)
+    for key in (Key.Key_Up, Key.Key_Down, Key.Key_Up):
+        press(station, key)
+        QApplication.processEvents()
+        assert dock.width() == before
