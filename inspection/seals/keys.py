@@ -73,12 +73,16 @@ def trusted_fingerprints() -> frozenset[str]:
 def station_fingerprint() -> frozenset[str]:
     """Return the station's own key; empty where it has none yet, and then none is made.
 
-    Nor does another account, which only reads, have one.
+    Nor does another account, which only reads, have one; and one that is damaged vouches for
+    nothing, which is no reason not to read.
     """
     path = data_folder() / KEYS_NAME / PRIVATE_NAME
     if not os.access(path, os.R_OK):
         return frozenset()
-    return frozenset({fingerprint(station_key().public)})
+    try:
+        return frozenset({fingerprint(station_key().public)})
+    except SealError:
+        return frozenset()
 
 
 def is_signed(public: str, digest: str, signature: str) -> bool:

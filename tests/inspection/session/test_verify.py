@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from builders.before_seals import make_unsealed
 
+from inspection.errors import SealError
 from inspection.people.person import Person
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult, JudgedBy, ModelProvenance, Verdict
@@ -454,6 +455,17 @@ def test_a_session_of_a_station_that_the_site_does_not_know(
     (site / "site.yaml").write_text(f"keeping:\n  trusted_keys:\n{names}", encoding="utf-8")
     monkeypatch.setenv("STATION_SITE", str(site))
     assert verify_session(folder).state == "sealed"
+
+
+def test_a_session_is_read_although_the_stations_key_is_damaged(
+    folder: Path, station_data: Path
+) -> None:
+    (station_data / "keys" / "station.pem").write_bytes(b"")
+    with SessionStore.open(folder, read_only=True) as store:
+        assert store.seal.state == "unknown_key"
+        assert store.record.batteries[0].kind == DEFECT
+    with pytest.raises(SealError, match=r"station\.pem"):
+        SessionStore.open(folder)
 
 
 def test_an_old_session_is_unsealed_loses_nothing_and_is_sealed_from_its_next_change_on(
