@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inspection.predictions import FailedPrediction, ImageAnswered, LaneEvent, LaneResult
-from inspection.records import Battery, image_name
+from inspection.records import Battery, ImageRef, image_name
 from inspection.results import AnyImage
 
 UNREACHABLE = frozenset({"image_missing", "image_unreadable"})
@@ -109,17 +109,22 @@ class Watch(threading.Event):
             self.away = self._access.is_away()
 
 
-def can_be_reached_now(battery: Battery, result: LaneResult, root: Path) -> bool:
-    """Return whether an image that failed for want of its file can be opened by now."""
+def unreached_images(battery: Battery, result: LaneResult, root: Path) -> list[ImageRef]:
+    """Return the images that a system says nothing of for want of their files."""
     images: list[AnyImage] = [*result.images]
     for answered in (result.vlm, result.vlg):
         images += answered.images if answered is not None else ()
     failed = {i.image for i in images if i.error is not None and i.error.code in UNREACHABLE}
-    refs = [ref for ref in (*battery.ct, *battery.rgb) if image_name(ref, root) in failed]
+    refs = (*battery.ct, *battery.rgb)
     if not failed and result.message is not None and result.message.code in UNREACHABLE:
-        # Of a system all of whose images failed, the first one's reason is what is told.
-        refs = [*battery.ct, *battery.rgb]
-    for ref in refs:
+        # The reason of the first is all that a system tells that has failed as a whole.
+        return list(refs)
+    return [ref for ref in refs if image_name(ref, root) in failed]
+
+
+def can_be_opened(images: Sequence[ImageRef]) -> bool:
+    """Return whether any of them can be opened by now."""
+    for ref in images:
         try:
             with ref.path.open("rb") as file:
                 file.read(1)

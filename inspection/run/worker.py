@@ -26,7 +26,7 @@ from inspection.run.events import (
     LaneUnavailable,
     RunEvent,
 )
-from inspection.run.lot_access import Watch, can_be_reached_now
+from inspection.run.lot_access import Watch, can_be_opened, unreached_images
 from inspection.systems.lane import (
     Lane,
     LaneSettings,
@@ -155,7 +155,8 @@ class LaneWorker:
 
         A word on what was left of a battery while its share went away is no word: it is dropped.
         """
-        for look in range(1, LOOKS + 1):
+        looks, root = 0, run.plan.settings.lot_root
+        while True:
             # A battery without images needs no lot.
             if (battery.ct or battery.rgb) and run.access.is_away() and not run.wait_for_lot():
                 return None
@@ -164,14 +165,17 @@ class LaneWorker:
             events = _GroupedEvents(run.tell, self._system, battery.battery_id, watch)
             result = inspect_safely(lane, battery, watch, events.take, following)
             events.tell_held()
-            root = run.plan.settings.lot_root
+            unreached = unreached_images(battery, result, root)
+            suspect = bool(unreached) or (
+                result.state == "failed" and bool(battery.ct or battery.rgb)
+            )
+            away = watch.away or (suspect and run.access.is_away())
+            looks += not away
+            if not away and (looks >= LOOKS or not can_be_opened(unreached)):
+                return result
             if run.cancel.is_set():
-                break
-            if watch.away or (look < LOOKS and can_be_reached_now(battery, result, root)):
-                run.plan.settings.greys.forget(battery)
-                continue
-            break
-        return result
+                return None
+            run.plan.settings.greys.forget(battery)
 
 
 class _GroupedEvents:

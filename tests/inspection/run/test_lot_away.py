@@ -9,6 +9,7 @@ import pytest
 from builders.reading_lane import ReadingLane
 
 from inspection.config import Policy, load_inspector
+from inspection.errors import ImageError
 from inspection.lot.scan import scan_lot
 from inspection.modelstore.folders import ModelFolders
 from inspection.run.driver import inspect_into
@@ -87,6 +88,25 @@ def test_a_lot_that_goes_away_and_comes_back_is_inspected_whole(lot, store, insp
     assert str(lot.root) in told[0].message.text("en")
     assert rows(store) == ALL_NORMAL
     assert store.record.status == "completed"
+
+
+def test_a_system_that_fails_as_a_whole_while_the_lot_is_away_has_not_spoken(lot, store, inspect):
+    away = lot.root.with_name("away")
+    seen = []
+
+    def before(ref):
+        seen.append(ref.path)
+        if len(seen) == 9:
+            lot.root.rename(away)
+            # As where the grey levels of a stack are looked for, and no image is told.
+            raise ImageError("image_missing", name=ref.path.name)
+
+    def on_event(event):
+        if isinstance(event, LotAway):
+            away.rename(lot.root)
+
+    assert [type(event) for event in inspect(before, on_event)] == [LotAway, LotBack]
+    assert rows(store) == ALL_NORMAL
 
 
 def test_a_lot_that_stays_away_leaves_the_rest_queued_and_a_resume_does_it(lot, store, inspect):
