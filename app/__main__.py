@@ -169,7 +169,12 @@ def report(
     spoken = language or system_language()
     session = session_given(session)
     files = write_report(session, wanted, out, spoken, battery or None)
-    record("exported", session=session.name, files=[file.name for file in files], folder=str(out))
+    record(
+        "exported",
+        run_id=session.resolve().name,
+        files=[file.name for file in files],
+        folder=str(out),
+    )
     for file in files:
         typer.echo(str(file))
     return 0

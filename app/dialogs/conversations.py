@@ -236,7 +236,7 @@ class Conversations(QObject):
     def _on_written(self, session: str, files: list[Path]) -> None:
         folder = files[0].parent
         names = [file.name for file in files]
-        self._controller.people.record("exported", session=session, files=names, folder=str(folder))
+        self._controller.people.record("exported", run_id=session, files=names, folder=str(folder))
         text = self.tr("Report written: {count} files in {folder}")
         self.told.emit(text.format(count=len(files), folder=folder), "success")
 
