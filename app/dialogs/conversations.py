@@ -73,6 +73,7 @@ class Conversations(QObject):
             return
         dialog = DecisionDialog(self._window, row, controller.marks)
         dialog.decided.connect(partial(decisions.take, go_on=go_on))
+        controller.row_changed.connect(dialog.take_row)
         if controller.people.config.sign_in:
             # What one person has begun is not said in the name of the next.
             controller.people.changed.connect(dialog.reject)

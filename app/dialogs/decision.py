@@ -44,30 +44,50 @@ class DecisionDialog(DialogFrame):
         self._row, self._marks = row, marks
         self._occasion = occasion_of(row)
         self._marking = False
-        title = {
-            "decide": self.tr("Decide on {id}"),
-            "override": self.tr("Override the verdict on {id}"),
-            "change": self.tr("Change the decision on {id}"),
-        }[self._occasion]
-        self.setWindowTitle(title.format(id=row.battery_id))
-        verdict = verdict_words(row.kind, row.defect_type) if row.kind else self.tr("none")
-        self.add_text(self.tr("Verdict of the station: {verdict}").format(verdict=verdict), "muted")
+        self.verdict = self.add_text("", "muted")
         if row.decision is not None:
             self._add_standing()
         self._add_verdict()
         self._add_words()
         self._add_region()
         self.cancel = self.add_button(self.tr("Cancel"), self.reject)
-        confirm = {
-            "decide": self.tr("Decide"),
-            "override": self.tr("Override"),
-            "change": self.tr("Change"),
-        }[self._occasion]
-        self.confirm = self.add_button(confirm, self._decide, primary=True)
+        self.confirm = self.add_button("", self._decide, primary=True)
+        self._tell_row()
         marks.changed.connect(self._show_region)
         marks.ended.connect(self._on_marked)
         self._show_region()
         self.kinds["normal"].setFocus()
+
+    def take_row(self, row: Row) -> None:
+        """Take what is said of the battery by now: its verdict may come while this is open."""
+        before = self._row
+        if row.battery_id != before.battery_id or not (self.isVisible() or self._marking):
+            return
+        if row.decision != before.decision:
+            # What this would have been said over is not what stands any more.
+            self.reject()
+        elif (row.kind, row.defect_type) != (before.kind, before.defect_type):
+            self._row, self._occasion = row, occasion_of(row)
+            self._tell_row()
+            self._offer()
+
+    def _tell_row(self) -> None:
+        """Word what depends on what is said of the battery so far."""
+        row = self._row
+        title, confirm = {
+            "decide": (self.tr("Decide on {id}"), self.tr("Decide")),
+            "override": (self.tr("Override the verdict on {id}"), self.tr("Override")),
+            "change": (self.tr("Change the decision on {id}"), self.tr("Change")),
+        }[self._occasion]
+        self.setWindowTitle(title.format(id=row.battery_id))
+        self.confirm.setText(confirm)
+        verdict = verdict_words(row.kind, row.defect_type) if row.kind else self.tr("none")
+        told = self.tr("Verdict of the station: {verdict}")
+        self.verdict.setText(told.format(verdict=verdict))
+        required = needs_reason(self._occasion)
+        self._reason_label.setText(
+            self.tr("Reason (required)") if required else self.tr("Reason (if there is one)")
+        )
 
     # -- its parts -------------------------------------------------------------------------
 
@@ -102,11 +122,7 @@ class DecisionDialog(DialogFrame):
         fill(self.body, self.kinds["normal"], self.defect, self._which, of_type)
 
     def _add_words(self) -> None:
-        required = needs_reason(self._occasion)
-        self.add_text(
-            self.tr("Reason (required)") if required else self.tr("Reason (if there is one)"),
-            "section",
-        )
+        self._reason_label = self.add_text("", "section")
         self.reason = QComboBox()
         self.reason.setEditable(True)
         self.reason.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -166,7 +182,7 @@ class DecisionDialog(DialogFrame):
 
     def _offer(self) -> None:
         """Offer the types and reasons of the verdict that is chosen."""
-        kind, written = self.chosen, self.reason.currentText()
+        kind, written, named = self.chosen, self.reason.currentText(), self.type.currentData()
         before = [self.reason.itemText(place) for place in range(self.reason.count())]
         offered = reasons().offered(kind, self._occasion, languages.current) if kind else []
         self.reason.clear()
@@ -180,7 +196,7 @@ class DecisionDialog(DialogFrame):
             self.type.addItem(self.tr("Not named"), None)
             for name in names:
                 self.type.addItem(class_text(name), name)
-            likely = self._row.defect_type if self._row.defect_type in names else None
+            likely = named if named in names else self._row.defect_type
             self.type.setCurrentIndex(max(0, self.type.findData(likely)))
         self._sync()
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -404,3 +405,25 @@ def test_the_dock_keeps_its_width_whatever_its_buttons_offer(
         QApplication.processEvents()
         # A word that is a little longer moves its edge; the buttons of two states do not.
         assert abs(dock.width() - before) < 20
+
+
+def test_a_verdict_that_comes_while_the_dialog_is_open_is_in_it_before_anything_is_said(
+    qtbot, stations, judged_session
+):
+    station = reviewed(qtbot, stations(), judged_session)
+    battery_id = choose(qtbot, station, is_defect)
+    judged = station.controller.rows[battery_id]
+    station.controller.set_row(replace(judged, kind=None, defect_type=None))
+    press(station, Key.Key_O)
+    dialog = dialog_of(station)
+    answer(dialog, Key.Key_1)
+    assert dialog.confirm.isEnabled()
+    station.controller.set_row(judged)
+    # It is an override by now, which has a reason.
+    assert " defect" in dialog.verdict.text()
+    assert dialog.chosen == "normal"
+    assert not dialog.confirm.isEnabled()
+    dialog.reason.setEditText("dust")
+    dialog.confirm.click()
+    word = decided(qtbot, station, battery_id)
+    assert (word.action, word.kind, word.reason) == ("override", "normal", "dust")
