@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 import yaml
@@ -137,8 +138,10 @@ def test_a_temporary_pin_is_exchanged_and_a_wrong_one_told(stations, qtbot, peop
     assert station.controller.people.current.role == "operator"
 
 
-def test_a_locked_screen_covers_all_and_the_run_goes_on(stations, qtbot, lot, people):
-    station = stations()
+def test_a_locked_screen_covers_all_and_the_run_goes_on(stations, qtbot, lot, people, gated):
+    gate = threading.Event()
+    gate.set()
+    station = stations(gated(gate))
     window, controller = station.window, station.controller
     sign_in(qtbot, station, PARK)
     # A dock of its own, and a question half answered.
@@ -146,6 +149,7 @@ def test_a_locked_screen_covers_all_and_the_run_goes_on(stations, qtbot, lot, pe
     judged(qtbot, station, lot)
     window.conversations.show_keys()
     dialog = window.findChild(QDialog)
+    gate.clear()
     controller.start_over()
     qtbot.waitUntil(lambda: controller.runner.phase == "running")
     session = controller.writer.folder
@@ -158,6 +162,8 @@ def test_a_locked_screen_covers_all_and_the_run_goes_on(stations, qtbot, lot, pe
         assert controller.people.current is None
         for name in ("accept", "accept_next", "undo", "export", "models", "start", "compare"):
             assert not window.actions_[name].isEnabled(), name
+        # Only now: the whole run is behind the lock.
+        gate.set()
     assert controller.writer.folder == session
     sign_in(qtbot, station, PARK)
     assert window.workbench.docks["verdict"].isVisible()
