@@ -1,6 +1,7 @@
 """A session from before sessions were sealed, completed from its files. Reads only.
 
-Nothing in it can be vouched for: what its files say is believed.
+Nothing in it can be vouched for: what its files say is believed, and told where they contradict
+each other.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.results import BatteryResult
 from inspection.seals.chain import ChainScan
+from inspection.seals.strict_json import load_strict
 from inspection.session.audit import AuditEntry, audit_entries
 from inspection.session.files import (
     BATTERIES_NAME,
     RUN_ID_FORMAT,
     SESSION_NAME,
+    file_names,
     read_battery,
     summarise,
 )
@@ -38,6 +41,8 @@ def recover_unsealed(
     """
     if stored is not None:
         record, problems = _with_late_batteries(folder, stored)
+        record, contradictions = _against_files(folder, record)
+        problems += contradictions
     else:
         record, problems = rebuilt(folder)
     entries = audit_entries(scan.lines)
@@ -105,6 +110,31 @@ def _with_late_batteries(
         "total_images": max(record.total_images, processed),
     }
     return record.model_copy(update=changes), problems
+
+
+def _against_files(folder: Path, record: SessionRecord) -> tuple[SessionRecord, list[Message]]:
+    """Hold each row against its battery's file, which was written with it.
+
+    One of the two was changed where they give different verdicts. Which one nobody can tell, so
+    the file's holds, unless it is the one that would clear the battery.
+    """
+    names = file_names([row.battery_id for row in record.batteries])
+    rows, problems = [], []
+    for row in record.batteries:
+        path = folder / BATTERIES_NAME / f"{names[row.battery_id]}.json"
+        try:
+            verdict = load_strict(path.read_bytes())["verdict"]
+            told = verdict["kind"], verdict.get("defect_type")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # Told where the battery is looked at or inspected again.
+            told = row.kind, row.defect_type
+        if told != (row.kind, row.defect_type):
+            params: dict[str, str | int | float] = {"battery": row.battery_id}
+            problems.append(Message(code="session_row_contradicted", params=params))
+            if told[0] != "normal":
+                row = summarise(read_battery(path), record.language, row.decision)
+        rows.append(row)
+    return record.model_copy(update={"batteries": rows}), problems
 
 
 def _replayed(

@@ -114,9 +114,10 @@ def _examine(folder: Path) -> Examined:
     if signed is None and not replaced and (stored is None or stored.head is None):
         story, problems = recover_unsealed(folder, stored, scan)
         outdated = stored is None or stored != story.record
-        seal = SealReport("unsealed", lines=len(scan.lines))
+        problems += torn
+        seal = SealReport("unsealed", tuple(problems), lines=len(scan.lines))
         keep = stored is None
-        return Examined(story, seal, problems + torn, scan, outdated=outdated, keep=keep)
+        return Examined(story, seal, problems, scan, outdated=outdated, keep=keep)
 
     lines, problems = _own_lines(scan, _beginning(folder, scan))
     problems = [*scan.problems, *problems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -83,3 +84,20 @@ def test_its_report_says_that_it_is_not_sealed(folder: Path, tmp_path: Path) -> 
     told = json.loads((tmp_path / "out" / "audit.json").read_bytes())
     assert told["seal"]["state"] == "unsealed"
     assert len(told["decisions"]) == 5
+
+
+@pytest.mark.parametrize("edited", ["session.json", "batteries/001.json"])
+def test_a_verdict_that_was_cleared_in_one_of_its_files_is_told_and_not_shown(folder, edited):
+    before = json.loads((folder / "session.json").read_bytes())["batteries"][0]
+    assert before["kind"] != "normal"
+    path = folder / edited
+    content = json.loads(path.read_bytes())
+    changed = content["batteries"][0] if edited == "session.json" else content["verdict"]
+    changed["kind"], changed["defect_type"] = "normal", None
+    path.write_text(json.dumps(content), encoding="utf-8")
+    # Earlier than session.json, as it was when both were written.
+    os.utime(folder / "batteries" / "001.json", (1, 1))
+    with SessionStore.open(folder, read_only=True) as store:
+        assert store.record.batteries[0].kind == before["kind"]
+        told = [problem.code for problem in store.seal.problems]
+    assert told == ["session_row_contradicted"]
