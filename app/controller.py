@@ -259,6 +259,8 @@ class Controller(ShownLot):
         if lot is not None and self._may_leave():
             self.writer.close()
             self._shown_run = self._offer = None
+            # Whatever sessions there are, it is to be none of them.
+            self._listed = True
             self.show_lot(lot)
             self.start()
 
