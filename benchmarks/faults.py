@@ -37,11 +37,8 @@ from fault_parts.counts import Column, Report
 from fault_parts.edits import EDITS
 from fault_parts.kills import HEADLESS, WINDOW, kill_headless, kill_window
 from fault_parts.small_disk import can_mount
-from fault_parts.world import Reference, World
+from fault_parts.world import LOT, LOT_SEED, Reference, World
 
-LOT = ("--batteries", "6", "--slices", "9", "--views", "2", "--canvas", "192", "--defects", "0.5")
-LOT_SEED = "3"
-"""A lot with normal batteries, each kind of defect, and one for review."""
 ALL_SYSTEMS = "ensemble,vlm,vlg"
 KILLS_A_SESSION = 5
 WINDOW_SHARE = 0.4

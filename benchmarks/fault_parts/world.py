@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = Path(__file__).resolve().parent
 PATIENCE_S = 900
 """No run of the small lot takes so long: what does not come back hangs."""
+LOT = ("--batteries", "6", "--slices", "9", "--views", "2", "--canvas", "192", "--defects", "0.5")
+LOT_SEED = "3"
+"""A lot with normal batteries, each kind of defect, and one for review."""
 VOLATILE = ("seconds", "system_seconds", "memory_steps", "modified_ns")
 """What differs between two runs over the same images."""
 
