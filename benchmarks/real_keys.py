@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fault_parts.screen import Screen, missing, wait_until
+from fault_parts.window_said import write_settings
 from fault_parts.world import LOT, LOT_SEED, PARTS, World, ended
 
 TITLE = "Battery inspection station"
@@ -190,9 +191,7 @@ def play(folder: Path, pictures: Path | None, language: str) -> list[str]:
     added = ended(world.start_python(PARTS / "add_people.py", *people))
     if made.code or added.code:
         return [made.text, added.text]
-    world.settings.mkdir()
-    settings = {"systems": ["ensemble"], "device": "cpu", "language": language}
-    (world.settings / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    write_settings(world, "ensemble", language=language, operator="")
     with Screen() as screen:
         shown = replace(world, more={**screen.env, "STATION_SITE": str(site)})
         window = shown.start("gui", lot, "--session-dir", world.sessions)

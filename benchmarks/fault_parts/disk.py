@@ -9,10 +9,12 @@ from pathlib import Path
 from fault_parts.counts import Column
 from fault_parts.kills import Watched
 from fault_parts.small_disk import PAGE, SmallDisk
-from fault_parts.window_said import WindowSaid
+from fault_parts.window_said import WindowSaid, write_settings
 from fault_parts.world import PARTS, Reference, Said, World
 
 FULL = "No space left on device"
+MOST_LINES = 3
+"""What is done without is told where it is missed, which may be at a run's begin and its end."""
 PIN = "482915"
 
 Wrong = Iterator[tuple[Column, str]]
@@ -31,18 +33,22 @@ def begun(world: World, reference: Reference) -> Path:
     return world.run
 
 
-def _refused(said: Said, what: str) -> Wrong:
-    """Say what is wrong with how a full disk was told: one line that says so, no traceback."""
+def _refused(said: Said, what: str, *, ends: bool = True) -> Wrong:
+    """Say what is wrong with how a full disk was told: a line that says so, and no traceback.
+
+    Parameters
+    ----------
+    ends : False where the program does without what it could not write
+    """
+    lines = [line for line in said.err.splitlines() if FULL in line]
     if said.crashed:
         yield "unnoticed", f"{what}: {said.text}"
-        return
-    lines = [line for line in said.err.splitlines() if FULL in line]
-    if said.code == 0:
-        yield "unnoticed", f"{what}: ends as if nothing were wrong: {said.text}"
     elif not lines:
         yield "unnoticed", f"{what}: not told: {said.text}"
-    elif said.code == 2 and len(lines) > 1:
+    elif len(lines) > MOST_LINES:
         yield "unnoticed", f"{what}: told in {len(lines)} lines: {said.text}"
+    elif ends and said.code == 0:
+        yield "unnoticed", f"{what}: ends as if nothing were wrong: {said.text}"
 
 
 def _while_inspecting(
@@ -87,10 +93,10 @@ def session_file(world: World, reference: Reference) -> Wrong:
     return _while_inspecting(world, reference, lambda run: SmallDisk(run, PAGE, roomy))
 
 
-def _at_start(world: World, reference: Reference, place: Path) -> Wrong:
+def _at_start(world: World, reference: Reference, place: Path, *, ends: bool) -> Wrong:
     with SmallDisk(place) as disk:
         said = world.inspect()
-        yield from _refused(said, "inspect")
+        yield from _refused(said, "inspect", ends=ends)
         disk.give_room()
         again = world.inspect()
         if again.crashed or again.code:
@@ -100,19 +106,20 @@ def _at_start(world: World, reference: Reference, place: Path) -> Wrong:
 
 def key(world: World, reference: Reference) -> Wrong:
     """The disk of the station's key, before there is one."""
-    return _at_start(world, reference, world.data / "keys")
+    return _at_start(world, reference, world.data / "keys", ends=True)
 
 
 def station_log(world: World, reference: Reference) -> Wrong:
     """The disk of the station's log, before its first line."""
-    return _at_start(world, reference, world.data / "log")
+    return _at_start(world, reference, world.data / "log", ends=False)
 
 
 def settings(world: World, reference: Reference) -> Wrong:
     """The disk of the window's settings."""
     seen = WindowSaid()
+    write_settings(world, "ensemble")
     with SmallDisk(world.settings) as disk:
-        script = [PARTS / "window.py", world.lot, world.sessions, "ensemble", "1"]
+        script = [PARTS / "window.py", world.lot, world.sessions, "1"]
         run = Watched(world.start_python(*script))
         seen.take(run.lines)
         if run.failed:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from fault_parts.counts import Column, Report
-from fault_parts.window_said import WindowSaid
+from fault_parts.window_said import WindowSaid, write_settings
 from fault_parts.world import PARTS, PATIENCE_S, Reference, World, has_traceback
 
 HEADLESS = "kill -9, headless"
@@ -103,8 +103,9 @@ def kill_window(
     """Kill windows that inspect and decide, and open the session anew; return the kills."""
     done = 0
     said = WindowSaid()
+    write_settings(world, world.systems)
     while True:
-        script = [PARTS / "window.py", world.lot, world.sessions, world.systems]
+        script = [PARTS / "window.py", world.lot, world.sessions]
         process = world.start_python(*script, str(random.randrange(1 << 30)))
         run = Watched(process, _moment(world, random) if done < kills else None)
         said.take(run.lines)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fault_parts.counts import Column
 from fault_parts.kills import Watched
-from fault_parts.window_said import WindowSaid
+from fault_parts.window_said import WindowSaid, write_settings
 from fault_parts.world import PARTS, Reference, World, ended
 
 Wrong = Iterator[tuple[Column, str]]
@@ -89,9 +89,8 @@ def lot_gone_headless(world: World, reference: Reference) -> Wrong:
 def lot_gone_window(world: World, reference: Reference) -> Wrong:
     """The lot is gone while a window inspects it, and comes back."""
     world = with_own_lot(world)
-    process = world.start_python(
-        *(PARTS / "window.py", world.lot, world.sessions, world.systems, "1")
-    )
+    write_settings(world, world.systems)
+    process = world.start_python(PARTS / "window.py", world.lot, world.sessions, "1")
     seen = WindowSaid()
 
     def take_away(_process: subprocess.Popen[str]) -> None:

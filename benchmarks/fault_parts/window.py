@@ -1,6 +1,6 @@
 """Drive a window by its keys: inspect a lot, decide its batteries, and say what is on the disk.
 
-Started as a program of its own: ``window.py LOT SESSIONS SYSTEMS SEED``. It opens the newest
+Started as a program of its own: ``window.py LOT SESSIONS SEED``. It opens the newest
 session there is and goes on with it. What it says stands in lines that begin with `MARK`.
 """
 
@@ -19,7 +19,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app.application import Station, make_application
-from app.settings import Settings, SettingsFile
+from app.settings import SettingsFile
 from fault_parts.window_said import MARK
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
@@ -31,7 +31,6 @@ UNDO_SHARE = 0.2
 CHANGE_SHARE = 0.15
 VERDICT_3 = "external_defect"
 REASON = "seen by eye"
-OPERATOR = "Kim"
 
 
 class Operator(QObject):
@@ -142,13 +141,9 @@ def say(**what: Any) -> None:
 
 def main() -> int:
     """Drive a window until everything is inspected and decided."""
-    lot, sessions, systems, seed = sys.argv[1:]
+    lot, sessions, seed = sys.argv[1:]
     make_application()
-    file = SettingsFile()
-    if not file.path.exists():
-        names = Settings.model_validate({"systems": tuple(systems.split(","))}).systems
-        file.save(Settings(operator=OPERATOR, language="en", systems=names, device="cpu"))
-    station = Station(ModelFolders((resource_path("models"),)), Path(sessions), file)
+    station = Station(ModelFolders((resource_path("models"),)), Path(sessions), SettingsFile())
     station.errors.install()
     station.window.show()
     Operator(station, Random(seed))

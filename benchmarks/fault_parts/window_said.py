@@ -11,6 +11,15 @@ from fault_parts.world import World
 
 MARK = "@"
 """Begins the lines that are meant for the benchmark."""
+OPERATOR = "Kim"
+
+
+def write_settings(world: World, systems: str, **more: str) -> None:
+    """Give a window its settings."""
+    world.settings.mkdir(parents=True, exist_ok=True)
+    known = {"operator": OPERATOR, "language": "en", "systems": systems.split(","), "device": "cpu"}
+    path = world.settings / "settings.json"
+    path.write_text(json.dumps(known | more), encoding="utf-8")
 
 
 class WindowSaid:
