@@ -151,10 +151,20 @@ class Journal:
         self.story.take(line)
         self.save_record()
         if event in TOLD_TO_THE_STATION:
-            self._tell(event, person)
+            self._tell(event, person, self._decided(content) if event == DECIDED else None)
         return line
 
-    def _tell(self, event: str, person: Person | None) -> None:
+    def _decided(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what stands on a battery now, or the undo after which nothing does."""
+        battery_id = content["battery_id"]
+        row = self.story.row(battery_id)
+        standing = row.decision if row else None
+        decision = standing.model_dump(mode="json") if standing else content["decision"]
+        return {"battery_id": battery_id, "decision": decision}
+
+    def _tell(
+        self, event: str, person: Person | None, decided: dict[str, Any] | None = None
+    ) -> None:
         began = self.story.began
         if began is None or self._told == self._chain.place:
             return
@@ -164,7 +174,7 @@ class Journal:
         elif event == OPENED:
             tell_head(self._folder, began, self._told, "session_created", person)
         else:
-            tell_head(self._folder, began, self._told)
+            tell_head(self._folder, began, self._told, decided=decided)
 
     def _all(self) -> dict[str, Any]:
         """Return all that a session from before there were chains holds, to be sealed as it is."""

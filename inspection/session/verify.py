@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from inspection.session.files import (
     is_session,
     read_record,
 )
-from inspection.session.heads import known_head
+from inspection.session.heads import known_head, lost_decisions
 from inspection.session.lock import holder_of
-from inspection.session.record import SCHEMA_VERSION, Decision, SessionRecord
+from inspection.session.record import SCHEMA_VERSION, Decision, SessionRecord, final_kind
 from inspection.session.seal import SealReport, SealState
 from inspection.session.story import BEGINNINGS, Finding, SessionStory, distrusted
 from inspection.session.unsealed import rebuilt, recover_unsealed
@@ -150,6 +150,13 @@ def _examine(folder: Path) -> Examined:
             # One that speaks against its battery still counts, since the chain has lost lines.
             kept = {i: d for i, d in unlogged.items() if d.kind != "normal"}
             finding = finding.model_copy(update={"decisions": kept})
+    if lost and story.began is not None:
+        graver = _graver(story, lost_decisions(folder, folder.name, story.began, _hashes(scan)))
+        problems += [
+            Message(code="seal_decision_restored", params={"battery": battery_id})
+            for battery_id in graver
+        ]
+        finding = finding.model_copy(update={"decisions": finding.decisions | graver})
     staged, foreign, wrong = _files(folder, story, files)
     problems += wrong + replaced
     problems += [p for p in story.found if p not in problems]
@@ -324,6 +331,19 @@ def _unlogged(stored: SessionRecord, story: SessionStory) -> dict[str, Decision]
         for row in stored.batteries
         if row.decision is not None and row.decision not in logged.get(row.battery_id, [])
     }
+
+
+def _graver(story: SessionStory, decisions: Mapping[str, Decision]) -> dict[str, Decision]:
+    """Return the decisions without which a battery would pass as normal."""
+    found = {}
+    for battery_id, decision in decisions.items():
+        row = story.row(battery_id)
+        if row is None or final_kind(row.kind, row.decision) != "normal":
+            continue
+        left = row.kind if decision.action == "undo" else decision.kind
+        if left != "normal":
+            found[battery_id] = decision
+    return found
 
 
 def _doubted(record: SessionRecord) -> SessionRecord:

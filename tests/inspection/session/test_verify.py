@@ -406,7 +406,30 @@ def test_a_session_set_back_to_an_earlier_copy_is_noticed_by_the_stations_log(
     shutil.copytree(tmp_path / "earlier", folder)
     report = verify_session(folder)
     assert report.state == "altered"
-    assert [problem.code for problem in report.problems] == ["seal_set_back"]
+    told = sorted(problem.code for problem in report.problems)
+    assert told == ["seal_decision_restored", "seal_set_back"]
+    # The station's log still knows what was decided: the battery does not pass as normal again.
+    for _ in range(2):
+        with SessionStore.open(folder) as store:
+            row = next(row for row in store.record.batteries if row.battery_id == "003")
+            assert row.decision is not None
+            assert (row.decision.kind, row.decision.reason) == (DEFECT, "scratch")
+            assert final_kind(row.kind, row.decision) == DEFECT
+
+
+def test_an_undo_that_was_cut_off_lets_no_defect_pass_as_normal(
+    folder: Path, tmp_path: Path
+) -> None:
+    with SessionStore.open(folder) as store:
+        store.decide("001", word(NORMAL))
+    shutil.copytree(folder, tmp_path / "earlier")
+    with SessionStore.open(folder) as store:
+        store.undo(KIM)
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "earlier", folder)
+    with SessionStore.open(folder, read_only=True) as store:
+        row = store.record.batteries[0]
+        assert (row.kind, row.decision) == (DEFECT, None)
 
 
 def test_a_copy_elsewhere_is_sealed_as_well(folder: Path, tmp_path: Path) -> None:
