@@ -192,7 +192,8 @@ class MainWindow(QMainWindow):
 
     def _on_lot(self) -> None:
         self.pages.setCurrentWidget(self.workbench)
-        self.panels["lot"].setFocus()
+        if not self.controller.people.locked:
+            self.panels["lot"].setFocus()
         self.retranslate_title()
         self._sync_actions()
 

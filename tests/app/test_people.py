@@ -178,6 +178,16 @@ def test_a_locked_screen_covers_all_and_the_run_goes_on(stations, qtbot, lot, pe
     assert record.operator == "Park"
 
 
+def test_a_lot_that_opens_behind_the_lock_leaves_the_keys_to_the_pin(stations, qtbot, lot, people):
+    station = stations()
+    controller = station.controller
+    with qtbot.waitSignal(controller.lot_changed):
+        controller.open_lot(lot)
+    assert station.window.focusWidget() is station.window.lock_page.form.secret
+    sign_in(qtbot, station, PARK)
+    assert station.window.panels["lot"].isAncestorOf(station.window.focusWidget())
+
+
 def test_a_shift_is_handed_over_and_each_decision_has_its_person(stations, qtbot, lot, people):
     station = stations()
     window, controller = station.window, station.controller
