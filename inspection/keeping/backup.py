@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.atomic import TEMPORARY, sync_folder
-from inspection.errors import ArchiveError
+from inspection.errors import ArchiveError, SessionError
 from inspection.keeping.sealed_zip import Manifest, unpack_zip, write_zip
 from inspection.modelstore.source import plain_name
 from inspection.people.person import Person
 from inspection.seals.keys import station_key
 from inspection.seals.log import StationLog
-from inspection.session.files import AUDIT_NAME, SESSION_NAME, is_session
-from inspection.session.lock import HOLDER_NAME, LOCK_NAME
+from inspection.session.files import AUDIT_NAME, is_session
+from inspection.session.lock import HOLDER_NAME, LOCK_NAME, holder_of
 
 SESSIONS_PART = "sessions"
+NOT_PACKED = (LOCK_NAME, HOLDER_NAME)
+TRIES = 40
+PAUSE_S = 0.25
+"""Between two tries to copy a session that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,15 @@ def pack_session(folder: Path, out: Path, person: Person | None = None) -> Manif
 
     Raises
     ------
+    SessionError
+        If it is written faster than it can be copied.
     OSError
         If a file cannot be read, or the zip not be written.
     """
-    files = ((f"{folder.name}/{inside}", path) for inside, path in session_files(folder))
-    manifest = write_zip(out, "session", folder.name, files, station_key())
+    with tempfile.TemporaryDirectory() as scratch:
+        found = session_files(folder, Path(scratch))
+        files = ((f"{folder.name}/{inside}", path) for inside, path in found)
+        manifest = write_zip(out, "session", folder.name, files, station_key())
     StationLog().append("exported", person, run_id=folder.name, digest=manifest.digest)
     return manifest
 
@@ -81,16 +92,38 @@ def unpack_session(archive: Path, into: Path) -> Path:
     return place / manifest.name
 
 
-def session_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the files of a session with their paths within it, also while it is written.
+def session_files(folder: Path, scratch: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a session as they are at one moment, with their paths within it.
 
-    The chain comes last: it is then never behind the rest, and all that it lacks can be told.
+    Parameters
+    ----------
+    scratch : where a session that is being written is copied to first
+
+    Raises
+    ------
+    SessionError
+        If it is written faster than it can be copied.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    order = {SESSION_NAME: 0, AUDIT_NAME: 2}
-    for path in sorted(files, key=lambda path: order.get(path.relative_to(folder).as_posix(), 1)):
-        if path.name not in (LOCK_NAME, HOLDER_NAME) and not path.name.endswith(TEMPORARY):
-            yield path.relative_to(folder).as_posix(), path
+    settled = folder if holder_of(folder) is None else _snapshot(folder, scratch / folder.name)
+    for path in sorted(settled.rglob("*")):
+        kept = path.name not in NOT_PACKED and not path.name.endswith(TEMPORARY)
+        if kept and path.is_file():
+            yield path.relative_to(settled).as_posix(), path
+
+
+def _snapshot(folder: Path, copy: Path) -> Path:
+    for _ in range(TRIES):
+        before = (folder / AUDIT_NAME).read_bytes()
+        shutil.rmtree(copy, ignore_errors=True)
+        # A file that is renamed meanwhile makes the copy fail; so does the chain's next line.
+        with suppress(shutil.Error, FileNotFoundError):
+            shutil.copytree(
+                folder, copy, ignore=shutil.ignore_patterns(*NOT_PACKED, f"*{TEMPORARY}")
+            )
+            if (folder / AUDIT_NAME).read_bytes() == before:
+                return copy
+        time.sleep(PAUSE_S)
+    raise SessionError("session_busy", session=folder.name)
 
 
 def back_up(
@@ -111,18 +144,20 @@ def back_up(
         If a file cannot be read, or the zip not be written.
     """
 
-    def files() -> Iterator[tuple[str, Path]]:
-        folders = sorted(sessions_dir.iterdir()) if sessions_dir.is_dir() else []
-        for folder in filter(is_session, folders):
-            for inside, path in session_files(folder):
-                yield f"{SESSIONS_PART}/{folder.name}/{inside}", path
+    def files(scratch: Path) -> Iterator[tuple[str, Path]]:
+        # Before the sessions: a log that knows more than they hold would call them set back.
         for name, part in parts.items():
             for path in [part] if part.is_file() else sorted(part.rglob("*")):
                 inside = path.relative_to(part).as_posix()
                 if path.is_file() and not path.name.endswith((TEMPORARY, LOCK_NAME)):
                     yield (f"{name}/{inside}" if path != part else name), path
+        folders = sorted(sessions_dir.iterdir()) if sessions_dir.is_dir() else []
+        for folder in filter(is_session, folders):
+            for inside, path in session_files(folder, scratch):
+                yield f"{SESSIONS_PART}/{folder.name}/{inside}", path
 
-    manifest = write_zip(out, "backup", out.stem, files(), station_key())
+    with tempfile.TemporaryDirectory() as scratch:
+        manifest = write_zip(out, "backup", out.stem, files(Path(scratch)), station_key())
     StationLog().append("backup", person, digest=manifest.digest, key_in_it="data/keys" in parts)
     return manifest
 

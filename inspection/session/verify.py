@@ -259,7 +259,9 @@ def _against_the_log(
         if known.began != began:
             params: dict[str, str | int | float] = {"lines": known.place.sequence}
             return [Message(code="seal_replaced", params=params)]
-        if known.place.hash in _hashes(scan):
+        copied = known.folder != folder.resolve() and is_session(known.folder)
+        if known.place.hash in _hashes(scan) or copied:
+            # A copy is as old as it is: what goes on is where it was made from.
             continue
         # The log may know a line that was written after the chain was read.
         if known.place.hash not in _hashes(scan_chain(folder / AUDIT_NAME)):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+import threading
 import zipfile
 
 import pytest
@@ -136,3 +138,27 @@ def test_a_session_is_no_backup(data, session, tmp_path):
     with pytest.raises(ArchiveError) as refused:
         restore(archive, tmp_path / "new", {}, replace=False)
     assert refused.value.message.code == "archive_no_backup"
+
+
+def test_a_session_that_is_being_written_is_packed_as_it_is_at_one_moment(data, session, tmp_path):
+    archive = tmp_path / "live.zip"
+    stop = threading.Event()
+
+    def work(store):
+        for number in itertools.count():
+            if stop.wait(0.1):
+                return
+            store.mark("processing", f"step {number}")
+
+    with SessionStore.open(session) as store:
+        writing = threading.Thread(target=work, args=(store,))
+        writing.start()
+        try:
+            pack_session(session, archive)
+        finally:
+            stop.set()
+            writing.join()
+    folder = unpack_session(archive, tmp_path / "elsewhere")
+    with SessionStore.open(session) as store:
+        store.mark("completed")
+    assert verify_session(folder).problems == ()
