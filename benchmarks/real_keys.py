@@ -142,7 +142,7 @@ class Script:
         self.does((LEE, "004", "decide", "normal"), "ctrl+Return")
         self._picture(pictures, "changed")
         self.press("j", "j")
-        self.does((LEE, "006", "accept", "composite_defect: cell_porosity"), "a")
+        self.does((LEE, "006", "accept", "composite_defect"), "a")
         self.press("k", "k", "k")
         # One's own, the last first, wherever one is; what stood before stands again.
         self.does((LEE, "006", "undo", "composite_defect"), "ctrl+z")
