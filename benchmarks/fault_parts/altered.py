@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fault_parts.counts import Column, Report
 from fault_parts.edits import EDITS, Session
-from fault_parts.world import PARTS, Said, World, ended
+from fault_parts.world import PARTS, World, ended
+
+WRONG = 1
+"""How `station audit verify` ends where something was altered."""
 
 
 @dataclass(frozen=True)
@@ -40,31 +43,37 @@ def decided_session(world: World, reference: World) -> Whole:
     return Whole(Session(kept, earlier, **json.loads(said.out)), shown)
 
 
-def alter(world: World, whole: Whole, name: str, report: Report) -> None:
-    """Change a copy of the session and look whether that is noticed."""
+def alter(world: World, whole: Whole, names: Sequence[str], report: Report) -> None:
+    """Change copies of the session, each in one way, and look whether that is noticed."""
     known = whole.session
-    place = world.folder / "altered" / name / known.folder.name
-    shutil.copytree(known.folder, place)
-    EDITS[name](replace(known, folder=place))
-    said = world.verify(place)
-    (after,) = world.shown(place)
-    report.add(f"edit: {name}", _wrong(said, whole.shown, after))
+    places = [world.folder / "altered" / name / known.folder.name for name in names]
+    for name, place in zip(names, places, strict=True):
+        shutil.copytree(known.folder, place)
+        EDITS[name](replace(known, folder=place))
+    said = world.verify("--json", *places)
+    if said.crashed or said.code != WRONG:
+        wrong: list[tuple[Column, str]] = [("unnoticed", f"verify: {said.code}: {said.text}")]
+        for name in names:
+            report.add(f"edit: {name}", wrong)
+        return
+    for name, verified, after in zip(
+        names, json.loads(said.out), world.shown(*places), strict=True
+    ):
+        report.add(f"edit: {name}", _wrong(verified, whole.shown, after))
 
 
 def _wrong(
-    said: Said, before: dict[str, Any], after: dict[str, Any]
+    verified: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
 ) -> Iterator[tuple[Column, str]]:
-    if said.crashed:
-        yield "unnoticed", f"verify failed: {said.text}"
-    elif said.code != 1:
-        yield "unnoticed", f"verify ends with {said.code}: {said.out[:300]}"
+    if verified["passed"] or verified["state"] != "altered":
+        yield "unnoticed", f"verify says {verified['state']}"
+    elif not verified["problems"] or not verified["problems"][0]["params"]:
+        yield "unnoticed", f"verify names no place: {verified['problems'][:1]}"
     if "refused" in after:
         # Nothing is shown, with a sentence: nothing wrong is.
         return
-    if after["seal"] != "altered":
-        yield "unnoticed", f"opens as {after['seal']}"
-    elif not after["seal_problems"]:
-        yield "unnoticed", "no place is named"
+    if after["seal"] != "altered" or not after["seal_problems"]:
+        yield "unnoticed", f"opens as {after['seal']}: {after['seal_problems']}"
     for name, row in after["rows"].items():
         known = before["rows"].get(name)
         if known is None:

@@ -68,7 +68,7 @@ class Operator(QObject):
                 QTest.keyClick(window, Qt.Key.Key_F5)
             return
         dialog = QApplication.activeModalWidget()
-        if dialog is not None and self._answers:
+        if dialog is not None and dialog.isActiveWindow() and self._answers:
             # One at a time: a dialog that has only just opened hears nothing yet.
             answer = self._answers.pop(0)
             if answer == REASON:

@@ -126,9 +126,9 @@ class World:
         found: list[dict[str, Any]] = json.loads(said.out)
         return found
 
-    def verify(self, *folders: Path, **how: Any) -> Said:
+    def verify(self, *asked: str | Path) -> Said:
         """Check sessions' seals."""
-        return self.station("audit", "verify", *folders, **how)
+        return self.station("audit", "verify", *asked)
 
 
 @dataclass(frozen=True)

@@ -132,8 +132,10 @@ class Journal:
             write_atomic(self._folder / SESSION_NAME, record.model_dump_json(indent=2))
             self._behind = False
         except OSError as error:
+            # Told once: it is tried again after every line.
+            if not self._behind:
+                log.warning("%s will be completed from its chain: %s", self._folder.name, error)
             self._behind = True
-            log.warning("%s will be completed from its chain: %s", self._folder.name, error)
 
     def close(self) -> None:
         """Write what the disk has refused, and tell the station's log where the chain ends."""
