@@ -122,6 +122,8 @@ class Bench:
         reasons = {"sessions read-only": self._mount_problem if os.geteuid() == 0 else ""}
         if os.geteuid() != 0:
             reasons["another user"] = "only root can be somebody else"
+        elif not places.others_can_run():
+            reasons["another user"] = "another account cannot run this Python"
         if shutil.which("gcc") is None:
             reasons["clock set back"] = "there is no compiler for a clock of its own"
         for fault, alone_case in alone.items():

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -173,6 +174,15 @@ def _second_writer(world: World, reference: Reference, meddle: Callable[[Path], 
     if said.code or said.crashed:
         yield "lost", f"the first writer was disturbed: {said.text}"
     yield from reference.differs(world)
+
+
+def others_can_run() -> bool:
+    """Return whether another account reaches the interpreter."""
+    try:
+        done = subprocess.run([sys.executable, "-c", ""], user=NOBODY, check=False)
+    except PermissionError:
+        return False
+    return done.returncode == 0
 
 
 def another_user(world: World, reference: Reference, done: World) -> Wrong:

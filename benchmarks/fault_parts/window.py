@@ -16,7 +16,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from app.application import Station, make_application
 from app.settings import SettingsFile
@@ -128,7 +128,9 @@ class Operator(QObject):
             if row.state == "done" and row.battery_id not in self._verdicts:
                 self._verdicts.add(row.battery_id)
                 say(verdict=row.battery_id)
-        told = self._station.window.announcements.toast.text
+        window = self._station.window
+        labels = window.banner.findChildren(QLabel) if window.banner.isVisible() else []
+        told = " ".join([window.announcements.toast.text, *(one.text() for one in labels)]).strip()
         if told and told != self._told:
             say(told=told)
         self._told = told

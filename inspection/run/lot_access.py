@@ -14,6 +14,7 @@ from inspection.results import AnyImage
 
 UNREACHABLE = frozenset({"image_missing", "image_unreadable"})
 """What an image says whose file is there for another try, perhaps; damage is not among it."""
+STACK_UNREAD = "grey_stack_unread"
 POLL_SECONDS = 1.0
 LOOK_SECONDS = 0.5
 """A share that is away is asked no oftener, however many images fail."""
@@ -116,6 +117,10 @@ def unreached_images(battery: Battery, result: LaneResult, root: Path) -> list[I
         images += answered.images if answered is not None else ()
     failed = {i.image for i in images if i.error is not None and i.error.code in UNREACHABLE}
     refs = (*battery.ct, *battery.rgb)
+    problem = result.grey.problem if result.grey is not None else None
+    if problem is not None and problem.code == STACK_UNREAD:
+        # Looked for ahead, perhaps while the lot was away: the slices may be there again by now.
+        failed |= {image_name(ref, root) for ref in battery.ct}
     if not failed and result.message is not None and result.message.code in UNREACHABLE:
         # The reason of the first is all that a system tells that has failed as a whole.
         return list(refs)
