@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLineEdit, QTreeWidgetItem, QWidget
 
 from app.dialogs.frame import DialogFrame, confirm
@@ -19,13 +19,11 @@ from inspection.people.person import Person, Role
 from inspection.people.users import LONGEST_NAME, LONGEST_SECRET, User
 
 NAME_ROLE = Qt.ItemDataRole.UserRole
+Order = Callable[[Person], None]
 
 
 class UsersDialog(DialogFrame):
     """Shows everybody, and has them changed in the name of who is at the station."""
-
-    crashed = Signal(object)
-    """An error without a sentence of its own."""
 
     def __init__(self, parent: QWidget, people: People) -> None:
         super().__init__(parent, width=620)
@@ -57,16 +55,18 @@ class UsersDialog(DialogFrame):
             return self._users.get(item.data(0, NAME_ROLE))
         return None
 
-    def change(self, order: Callable[[Person], None]) -> None:
+    def change(self, order: Order) -> None:
         """Have something changed; a refusal is told, and nothing has happened then."""
-        person = self._people.current
-        if person is None:
-            return
         try:
-            order(person)
-            self._show()
+            self._change(order)
         except InspectionError as error:
             dress(self.said, error_text(error), "critical")
+
+    def _change(self, order: Order) -> None:
+        person = self._people.current
+        if person is not None:
+            order(person)
+            self._show()
 
     def _show(self) -> None:
         kept = self.chosen()
@@ -95,28 +95,22 @@ class UsersDialog(DialogFrame):
         self.unlock.setEnabled(user is not None and user.locked_out)
 
     def _on_add(self) -> None:
-        dialog = UserDialog(self, None, role=True, secret=True)
-        dialog.wanted.connect(self._on_added)
-        dialog.open()
+        UserDialog(self, None, self._add, role=True, secret=True).open()
 
-    def _on_added(self, name: str, role: Role, secret: str) -> None:
-        self.change(partial(self._people.users.add, name, role, secret))
+    def _add(self, name: str, role: Role, secret: str) -> None:
+        self._change(partial(self._people.users.add, name, role, secret))
 
     def _on_role(self) -> None:
-        dialog = UserDialog(self, self.chosen(), role=True, secret=False)
-        dialog.wanted.connect(self._on_new_role)
-        dialog.open()
+        UserDialog(self, self.chosen(), self._set_role, role=True, secret=False).open()
 
-    def _on_new_role(self, name: str, role: Role, _secret: str) -> None:
-        self.change(partial(self._people.users.set_role, name, role))
+    def _set_role(self, name: str, role: Role, _secret: str) -> None:
+        self._change(partial(self._people.users.set_role, name, role))
 
     def _on_reset(self) -> None:
-        dialog = UserDialog(self, self.chosen(), role=False, secret=True)
-        dialog.wanted.connect(self._on_new_secret)
-        dialog.open()
+        UserDialog(self, self.chosen(), self._reset, role=False, secret=True).open()
 
-    def _on_new_secret(self, name: str, _role: Role, secret: str) -> None:
-        self.change(partial(self._people.users.reset, name, secret))
+    def _reset(self, name: str, _role: Role, secret: str) -> None:
+        self._change(partial(self._people.users.reset, name, secret))
 
     def _on_unlock(self) -> None:
         user = self.chosen()
@@ -140,18 +134,26 @@ class UsersDialog(DialogFrame):
 
 
 class UserDialog(DialogFrame):
-    """Asks for what is to be known of one user.
+    """Asks for what is to be known of one user; stays open with it where it is refused.
 
     Parameters
     ----------
     user : who is changed; None for a new one
+    order : has it changed: name, role, temporary PIN
     role, secret : what is asked for
     """
 
-    wanted = Signal(str, str, str)
-
-    def __init__(self, parent: QWidget, user: User | None, *, role: bool, secret: bool) -> None:
+    def __init__(
+        self,
+        parent: QWidget,
+        user: User | None,
+        order: Callable[[str, Role, str], None],
+        *,
+        role: bool,
+        secret: bool,
+    ) -> None:
         super().__init__(parent, width=380)
+        self._order = order
         self.setWindowTitle(user.name if user else self.tr("New user"))
         self.name = QLineEdit(user.name if user else "")
         self.name.setMaxLength(LONGEST_NAME)
@@ -191,5 +193,9 @@ class UserDialog(DialogFrame):
             dress(self.said, message_text(Message(code="secret_twice")), "critical")
             self.again.clear()
             return
-        self.wanted.emit(self.name.text(), self.role.currentData(), self.secret.text())
+        try:
+            self._order(self.name.text(), self.role.currentData(), self.secret.text())
+        except InspectionError as error:
+            dress(self.said, error_text(error), "critical")
+            return
         self.accept()

@@ -81,13 +81,15 @@ class SignInForm(Panel):
             self.show_mode("renew")
             self.secret.setText(given)
         new = code == "sign_in_renew" or code.startswith("secret_")
+        new = new or self._mode == "first"
         again = (self.fresh, self.again) if new else (self.secret,)
         self.setEnabled(True)
         for field in again:
             field.clear()
         told = error_text(error) if isinstance(error, InspectionError) else str(error)
         self.tell(told, "" if code == "sign_in_renew" else "critical")
-        (self.own_name if self._mode == "first" else again[0]).setFocus()
+        # Not on a name that was given: what is typed next is a PIN, which would be read there.
+        (self.own_name if code == "user_name_wrong" else again[0]).setFocus()
 
     def tell(self, text: str, role: str = "") -> None:
         """Say something under the fields."""

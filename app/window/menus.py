@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QAction, QHelpEvent
 from PySide6.QtWidgets import QMenu, QMenuBar, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app.actions import Actions
@@ -42,6 +42,17 @@ GREYS = ("level_up", "level_down", "width_up", "width_down", "reset_grey")
 ICON_ONLY = ("pause", "cancel", "previous", "next", "compare")
 
 
+class Menu(QMenu):
+    """Says of what cannot be chosen why not; the tip of anything else would only say it twice."""
+
+    def event(self, event: QEvent) -> bool:
+        """Qt: something happens to the menu."""
+        if isinstance(event, QHelpEvent):
+            action = self.actionAt(event.pos())
+            self.setToolTipsVisible(action is not None and not action.isEnabled())
+        return super().event(event)
+
+
 class Menus(QObject):
     """Fills the menu bar and words it."""
 
@@ -54,7 +65,8 @@ class Menus(QObject):
         self._inner = {name: QMenu(bar) for name in names}
         self._menus: dict[str, QMenu] = {}
         for name, entries in MENUS.items():
-            self._menus[name] = menu = bar.addMenu("")
+            self._menus[name] = menu = Menu(bar)
+            bar.addMenu(menu)
             for entry in entries:
                 if entry is None:
                     menu.addSeparator()

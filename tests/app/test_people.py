@@ -96,6 +96,13 @@ def test_the_first_administrator_is_made_at_the_window(stations, qtbot, site):
     assert station.window.status.operator.text() == "Not signed in"
     form = page.form
     form.own_name.setText(BOSS[0])
+    form.fresh.setText("1234")
+    form.again.setText("1234")
+    form.go.click()
+    qtbot.waitUntil(form.isEnabled, timeout=10_000)
+    assert "6 to" in form.said.text()
+    # A PIN that is typed next is not read in the field of the name.
+    assert station.window.focusWidget() is form.fresh
     form.fresh.setText(BOSS[1])
     form.again.setText("another")
     qtbot.keyClick(form.again, Qt.Key.Key_Return)
@@ -111,9 +118,12 @@ def test_the_first_administrator_is_made_at_the_window(stations, qtbot, site):
     asked = dialog.findChild(UserDialog)
     asked.name.setText("Park")
     asked.role.setCurrentIndex(asked.role.findData("engineer"))
-    asked.secret.setText("123456")
-    asked.again.setText("123456")
-    asked.save.click()
+    for secret in ("123", "123456"):
+        assert asked.isVisible(), "what was typed is lost to a PIN that is refused"
+        asked.secret.setText(secret)
+        asked.again.setText(secret)
+        asked.save.click()
+    assert not asked.isVisible()
     assert dialog.list.topLevelItemCount() == 2
     dialog.list.setCurrentItem(dialog.list.topLevelItem(1))
     assert dialog.chosen().name == "Seo Yun"
