@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from app.cli.audit_commands import audit_app
+from app.cli.keeping_commands import archive, backup, keep, restore
 from app.cli.options import (
     BatteryOption,
     InstallOption,
@@ -35,7 +36,6 @@ models_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")
 app.add_typer(users_app, name="users")
-app.command("log")(show_log)
 
 
 @app.callback(invoke_without_command=True)
@@ -196,63 +196,6 @@ def compare(
 
 
 @app.command()
-def archive(
-    session: Path,
-    out: Annotated[Path, typer.Argument(metavar="FILE")],
-    site: SiteOption = None,
-    language: LanguageOption = None,
-) -> int:
-    """Pack a session into one sealed zip."""
-    from app.cli.keeping import archive_session
-
-    archive_session(session, out)
-    return 0
-
-
-@app.command()
-def backup(
-    out: Annotated[Path, typer.Argument(metavar="FILE")],
-    without_key: Annotated[bool, typer.Option("--without-key")] = False,
-    session_dir: SessionsOption = None,
-    site: SiteOption = None,
-    language: LanguageOption = None,
-) -> int:
-    """Back up sessions, people, log, settings, site and key into one sealed zip."""
-    from app.cli.keeping import write_backup
-
-    write_backup(out, session_dir, with_key=not without_key)
-    return 0
-
-
-@app.command()
-def restore(
-    file: Path,
-    replace: Annotated[bool, typer.Option("--replace")] = False,
-    session_dir: SessionsOption = None,
-    site: SiteOption = None,
-    language: LanguageOption = None,
-) -> int:
-    """Bring a backup back; nothing that is there is overwritten."""
-    from app.cli.keeping import bring_back
-
-    bring_back(file, session_dir, replace=replace)
-    return 0
-
-
-@app.command()
-def keep(
-    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
-    session_dir: SessionsOption = None,
-    site: SiteOption = None,
-    language: LanguageOption = None,
-) -> int:
-    """Remove the evidence pictures that the site's rule takes, announced before."""
-    from app.cli.keeping import keep_evidence
-
-    return keep_evidence(session_dir, dry_run=dry_run)
-
-
-@app.command()
 def doctor(
     bundle: Annotated[Path | None, typer.Option("--bundle", metavar="FILE")] = None,
     models: ModelsOption = None,
@@ -264,6 +207,11 @@ def doctor(
     from app.cli.doctor import examine
 
     return examine(models, session_dir, bundle)
+
+
+for command in (archive, backup, restore, keep):
+    app.command()(command)
+app.command("log")(show_log)
 
 
 @models_app.command("list")
