@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from inspection.messages import Message
 from inspection.results import SYSTEMS, SystemName
-from inspection.run.driver import Run
 from inspection.run.events import (
     Answering,
     BatteryChanged,
@@ -25,6 +24,7 @@ from inspection.run.events import (
     RunEvent,
 )
 from inspection.run.plan import Plan
+from inspection.run.run import Run
 from inspection.run.status import InspectionProgress, RunStatus
 from inspection.run.worker import BuildLane, LaneWorker
 
@@ -82,7 +82,8 @@ class RunBridge(QObject):
         self.status.begin(plan)
         for lane in self.status.lanes.values():
             self.lane_changed.emit(lane)
-        self._run.start(self._workers, lambda system, work: self._threads[system].do(work))
+        run = self._run
+        run.start(lambda name: self._threads[name].do(partial(self._workers[name].work, run)))
         self.progress_changed.emit()
 
     def set_paused(self, paused: bool) -> None:

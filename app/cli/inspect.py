@@ -26,9 +26,10 @@ from inspection.names import told_name
 from inspection.records import Lot
 from inspection.report.words import Words
 from inspection.results import SYSTEMS
-from inspection.run.driver import LOT_WAIT_SECONDS, inspect_into
+from inspection.run.driver import inspect_into
 from inspection.run.lanes import build_lane
 from inspection.run.plan import Conditions, plan_rest
+from inspection.run.run import LOT_WAIT_SECONDS
 from inspection.session.files import is_session
 from inspection.session.store import SessionStore
 from inspection.site import current_site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inspection.messages import Message
@@ -129,3 +130,5 @@ RunEvent = (
     | LotBack
     | RunEnded
 )
+
+Tell = Callable[[RunEvent], None]

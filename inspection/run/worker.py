@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from inspection.predictions import (
     FailedPrediction,
@@ -24,9 +23,10 @@ from inspection.run.events import (
     LaneLoading,
     LaneReady,
     LaneUnavailable,
-    RunEvent,
+    Tell,
 )
 from inspection.run.lot_access import Watch, can_be_opened, unreached_images
+from inspection.run.run import Run
 from inspection.systems.lane import (
     Lane,
     LaneSettings,
@@ -35,13 +35,9 @@ from inspection.systems.lane import (
     resolve_device,
 )
 
-if TYPE_CHECKING:
-    from inspection.run.driver import Run
-
 log = logging.getLogger(__name__)
 
 BuildLane = Callable[[SystemName, LaneSettings], Lane]
-Tell = Callable[[RunEvent], None]
 
 EVENT_SECONDS = 0.1
 """Images and words are told in groups, so that a fast GPU does not flood a window."""
