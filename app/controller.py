@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from app.decisions import Decisions
-from app.earlier import ChangedImages, Offer, OtherJudges, offer_of
+from app.earlier import ChangedImages, OfferedSession
 from app.folders import backend_cache
 from app.following import Following
+from app.inspected_lot import InspectedLot
 from app.people import People
 from app.region_marks import RegionMarks
-from app.review import Row
-from app.run_bridge import RunBridge
 from app.session_writer import SessionWriter
 from app.settings import Settings
-from app.shown_lot import ShownLot
 from app.tasks import TaskPool, Ticket
 from app.wording import languages
 from inspection.config import GreySetting, Policy, find_policy, policy_of
 from inspection.errors import InspectionError
-from inspection.keeping.space import shortage
 from inspection.modelstore.folders import ModelFolders
 from inspection.people.roles import PeopleConfig
 from inspection.people.users import UserStore
 from inspection.records import Lot
-from inspection.results import BatteryResult, SystemName, SystemState
 from inspection.run.plan import Conditions, Plan, plan_again, plan_rest
 from inspection.run.worker import BuildLane
 from inspection.seals.log import StationLog
 from inspection.session.files import SessionListing
 from inspection.session.record import SessionRecord
-from inspection.session.store import FINAL_STATES, SessionStore
+from inspection.session.store import SessionStore
 from inspection.systems.memory import GpuBudget
 
 
-class Controller(ShownLot):
+class Controller(InspectedLot):
     """The window's one stateful part; panels only show what it tells them.
 
     Parameters
@@ -53,14 +48,9 @@ class Controller(ShownLot):
 
     session_changed = Signal(object)
     sessions_listed = Signal(object)
-    earlier_found = Signal(object, bool)
-    """The last session of the lot that was opened; True where it can be gone on with."""
     settings_changed = Signal(object)
     policy_changed = Signal()
     scanning = Signal(bool)
-    nothing_left = Signal()
-    noticed = Signal(object)
-    """Messages that stop nothing: what has changed since a session was begun."""
     failed = Signal(object)
 
     def __init__(
@@ -74,7 +64,7 @@ class Controller(ShownLot):
         parent: QObject | None = None,
     ) -> None:
         writer = SessionWriter(sessions_dir)
-        super().__init__(writer, parent)
+        super().__init__(writer, build, parent)
         writer.setParent(self)
         self.settings = settings
         self.policy = policy
@@ -83,19 +73,11 @@ class Controller(ShownLot):
         self.following = Following(writer, self.files, self)
         self.following.grown.connect(self._on_grown)
         self.following.stopped.connect(self.failed)
-        self.runner = RunBridge(build, self)
         self._gpu = GpuBudget()
         self._scan: Ticket | None = None
         # Of the session whose rows are on screen: one that was opened waits for its lot's scan.
         self._shown_run: str | None = None
-        self._autostart = False
-        # Whether it is known which session of the lot is on offer.
-        self._listed = True
-        self._once_listed: Callable[[], None] | None = None
-        self._offer: Offer | None = None
-        # What was told of it: which session, live, unfinished.
-        self._asked: tuple[str, bool, bool] | None = None
-        self.other_judges = OtherJudges(self)
+        self.offered = OfferedSession(self)
         self.changed_images = ChangedImages(self.files, self)
         self.changed_images.found.connect(self.noticed)
         log = StationLog()
@@ -106,13 +88,8 @@ class Controller(ShownLot):
         self.marks = RegionMarks(self)
         self.current_changed.connect(self.marks.show_battery)
         self.decisions = Decisions(self, writer, self.with_session, self.people, self.marks)
-        self.runner.battery_changed.connect(self._on_result)
-        self.runner.system_started.connect(self._on_started)
-        self.runner.models_changed.connect(writer.set_models)
-        self.runner.ended.connect(self._on_ended)
         writer.opened.connect(self.session_changed)
         writer.listed.connect(self._on_listed)
-        writer.unsaved_changed.connect(self._on_unsaved)
         writer.failed.connect(self.failed)
 
     def shut_down(self) -> None:
@@ -171,8 +148,9 @@ class Controller(ShownLot):
         self.session_changed.emit(None)
         self.show_lot(lot)
         self.change(self.settings.with_recent(lot.root))
-        self._autostart = autostart
-        self._listed, self._once_listed, self._offer, self._asked = False, None, None, None
+        self.offered.expect()
+        if autostart:
+            self.offered.wait(self.start)
         self.writer.list_sessions()
 
     def _on_session_opened(self, store: SessionStore) -> None:
@@ -199,22 +177,10 @@ class Controller(ShownLot):
 
     def _on_listed(self, listings: list[SessionListing]) -> None:
         self.sessions_listed.emit(listings)
-        self._listed = True
-        if self.lot is None or self.writer.record is not None:
-            return
-        autostart, self._autostart = self._autostart, False
-        self._offer = offer_of(listings, self.lot.root)
-        later, self._once_listed = self._once_listed, None
-        if later is not None:
-            later()
-        elif autostart:
-            self.start()
-        elif self._offer is not None:
-            listing, unfinished = self._offer.listing, self._offer.unfinished
-            # Lists come by themselves as well: what was asked once is not asked again.
-            asked, self._asked = self._asked, (listing.run_id, listing.live, unfinished)
-            if asked != self._asked:
-                self.earlier_found.emit(listing, unfinished)
+        if self.lot is not None and self.writer.record is None:
+            self.offered.take(listings, self.lot.root)
+        else:
+            self.offered.known = True
 
     def _on_grown(self, before: SessionRecord, record: SessionRecord) -> None:
         if record.run_id == self._shown_run:
@@ -238,15 +204,16 @@ class Controller(ShownLot):
 
         A new one is made where neither has anything left.
         """
-        offer = self._offer if self.writer.record is None else None
-        if self.writer.record is None and not self._listed:
+        offer = self.offered.offer if self.writer.record is None else None
+        if self.writer.record is None and not self.offered.known:
             # Which session it is to be is not known before the next moment.
-            self._autostart = True
+            if not self.offered.awaited:
+                self.offered.wait(self.start)
         elif offer is not None and offer.listing.live:
             self.open_session(offer.listing.folder)
         else:
             if offer is not None and not offer.unfinished:
-                self._offer = None
+                self.offered.decline()
             self._plan(plan_rest)
 
     def inspect_again(self, battery_id: str) -> None:
@@ -258,14 +225,13 @@ class Controller(ShownLot):
         lot = self.lot
         if lot is not None and self._may_leave():
             self.writer.close()
-            self._shown_run = self._offer = None
-            # Whatever sessions there are, it is to be none of them.
-            self._listed = True
+            self._shown_run = None
+            self.offered.decline()
             self.show_lot(lot)
             self.start()
 
     def _plan(self, plan: Callable[..., Plan]) -> None:
-        """Have a run planned in the session's thread, which reads its batteries; then start it."""
+        """Have a run planned and started, where the person may and there is a session."""
         lot = self.lot
         if lot is None or self.runner.phase != "idle":
             return
@@ -281,37 +247,8 @@ class Controller(ShownLot):
             backend_cache(),
         )
 
-        def work(store: SessionStore, unsaved: Mapping[str, BatteryResult]) -> Plan:
-            planned = plan(store, lot=lot, conditions=conditions, unsaved=unsaved)
-            aggregation = planned.settings.inspector.aggregation
-            room = shortage(planned.batteries, store.folder.parent, aggregation)
-            return replace(planned, told=(*planned.told, *room))
-
-        self.with_session(partial(self.writer.read, work, partial(self._run, lot)))
-
-    def _run(self, lot: Lot, plan: Plan) -> None:
-        if self.lot is not lot or self.writer.read_only or self.runner.phase != "idle":
-            return
-        if plan.told:
-            self.noticed.emit(plan.told)
-        if not plan.batteries:
-            self.writer.end_run(lot, cancelled=False)
-            self.nothing_left.emit()
-            return
-        record = self.writer.record
-        assert record is not None
-        self.other_judges.ask(record.run_id, plan.others, partial(self._go, lot, plan))
-
-    def _go(self, lot: Lot, plan: Plan) -> None:
-        if self.lot is not lot or self.writer.read_only or self.runner.phase != "idle":
-            # Asked, and answered when something else had begun.
-            return
-        self.writer.begin_run()
-        for battery in plan.batteries:
-            done: dict[SystemName, SystemState]
-            done = dict.fromkeys(plan.earlier.get(battery.battery_id, ()), "done")
-            self.set_row(replace(self.rows[battery.battery_id], state="queued", systems=done))
-        self.runner.start(plan)
+        planned = partial(plan, lot=lot, conditions=conditions)
+        self.with_session(partial(self.plan_run, lot, planned))
 
     def with_session(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` once a session is open: the one on offer, else a new one.
@@ -327,11 +264,11 @@ class Controller(ShownLot):
                 then()
             return
         assert self.lot is not None
-        if not self._listed:
-            self._once_listed = partial(self.with_session, then)
+        if not self.offered.known:
+            self.offered.wait(partial(self.with_session, then))
             return
-        if self._offer is not None:
-            self.writer.open(self._offer.listing.folder, partial(self._on_offered, then))
+        if (offer := self.offered.offer) is not None:
+            self.writer.open(offer.listing.folder, partial(self._on_offered, then))
             return
         self.writer.create(
             partial(self._on_created, then),
@@ -376,45 +313,6 @@ class Controller(ShownLot):
         except InspectionError:
             # Told where such a session is to be gone on with; to look at it is no fault.
             return self.policy
-
-    def _on_started(self, battery_id: str, system: SystemName) -> None:
-        row = self.rows[battery_id].with_system(system, "running")
-        self.set_row(replace(row, state="running"))
-
-    def _on_result(self, result: BatteryResult, worth_saving: bool) -> None:
-        if worth_saving:
-            self.writer.save(result)
-        self.show_result(result)
-
-    def _on_ended(self, cancelled: bool) -> None:
-        if cancelled:
-            for battery_id in self.runner.unfinished:
-                self.set_row(self._interrupted(self.rows[battery_id]))
-        if self.lot is not None:
-            self.writer.end_run(self.lot, cancelled=cancelled, stopped=self.runner.stopped)
-        self.writer.list_sessions()
-
-    def _interrupted(self, row: Row) -> Row:
-        """Return a row as a cancelled run leaves it; what was done before it still is."""
-        record = self.writer.record
-        for summary in record.batteries if record else ():
-            if summary.battery_id == row.battery_id and summary.state in FINAL_STATES:
-                kept = self._results.get(row.battery_id)
-                row = row.with_summary(summary)
-                return replace(row, systems=dict(kept.systems) if kept else {})
-        stopped: dict[SystemName, SystemState] = dict(row.systems)
-        stopped |= {name: "cancelled" for name, state in stopped.items() if state == "running"}
-        return replace(row, state="cancelled" if stopped else "queued", systems=stopped)
-
-    def _on_unsaved(self, error: InspectionError | None) -> None:
-        waiting = set(self.writer.unsaved) if error is not None else set()
-        for row in list(self.rows.values()):
-            unsaved = row.battery_id in waiting and row.decision is not None
-            if row.unsaved != unsaved:
-                self.set_row(replace(row, unsaved=unsaved))
-        if error is not None and self.runner.phase == "running":
-            # What cannot be saved is kept in memory: nothing more is to be heaped on it.
-            self.runner.set_paused(True)
 
     # -- settings --------------------------------------------------------------------------
 

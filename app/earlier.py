@@ -59,6 +59,51 @@ def _has_work(record: SessionRecord) -> bool:
     return any(row.state != "queued" or row.decision or row.earlier for row in record.batteries)
 
 
+class OfferedSession(QObject):
+    """Which session of the lot that was opened is on offer, and what waits to know it."""
+
+    found = Signal(object, bool)
+    """Its listing; True where it can be gone on with. Told once of each."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.known = True
+        self.offer: Offer | None = None
+        self._waiting: Callable[[], None] | None = None
+        # What was told: which session, live, unfinished.
+        self._told: tuple[str, bool, bool] | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """True where something waits to know it."""
+        return self._waiting is not None
+
+    def expect(self) -> None:
+        """Another lot was opened, and its sessions are not known yet."""
+        self.known, self.offer, self._waiting, self._told = False, None, None, None
+
+    def wait(self, then: Callable[[], None]) -> None:
+        """Go on with ``then``, in the place of what waited before, once it is known."""
+        self._waiting = then
+
+    def decline(self) -> None:
+        """Have none on offer, whatever sessions there are."""
+        self.known, self.offer = True, None
+
+    def take(self, listings: Sequence[SessionListing], root: Path) -> None:
+        """Take the sessions that there are; tell which is on offer, unless something waits."""
+        self.known, self.offer = True, offer_of(listings, root)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting()
+        elif self.offer is not None:
+            listing, unfinished = self.offer.listing, self.offer.unfinished
+            # Lists come by themselves as well: what was asked once is not asked again.
+            told, self._told = self._told, (listing.run_id, listing.live, unfinished)
+            if told != self._told:
+                self.found.emit(listing, unfinished)
+
+
 class OtherJudges(QObject):
     """Asks before other models or another policy judge the rest of a session; once each."""
 

@@ -40,7 +40,7 @@ class Announcements(QObject):
         banner.told.connect(self._keep)
         controller.lot_changed.connect(self._on_lot)
         controller.session_changed.connect(self._on_session)
-        controller.earlier_found.connect(self._on_earlier)
+        controller.offered.found.connect(self._on_earlier)
         controller.writer.unsaved_changed.connect(self._on_unsaved)
         controller.scanning.connect(self._on_scanning)
         controller.nothing_left.connect(self._on_nothing_left)

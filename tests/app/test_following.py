@@ -47,7 +47,7 @@ def test_a_live_session_is_followed_and_taken_over_when_it_is_free(
     station = stations()
     controller, window = station.controller, station.window
     with held_elsewhere(unfinished) as other:
-        with qtbot.waitSignal(controller.earlier_found, timeout=WAIT) as found:
+        with qtbot.waitSignal(controller.offered.found, timeout=WAIT) as found:
             controller.open_lot(lot)
         listing, may_resume = found.args
         assert listing.live
@@ -95,7 +95,7 @@ def test_a_session_that_is_killed_elsewhere_becomes_free(qtbot, stations, unfini
 def test_the_history_sees_by_itself_who_takes_a_session(qtbot, stations, lot, unfinished):
     station = stations()
     history = station.window.panels["history"]
-    with qtbot.waitSignal(station.controller.earlier_found, timeout=WAIT):
+    with qtbot.waitSignal(station.controller.offered.found, timeout=WAIT):
         station.controller.open_lot(lot)
     station.window.workbench.docks["history"].raise_()
     assert history.tree.topLevelItem(0).text(3) == "Interrupted"

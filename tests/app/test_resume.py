@@ -86,7 +86,7 @@ def test_an_empty_session_does_not_hide_the_one_with_the_work(qtbot, stations, g
         stations.sessions, lot=scan_lot(lot), language="en", config={}, device="cpu"
     ).close()
     again = stations()
-    with qtbot.waitSignal(again.controller.earlier_found, timeout=WAIT) as found:
+    with qtbot.waitSignal(again.controller.offered.found, timeout=WAIT) as found:
         again.controller.open_lot(lot)
     assert found.args[0].folder == folder
     assert found.args[1]

@@ -226,7 +226,7 @@ def test_closing_while_running_asks_then_stops_and_the_rest_is_offered(qtbot, st
     assert record["status"] == "cancelled"
 
     again = stations()
-    with qtbot.waitSignal(again.controller.earlier_found, timeout=WAIT):
+    with qtbot.waitSignal(again.controller.offered.found, timeout=WAIT):
         again.controller.open_lot(lot)
     assert again.window.banner.isVisible()
     with qtbot.waitSignal(again.controller.runner.ended, timeout=WAIT):
