@@ -146,7 +146,8 @@ def unpack_zip(archive: Path, folder: Path, kind: Literal["session", "backup"]) 
 
 def _read_manifest(zipped: zipfile.ZipFile, name: str, kind: str) -> Manifest:
     try:
-        if zipped.getinfo(MANIFEST_NAME).file_size > MAX_MANIFEST:
+        entry = zipped.getinfo(MANIFEST_NAME)
+        if entry.file_size > MAX_MANIFEST or not _is_plain(entry):
             raise ArchiveError("archive_damaged", file=name)
         manifest = Manifest.model_validate_json(json.dumps(load_strict(zipped.read(MANIFEST_NAME))))
     except (KeyError, ValueError, ValidationError) as error:
@@ -168,11 +169,17 @@ def _checked_entries(
     for entry in found:
         file = told.get(entry.filename)
         mode = stat.S_IFMT(entry.external_attr >> 16)
-        plain = plain_name(entry.filename) and mode in (0, stat.S_IFREG)
+        plain = plain_name(entry.filename) and mode in (0, stat.S_IFREG) and _is_plain(entry)
         bomb = entry.file_size > MAX_RATIO * max(entry.compress_size, 1 << 10)
         if file is None or not plain or bomb or entry.file_size != file.size:
             raise ArchiveError("archive_altered", file=name, inside=entry.filename[:80])
         yield file, entry
+
+
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    """Return whether an entry is packed as the station packs: not encrypted, nothing exotic."""
+    ways = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return not entry.flag_bits & 0x1 and entry.compress_type in ways
 
 
 def _copy(source: IO[bytes], to: IO[bytes], inside: str, limit: int | None = None) -> PackedFile:

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from filelock import FileLock
 from pydantic import Field, ValidationError
 
@@ -33,6 +31,8 @@ PEOPLE_NAME = "people"
 USERS_NAME = "users.json"
 SCHEMA_VERSION = 1
 LONGEST_NAME = 80
+LOCK_SECONDS = 10.0
+"""For how long another program may be changing the users before that is told."""
 LONGEST_SECRET = 128
 FEWEST_SIGNS = 3
 """Different ones in a PIN or password: 111111 is the first that anybody tries."""
@@ -279,7 +279,7 @@ class UserStore:
         try:
             # Hashes are nobody else's business.
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(self.path.with_suffix(".lock"), thread_local=False):
+            with FileLock(self.path.with_suffix(".lock"), LOCK_SECONDS, thread_local=False):
                 users = self._read()
                 if by is not None:
                     # By the role in the file: the person's may have changed since they signed in.
@@ -327,7 +327,7 @@ class UserStore:
             raise PeopleError("secret_length", shortest=shortest, longest=LONGEST_SECRET)
         if len(set(plain)) < FEWEST_SIGNS or plain.casefold() == _plain(name).casefold():
             raise PeopleError("secret_simple", fewest=FEWEST_SIGNS)
-        return PasswordHasher().hash(plain)
+        return _hash(plain)
 
 
 def _plain(secret: str) -> str:
@@ -338,10 +338,20 @@ def _plain(secret: str) -> str:
 @functools.cache
 def _nobodys_hash() -> str:
     """Return the hash of no PIN: to refuse an unknown name takes as long as a wrong PIN."""
-    return PasswordHasher().hash("")
+    return _hash("")
+
+
+def _hash(plain: str) -> str:
+    # The window is painted before anybody signs in.
+    from argon2 import PasswordHasher
+
+    return PasswordHasher().hash(plain)
 
 
 def _is_right(hashed: str, secret: str) -> bool:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     try:
         return PasswordHasher().verify(hashed, _plain(secret)[: LONGEST_SECRET + 1])
     except (VerificationError, InvalidHashError):

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from inspection.atomic import create_file, sync_folder
 from inspection.messages import Message
@@ -39,7 +39,7 @@ class ChainLine(Record):
 
     sequence: int = Field(ge=1)
     previous: str
-    at: datetime
+    at: AwareDatetime
     event: str = Field(min_length=1)
     content: dict[str, Any] = Field(default_factory=dict)
     key: str
@@ -199,6 +199,7 @@ class Chain:
         self.path = path
         self.place = place
         self._key = key
+        self._unfinished: tuple[int, bytes] | None = None
 
     @classmethod
     def open(cls, path: Path, key: StationKey) -> Chain:
@@ -230,6 +231,7 @@ class Chain:
         return ChainLine.model_validate(whole)
 
     def _write(self, line: bytes) -> None:
+        self._take_back()
         fresh = not self.path.exists()
         # Unbuffered: a buffer would try its half-written line again when the file is closed.
         descriptor = create_file(self.path, os.O_WRONLY | os.O_APPEND)
@@ -241,10 +243,24 @@ class Chain:
                 os.fsync(file.fileno())
             except OSError:
                 # The next append must not continue half a line.
-                file.truncate(size)
+                self._unfinished = size, line
+                self._take_back()
                 raise
         if fresh:
             sync_folder(self.path.parent)
+
+    def _take_back(self) -> None:
+        """Cut off what a failed append has left, as soon as the disk lets it."""
+        if self._unfinished is None:
+            return
+        size, line = self._unfinished
+        with self.path.open("rb+") as file:
+            file.seek(size)
+            if not line.startswith(file.read()):
+                raise OSError(errno.EIO, "another program has written the chain")
+            file.truncate(size)
+            os.fsync(file.fileno())
+        self._unfinished = None
 
 
 def digest_of(content: Mapping[str, Any]) -> str:

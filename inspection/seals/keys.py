@@ -9,15 +9,19 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING
 
 from inspection.atomic import sync_folder
 from inspection.config import load_keeping
 from inspection.errors import SealError
 from inspection.paths import data_folder
+
+if TYPE_CHECKING:
+    # The window is painted before anything is signed: cryptography is imported by what needs it.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
 KEYS_NAME = "keys"
 PRIVATE_NAME = "station.pem"
@@ -87,6 +91,8 @@ def station_fingerprint() -> frozenset[str]:
 
 def is_signed(public: str, digest: str, signature: str) -> bool:
     """Return whether a signature over a hash was made with the other half of a public key."""
+    from cryptography.exceptions import InvalidSignature
+
     try:
         _public_key(public).verify(
             base64.b64decode(signature, validate=True), _DOMAIN + digest.encode("ascii")
@@ -97,6 +103,9 @@ def is_signed(public: str, digest: str, signature: str) -> bool:
 
 
 def _make_key(path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.parent.chmod(0o700)
     pem = Ed25519PrivateKey.generate().private_bytes(
@@ -116,6 +125,11 @@ def _make_key(path: Path) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return
+        except OSError:
+            # A file system without links.
+            if path.exists():
+                return
+            temporary.replace(path)
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -123,6 +137,9 @@ def _make_key(path: Path) -> None:
 
 @functools.lru_cache(maxsize=4)
 def _read_key(path: Path, _changed: int) -> StationKey:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     private = serialization.load_pem_private_key(path.read_bytes(), None)
     if not isinstance(private, Ed25519PrivateKey):
         raise TypeError("not an Ed25519 key")
@@ -132,4 +149,6 @@ def _read_key(path: Path, _changed: int) -> StationKey:
 
 @functools.lru_cache(maxsize=64)
 def _public_key(public: str) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     return Ed25519PublicKey.from_public_bytes(base64.b64decode(public, validate=True))

@@ -35,7 +35,7 @@ class BatteryFiles:
     def __init__(self, folder: Path, story: SessionStory, staged: Mapping[Path, Path]) -> None:
         self._folder = folder / BATTERIES_NAME
         self._story = story
-        self._staged = staged
+        self._staged = dict(staged)
         self._names = file_names([row.battery_id for row in story.record.batteries])
 
     def write(self, result: BatteryResult, journal: Journal) -> None:
@@ -69,7 +69,11 @@ class BatteryFiles:
             staged.unlink(missing_ok=True)
             raise
         # From here on the chain knows the file: opening the session would put it in place.
-        put_in_place(staged, path)
+        try:
+            put_in_place(staged, path)
+        except OSError:
+            self._staged[path] = staged
+            raise
 
     def read(self, battery_id: str) -> BatteryResult | None:
         """Return a battery's result; None where it was not inspected yet.

@@ -39,6 +39,8 @@ def decide(story: SessionStory, battery_id: str, decision: Decision, *, change: 
         raise SessionError("session_already_decided", battery=battery_id)
     if decision.is_outdated(row.kind):
         raise SessionError("session_accept_changed", battery=battery_id)
+    if decision.action == "accept" and row.kind in ("review", "not_inspected"):
+        raise SessionError("session_accept_open", battery=battery_id)
     at, shown = decision.decided_at.astimezone(), decision.shown or row.digest
     return _entry(story, row, decision.model_copy(update={"decided_at": at, "shown": shown}))
 

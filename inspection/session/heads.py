@@ -15,6 +15,7 @@ from inspection.people.person import Person
 from inspection.seals.chain import Place, parse_line
 from inspection.seals.keys import fingerprint, is_signed, station_fingerprint, trusted_fingerprints
 from inspection.seals.log import StationLog
+from inspection.session.files import is_session
 from inspection.session.record import Decision
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,15 @@ def known_head(folder: Path, run_id: str, began: str | None) -> KnownHead | None
         known.append(head)
     # None was ever here: a copy, or one that was moved, or one put in the place of what is gone.
     copied = (head for head in known if head.began == began)
-    return next(copied, None) or next((h for h in known if not h.folder.exists()), None)
+    return next(copied, None) or next((h for h in known if not is_there(h.folder)), None)
+
+
+def is_there(folder: Path) -> bool:
+    """Return whether a session is where the log knows it; on a share that is gone none is."""
+    try:
+        return is_session(folder)
+    except OSError:
+        return False
 
 
 def _told_of(folder: Path, run_id: str) -> Iterator[dict[str, Any]]:

@@ -128,7 +128,12 @@ class SessionStore:
                 models=list(models),
                 batteries=[queued_row(battery) for battery in chosen],
             )
-            journal = Journal.begin(folder, SessionLock(folder), record)
+            lock = SessionLock(folder)
+            try:
+                journal = Journal.begin(folder, lock, record)
+            except BaseException:
+                lock.release()
+                raise
         except OSError as error:
             raise disk_error("session_write_failed", root, error) from error
         return cls(folder, examine(folder), journal)

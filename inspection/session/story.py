@@ -6,6 +6,7 @@ changed row, a removed one and a row that comes twice all show.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,10 +48,20 @@ class Finding(Record):
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A battery's file: its name in ``batteries/`` and the SHA-256 of its bytes."""
+    """A battery's file: its name in ``batteries/`` and the SHA-256 of its bytes.
+
+    Raises
+    ------
+    ValueError
+        If the name reaches out of the folder: any key can sign such a line.
+    """
 
     name: str
     digest: str
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name.startswith(".") or set(self.name) & set("/\\:\0"):
+            raise ValueError("not the name of a battery's file")
 
 
 class SessionStory:
@@ -65,6 +76,8 @@ class SessionStory:
     def __init__(
         self, record: SessionRecord | None = None, entries: Iterable[AuditEntry] = ()
     ) -> None:
+        # A reader must not put back an old record while a line is being taken.
+        self._mutex = threading.RLock()
         self.history = DecisionHistory()
         self.entries: list[AuditEntry] = []
         self.files: dict[str, SealedFile] = {}
@@ -90,7 +103,11 @@ class SessionStory:
 
     @property
     def record(self) -> SessionRecord:
-        """The session as it stands after the last line."""
+        """The session as it stands after the last line; may be asked for from any thread."""
+        with self._mutex:
+            return self._as_record()
+
+    def _as_record(self) -> SessionRecord:
         if self._told is not None:
             return self._told
         if self._base is None:
@@ -120,6 +137,10 @@ class SessionStory:
         ValueError, KeyError, TypeError
             If it does not say what a line of its event says.
         """
+        with self._mutex:
+            self._take(line)
+
+    def _take(self, line: ChainLine) -> None:
         content = {key: value for key, value in line.content.items() if key != SESSION}
         entry = audit_entry(line)
         if entry is not None:
@@ -152,6 +173,10 @@ class SessionStory:
 
     def take_finding(self, finding: Finding, sequence: int) -> None:
         """Let hold what an examination of the files has found; once is as good as twice."""
+        with self._mutex:
+            self._take_finding(finding, sequence)
+
+    def _take_finding(self, finding: Finding, sequence: int) -> None:
         self._told = None
         self.found += [problem for problem in finding.problems if problem not in self.found]
         for battery_id in finding.failed:

@@ -27,7 +27,7 @@ from inspection.session.files import (
     is_session,
     read_record,
 )
-from inspection.session.heads import known_head, lost_decisions
+from inspection.session.heads import is_there, known_head, lost_decisions
 from inspection.session.lock import holder_of
 from inspection.session.record import SCHEMA_VERSION, Decision, SessionRecord, final_kind
 from inspection.session.seal import SealReport, SealState
@@ -233,7 +233,7 @@ def _replayed(
                 if version > SCHEMA_VERSION:
                     raise SessionError("session_newer", session=folder.name, version=version)
             story.take(line)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             where: dict[str, str | int | float] = {"name": AUDIT_NAME, "line": line.sequence}
             problems.append(Message(code="seal_line_unknown", params=where))
             continue
@@ -259,7 +259,7 @@ def _against_the_log(
         if known.began != began:
             params: dict[str, str | int | float] = {"lines": known.place.sequence}
             return [Message(code="seal_replaced", params=params)]
-        copied = known.folder != folder.resolve() and is_session(known.folder)
+        copied = known.folder != folder.resolve() and is_there(known.folder)
         if known.place.hash in _hashes(scan) or copied:
             # A copy is as old as it is: what goes on is where it was made from.
             continue

@@ -162,3 +162,15 @@ def test_a_session_that_is_being_written_is_packed_as_it_is_at_one_moment(data, 
     with SessionStore.open(session) as store:
         store.mark("completed")
     assert verify_session(folder).problems == ()
+
+
+def test_a_zip_packed_in_another_way_is_refused(data, session, tmp_path):
+    archive = tmp_path / "session.zip"
+    pack_session(session, archive)
+    with zipfile.ZipFile(archive) as zipped:
+        content = {entry.filename: zipped.read(entry) for entry in zipped.infolist()}
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as zipped:
+        for name, data_ in content.items():
+            zipped.writestr(name, data_)
+    with pytest.raises(ArchiveError):
+        unpack_session(archive, tmp_path / "elsewhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -206,3 +207,30 @@ def test_a_chain_that_began_in_another_file_follows_it(chain: Chain, tmp_path: P
     assert not scan_chain(path, chain.place).problems
     assert scan_chain(path).problems
     assert tail(path)[0].sequence == 5
+
+
+def test_what_a_failed_append_left_is_cut_off_before_the_next(tmp_path, monkeypatch):
+    path = tmp_path / "chain.jsonl"
+    chain = Chain.open(path, station_key())
+    chain.append("one", {})
+    opened = Path.open
+
+    def gone(self, mode="r", *arguments, **more):
+        if mode == "rb+":
+            raise OSError(errno.EIO, "the share is gone")
+        return opened(self, mode, *arguments, **more)
+
+    def failing(_descriptor):
+        raise OSError(errno.EIO, "the share is gone")
+
+    with monkeypatch.context() as share:
+        share.setattr(Path, "open", gone)
+        share.setattr("inspection.seals.chain.os.fsync", failing)
+        with pytest.raises(OSError, match="gone"):
+            chain.append("two", {})
+    # The line is whole on the disk, but was said not to be.
+    assert path.read_bytes().count(b"\n") == 2
+    chain.append("three", {})
+    scan = scan_chain(path)
+    assert [line.event for line in scan.lines] == ["one", "three"]
+    assert scan.problems == ()

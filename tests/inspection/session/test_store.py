@@ -785,3 +785,12 @@ def test_the_history_is_newest_first_and_names_what_is_broken(tmp_path):
     assert [x.record is None for x in listings] == [False, False, True]
     assert oldest.run_id in listings[-1].problem.text("ko")
     assert list_sessions(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("kind", ["review", "not_inspected"])
+def test_what_the_station_left_open_cannot_be_accepted(store, kind):
+    store.save_battery(result(kind=kind))
+    with pytest.raises(SessionError) as refused:
+        store.decide("001", decision(kind, action="accept"))
+    assert refused.value.message.code == "session_accept_open"
+    assert row(store).decision is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from builders.before_seals import make_unsealed
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from inspection.errors import SealError
 from inspection.people.person import Person
@@ -24,6 +26,7 @@ from inspection.seals.chain import Chain, canonical, digest_of
 from inspection.seals.keys import fingerprint, station_key
 from inspection.session.record import Decision, final_kind
 from inspection.session.store import SessionStore
+from inspection.session.story import SealedFile
 from inspection.session.verify import verify_session
 
 KIM, LEE = Person(name="Kim", role="operator"), Person(name="Lee", role="quality")
@@ -352,6 +355,7 @@ from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from test_verify import result, word, NORMAL, DEFECT
 from inspection.session.store import SessionStore
+from inspection.session.story import SealedFile
 with SessionStore.open(Path(sys.argv[1])) as store:
     print("ready", flush=True)
     while True:
@@ -524,3 +528,26 @@ def test_opening_seals_and_reading_writes_nothing(folder: Path) -> None:
     verify_session(folder)
     SessionStore.open(folder, read_only=True).close()
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "C:evil", "..", "", ".hidden", "a\\b"])
+def test_no_line_names_a_file_outside_of_the_session(name: str) -> None:
+    with pytest.raises(ValueError, match="battery's file"):
+        SealedFile(name, "0" * 64)
+
+
+def test_a_line_of_another_key_without_a_time_zone_breaks_nothing(folder: Path) -> None:
+    path = folder / "audit.jsonl"
+    line = json.loads(path.read_bytes().splitlines()[-1])
+    foreign = Ed25519PrivateKey.generate()
+    line |= {
+        "at": "2026-11-28T10:00:00",
+        "sequence": line["sequence"] + 1,
+        "previous": line["hash"],
+    }
+    line["key"] = base64.b64encode(foreign.public_key().public_bytes_raw()).decode()
+    hashed = {key: value for key, value in line.items() if key not in ("hash", "signature")}
+    line["hash"] = digest_of(hashed)
+    path.write_bytes(path.read_bytes() + canonical(line) + b"\n")
+    report = verify_session(folder)
+    assert report.state == "altered"
