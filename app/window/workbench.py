@@ -33,10 +33,10 @@ class Workbench(QMainWindow):
         # Inside another window: not a window of its own.
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockNestingEnabled(True)
+        # Not animated: places that are restored while a dock still moves, as by a window that is
+        # closed with the comparison open, delete what moves, and Qt ends the program.
         self.setDockOptions(
-            QMainWindow.DockOption.AllowNestedDocks
-            | QMainWindow.DockOption.AllowTabbedDocks
-            | QMainWindow.DockOption.AnimatedDocks
+            QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks
         )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         # Qt lays docks out around a widget in the middle; the docks are all there is.

@@ -409,10 +409,10 @@ def test_after_signing_nothing_is_undone_and_a_change_is_told(store):
 
 
 def test_accepting_a_verdict_that_has_changed_is_refused(store):
-    store.save_battery(result(kind="review"))
+    store.save_battery(result(kind="external_defect"))
     with pytest.raises(SessionError, match="changed"):
         store.decide("001", decision("normal", action="accept"))
-    store.decide("001", decision("review", action="accept"))
+    store.decide("001", decision("external_defect", action="accept"))
     assert row(store).decision.action == "accept"
 
 
