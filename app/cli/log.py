@@ -16,7 +16,9 @@ from inspection.seals.log import Event, StationLog
 
 ALTERED = 1
 DASH = "–"
-UNTOLD = frozenset({"person", "users", "policy", "began", "hash", "folder", "sequence"})
+UNTOLD = frozenset(
+    {"person", "users", "users_before", "policy", "began", "hash", "folder", "sequence"}
+)
 """Details that only programs read."""
 
 

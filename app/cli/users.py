@@ -14,7 +14,8 @@ from inspection.console import system_language
 from inspection.errors import PeopleError
 from inspection.people.person import Person, Role
 from inspection.people.roles import load_people
-from inspection.people.users import User, UserStore
+from inspection.people.users import UserStore
+from inspection.people.users_file import User
 from inspection.seals.log import StationLog
 
 Change = Literal["user_removed", "user_changed", "user_unlocked"]

@@ -12,7 +12,7 @@ from app.people import People
 from app.widgets.panel import dress
 from app.wording import error_text, meaning_text, person_text
 from inspection.errors import InspectionError
-from inspection.people.users import LONGEST_SECRET
+from inspection.people.pins import LONGEST_SECRET
 from inspection.session.record import Meaning, SessionRecord
 
 

@@ -16,7 +16,8 @@ from app.wording import error_text, message_text, role_text
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.people.person import Person, Role
-from inspection.people.users import LONGEST_NAME, LONGEST_SECRET, User
+from inspection.people.pins import LONGEST_SECRET
+from inspection.people.users_file import LONGEST_NAME, User
 
 NAME_ROLE = Qt.ItemDataRole.UserRole
 Order = Callable[[Person], None]

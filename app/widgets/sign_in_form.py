@@ -12,7 +12,8 @@ from app.widgets.panel import Panel, button, column, dress, label
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.people.users import LONGEST_NAME, LONGEST_SECRET
+from inspection.people.pins import LONGEST_SECRET
+from inspection.people.users_file import LONGEST_NAME
 
 Mode = Literal["known", "renew", "first"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from inspection.errors import PeopleError, SealError
 from inspection.people.person import Person
 from inspection.people.roles import PeopleConfig, load_people
 from inspection.people.users import UserStore
+from inspection.people.users_file import Users, UsersFile
 from inspection.seals.log import StationLog
+from tests.builders.users_kill import change_and_die
 
 SECRET = "482915"
 OTHER = "quiet river 7"
@@ -220,3 +223,52 @@ def test_a_change_that_the_log_does_not_take_does_not_count(store, boss):
     with pytest.raises(SealError):
         store.reset("Seo Yun", "771001", boss)
     assert store.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("moment", ["staged", "logged"])
+def test_a_kill_while_the_users_are_saved_alters_nothing(store, boss, station_data, moment):
+    before = store.path.read_bytes()
+    code = change_and_die(moment, "Park")
+    assert code == 9
+    again = opened(station_data)
+    assert again.problem() is None
+    # What the log has was done; what it does not have was not.
+    names = {"staged": ["Seo Yun"], "logged": ["Park", "Seo Yun"]}
+    assert [user.name for user in again.users()] == names[moment]
+    assert again.sign_in("Seo Yun", SECRET) == boss
+    assert "users_altered" not in [line.event for line in StationLog().newest()]
+    assert (store.path.read_bytes() == before) == (moment == "staged")
+    again.add("Lee", "quality", "771001", boss)
+    assert not list(store.path.parent.glob("*.tmp"))
+
+
+def test_what_was_edited_after_a_kill_is_told_and_not_written_over(store, boss, station_data):
+    change_and_die("logged", "Park")
+    edited = store.path.read_bytes().replace(b"administrator", b"quality")
+    store.path.write_bytes(edited)
+    assert opened(station_data).problem().code == "users_altered"
+    assert store.path.read_bytes() == edited
+
+
+def test_a_lock_out_of_a_clock_that_was_ahead_ends_within_the_usual_time(boss, station_data):
+    store = opened(station_data, attempts=1, lock_minutes=0.01)
+    with pytest.raises(PeopleError):
+        store.sign_in("Seo Yun", "000111")
+    kept = Users.model_validate_json(store.path.read_bytes())
+    ahead = datetime.now(UTC) + timedelta(days=4000)
+    late = {"failed_at": ahead, "locked_until": ahead + timedelta(minutes=1)}
+    file = UsersFile(store.path, StationLog())
+    with file.alone():
+        user = kept.users[0]
+        file.write(kept.put(user, user.model_copy(update=late)), "locked_out", None)
+    with pytest.raises(PeopleError) as caught:
+        store.sign_in("Seo Yun", SECRET)
+    assert code_of(caught) == "sign_in_locked"
+    assert caught.value.message.params["minutes"] == 1
+    until = time.monotonic() + 10
+    while True:
+        try:
+            assert store.sign_in("Seo Yun", SECRET) == boss
+            break
+        except PeopleError:
+            assert time.monotonic() < until
