@@ -37,7 +37,9 @@ def bring_back(archive: Path, sessions: Path | None, *, replace: bool) -> None:
     try:
         done = restore(archive, sessions_folder(sessions), station_parts(), replace=replace)
     except OSError as error:
-        raise _disk(archive, error) from error
+        problem = error.strerror or str(error)
+        path = told_name(str(archive))
+        raise ArchiveError("backup_not_restored", path=path, problem=problem) from error
     when = f"{done.manifest.made_at.astimezone():%Y-%m-%d %H:%M}"
     key = fingerprint(done.manifest.key)
     typer.echo(say("backup_restored", count=len(done.sessions), time=when, key=key))
@@ -82,5 +84,7 @@ def _told(removal: Removal) -> dict[str, str]:
 
 
 def _disk(path: Path, error: OSError) -> ArchiveError:
+    if not path.parent.is_dir():
+        return ArchiveError("archive_folder_missing", folder=told_name(str(path.parent)))
     problem = error.strerror or str(error)
     return ArchiveError("archive_disk", path=told_name(str(path)), problem=problem)

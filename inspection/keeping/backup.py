@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +165,7 @@ def back_up(
 def restore(
     archive: Path, sessions_dir: Path, parts: Mapping[str, Path], *, replace: bool
 ) -> Restored:
-    """Bring a backup back; nothing that is there is overwritten.
+    """Bring all of a backup back, or nothing; nothing that is there is overwritten.
 
     Parameters
     ----------
@@ -189,24 +189,48 @@ def restore(
         taken = [path for path in found.values() if path.exists()]
         if taken and not replace:
             raise ArchiveError("backup_part_present", path=str(taken[0]))
-        set_aside = []
-        for name, path in found.items():
-            if path.exists():
-                aside = path.with_name(f"{path.name}.before-{secrets.token_hex(4)}")
-                path.rename(aside)
-                set_aside.append(aside)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(fresh / name, path)
-        brought, present = [], []
         unpacked = fresh / SESSIONS_PART
-        for folder in sorted(unpacked.iterdir()) if unpacked.is_dir() else []:
-            if (sessions_dir / folder.name).exists():
-                present.append(folder.name)
-                continue
-            folder.rename(sessions_dir / folder.name)
-            brought.append(folder.name)
+        names = sorted(path.name for path in unpacked.iterdir()) if unpacked.is_dir() else []
+        present = tuple(name for name in names if (sessions_dir / name).exists())
+        brought = tuple(name for name in names if name not in present)
+        moves = [(fresh / name, path) for name, path in found.items()]
+        moves += [(unpacked / name, sessions_dir / name) for name in brought]
+        set_aside = _put_in_place(moves)
         sync_folder(sessions_dir)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    StationLog().append("restored", digest=manifest.digest, sessions=brought)
-    return Restored(manifest, tuple(brought), tuple(present), tuple(set_aside))
+    StationLog().append("restored", digest=manifest.digest, sessions=list(brought))
+    return Restored(manifest, brought, present, set_aside)
+
+
+def _put_in_place(moves: Sequence[tuple[Path, Path]]) -> tuple[Path, ...]:
+    """Put files and folders where they go, all or none; return where what was there is now."""
+    mark = secrets.token_hex(4)
+    waiting: list[tuple[Path, Path]] = []
+    renamed: list[tuple[Path, Path]] = []
+    set_aside = []
+    try:
+        for fresh, path in moves:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            waiting.append((path.with_name(f".{path.name}.{mark}{TEMPORARY}"), path))
+            # Here it may have to be copied, and the disk be full: later all is but renamed.
+            shutil.move(fresh, waiting[-1][0])
+        for staged, path in waiting:
+            if path.exists():
+                aside = path.with_name(f"{path.name}.before-{mark}")
+                path.rename(aside)
+                renamed.append((path, aside))
+                set_aside.append(aside)
+            staged.rename(path)
+            renamed.append((staged, path))
+    except BaseException:
+        for before, after in reversed(renamed):
+            after.rename(before)
+        raise
+    finally:
+        for staged, _ in waiting:
+            if staged.is_dir():
+                shutil.rmtree(staged, ignore_errors=True)
+            else:
+                staged.unlink(missing_ok=True)
+    return tuple(set_aside)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
 from builders.finished_session import finished_session
+from builders.small_disk import on_small_disk
 
 from app.__main__ import app
 from inspection.console import run
@@ -31,8 +33,7 @@ def test_a_station_is_backed_up_and_comes_back_with_its_users(tmp_path, station_
     UserStore(load_people(), StationLog()).add_first("park", "246813")
     assert station("backup", archive, "--session-dir", sessions) == 0
     shutil.rmtree(sessions)
-    for part in station_data.iterdir():
-        shutil.rmtree(part)
+    shutil.rmtree(station_data)
     assert station("restore", archive, "--session-dir", sessions) == 0
     assert station("audit", "verify", session, "--log") == 0
     capsys.readouterr()
@@ -41,6 +42,34 @@ def test_a_station_is_backed_up_and_comes_back_with_its_users(tmp_path, station_
     # A second time there is a station already: nothing is touched.
     assert station("restore", archive, "--session-dir", sessions) == 2
     assert "--replace" in capsys.readouterr().err
+
+
+def test_a_part_that_cannot_be_set_aside_leaves_the_station_as_it_was(tmp_path, station_data):
+    sessions, archive = tmp_path / "sessions", tmp_path / "backup.zip"
+    session = finished_session(sessions)
+    UserStore(load_people(), StationLog()).add_first("park", "246813")
+    assert station("backup", archive, "--session-dir", sessions) == 0
+    StationLog().append("start")
+    shutil.rmtree(session)
+    before = {path: path.read_bytes() for path in station_data.rglob("*") if path.is_file()}
+    # A disk of its own cannot be renamed: the log was moved by then.
+    done = on_small_disk(
+        station_data / "people",
+        "64k",
+        f"{sys.executable} -m app restore {archive} --replace --session-dir {sessions}",
+    )
+    assert done.returncode == 2, done.stderr
+    assert "as it was before" in done.stderr
+    assert list(sessions.iterdir()) == []
+    assert {p: p.read_bytes() for p in station_data.rglob("*") if p.is_file()} == before
+
+
+def test_a_backup_to_a_folder_that_is_not_there_names_it(tmp_path, capsys):
+    out = tmp_path / "gone" / "b.zip"
+    assert station("backup", out, "--session-dir", tmp_path / "sessions") == 2
+    told = capsys.readouterr().err
+    assert str(out.parent) in told
+    assert "not there" in told
 
 
 def test_a_packed_session_is_verified_and_reported(tmp_path, capsys):

@@ -60,6 +60,26 @@ def test_what_is_there_is_never_overwritten(data, session, tmp_path):
         assert store.record.status == "cancelled"
 
 
+def test_a_backup_that_fails_at_a_later_part_changes_nothing(data, session, tmp_path):
+    StationLog().append("start")
+    archive, extra, wall = tmp_path / "backup.zip", tmp_path / "extra.json", tmp_path / "wall"
+    extra.write_text("{}")
+    back_up(archive, session.parent, {**parts(data), "extra.json": extra})
+    StationLog().append("start")
+    wall.write_text("no folder")
+    shutil.rmtree(session)
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(FileExistsError):
+        # No folder can be made where a file is.
+        restore(
+            archive,
+            session.parent,
+            {**parts(data), "extra.json": wall / "extra.json"},
+            replace=True,
+        )
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
 def test_a_packed_session_is_verified_and_opened_elsewhere(data, session, tmp_path):
     archive = tmp_path / "session.zip"
     pack_session(session, archive)
