@@ -73,10 +73,11 @@ def station_parts(*, with_key: bool = True) -> dict[str, Path]:
     from inspection.keeping.retention import NOTICES_NAME
     from inspection.people.users import PEOPLE_NAME
     from inspection.seals.keys import KEYS_NAME
-    from inspection.seals.log import LOG_NAME
+    from inspection.seals.log import HEAD_NAME, LOG_NAME
 
     data, site = data_folder(), current_site()
-    names = (LOG_NAME, PEOPLE_NAME, NOTICES_NAME, *([KEYS_NAME] if with_key else []))
+    # The log's end before the log, which may go on meanwhile: a log is longer, never shorter.
+    names = (HEAD_NAME, LOG_NAME, PEOPLE_NAME, NOTICES_NAME, *([KEYS_NAME] if with_key else []))
     parts = {f"data/{name}": data / name for name in names}
     parts["settings.json"] = default_settings_path()
     if site is not None:

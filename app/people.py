@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.tasks import TaskPool
 from app.wording import role_text
@@ -17,6 +17,8 @@ from inspection.people.users import UserStore
 from inspection.seals.log import Event, StationLog
 
 Refused = Callable[[Exception], None]
+AFTER_PAINT_MS = 50
+"""Until the start is recorded: to sign a line imports so much that the first paint would wait."""
 
 
 class People(QObject):
@@ -41,7 +43,7 @@ class People(QObject):
     """Something waits for the operator's name."""
     named = Signal(str)
     altered = Signal(object)
-    """What is to be told of the file of users, which another than the station has changed."""
+    """What is to be told of the file of users or the log, changed by another than the station."""
     failed = Signal(object)
 
     def __init__(
@@ -56,6 +58,9 @@ class People(QObject):
         self._current = Person(name=name) if name and not config.sign_in else None
         self._before: Person | None = None
         self._waiting: Callable[[], None] | None = None
+        self._starting: Callable[[], list[Message]] | None = None
+        self._painted = QTimer(self, singleShot=True, interval=AFTER_PAINT_MS)
+        self._painted.timeout.connect(self._record_start)
 
     # -- who is there ----------------------------------------------------------------------
 
@@ -113,11 +118,13 @@ class People(QObject):
 
     def sign_in(self, name: str, secret: str, new: str, refused: Refused) -> None:
         """Let somebody take the station over; ``refused`` gets the error where it is not theirs."""
+        self._record_start()
         work = partial(self.users.sign_in, name, secret, new)
         self._pool.submit(work, self._on_signed_in, refused)
 
     def begin(self, name: str, secret: str, refused: Refused) -> None:
         """Make the first administrator, who is there then."""
+        self._record_start()
         self._pool.submit(partial(self.users.add_first, name, secret), self._on_signed_in, refused)
 
     def confirm(
@@ -177,6 +184,7 @@ class People(QObject):
 
     def record(self, event: Event, **details: object) -> None:
         """Write a line of the station's log, in the name of the person who is there."""
+        self._record_start()
         work = partial(self._log.append, event, self._current, **details)
         self._pool.submit(work, None, self._on_failed)
 
@@ -188,23 +196,34 @@ class People(QObject):
         policy : digest of each part of what verdicts and rights follow from
         """
 
-        def work() -> Message | None:
+        def work() -> list[Message]:
+            found = self._log.lost_since_start()
             before = self._log.last("policy")
             if before is not None and before != policy:
                 names = sorted(before.keys() | policy.keys())
                 changed = [name for name in names if before.get(name) != policy.get(name)]
                 self._log.append("policy_changed", None, parts=changed)
             self._log.append("start", None, version=version, policy=policy)
-            return self.users.problem() if self.config.sign_in else None
+            users = self.users.problem() if self.config.sign_in else None
+            return [*found, *([users] if users else [])]
 
-        self._pool.submit(work, self._on_started, self._on_failed)
+        self._starting = work
+        self._painted.start()
 
-    def _on_started(self, problem: Message | None) -> None:
-        if problem is not None:
+    def _record_start(self) -> None:
+        """Record the start, if that waits: before anything else, and before the window closes."""
+        self._painted.stop()
+        work, self._starting = self._starting, None
+        if work is not None:
+            self._pool.submit(work, self._on_started, self._on_failed)
+
+    def _on_started(self, problems: list[Message]) -> None:
+        for problem in problems:
             self.altered.emit(problem)
 
     def shut_down(self) -> None:
         """Write what waits, and end the thread."""
+        self._record_start()
         self.lock("closed")
         self._pool.close(finish=True)
 

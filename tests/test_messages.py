@@ -13,6 +13,7 @@ from typing import NamedTuple, get_args
 
 import yaml
 
+from app.cli.log import DETAILS, WORDED
 from app.cli.self_test import STEPS
 from inspection import errors
 from inspection.classes import class_table
@@ -39,6 +40,8 @@ SAID = {
     "status": get_args(SessionStatus),
     "role": get_args(Role),
     "log": get_args(Event),
+    "log_detail": DETAILS,
+    "log_value": {"yes", "no"}.union(*WORDED.values()),
     "meaning": get_args(Meaning),
     "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),

@@ -18,7 +18,7 @@ from inspection.lot.scan import scan_lot
 from inspection.messages import Message
 from inspection.records import Lot
 from inspection.seals.keys import fingerprint, station_key, trusted_fingerprints
-from inspection.seals.log import StationLog
+from inspection.seals.log import StationLog, lost_in
 from inspection.session.prints import changed_in
 from inspection.session.seal import SealReport, SealState
 from inspection.session.store import SessionStore
@@ -100,9 +100,12 @@ def _verify_log() -> SealReport:
     count = 0
     for _, scan in StationLog().scan():
         problems += scan.problems
+        problems += lost_in(scan.lines)
         clock += scan.clock
         count += len(scan.lines)
         keys |= dict.fromkeys(fingerprint(line.key) for line in scan.lines if line.key)
+    if (lost := StationLog().lost()) is not None:
+        problems.append(lost)
     state: SealState = "sealed"
     if problems:
         state = "altered"

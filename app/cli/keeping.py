@@ -38,8 +38,8 @@ def bring_back(archive: Path, sessions: Path | None, *, replace: bool) -> None:
         done = restore(archive, sessions_folder(sessions), station_parts(), replace=replace)
     except OSError as error:
         problem = error.strerror or str(error)
-        path = told_name(str(archive))
-        raise ArchiveError("backup_not_restored", path=path, problem=problem) from error
+        name = told_name(str(archive))
+        raise ArchiveError("backup_not_restored", path=name, problem=problem) from error
     when = f"{done.manifest.made_at.astimezone():%Y-%m-%d %H:%M}"
     key = fingerprint(done.manifest.key)
     typer.echo(say("backup_restored", count=len(done.sessions), time=when, key=key))

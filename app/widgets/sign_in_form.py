@@ -30,6 +30,7 @@ class SignInForm(Panel):
         super().__init__()
         self.setProperty("role", "")
         self._mode: Mode = "known"
+        self._refused = False
         self.name = QComboBox()
         self.own_name = QLineEdit()
         self.own_name.setMaxLength(LONGEST_NAME)
@@ -38,8 +39,6 @@ class SignInForm(Panel):
             field.setEchoMode(QLineEdit.EchoMode.Password)
             field.setMaxLength(LONGEST_SECRET)
             field.returnPressed.connect(self._try)
-        for field in (self.own_name, self.secret, self.fresh, self.again):
-            field.textChanged.connect(self._sync)
         self.said = label(wrap=True)
         self.go = button("primary")
         self.go.clicked.connect(self._try)
@@ -89,11 +88,13 @@ class SignInForm(Panel):
             field.clear()
         told = error_text(error) if isinstance(error, InspectionError) else str(error)
         self.tell(told, "" if code == "sign_in_renew" else "critical")
+        self._refused = True
         # Not on a name that was given: what is typed next is a PIN, which would be read there.
         (self.own_name if code == "user_name_wrong" else again[0]).setFocus()
 
     def tell(self, text: str, role: str = "") -> None:
         """Say something under the fields."""
+        self._refused = False
         dress(self.said, text, role)
         self.said.setVisible(bool(text))
 
@@ -105,22 +106,24 @@ class SignInForm(Panel):
         self.again.setPlaceholderText(self.tr("Once more"))
         first = self._mode == "first"
         self.go.setText(self.tr("Be the administrator") if first else self.tr("Sign in"))
-        self._sync()
 
     def _on_other_name(self) -> None:
         if self._mode == "renew":
             self.show_mode("known")
+        elif self._refused:
+            # It was said of another's PIN.
+            self.tell("")
 
-    def _sync(self) -> None:
+    def _try(self) -> None:
         needed = {
             "known": (self.secret,),
             "renew": (self.secret, self.fresh, self.again),
             "first": (self.own_name, self.fresh, self.again),
-        }
-        self.go.setEnabled(all(field.text().strip() for field in needed[self._mode]))
-
-    def _try(self) -> None:
-        if not self.go.isEnabled():
+        }[self._mode]
+        missing = next((field for field in needed if not field.text().strip()), None)
+        if missing is not None:
+            # The button stays where Tab looks for it: one that is off sends the focus to Cancel.
+            missing.setFocus()
             return
         if self._mode != "known" and self.fresh.text() != self.again.text():
             self.tell(message_text(Message(code="secret_twice")), "critical")

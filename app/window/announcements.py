@@ -35,7 +35,7 @@ class Announcements(QObject):
         self.toast = Toast(window)
         self.log = MessageLog(self)
         self._known: tuple[Message, ...] = ()
-        self._altered: Message | None = None
+        self._altered: dict[str, Message] = {}
         self.toast.told.connect(self._keep)
         banner.told.connect(self._keep)
         controller.lot_changed.connect(self._on_lot)
@@ -47,7 +47,7 @@ class Announcements(QObject):
         controller.noticed.connect(self._on_noticed)
         controller.runner.lot_away.connect(self._on_lot_away)
         controller.failed.connect(self.tell_error)
-        controller.people.altered.connect(self._on_users_altered)
+        controller.people.altered.connect(self._on_altered)
         controller.runner.lane_changed.connect(self._on_lane)
         controller.runner.ended.connect(self._on_ended)
         controller.following.grown.connect(self._on_grown)
@@ -69,8 +69,8 @@ class Announcements(QObject):
         if self._controller.writer.read_only:
             self._tell_read_only()
         self._tell_problems()
-        if self._altered is not None:
-            self._on_users_altered(self._altered)
+        for problem in self._altered.values():
+            self._on_altered(problem)
 
     def show_messages(self) -> None:
         """Show everything that was told."""
@@ -203,10 +203,10 @@ class Announcements(QObject):
             "critical",
         )
 
-    def _on_users_altered(self, problem: Message) -> None:
-        self._altered = problem
+    def _on_altered(self, problem: Message) -> None:
+        self._altered[problem.code] = problem
         text = problem.text_with_hint(languages.current)
-        self._banner.ask("users", text, tone="critical")
+        self._banner.ask(problem.code, text, tone="critical")
 
     def _on_lane(self, view: LaneStatus) -> None:
         # The other systems may be missing by choice; without the ensemble nothing is judged.

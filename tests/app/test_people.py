@@ -300,13 +300,63 @@ def test_a_users_file_edited_by_hand_is_told_at_the_next_start(stations, qtbot, 
     people.path.write_text(json.dumps(content), encoding="utf-8")
     station = stations()
     assert "outside the station" in station.window.lock_page.form.said.text()
-    qtbot.waitUntil(lambda: station.window.banner.topic == "users")
+    qtbot.waitUntil(lambda: station.window.banner.topic == "users_altered")
     people.path.unlink()
     stations.close(station)
     station = stations()
     form = station.window.lock_page.form
     assert not form.isEnabled()
     assert not form.own_name.isVisible()
+
+
+def test_a_log_whose_end_was_cut_off_is_told_at_the_next_start(stations, qtbot):
+    stations.close(stations())
+    StationLog().append("sign_out", None, why="locked")
+    (path,) = StationLog().files()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    station = stations()
+    qtbot.waitUntil(lambda: station.window.banner.topic == "log_cut")
+    stations.close(station)
+    # It stays in the log, and is not told for ever.
+    assert events().count("log_altered") == 1
+    station = stations()
+    qtbot.waitUntil(lambda: events().count("start") == 3, timeout=10_000)
+    assert station.window.banner.topic != "log_cut"
+
+
+def test_the_start_is_recorded_after_the_first_paint_and_never_lost(stations, qtbot):
+    station = stations()
+    assert StationLog().files() == []
+    qtbot.waitUntil(lambda: events() == ["start"], timeout=10_000)
+    stations.close(station)
+    stations.close(stations())
+    assert events().count("start") == 2
+
+
+def test_another_name_takes_back_what_was_said_of_the_last_ones_pin(stations, qtbot, people):
+    station = stations()
+    form = station.window.lock_page.form
+    form.name.setCurrentText("Park")
+    form.secret.setText("000111")
+    qtbot.keyClick(form.secret, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: bool(form.said.text()), timeout=10_000)
+    form.name.setCurrentText("Lee")
+    assert not form.said.text()
+
+
+def test_tab_goes_from_an_empty_pin_to_the_button_that_signs_in(stations, qtbot, people):
+    station = stations()
+    sign_in(qtbot, station, PARK)
+    station.window.conversations.hand_over()
+    dialog = station.window.findChild(SignInDialog)
+    form = dialog.form
+    form.secret.setFocus()
+    qtbot.keyClick(form.secret, Qt.Key.Key_Tab)
+    assert dialog.focusWidget() is form.go
+    form.go.click()
+    assert dialog.focusWidget() is form.secret
+    assert form.isEnabled()
+    dialog.reject()
 
 
 def test_a_second_person_is_another_one_and_may(stations, qtbot, site, people):

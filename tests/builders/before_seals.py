@@ -42,7 +42,9 @@ def make_unsealed(folder: Path) -> None:
         )
         text += line + b"\n"
     log.write_bytes(text)
-    shutil.rmtree(Path(os.environ["STATION_DATA"]) / "log", ignore_errors=True)
+    data = Path(os.environ["STATION_DATA"])
+    shutil.rmtree(data / "log", ignore_errors=True)
+    (data / "log_head.json").unlink(missing_ok=True)
 
 
 def old_line(place: Place, **content: Any) -> tuple[bytes, Place]:

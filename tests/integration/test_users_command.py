@@ -89,9 +89,21 @@ def test_the_log_is_shown_without_pins_and_a_cut_is_told(station, boss):
     assert not any(secret in out for secret in ("482915", "660099"))
     code, out, _ = station("log", "--json", "--last", "1")
     assert [line["event"] for line in json.loads(out)] == ["pin_reset"]
+    korean = station("log", "--language", "ko")[1]
+    assert "용도 명령" in korean
+    assert not any(word in korean for word in ("purpose", "users_before", "headed", "True"))
     path = StationLog().files()[0]
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], *lines[2:]]))
     code, _, err = station("log", "--language", "ko")
     assert code == 1
     assert "2번째 줄" in err
+
+
+def test_an_end_of_the_log_that_was_cut_off_is_told(station, boss):
+    path = StationLog().files()[0]
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    for command in (("log",), ("audit", "verify", "--log")):
+        code, out, err = station(*command)
+        assert code == 1
+        assert "has lost its end" in out + err

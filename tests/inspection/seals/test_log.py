@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 
 from inspection.people.person import Person
-from inspection.seals.log import StationLog
+from inspection.seals.chain import Chain, tail
+from inspection.seals.keys import station_key
+from inspection.seals.log import StationLog, lost_in
 
 KIM = Person(name="Kim", role="operator")
 
@@ -68,3 +70,69 @@ def test_after_a_clock_was_set_back_the_newest_file_goes_on(station_data):
     log.files()[0].rename(log.folder / "2999-12.jsonl")
     log.append("start")
     assert [path.name for path in log.files()] == ["2999-12.jsonl"]
+
+
+def cut(log: StationLog, lines: int) -> None:
+    (path,) = log.files()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-lines]))
+
+
+def three_lines() -> StationLog:
+    log = StationLog()
+    for _ in range(3):
+        log.append("sign_in", KIM)
+    return log
+
+
+def test_an_end_that_was_cut_off_is_told_and_stays_told_when_the_log_goes_on(station_data):
+    log = three_lines()
+    assert log.lost() is None
+    cut(log, 1)
+    assert (log.lost().code, log.lost().params["known"]) == ("log_cut", 3)
+    log.append("sign_in", KIM)
+    assert log.lost() is None
+    (_, scan), *_ = log.scan()
+    assert not scan.problems
+    assert [problem.code for problem in lost_in(scan.lines)] == ["log_cut"]
+    # Told at the next start of a window, and not at every one after it.
+    assert [problem.code for problem in log.lost_since_start()] == ["log_cut"]
+    log.append("start")
+    assert log.lost_since_start() == []
+
+
+def test_a_log_that_was_emptied_or_has_lost_what_knows_its_end_is_told(station_data):
+    log = three_lines()
+    head = station_data / "log_head.json"
+    kept = head.read_bytes()
+    head.unlink()
+    assert log.lost().code == "log_head_gone"
+    head.write_bytes(kept.replace(b'"sequence":3', b'"sequence":2'))
+    assert log.lost().code == "log_head_gone"
+    head.write_bytes(kept)
+    log.files()[0].unlink()
+    assert log.lost().code == "log_cut"
+
+
+def test_a_kill_between_a_line_and_what_knows_the_end_is_no_alteration(station_data):
+    log = three_lines()
+    head = station_data / "log_head.json"
+    before = head.read_bytes()
+    log.append("sign_in", KIM)
+    head.write_bytes(before)
+    assert log.lost() is None
+    log.append("sign_in", KIM)
+    assert "log_altered" not in [line.event for line in log.newest()]
+
+
+def test_a_log_from_before_its_end_was_kept_goes_on_without_a_word(station_data):
+    log = StationLog()
+    with_head = log.append("start")
+    assert with_head.content["headed"] is True
+    (path,) = log.files()
+    (station_data / "log_head.json").unlink()
+    path.unlink()
+    place, _ = tail(path)
+    Chain(path, station_key(), place).append("start", {"person": None})
+    assert log.lost() is None
+    assert log.append("start").content["headed"] is True
+    assert log.lost() is None
