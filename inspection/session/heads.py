@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,6 +110,24 @@ def known_head(folder: Path, run_id: str, began: str | None) -> KnownHead | None
     # None was ever here: a copy, or one that was moved, or one put in the place of what is gone.
     copied = (head for head in known if head.began == began)
     return next(copied, None) or next((h for h in known if not is_there(h.folder)), None)
+
+
+def sealing_since() -> datetime | None:
+    """Return since when this station seals, None where it has never: the log's oldest own line."""
+    if not os.access(StationLog().folder, os.R_OK):
+        return None
+    keys = trusted_fingerprints() | station_fingerprint()
+    for path in StationLog().files():
+        with path.open("rb") as file:
+            for text in file:
+                try:
+                    line = parse_line(text.rstrip(b"\n"))
+                except ValueError:
+                    continue
+                own = bool(line.key) and fingerprint(line.key) in keys
+                if own and is_signed(line.key, line.hash, line.signature):
+                    return line.at
+    return None
 
 
 def is_there(folder: Path) -> bool:

@@ -6,13 +6,11 @@ was written first, so whatever it does not know was not written by the station.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspection.atomic import TEMPORARY
 from inspection.errors import SessionError
 from inspection.messages import Message
 from inspection.seals.chain import ChainLine, ChainScan, scan_chain
@@ -21,16 +19,16 @@ from inspection.session.audit import SESSION
 from inspection.session.differences import differences
 from inspection.session.files import (
     AUDIT_NAME,
-    BATTERIES_NAME,
     SESSION_NAME,
     SessionUnreadableError,
     is_session,
     read_record,
 )
-from inspection.session.heads import is_there, known_head, lost_decisions
+from inspection.session.heads import is_there, known_head, lost_decisions, sealing_since
 from inspection.session.lock import holder_of
 from inspection.session.record import SCHEMA_VERSION, Decision, SessionRecord, final_kind
 from inspection.session.seal import SealReport, SealState
+from inspection.session.sealed_files import battery_digests, compare_files
 from inspection.session.story import BEGINNINGS, Finding, SessionStory, distrusted
 from inspection.session.unsealed import rebuilt, recover_unsealed
 
@@ -106,7 +104,7 @@ def _examine(folder: Path) -> Examined:
         stored = read_record(folder)
     except SessionUnreadableError:
         stored = None
-    files = _digests(folder)
+    files = battery_digests(folder)
     scan = scan_chain(folder / AUDIT_NAME)
     signed = next((line for line in scan.lines if line.key), None)
     replaced = _against_the_log(folder, stored, signed, scan)
@@ -114,7 +112,7 @@ def _examine(folder: Path) -> Examined:
     if signed is None and not replaced and (stored is None or stored.head is None):
         story, problems = recover_unsealed(folder, stored, scan)
         outdated = stored is None or stored != story.record
-        problems += torn
+        problems += [*torn, *_seal_missing(story.record)]
         seal = SealReport("unsealed", tuple(problems), lines=len(scan.lines))
         keep = stored is None
         return Examined(story, seal, problems, scan, outdated=outdated, keep=keep)
@@ -157,7 +155,7 @@ def _examine(folder: Path) -> Examined:
             for battery_id in graver
         ]
         finding = finding.model_copy(update={"decisions": finding.decisions | graver})
-    staged, foreign, wrong = _files(folder, story, files)
+    staged, foreign, wrong = compare_files(folder, story, files)
     problems += wrong + replaced
     problems += [p for p in story.found if p not in problems]
     new = [p for p in problems if p not in story.found]
@@ -174,13 +172,26 @@ def _seal(
     scan: ChainScan, lines: Sequence[ChainLine], problems: Sequence[Message], story: SessionStory
 ) -> SealReport:
     keys = tuple(dict.fromkeys(fingerprint(line.key) for line in lines if line.key))
-    told = (*problems, *scan.clock)
+    late = _seal_missing(story.record) if story.adopted_at is not None else []
+    told = (*problems, *late, *scan.clock)
     if problems:
         return SealReport("altered", told, keys, len(scan.lines), story.adopted_at)
     if not trusted_fingerprints().issuperset(keys):
         return SealReport("unknown_key", told, keys, len(scan.lines), story.adopted_at)
     state: SealState = "unsealed" if story.adopted_at is not None else "sealed"
     return SealReport(state, told, keys, len(scan.lines), story.adopted_at)
+
+
+def _seal_missing(record: SessionRecord) -> list[Message]:
+    """Return what is to be told of a session without a seal that is younger than the seals here.
+
+    It is no proof: another station, or a program that was set back, may have made it.
+    """
+    since = sealing_since()
+    if since is None or record.created_at < since:
+        return []
+    made, sealed = (f"{at.astimezone():%Y-%m-%d %H:%M}" for at in (record.created_at, since))
+    return [Message(code="seal_missing", params={"made": made, "since": sealed})]
 
 
 def _beginning(folder: Path, scan: ChainScan) -> str | None:
@@ -268,60 +279,6 @@ def _against_the_log(
             params = {"known": known.place.sequence, "lines": scan.place.sequence}
             return [Message(code="seal_set_back", params=params)]
     return []
-
-
-def _files(
-    folder: Path, story: SessionStory, digests: dict[Path, str]
-) -> tuple[dict[Path, Path], list[str], list[Message]]:
-    """Compare the batteries' files with the chain.
-
-    Returns the files that a kill kept from their place, the batteries whose file is not the
-    station's, and what is to be said of them.
-    """
-    staged: dict[Path, Path] = {}
-    foreign: list[str] = []
-    problems: list[Message] = []
-    batteries = folder / BATTERIES_NAME
-    sealed = {}
-    for battery_id, file in story.files.items():
-        path = batteries / f"{file.name}.json"
-        sealed[path] = battery_id
-        # Read again where it is another: it may have been put in its place meanwhile.
-        if file.digest == digests.get(path) or file.digest == _digest(path):
-            continue
-        waiting = batteries.glob(f".{file.name}.json.*{TEMPORARY}")
-        late = next((other for other in waiting if digests.get(other) == file.digest), None)
-        if late is not None:
-            staged[path] = late
-            continue
-        foreign.append(battery_id)
-        code = "seal_battery_altered" if path in digests else "seal_battery_gone"
-        params: dict[str, str | int | float] = {"name": path.name, "battery": battery_id}
-        problems.append(Message(code=code, params=params))
-    for path, digest in digests.items():
-        if path.suffix == ".json" and path not in sealed and digest not in story.set_aside:
-            problems.append(Message(code="seal_battery_unknown", params={"name": path.name}))
-    return staged, foreign, problems
-
-
-def _digests(folder: Path) -> dict[Path, str]:
-    found = {}
-    for path in sorted((folder / BATTERIES_NAME).glob("*")):
-        digest = _digest(path) if path.is_file() else None
-        if digest is not None:
-            found[path] = digest
-    return found
-
-
-def _digest(path: Path) -> str | None:
-    """Return a file's digest, an empty one where it cannot be read, None where it is gone."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return ""
 
 
 def _unlogged(stored: SessionRecord, story: SessionStory) -> dict[str, Decision]:

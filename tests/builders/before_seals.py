@@ -16,6 +16,14 @@ DECISION = ("action", "kind", "reason", "comment", "operator", "decided_at")
 
 def make_unsealed(folder: Path) -> None:
     """Turn a session into one from before, which the station's log does not know either."""
+    strip_seal(folder)
+    data = Path(os.environ["STATION_DATA"])
+    shutil.rmtree(data / "log", ignore_errors=True)
+    (data / "log_head.json").unlink(missing_ok=True)
+
+
+def strip_seal(folder: Path) -> None:
+    """Write a session as the program of version 1 would have."""
     path = folder / "session.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     for name in ("head", "signatures"):
@@ -42,9 +50,6 @@ def make_unsealed(folder: Path) -> None:
         )
         text += line + b"\n"
     log.write_bytes(text)
-    data = Path(os.environ["STATION_DATA"])
-    shutil.rmtree(data / "log", ignore_errors=True)
-    (data / "log_head.json").unlink(missing_ok=True)
 
 
 def old_line(place: Place, **content: Any) -> tuple[bytes, Place]:
