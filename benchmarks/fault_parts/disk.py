@@ -123,7 +123,7 @@ def settings(world: World, reference: Reference) -> Wrong:
         run = Watched(world.start_python(*script))
         seen.take(run.lines)
         if run.failed:
-            yield "lost", f"the window failed: {run.lines[-3:]}"
+            yield "lost", f"the window failed: {run.end}"
         if not any(FULL in told for told in seen.told):
             yield "unnoticed", f"the settings: told {seen.told}"
         yield from seen.lost(world)

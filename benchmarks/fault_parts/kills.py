@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from random import Random
@@ -20,6 +21,8 @@ CHANGES = 24
 """A kill follows one of so many changes on the disk."""
 BETWEEN_S = 0.03
 """And hits somewhere within so long after it: between two writes, more often than not."""
+LAST_LINES = 12
+"""Of what a program that failed has said on stderr, for the report: a traceback's end."""
 LONGEST_S = 12.0
 """The others come at any time up to this."""
 TIMED = 0.35
@@ -40,9 +43,10 @@ class Watched:
         self, process: subprocess.Popen[str], moment: Moment | None = None, *, kill: bool = True
     ) -> None:
         self.lines: list[str] = []
+        self._errors: deque[str] = deque(maxlen=LAST_LINES)
         readers = [
-            threading.Thread(target=self._read, args=(stream,))
-            for stream in (process.stdout, process.stderr)
+            threading.Thread(target=self._read, args=(stream, also))
+            for stream, also in ((process.stdout, None), (process.stderr, self._errors))
         ]
         for reader in readers:
             reader.start()
@@ -69,11 +73,19 @@ class Watched:
         """True where it ended by itself, and not well."""
         return self.code not in (0, -9) or any(map(has_traceback, self.lines))
 
-    def _read(self, stream: Any) -> None:
-        for line in stream:
-            # A line that was cut was not said.
-            if line.endswith("\n"):
-                self.lines.append(line.rstrip("\n"))
+    @property
+    def end(self) -> str:
+        """How it ended, for a report: its exit code, and the last that it said on stderr."""
+        return f"exit code {self.code}: {' / '.join(self._errors) or 'nothing on stderr'}"
+
+    def _read(self, stream: Any, also: deque[str] | None) -> None:
+        with stream:
+            for line in stream:
+                if also is not None:
+                    also.append(line.rstrip("\n"))
+                # A line that was cut was not said.
+                if line.endswith("\n"):
+                    self.lines.append(line.rstrip("\n"))
 
 
 def kill_headless(
@@ -92,7 +104,7 @@ def kill_headless(
             continue
         wrong = reference.differs(world)
         if run.failed:
-            wrong = iter([("lost", f"cannot go on: {run.lines[-3:]}")])
+            wrong = iter([("lost", f"cannot go on: {run.end}")])
         report.add(HEADLESS, wrong, tried=0)
         return done
 
@@ -116,7 +128,7 @@ def kill_window(
             continue
         wrong = [*reference.differs(world), *said.lost(world)]
         if run.failed:
-            wrong = [("lost", f"the window failed: {run.lines[-3:]}")]
+            wrong = [("lost", f"the window failed: {run.end}")]
         report.add(WINDOW, wrong, tried=0)
         return done
 

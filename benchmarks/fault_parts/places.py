@@ -103,7 +103,7 @@ def lot_gone_window(world: World, reference: Reference) -> Wrong:
     run = Watched(process, take_away, kill=False)
     seen.take(run.lines)
     if run.failed:
-        yield "lost", f"the window failed: {run.lines[-3:]}"
+        yield "lost", f"the window failed: {run.end}"
     if not seen.told:
         yield "unnoticed", "that the lot was gone is not told"
     yield from seen.lost(world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from builders.uninstalled_lane import UninstalledLane
 from inspection.errors import ImageError
@@ -61,3 +62,14 @@ class ReadingLane(UninstalledLane):
         whole = all(image.state == "done" for image in images)
         verdict = Verdict(kind="normal" if whole else "review")
         return LaneResult(self.name, "done", verdict=verdict, images=tuple(images))
+
+
+class GreyLane(ReadingLane):
+    """Also looks for the grey window of a battery's slices: review where they could not be read."""
+
+    def inspect(self, battery: Battery, cancel: threading.Event, on_event) -> LaneResult:
+        grey = self.settings.greys.of(battery).find()
+        result = super().inspect(battery, cancel, on_event)
+        if grey.problem is not None and grey.problem.code == "grey_stack_unread":
+            result = replace(result, verdict=Verdict(kind="review"))
+        return replace(result, grey=grey)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import threading
 
+import cv2
+import numpy as np
 import pytest
-from builders.reading_lane import ReadingLane
+from builders.reading_lane import GreyLane, ReadingLane
 
 from inspection.config import Policy, load_inspector
 from inspection.errors import ImageError
@@ -45,7 +47,9 @@ def inspect(lot, store, tmp_path):
     policy = Policy(load_inspector(), tmp_path / "inspector.yaml")
     conditions = Conditions(ModelFolders((tmp_path / "models",)), ("ensemble",), policy, "cpu")
 
-    def inspect(before=lambda ref: None, on_event=lambda event: None, lot_wait=60.0):
+    def inspect(
+        before=lambda ref: None, on_event=lambda event: None, lot_wait=60.0, build=ReadingLane
+    ):
         plan = plan_rest(store, lot, conditions)
         told = []
 
@@ -54,7 +58,7 @@ def inspect(lot, store, tmp_path):
             on_event(event)
 
         stopped = inspect_into(
-            store, lot, plan, lambda _system, settings: ReadingLane(settings, before),
+            store, lot, plan, lambda _system, settings: build(settings, before),
             cancel=threading.Event(), on_event=take, lot_wait=lot_wait,
         )  # fmt: skip
         assert not stopped
@@ -167,3 +171,29 @@ def test_an_image_that_is_gone_for_good_costs_its_battery_the_verdict_alone(lot,
     lot.batteries[1].rgb[0].path.unlink()
     inspect()
     assert rows(store) == [ALL_NORMAL[0], ("002", "done", "review"), ALL_NORMAL[2]]
+
+
+def test_a_stack_whose_greys_were_looked_for_while_the_lot_was_away_is_looked_at_again(
+    lot, store, inspect
+):
+    for battery in lot.batteries:
+        for ref in battery.ct:
+            cv2.imwrite(str(ref.path), np.tile(np.arange(64, dtype=np.uint8), (64, 1)))
+    away, seen, settings = lot.root.with_name("away"), [], []
+
+    def build(given, before):
+        settings.append(given)
+        return GreyLane(given, before)
+
+    def before(ref):
+        seen.append(ref)
+        if len(seen) > 1:
+            return
+        # While the first is in work the next one's greys are looked for.
+        lot.root.rename(away)
+        grey = settings[0].greys.of(lot.batteries[1]).find()
+        away.rename(lot.root)
+        assert grey.problem.code == "grey_stack_unread"
+
+    inspect(before, build=build)
+    assert rows(store) == ALL_NORMAL
