@@ -88,6 +88,7 @@ class Controller(InspectedLot):
         self.marks = RegionMarks(self)
         self.current_changed.connect(self.marks.show_battery)
         self.decisions = Decisions(self, writer, self.with_session, self.people, self.marks)
+        self.decisions.refused.connect(self.failed)
         writer.opened.connect(self.session_changed)
         writer.listed.connect(self._on_listed)
         writer.failed.connect(self.failed)

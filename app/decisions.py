@@ -15,6 +15,7 @@ from app.review import Row
 from app.session_writer import SessionWriter
 from app.shown_lot import ShownLot
 from app.wording import class_row
+from inspection.errors import SessionError
 from inspection.people.person import Person
 from inspection.reasons import Occasion
 from inspection.results import DEFECT_KINDS, Kind
@@ -58,6 +59,8 @@ class Decisions(QObject):
     """A battery whose decision is on the disk, and from which the person meant to go on."""
     second_needed = Signal(object)
     """A second person has to confirm; goes on with the function once there is one."""
+    refused = Signal(object)
+    """A word is not taken, since something else is said of the battery than it was said over."""
 
     def __init__(
         self,
@@ -87,13 +90,13 @@ class Decisions(QObject):
         row = self._shown.current_row()
         if self.may_accept and row is not None and row.kind is not None:
             word = Word(row.kind, region=self._marks.marked)
-            self._people.with_person(partial(self._record, row.battery_id, word, go_on))
+            self._people.with_person(partial(self._record, row, word, go_on))
 
     def take(self, battery_id: str, word: Word, *, go_on: bool = False) -> None:
         """Take a person's own word; one over another's, or over one's own, gives its reason."""
         row = self._shown.rows.get(battery_id)
         if row is not None and (word.reason.strip() or not needs_reason(occasion_of(row))):
-            self._people.with_person(partial(self._record, battery_id, word, go_on))
+            self._people.with_person(partial(self._record, row, word, go_on))
 
     def undo(self) -> None:
         """Take back the person's own last decision, wherever it was made, and go there."""
@@ -147,20 +150,20 @@ class Decisions(QObject):
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _record(self, battery_id: str, word: Word, go_on: bool) -> None:
-        person, row = self._people.current, self._shown.rows.get(battery_id)
+    def _record(self, seen: Row, word: Word, go_on: bool) -> None:
+        person, row = self._people.current, self._as_seen(seen)
         if person is None or row is None or row.unsaved or not self._may_write(row):
             return
-        go_on_with = partial(self._with_second, battery_id, word, go_on, person)
+        go_on_with = partial(self._with_second, seen, word, go_on, person)
         if word.kind == "normal" and self._people.config.second_person and _was_critical(row):
             self.second_needed.emit(go_on_with)
         else:
             go_on_with(None)
 
     def _with_second(
-        self, battery_id: str, word: Word, go_on: bool, person: Person, second: Person | None
+        self, seen: Row, word: Word, go_on: bool, person: Person, second: Person | None
     ) -> None:
-        row = self._shown.rows.get(battery_id)
+        row = self._as_seen(seen)
         # Whoever has taken the station over in the meantime has not said it.
         if row is None or person != self._people.current:
             return
@@ -176,18 +179,32 @@ class Decisions(QObject):
             second=second,
             decided_at=datetime.now().astimezone(),
             # Of what is on the screen, also where the disk takes the decision only later.
-            shown=self._writer.digest_of(battery_id),
+            shown=self._writer.digest_of(row.battery_id),
         )
-        self._with_session(partial(self._write, battery_id, decision, go_on))
+        self._with_session(partial(self._write, seen, decision, go_on))
 
-    def _write(self, battery_id: str, decision: Decision, go_on: bool) -> None:
-        row = self._shown.rows.get(battery_id)
-        if row is None or battery_id in self._coming:
+    def _write(self, seen: Row, decision: Decision, go_on: bool) -> None:
+        row = self._as_seen(seen)
+        if row is None or row.battery_id in self._coming:
             return
-        self._coming[battery_id] = decision
+        self._coming[row.battery_id] = decision
         if go_on:
-            self._going_on.add(battery_id)
-        self._writer.decisions.decide(battery_id, decision, change=row.decision is not None)
+            self._going_on.add(row.battery_id)
+        self._writer.decisions.decide(row.battery_id, decision, change=row.decision is not None)
+
+    def _as_seen(self, seen: Row) -> Row | None:
+        """Return the row where it says what a word was said over.
+
+        A session that is opened for the word has verdicts and decisions that nobody has seen.
+        """
+        row = self._shown.rows.get(seen.battery_id)
+        if row is None:
+            return None
+        said = (row.kind, row.defect_type, row.decision)
+        if said != (seen.kind, seen.defect_type, seen.decision):
+            self.refused.emit(SessionError("decision_overtaken", battery=seen.battery_id))
+            return None
+        return row
 
     def _on_decided(self, summary: BatterySummary) -> None:
         """A decision is on the disk, or was taken back there."""

@@ -23,7 +23,7 @@ from fault_parts.screen import Screen, missing, wait_until
 from fault_parts.window_said import write_settings
 from fault_parts.world import LOT, LOT_SEED, PARTS, World, ended
 
-TITLE = "Battery inspection station"
+TITLES = ("Battery inspection station", "배터리 검사대")
 LOADING_S = 300.0
 ANSWER_S = 60.0
 REST_S = 1.5
@@ -110,7 +110,7 @@ class Script:
 
     def run(self, pictures: Path | None) -> None:
         """Do everything, in its order."""
-        wait_until("the window", lambda: TITLE in self._screen.title(), LOADING_S)
+        wait_until("the window", self._opened, LOADING_S)
         self._picture(pictures, "sign-in")
         self.sign_in(KIM)
         self.press("F5")
@@ -166,6 +166,10 @@ class Script:
         self.does_nothing("ctrl+z")  # signed is signed
         self._picture(pictures, "signed")
         self.press("ctrl+q")
+
+    def _opened(self) -> bool:
+        title = self._screen.title()
+        return any(name in title for name in TITLES)
 
     def _inspected(self) -> bool:
         run = self._world.run

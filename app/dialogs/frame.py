@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QDialog, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 
 from app.widgets.panel import button, column, label, line
@@ -24,6 +24,16 @@ class DialogFrame(QDialog):
         self.foot = line()
         self.foot.addStretch(1)
         outer.addLayout(self.foot)
+        self._outer = outer
+
+    def event(self, event: QEvent) -> bool:
+        """Qt: grow with what is shown later, as a refusal; Qt counts a wrapped line as one."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            needed = self._outer.totalHeightForWidth(self.width())
+            if needed > self.height():
+                self.resize(self.width(), needed)
+        return handled
 
     def add_text(self, text: str, role: str = "") -> QLabel:
         """Add a paragraph, or a title, to the body."""

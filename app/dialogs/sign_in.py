@@ -34,23 +34,26 @@ class SignInDialog(DialogFrame):
         super().__init__(parent, width=400)
         self._people = people
         self._purpose = purpose
-        title, text = {
+        title, text, does = {
             "hand_over": (
                 self.tr("Hand over"),
                 self.tr("The session stays open, and what runs goes on. Who takes over?"),
+                self.tr("Sign in"),
             ),
             "second": (
                 self.tr("Second person"),
                 self.tr("A critical defect is overridden: a second person has to confirm it."),
+                self.tr("Confirm"),
             ),
             "own_pin": (
                 self.tr("Change my PIN"),
                 self.tr("First the present PIN, then twice the one that takes its place."),
+                self.tr("Change my PIN"),
             ),
         }[purpose]
         self.setWindowTitle(title)
         self.add_text(text)
-        self.form = SignInForm()
+        self.form = SignInForm(does)
         self.form.offer(names)
         if purpose == "own_pin":
             self.form.show_mode("renew")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, QWidget
@@ -267,8 +268,8 @@ class VerdictPanel(DockPanel):
 
     def _word_grounds(self, row: Row | None, verdict: Verdict | None) -> None:
         reasons = [message_text(reason) for reason in verdict.reasons] if verdict else []
-        # A zero-width space after each slash lets a long path break there.
-        told = [html.escape(text).replace("/", "/\u200b") for text in reasons]
+        # A zero-width space lets a long path or file name break there, else it widens the panel.
+        told = [re.sub("([/_])", "\\1\u200b", html.escape(text)) for text in reasons]
         bullet = '<p style="margin: 0 0 5px 12px; text-indent: -12px">•&nbsp; {}</p>'
         self._reasons.setText("".join(map(bullet.format, told)))
         self._reasons_title.setVisible(bool(reasons))

@@ -19,16 +19,22 @@ Mode = Literal["known", "renew", "first"]
 
 
 class SignInForm(Panel):
-    """Asks who somebody is; whoever shows it says whether the answer holds."""
+    """Asks who somebody is; whoever shows it says whether the answer holds.
+
+    Parameters
+    ----------
+    does : what the button does for somebody who is known, where that is not to sign in
+    """
 
     tried = Signal(str, str, str)
     """Name, PIN, and the new PIN where one has to be chosen."""
     first = Signal(str, str)
     """Name and PIN of the first administrator."""
 
-    def __init__(self) -> None:
+    def __init__(self, does: str = "") -> None:
         super().__init__()
         self.setProperty("role", "")
+        self._does = does
         self._mode: Mode = "known"
         self._refused = False
         self.name = QComboBox()
@@ -105,7 +111,8 @@ class SignInForm(Panel):
         self.fresh.setPlaceholderText(self.tr("New PIN or password"))
         self.again.setPlaceholderText(self.tr("Once more"))
         first = self._mode == "first"
-        self.go.setText(self.tr("Be the administrator") if first else self.tr("Sign in"))
+        known = self._does or self.tr("Sign in")
+        self.go.setText(self.tr("Be the administrator") if first else known)
 
     def _on_other_name(self) -> None:
         if self._mode == "renew":

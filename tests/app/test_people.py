@@ -214,6 +214,8 @@ def test_a_shift_is_handed_over_and_each_decision_has_its_person(stations, qtbot
     dialog.form.secret.setText("wrong one")
     dialog.form.go.click()
     qtbot.waitUntil(lambda: "wrong" in dialog.form.said.text())
+    # The refusal takes room of its own, not the button's.
+    qtbot.waitUntil(lambda: dialog.form.go.height() >= dialog.form.go.sizeHint().height())
     assert controller.people.current.name == "Park"
     dialog.form.secret.setText(LEE[1])
     with qtbot.waitSignal(controller.people.changed, timeout=10_000):

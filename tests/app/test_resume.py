@@ -6,12 +6,15 @@ import json
 import os
 import shutil
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 
+from app.decisions import Word
+from inspection.session.record import Decision
 from inspection.session.store import SessionStore
 
 WAIT = 30_000
@@ -76,6 +79,35 @@ def test_start_under_the_offer_of_an_unfinished_session_goes_on_with_it(
     assert again.controller.writer.folder == folder
     assert list(stations.sessions.iterdir()) == [folder]
     assert again.controller.writer.record.status == "completed"
+
+
+def test_a_word_under_the_offer_of_a_session_replaces_nothing_that_was_not_on_the_screen(
+    qtbot, stations, gated, lot
+):
+    folder = broken_off(qtbot, stations, gated, lot)
+    with SessionStore.open(folder) as store:
+        judged = store.record.batteries[0]
+        colleague = Decision(
+            action="decide",
+            kind="external_defect",
+            operator="Lee",
+            decided_at=datetime.now().astimezone(),
+        )
+        store.decide(judged.battery_id, colleague)
+    again = opened(qtbot, stations(), lot)
+    again.controller.choose(judged.battery_id)
+    with qtbot.waitSignal(again.controller.failed, timeout=WAIT) as told:
+        again.controller.decisions.take(judged.battery_id, Word("normal"))
+    assert told.args[0].message.code == "decision_overtaken"
+    assert again.controller.rows[judged.battery_id].decision.operator == "Lee"
+    # Of this one the session says no more than the screen did.
+    left = next(row for row in again.controller.rows.values() if row.kind is None)
+    again.controller.decisions.take(left.battery_id, Word("normal"))
+    qtbot.waitUntil(
+        lambda: again.controller.rows[left.battery_id].decision is not None, timeout=WAIT
+    )
+    at_rest(qtbot, again)
+    assert list(stations.sessions.iterdir()) == [folder]
 
 
 def test_an_empty_session_does_not_hide_the_one_with_the_work(qtbot, stations, gated, lot):
