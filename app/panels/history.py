@@ -169,6 +169,9 @@ class HistoryPanel(DockPanel):
                 item.setIcon(3, icon("start", tokens().accent))
             told = [record.run_id, record.lot.path]
             told += [record.operator] if record.operator else []
+            if listing.run_id != self._open_id:
+                # Every battery's file would have to be read, of every session, on a share.
+                told.append(self.tr("As its file says; verified when it is opened"))
             if listing.live and listing.holder is not None:
                 since = listing.holder.told["since"]
                 told.append(self.tr("Being written {by}").format(by=holder_text(listing.holder)))

@@ -92,6 +92,17 @@ def test_a_session_that_is_killed_elsewhere_becomes_free(qtbot, stations, unfini
         assert not station.controller.following.live
 
 
+def test_the_history_does_not_vouch_for_what_it_has_not_verified(stations, qtbot, lot, unfinished):
+    station = stations()
+    history = station.window.panels["history"].tree
+    station.controller.writer.list_sessions()
+    qtbot.waitUntil(lambda: history.topLevelItemCount() == 1, timeout=WAIT)
+    assert "verified when it is opened" in history.topLevelItem(0).toolTip(2)
+    station.controller.open_session(unfinished)
+    qtbot.waitUntil(lambda: station.controller.writer.record is not None, timeout=WAIT)
+    assert "verified when" not in history.topLevelItem(0).toolTip(2)
+
+
 def test_the_history_sees_by_itself_who_takes_a_session(qtbot, stations, lot, unfinished):
     station = stations()
     history = station.window.panels["history"]
