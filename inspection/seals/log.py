@@ -112,7 +112,7 @@ class StationLog:
                 if (lost := self.lost()) is not None:
                     told = {"what": lost.code, "params": lost.params}
                     chain.append("log_altered", {"person": None, **told})
-                elif not self._head.exists():
+                elif read_head(self._head) is None:
                     details[HEADED] = True
                 line = chain.append(event, {"person": who, **details})
                 self._keep_head(chain.place)

@@ -136,3 +136,14 @@ def test_a_log_from_before_its_end_was_kept_goes_on_without_a_word(station_data)
     assert log.lost() is None
     assert log.append("start").content["headed"] is True
     assert log.lost() is None
+
+
+def test_a_station_with_another_key_than_before_keeps_the_end_anew(station_data):
+    three_lines()
+    (station_data / "keys" / "station.pem").unlink()
+    log = StationLog()
+    assert log.lost() is None
+    assert log.append("start").content["headed"] is True
+    assert log.lost() is None
+    (station_data / "log_head.json").unlink()
+    assert log.lost().code == "log_head_gone"
