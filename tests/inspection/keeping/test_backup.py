@@ -25,7 +25,7 @@ def data(tmp_path, monkeypatch):
 
 
 def parts(data):
-    return {f"data/{name}": data / name for name in ("keys", "log")}
+    return {f"data/{name}": data / name for name in ("log_head.json", "keys", "log")}
 
 
 def test_a_station_comes_back_on_an_empty_disk(data, session, tmp_path):
@@ -38,10 +38,11 @@ def test_a_station_comes_back_on_an_empty_disk(data, session, tmp_path):
     done = restore(archive, session.parent, parts(data), replace=False)
     assert done.sessions == (session.name,)
     for path, content in kept.items():
-        if not path.name.endswith(".lock") and path.name != ".holder.json":
+        if not path.name.endswith(".lock") and path.name not in (".holder.json", "log_head.json"):
             # The log goes on: it tells of the backup's return.
             assert path.read_bytes().startswith(content), path
     assert verify_session(session).state == "sealed"
+    assert "log_altered" not in [line.event for line in StationLog().newest()]
     assert archive.stat().st_mode & 0o777 == 0o600
 
 
