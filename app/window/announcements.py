@@ -94,9 +94,9 @@ class Announcements(QObject):
         seal = self._controller.writer.seal
         altered = seal is not None and seal.state == "altered"
         several = (
-            self.tr("This session is not as the station wrote it: {count} problems.")
+            self.tr("This session is not as the station wrote it. Problems: {count}.")
             if altered
-            else self.tr("{count} problems were found in the files of this session.")
+            else self.tr("Problems found in the files of this session: {count}.")
         )
         tone: Tone = "critical" if altered else "warning"
         self._ask_several("problems", told, several, tone, alone=not altered)
@@ -145,8 +145,10 @@ class Announcements(QObject):
         text = message_text(why.message)
         if holder is not None:
             text = f"{text} {self.tr('It is followed here, for reading only.')}"
+        # A copy out of a zip stays one, and what is followed comes by itself.
+        may_change = holder is None and why.message.code != "session_packed_copy"
         anew = (self.tr("Read it again"), partial(controller.open_session, folder))
-        self._banner.ask("read_only", text, [anew] if holder is None else [], "warning")
+        self._banner.ask("read_only", text, [anew] if may_change else [], "warning")
 
     def _on_holder(self, holder: Holder | None) -> None:
         controller = self._controller

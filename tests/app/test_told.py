@@ -52,7 +52,7 @@ def test_problems_found_on_opening_are_a_banner_and_a_list_that_stays(
     problems = station.controller.writer.problems
     assert len(problems) > 1
     assert window.banner.topic == "problems"
-    assert f"{len(problems)} problems" in banner_says(station)
+    assert f"Problems: {len(problems)}" in banner_says(station)
     window.banner.answers[0].click()
     dialog = window.findChild(MessageLogDialog)
     told = [dialog.model.index(row, 2).data() for row in range(dialog.model.rowCount())]
@@ -62,7 +62,7 @@ def test_problems_found_on_opening_are_a_banner_and_a_list_that_stays(
     assert dialog.model.index(0, 1).data() == damaged.name
     shown = [dialog.proxy.index(row, 2).data() for row in range(dialog.proxy.rowCount())]
     assert shown == told
-    assert f"{len(problems)} problems" in shown[0]
+    assert f"Problems: {len(problems)}" in shown[0]
     dialog.search.setText("torn")
     assert dialog.proxy.rowCount() < len(told)
     dialog.copy.click()

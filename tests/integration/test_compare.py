@@ -40,6 +40,7 @@ def models(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_three_lanes_are_compared_on_the_same_images(models, tmp_path, capsys):
     lot = write_lot(tmp_path / "lot", SyntheticLot(batteries=1, slices=4, views=2, seed=5))
     sessions = tmp_path / "sessions"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import sys
@@ -39,6 +41,7 @@ sys.exit(run(commands, "station", ["demo", "--language", "ko"]))
 """
 
 
+@pytest.mark.long
 def test_the_demo_window_opens_in_the_language_asked_for(tmp_path):
     (tmp_path / "lot").mkdir()  # without batteries: nothing is inspected
     settings = tmp_path / "settings.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import pytest
 from builders.small_disk import on_small_disk
 
 from inspection.synthetic import SyntheticLot, write_lot
@@ -20,6 +21,7 @@ def one_line(stderr: str) -> str:
     return lines[0]
 
 
+@pytest.mark.long
 def test_a_run_and_its_report_onto_a_full_disk_say_so_and_go_on_when_there_is_room(tmp_path):
     lot, disk = tmp_path / "lot", tmp_path / "disk"
     write_lot(lot, SyntheticLot(batteries=3, slices=6, views=2, canvas=192, seed=3))

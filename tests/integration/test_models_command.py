@@ -241,6 +241,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("systems", "absent"),
     [

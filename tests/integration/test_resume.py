@@ -53,6 +53,7 @@ def digests(folder: Path) -> list[str]:
         return [r.judged_by["ensemble"].models["ct_cnn"] for r in results if r is not None]
 
 
+@pytest.mark.long
 def test_other_models_judge_the_rest_only_where_that_is_asked_for(inspect, lot, tmp_path, capsys):
     images = {p: p.read_bytes() for p in lot.rglob("*.[jp][pn]g") if "002_" in p.name}
     for path in images:

@@ -29,6 +29,7 @@ ROOT = Path(inspection.__file__).parent.parent
 TAKE = {step.__name__: step for step in STEPS}
 
 
+@pytest.mark.long
 def test_a_whole_installation_passes_and_leaves_nothing(tmp_path):
     temporary, home = tmp_path / "임시 폴더", tmp_path / "home"
     temporary.mkdir()
@@ -111,6 +112,7 @@ def with_demos(tmp_path_factory) -> ModelFolders:
     return ModelFolders((folder,))
 
 
+@pytest.mark.long
 def test_a_bundled_vlm_and_vlg_are_tried_as_well(tmp_path, with_demos):
     bench = Bench(tmp_path, with_demos)
     for name in ("models", "lot", "inspection", "session"):
@@ -129,6 +131,7 @@ def test_an_altered_vlg_fails_the_self_test(tmp_path, with_demos):
         TAKE["models"](Bench(tmp_path, ModelFolders((models,))))
 
 
+@pytest.mark.long
 def test_a_system_that_does_not_answer_fails_the_self_test(tmp_path, with_demos, monkeypatch):
     bench = Bench(tmp_path, with_demos)
     monkeypatch.setattr(VlmPredictor, "answer", refuse)

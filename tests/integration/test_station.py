@@ -82,6 +82,7 @@ def test_one_battery_can_be_inspected_alone(lot, tmp_path, capsys):
     assert [row["battery_id"] for row in session["batteries"]] == [battery_id]
 
 
+@pytest.mark.long
 def test_a_killed_inspection_resumes_and_loses_at_most_the_battery_in_work(lot, tmp_path, capsys):
     command = [sys.executable, "-m", "app", "inspect", str(lot), "--session-dir", str(tmp_path)]
     command += ["--systems", "ensemble"]
@@ -135,6 +136,7 @@ def _wait_for_batteries(sessions: Path, count: int, process) -> dict[Path, bytes
     pytest.fail("the inspection ended, or stalled, before two batteries were done")
 
 
+@pytest.mark.long
 def test_a_broken_lot_is_inspected_as_far_as_it_can_be(lot, tmp_path, capsys):
     """Every bad file is named with its reason; every other battery is judged as before."""
     _, before = inspect_json(capsys, lot, tmp_path / "before")
@@ -182,6 +184,7 @@ def _make_polygon_odd(path: Path) -> None:
     path.write_text(json.dumps(label), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_normal_battery_that_has_lost_a_file_is_review(lot, tmp_path, capsys):
     _, before = inspect_json(capsys, lot, tmp_path / "before")
     battery_id = next(row["battery_id"] for row in before["batteries"] if row["kind"] == "normal")

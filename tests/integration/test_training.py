@@ -49,6 +49,7 @@ def small(command: list[str]) -> list[str]:
     return [re.sub(r"^configs(?=/)", root.replace("\\", "/"), word) for word in command] + more
 
 
+@pytest.mark.long
 def test_the_documented_commands_lead_from_a_lot_to_a_model_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
