@@ -183,13 +183,24 @@ def test_the_models_of_one_battery_are_recorded(lot, store, settings, inspected)
 def test_a_missing_system_rewrites_nothing_that_waits_for_another(lot, store, settings, inspected):
     """Its word comes for the whole lot at once, long before a slow system's."""
     word = LaneResult("vlg", "done", vlg=VlgResult())
-    saved = []
+    saved, missing, all_told = [], [], threading.Event()
+
+    class SlowLane(SpeakingLane):
+        def inspect(self, battery, cancel, on_event):
+            assert all_told.wait(timeout=30)
+            return super().inspect(battery, cancel, on_event)
 
     def on_event(event):
-        if isinstance(event, BatteryChanged) and event.worth_saving:
+        if not isinstance(event, BatteryChanged):
+            return
+        if event.worth_saving:
             saved.append((event.system, event.result.systems))
+        if event.system == "ensemble":
+            missing.append(event.result.battery_id)
+            if len(missing) == len(lot.batteries):
+                all_told.set()
 
-    lanes = UninstalledLane("ensemble", settings), SpeakingLane("vlm", settings)
+    lanes = UninstalledLane("ensemble", settings), SlowLane("vlm", settings)
     inspected(*lanes, earlier={b.battery_id: earlier(word) for b in lot.batteries},
               on_event=on_event)  # fmt: skip
     assert [system for system, _ in saved] == ["vlm"] * 3
