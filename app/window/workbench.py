@@ -33,8 +33,8 @@ class Workbench(QMainWindow):
         # Inside another window: not a window of its own.
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockNestingEnabled(True)
-        # Not animated: places that are restored while a dock still moves, as by a window that is
-        # closed with the comparison open, delete what moves, and Qt ends the program.
+        # Not animated, as the style sheet has it too: without it Qt still makes animations, of no
+        # duration, and a dock that is deleted with one ends the program.
         self.setDockOptions(
             QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks
         )
@@ -49,6 +49,12 @@ class Workbench(QMainWindow):
         self._settle.setSingleShot(True)
         self._settle.setInterval(0)
         self._settle.timeout.connect(self._dress_titles)
+        # Not while Qt is still at hiding the comparison: places that are restored meanwhile delete
+        # what it is at, and Qt ends the program.
+        self._bring_back = QTimer(self)
+        self._bring_back.setSingleShot(True)
+        self._bring_back.setInterval(0)
+        self._bring_back.timeout.connect(self._restore_pictures)
         self._panels = panels
         self.docks: dict[str, QDockWidget] = {}
         for name, panel in panels.items():
@@ -72,6 +78,7 @@ class Workbench(QMainWindow):
     def reset(self) -> None:
         """Put every dock in its first place."""
         self._before = None
+        self._bring_back.stop()
         for dock in self.docks.values():
             dock.setFloating(False)
             self.removeDockWidget(dock)
@@ -134,6 +141,8 @@ class Workbench(QMainWindow):
 
     def set_comparing(self, on: bool) -> None:
         """Give the comparison the place of the other pictures, or give it back."""
+        if not self.comparing:
+            self._restore_pictures()
         if on == self.comparing:
             return
         if on:
@@ -144,14 +153,20 @@ class Workbench(QMainWindow):
                 if self._panels[name].room == "makes" and not dock.isFloating():
                     dock.hide()
         self._comparison.setVisible(on)
+        self._restore_pictures()
 
     def _on_comparison_toggled(self, on: bool) -> None:
         """However the comparison was closed, the pictures come back as they were."""
-        if not on and self._before is not None:
+        if not on:
+            self._bring_back.start()
+        self.comparing_changed.emit(on)
+
+    def _restore_pictures(self) -> None:
+        self._bring_back.stop()
+        if self._before is not None and not self.comparing:
             before, self._before = self._before, None
             # Shown one by one they would come back in other sizes.
             self.restoreState(before, LAYOUT_VERSION)
-        self.comparing_changed.emit(on)
 
     def set_locked(self, locked: bool) -> None:
         """Hold the docks where they are, or let them move."""

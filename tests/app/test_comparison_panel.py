@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from builders.stages import drag_right, greys_shown, picture_shown, readout
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QPropertyAnimation, QRectF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTreeWidget
@@ -319,6 +319,16 @@ def test_the_pictures_make_room_for_the_comparison_and_come_back(station):
     window.actions_["reset_layout"].trigger()
     assert not window.actions_["compare"].isChecked()
     assert window.panels["ct"].isVisible()
+
+
+def test_no_dock_moves_on_its_own_while_places_are_restored(station):
+    """An animation, of no duration too, ends the program with the dock that it moves."""
+    workbench = station.window.workbench
+    for _ in range(2):
+        station.window.actions_["compare"].trigger()
+        assert not workbench.findChildren(QPropertyAnimation)
+    station.window.resize(1280, 800)
+    assert not workbench.findChildren(QPropertyAnimation)
 
 
 def test_the_pictures_come_back_in_their_sizes(station):
