@@ -25,10 +25,40 @@ class Rect(NamedTuple):
     h: int
 
 
+class VolumeRef(NamedTuple):
+    """A CT volume by its place: what `inspection.volumes` opens.
+
+    Parameters
+    ----------
+    path : the file, the header beside its data, or the folder of a series
+    series : which one of a folder that holds several; empty where there is one
+    """
+
+    path: Path
+    series: str = ""
+
+
+class Section(NamedTuple):
+    """A plane of voxels that serves as a slice.
+
+    Voxels are numbered (z, y, x) from 0. Across z a slice has rows y and columns x, across y rows z
+    and columns x, across x rows z and columns y.
+    """
+
+    volume: VolumeRef
+    axis: Axis
+    number: int
+
+
+ImageSource = Path | Section
+"""Where an image's pixels come from: a file of its own, or a plane of a volume."""
+
+
 class ImageRef(NamedTuple):
     """One image of a battery, known by its name only: a scan opens no image.
 
-    A named tuple rather than a dataclass because a lot has 126,000 of them.
+    A named tuple rather than a dataclass because a lot has 126,000 of them. Of a slice out of a
+    volume, ``path`` is the volume's and ``section`` says which plane of it.
     """
 
     path: Path
@@ -39,22 +69,38 @@ class ImageRef(NamedTuple):
     battery_type: BatteryType | None
     form: Form | None
     label_path: Path | None
+    section: Section | None = None
+
+    @property
+    def source(self) -> ImageSource:
+        """Where its pixels come from."""
+        return self.section or self.path
 
     @property
     def file_name(self) -> str:
-        """The name of the file, as it can be told."""
-        return told_name(self.path.name)
+        """The name of the file, and of the plane in it, as it can be told."""
+        return told_name(self.path.name) + _plane(self)
 
 
 def image_name(ref: ImageRef, lot_root: Path) -> str:
     """Return an image's name in results: its path relative to the lot, with forward slashes.
 
-    Where the path is not UTF-8, the name is what `told_name` makes of it, and opens no file.
+    A plane of a volume is ``001/ct/volume.tif#z0123``, of one of several series in a folder
+    ``001/ct#2/z0123``. Where the path is not UTF-8, the name is what `told_name` makes of it, and
+    opens no file.
     """
     try:
-        return told_name(ref.path.relative_to(lot_root).as_posix())
+        return told_name(ref.path.relative_to(lot_root).as_posix()) + _plane(ref)
     except ValueError:
-        return told_name(ref.path.as_posix())
+        return told_name(ref.path.as_posix()) + _plane(ref)
+
+
+def _plane(ref: ImageRef) -> str:
+    if ref.section is None:
+        return ""
+    volume, axis, number = ref.section
+    series = f"{volume.series}/" if volume.series else ""
+    return f"#{series}{axis}{number:04d}"
 
 
 @dataclass(frozen=True, slots=True)
