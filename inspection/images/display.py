@@ -140,10 +140,30 @@ def load_shown(
         If the file cannot be read or is damaged.
     """
     decoder = Decoder(path, "ct")
-    stack = stack or StackDisplay(())
     small = decoder.stored(min(1.0, CONTENT_SEARCH_SIDE / min(decoder.size)))
-    plain = dtype_window(small)
-    small = _thinned(small)
+    window, seen = shown_window(small, judged=judged, stack=stack)
+    # As the judge cuts it: under `dtype` rounded to 8 bits, under a window not.
+    region = content_region(decoder, None if window == dtype_window(small) else window)
+    region = region or Rect(0, 0, *decoder.size)
+    scale = min(1.0, side / max(region.w, region.h))
+    stored = crop(decoder.stored(scale), region, decoder.size)
+    return ShownSlice(stored, region, window, seen)
+
+
+def shown_window(
+    stored: Stored, *, judged: StackGrey | None = None, stack: StackDisplay | None = None
+) -> tuple[GreyWindow, GreyWindow | None]:
+    """Return the window under which a slice is shown at first, and that which the model saw.
+
+    Parameters
+    ----------
+    stored : (h, w) of the slice, at any scale
+    judged : the window that the battery was judged under; None before
+    stack : what the slice belongs to, for a window where none is known
+    """
+    stack = stack or StackDisplay(())
+    plain = dtype_window(stored)
+    small = _thinned(stored)
     known = judged if judged is not None else stack.expected(small)
     # Twelve bits of sixteen are refused by the judge; a dim slice under a window is not.
     sixteen_bits = small.dtype == np.uint16
@@ -151,13 +171,8 @@ def load_shown(
     candidates = ((window_of(known), False), (plain if trusted else None, sixteen_bits))
     readable = (w for w, whole in candidates if w is not None and _readable(small, w, whole))
     window = next(readable, None) or stack.own(small)
-    # As the judge cuts it: under `dtype` rounded to 8 bits, under a window not.
-    region = content_region(decoder, None if window is plain else window)
-    region = region or Rect(0, 0, *decoder.size)
-    scale = min(1.0, side / max(region.w, region.h))
-    stored = crop(decoder.stored(scale), region, decoder.size)
     seen = (window_of(judged) or plain) if judged is not None else None
-    return ShownSlice(stored, region, window, seen)
+    return window, seen
 
 
 def _thinned(stored: Stored) -> Stored:
