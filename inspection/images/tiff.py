@@ -13,7 +13,6 @@ from inspection.images.colours import Values, on_black
 from inspection.images.formats import FLOAT, JPEG_BITS, JPEG_PROCESS, SIGNED
 from inspection.images.headers import ImageHeader, ImageProblem
 from inspection.images.jpeg import FRAME_MARKERS, decode_jpeg, jpeg_segments
-from inspection.images.lzw import decode_lzw
 from inspection.images.tiff_tags import (
     ASSOCIATED,
     JPEG,
@@ -28,6 +27,7 @@ from inspection.images.tiff_tags import (
     read_tiff_layout,
 )
 from inspection.images.unwritten import is_partly_unwritten
+from inspection.lzw import decode_lzw
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 # Behind the start of an image: how its three components are meant, which TIFF says elsewhere.

@@ -1,0 +1,151 @@
+"""A volume laid out anew, so that planes along z are read in few pieces.
+
+The voxels stand in columns of 16 x 16, in the order (block of y, chunk of z, block of x, z, y, x):
+16 neighbouring planes across y are one piece of the file, 16 across x one piece a chunk.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from io import FileIO
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.errors import ImageError
+from inspection.records import Axis
+from inspection.volumes import scratch
+from inspection.volumes.source import Source
+from inspection.volumes.volume import Voxels
+
+SIDE = 16
+_CHUNK_BYTES = 1 << 27
+"""Of planes that are in memory while they are laid out."""
+
+
+class Columns:
+    """Planes across y and x of one volume.
+
+    Where the scratch folder has no room for it, the volume is read through for every 16 planes.
+
+    Parameters
+    ----------
+    path : what is told of it
+
+    Raises
+    ------
+    ImageError
+        If the source cannot be read to its end.
+    """
+
+    def __init__(self, path: Path, source: Source) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._slab: tuple[Axis, int, Voxels] | None = None
+        depth, height, width = source.info.shape
+        self._kind = np.dtype(source.info.dtype)
+        self._down, self._across = math.ceil(height / SIDE), math.ceil(width / SIDE)
+        self._thick = max(1, min(32, depth, _CHUNK_BYTES // (height * width * self._kind.itemsize)))
+        self._chunks = math.ceil(depth / self._thick)
+        self._piece = self._thick * SIDE * SIDE * self._kind.itemsize
+        size = self._down * self._chunks * self._across * self._piece
+        self._scratch = scratch.reserve(path, size)
+        if self._scratch is not None:
+            try:
+                self._lay_out(self._scratch)
+            except OSError:
+                # The disk is fuller than it was: slower, and nothing is lost.
+                self._scratch.remove()
+                self._scratch = None
+            except ImageError:
+                self._scratch.remove()
+                raise
+
+    def plane(self, axis: Axis, number: int) -> Voxels:
+        """Return a plane across ``y`` or ``x``."""
+        block, place = divmod(number, SIDE)
+        with self._lock:
+            if self._slab is None or self._slab[:2] != (axis, block):
+                # The old one goes first: two of them need not fit.
+                self._slab = None
+                read = self._read if self._scratch is None else self._gather
+                self._slab = (axis, block, read(axis, block))
+            return cast(Voxels, self._slab[2][place].copy())
+
+    def close(self) -> None:
+        """Remove what lies in the scratch folder."""
+        with self._lock:
+            self._slab = None
+            if self._scratch is not None:
+                self._scratch.remove()
+                self._scratch = None
+
+    def _lay_out(self, into: scratch.Scratch) -> None:
+        depth, height, width = self._source.info.shape
+        padded = np.zeros((self._thick, self._down * SIDE, self._across * SIDE), self._kind)
+        with into.path.open("wb", buffering=0) as file:
+            for chunk in range(self._chunks):
+                first = chunk * self._thick
+                last = min(first + self._thick, depth)
+                padded[: last - first, :height, :width] = self._source.read(
+                    (first, 0, 0), (last, height, width)
+                )
+                for block in range(self._down):
+                    rows = padded[:, block * SIDE : (block + 1) * SIDE]
+                    columns = rows.reshape(self._thick, SIDE, self._across, SIDE)
+                    file.seek((block * self._chunks + chunk) * self._across * self._piece)
+                    left = memoryview(columns.transpose(2, 0, 1, 3).tobytes())
+                    while len(left):
+                        left = left[file.write(left) :]
+
+    def _gather(self, axis: Axis, block: int) -> Voxels:
+        """Read 16 planes out of the scratch file: (plane, z, x) or (plane, z, y)."""
+        assert self._scratch is not None
+        depth, height, width = self._source.info.shape
+        other = self._across if axis == "y" else self._down
+        slab = np.empty((SIDE, self._chunks * self._thick, other * SIDE), self._kind)
+        chunk = np.empty((self._thick, SIDE, SIDE), self._kind)
+        row = np.empty((self._across, self._thick, SIDE, SIDE), self._kind)
+        with self._scratch.path.open("rb", buffering=0) as file:
+            for number in range(self._chunks):
+                deep = slice(number * self._thick, (number + 1) * self._thick)
+                if axis == "y":
+                    file.seek((block * self._chunks + number) * self._across * self._piece)
+                    _fill(file, row)
+                    # (x block, z, y, x) -> (y, z, x block, x)
+                    planes = row.transpose(2, 1, 0, 3)
+                    slab[:, deep] = planes.reshape(SIDE, self._thick, self._across * SIDE)
+                    continue
+                for down in range(self._down):
+                    at = ((down * self._chunks + number) * self._across + block) * self._piece
+                    file.seek(at)
+                    _fill(file, chunk)
+                    slab[:, deep, down * SIDE : (down + 1) * SIDE] = chunk.transpose(2, 0, 1)
+        return cast(Voxels, slab[:, :depth, : width if axis == "y" else height])
+
+    def _read(self, axis: Axis, block: int) -> Voxels:
+        """Read 16 planes through the whole volume."""
+        depth, height, width = self._source.info.shape
+        first, last = block * SIDE, min((block + 1) * SIDE, height if axis == "y" else width)
+        slab = np.empty((last - first, depth, width if axis == "y" else height), self._kind)
+        for start in range(0, depth, self._thick):
+            stop = min(start + self._thick, depth)
+            if axis == "y":
+                box = self._source.read((start, first, 0), (stop, last, width))
+                slab[:, start:stop] = box.transpose(1, 0, 2)
+            else:
+                box = self._source.read((start, 0, first), (stop, height, last))
+                slab[:, start:stop] = box.transpose(2, 0, 1)
+        return cast(Voxels, slab)
+
+
+def _fill(file: FileIO, array: NDArray[Any]) -> None:
+    into = memoryview(array.data).cast("B")
+    while len(into):
+        count = file.readinto(into)
+        if not count:
+            raise ImageError("volume_scratch_gone")
+        into = into[count:]

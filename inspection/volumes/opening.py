@@ -1,0 +1,101 @@
+"""A reference becomes an open volume; a few stay open for everybody."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from inspection.errors import ImageError
+from inspection.records import VolumeRef
+from inspection.volumes.source import Source
+from inspection.volumes.stack import StackVolume
+from inspection.volumes.volume import Volume, VolumeInfo
+
+KEPT_OPEN = 3
+
+_Stamp = tuple[tuple[str, int, int], ...]
+
+
+class _Opened:
+    """Volumes that were asked for last; the one that was not for longest is closed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_ref: OrderedDict[VolumeRef, tuple[_Stamp, StackVolume]] = OrderedDict()
+
+    def get(self, ref: VolumeRef) -> StackVolume:
+        stamp = _stamp(ref)
+        closed = []
+        with self._lock:
+            found = self._by_ref.get(ref)
+            if found is not None and found[0] == stamp:
+                self._by_ref.move_to_end(ref)
+                return found[1]
+            if found is not None:
+                closed.append(self._by_ref.pop(ref)[1])
+            volume = StackVolume(ref.path, _source(ref))
+            self._by_ref[ref] = stamp, volume
+            while len(self._by_ref) > KEPT_OPEN:
+                closed.append(self._by_ref.popitem(last=False)[1][1])
+        for old in closed:
+            old.close()
+        return volume
+
+    def clear(self) -> None:
+        with self._lock:
+            volumes = [volume for _, volume in self._by_ref.values()]
+            self._by_ref.clear()
+        for volume in volumes:
+            volume.close()
+
+
+_opened = _Opened()
+
+
+def read_info(ref: VolumeRef) -> VolumeInfo:
+    """Return what a volume's header says; no voxel is read.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, is cut short, or is of a kind that is not read.
+    """
+    return _opened.get(ref).info
+
+
+def open_volume(ref: VolumeRef) -> Volume:
+    """Return a volume, the same for all who ask; opened anew where its files have changed.
+
+    It stays good after others have pushed it out of the few that are kept: it only forgets what it
+    had laid out. Nobody needs to close it.
+
+    Raises
+    ------
+    ImageError
+        As `read_info`.
+    """
+    return _opened.get(ref)
+
+
+def close_volumes() -> None:
+    """Close all, and give back their memory and their room on the disk."""
+    _opened.clear()
+
+
+def _stamp(ref: VolumeRef) -> _Stamp:
+    """Return name, size and time of every file; what has gone is told when it is opened."""
+    try:
+        files = sorted(ref.path.iterdir()) if ref.path.is_dir() else [ref.path]
+        stats = [(file.name, file.stat()) for file in files]
+    except OSError:
+        return ()
+    return tuple((name, found.st_size, found.st_mtime_ns) for name, found in stats)
+
+
+def _source(ref: VolumeRef) -> Source:
+    from inspection.volumes.tiff import open_tiff
+
+    suffix = ref.path.suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        return open_tiff(ref.path)
+    raise ImageError("volume_unknown", name=ref.path.name)
