@@ -32,7 +32,11 @@ class Greys(NamedTuple):
 
     @property
     def dtype(self) -> str:
-        """The type of the values: whole numbers stay whole where all of them fit in 16 bits."""
+        """The type of the values: whole numbers stay whole where they fit in 16 bits.
+
+        Signed ones of 16 bits stay so behind an intercept, too: CT numbers reach neither end, but
+        the number that stands for "nothing here" does, and is cut to the lowest.
+        """
         kind = np.dtype(self.stored)
         plain = KEPT.get(kind.name, "float32")
         if (self.slope, self.intercept) == (1.0, 0.0) or plain == "float32":
@@ -44,7 +48,7 @@ class Greys(NamedTuple):
             limits = np.iinfo(name)
             if limits.min <= low and high <= limits.max:
                 return name
-        return "float32"
+        return "int16" if plain == "int16" else "float32"
 
     def _range(self) -> tuple[int, int]:
         kind = np.dtype(self.stored)
@@ -65,5 +69,7 @@ class Greys(NamedTuple):
             wide = numbers.astype(np.float64) * self.slope + self.intercept
             return wide.astype(np.float32)
         if self.intercept:
-            return (numbers.astype(np.int32) + round(self.intercept)).astype(self.dtype)
+            limits = np.iinfo(self.dtype)
+            moved = numbers.astype(np.int32) + round(self.intercept)
+            return moved.clip(limits.min, limits.max).astype(self.dtype)
         return numbers.astype(self.dtype, copy=False)

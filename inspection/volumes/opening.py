@@ -7,6 +7,8 @@ from collections import OrderedDict
 
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
+from inspection.volumes.described import describer, open_described
+from inspection.volumes.dicom_header import is_dicom
 from inspection.volumes.source import Source
 from inspection.volumes.stack import StackVolume
 from inspection.volumes.volume import Volume, VolumeInfo
@@ -93,9 +95,19 @@ def _stamp(ref: VolumeRef) -> _Stamp:
 
 
 def _source(ref: VolumeRef) -> Source:
-    from inspection.volumes.tiff import open_tiff
+    """Read the header; the readers are imported when the first volume of their kind is opened."""
+    path = ref.path
+    lower = path.name.lower()
+    if lower.endswith((".tif", ".tiff")):
+        from inspection.volumes.tiff import open_tiff
 
-    suffix = ref.path.suffix.lower()
-    if suffix in (".tif", ".tiff"):
-        return open_tiff(ref.path)
-    raise ImageError("volume_unknown", name=ref.path.name)
+        return open_tiff(path)
+    if describe := describer(lower):
+        return open_described(path, describe)
+    if path.is_dir() or is_dicom(path):
+        from inspection.volumes.dicom import open_dicom
+
+        return open_dicom(path, ref.series)
+    if not path.exists():
+        raise ImageError("image_missing", name=path.name)
+    raise ImageError("volume_unknown", name=path.name)

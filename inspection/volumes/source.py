@@ -59,7 +59,7 @@ class StoredPlanes:
 
     def __init__(self, info: VolumeInfo, places: Sequence[Place], greys: Greys) -> None:
         self.info = info
-        self._places = places
+        self.places = places
         self._greys = greys
 
     def read(self, start: Sequence[int], stop: Sequence[int]) -> Voxels:
@@ -69,10 +69,10 @@ class StoredPlanes:
         stored = np.dtype(self._greys.stored)
         rows = np.empty((z1 - z0, y1 - y0, columns), stored)
         file, opened = None, None
-        place = self._places[z0]
+        place = self.places[z0]
         try:
             for index in range(z1 - z0):
-                place = self._places[z0 + index]
+                place = self.places[z0 + index]
                 if file is None or place.path != opened:
                     if file is not None:
                         file.close()

@@ -32,6 +32,7 @@ import platformdirs
 from numpy.typing import NDArray
 from pydantic import Field
 
+from inspection import lzw
 from inspection.config import Config
 from inspection.errors import ConfigError
 from inspection.images import (
@@ -43,7 +44,6 @@ from inspection.images import (
     grey,
     headers,
     jpeg,
-    lzw,
     png,
     preprocess,
     tiff,
