@@ -52,7 +52,7 @@ class Columns:
         self._chunks = math.ceil(depth / self._thick)
         self._piece = self._thick * SIDE * SIDE * self._kind.itemsize
         size = self._down * self._chunks * self._across * self._piece
-        self._scratch = scratch.reserve(path, size)
+        self._scratch = scratch.reserve(path, size, self)
         if self._scratch is not None:
             try:
                 self._lay_out(self._scratch)

@@ -9,8 +9,7 @@ from inspection.errors import ImageError
 from inspection.volumes.metaimage import describe_metaimage
 from inspection.volumes.nifti import describe_nifti
 from inspection.volumes.nrrd import describe_nrrd
-from inspection.volumes.raw import RawVolume, open_raw
-from inspection.volumes.source import Source
+from inspection.volumes.raw import RawVolume
 from inspection.volumes.vgi import describe_vgi
 
 Describer = Callable[[Path], RawVolume]
@@ -47,14 +46,3 @@ def described(path: Path, describe: Describer) -> RawVolume:
     except OSError as error:
         problem = error.strerror or str(error)
         raise ImageError("image_unreadable", name=path.name, problem=problem) from error
-
-
-def open_described(path: Path, describe: Describer) -> Source:
-    """Return the volume that a header describes.
-
-    Raises
-    ------
-    ImageError
-        As `described`, or if its data are not there or not as many.
-    """
-    return open_raw(described(path, describe))

@@ -96,17 +96,27 @@ def open_dicom(path: Path, series: str = "") -> Source:
     ImageError
         If a file is damaged or of a kind that is not read, or the files are no one volume.
     """
-    if not path.is_dir():
-        return _source(path, [read_header(path)])
+    files = files_of_series(path, series) if path.is_dir() else (path,)
+    return _source(path, [read_header(file) for file in files])
+
+
+def files_of_series(folder: Path, series: str) -> tuple[Path, ...]:
+    """Return the files of a folder's series.
+
+    Raises
+    ------
+    ImageError
+        If the folder cannot be listed, or the series is not in it.
+    """
     try:
-        found = series_in(sorted(path.iterdir()))
+        found = series_in(sorted(folder.iterdir()))
     except OSError as error:
         problem = error.strerror or type(error).__name__
-        raise ImageError("image_unreadable", name=path.name, problem=problem) from None
+        raise ImageError("image_unreadable", name=folder.name, problem=problem) from None
     for one in found:
         if one.problem is None and one.label == series:
-            return _source(path, [read_header(file) for file in one.files])
-    raise ImageError("image_missing", name=path.name)
+            return one.files
+    raise ImageError("image_missing", name=folder.name)
 
 
 def _source(path: Path, headers: Sequence[DicomHeader]) -> Source:
@@ -213,6 +223,9 @@ class DicomPlanes:
         for index in range(z1 - z0):
             box[index] = self._plane(self._planes[z0 + index])[y0:y1, x0:x1]
         return cast(Voxels, box)
+
+    def close(self) -> None:
+        """Forget nothing: every read opens its files."""
 
     def _plane(self, plane: _Plane) -> Voxels:
         from pydicom import dcmread

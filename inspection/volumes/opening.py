@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from pathlib import Path
 
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
-from inspection.volumes.described import describer, open_described
+from inspection.volumes.described import described, describer
 from inspection.volumes.dicom_header import is_dicom
+from inspection.volumes.raw import open_raw
 from inspection.volumes.source import Source
 from inspection.volumes.stack import StackVolume
 from inspection.volumes.volume import Volume, VolumeInfo
@@ -23,24 +25,32 @@ class _Opened:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._opening: dict[VolumeRef, threading.Lock] = {}
         self._by_ref: OrderedDict[VolumeRef, tuple[_Stamp, StackVolume]] = OrderedDict()
 
     def get(self, ref: VolumeRef) -> StackVolume:
         stamp = _stamp(ref)
-        closed = []
         with self._lock:
-            found = self._by_ref.get(ref)
-            if found is not None and found[0] == stamp:
-                self._by_ref.move_to_end(ref)
-                return found[1]
-            if found is not None:
-                closed.append(self._by_ref.pop(ref)[1])
+            # Reading a long series' headers takes a second, for which nobody else has to wait.
+            opening = self._opening.setdefault(ref, threading.Lock())
+        closed = []
+        with opening:
+            with self._lock:
+                found = self._by_ref.get(ref)
+                if found is not None and found[0] == stamp:
+                    self._by_ref.move_to_end(ref)
+                    return found[1]
             volume = StackVolume(ref.path, _source(ref))
-            self._by_ref[ref] = stamp, volume
-            while len(self._by_ref) > KEPT_OPEN:
-                closed.append(self._by_ref.popitem(last=False)[1][1])
-        for old in closed:
-            old.close()
+            with self._lock:
+                if ref in self._by_ref:
+                    closed.append(self._by_ref.pop(ref)[1])
+                self._by_ref[ref] = stamp, volume
+                while len(self._by_ref) > KEPT_OPEN:
+                    old, (_, gone) = self._by_ref.popitem(last=False)
+                    closed.append(gone)
+                    self._opening.pop(old, None)
+        for gone in closed:
+            gone.close()
         return volume
 
     def clear(self) -> None:
@@ -84,12 +94,31 @@ def close_volumes() -> None:
     _opened.clear()
 
 
+def volume_files(ref: VolumeRef) -> tuple[Path, ...]:
+    """Return all files that a volume is made of: header and data, or the planes of a series.
+
+    Raises
+    ------
+    ImageError
+        If a header, or the folder of a series, cannot be read.
+    """
+    if ref.path.is_dir():
+        from inspection.volumes.dicom import files_of_series
+
+        return files_of_series(ref.path, ref.series)
+    if describe := describer(ref.path.name):
+        data = described(ref.path, describe).data
+        return (ref.path,) if data == ref.path else (ref.path, data)
+    return (ref.path,)
+
+
 def _stamp(ref: VolumeRef) -> _Stamp:
     """Return name, size and time of every file; what has gone is told when it is opened."""
     try:
-        files = sorted(ref.path.iterdir()) if ref.path.is_dir() else [ref.path]
+        # Of a series all of its folder: which files belong to it stands in each of them.
+        files = sorted(ref.path.iterdir()) if ref.path.is_dir() else volume_files(ref)
         stats = [(file.name, file.stat()) for file in files]
-    except OSError:
+    except (OSError, ImageError):
         return ()
     return tuple((name, found.st_size, found.st_mtime_ns) for name, found in stats)
 
@@ -97,13 +126,12 @@ def _stamp(ref: VolumeRef) -> _Stamp:
 def _source(ref: VolumeRef) -> Source:
     """Read the header; the readers are imported when the first volume of their kind is opened."""
     path = ref.path
-    lower = path.name.lower()
-    if lower.endswith((".tif", ".tiff")):
+    if path.name.lower().endswith((".tif", ".tiff")):
         from inspection.volumes.tiff import open_tiff
 
         return open_tiff(path)
-    if describe := describer(lower):
-        return open_described(path, describe)
+    if describe := describer(path.name):
+        return open_raw(described(path, describe))
     if path.is_dir() or is_dicom(path):
         from inspection.volumes.dicom import open_dicom
 

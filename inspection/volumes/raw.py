@@ -204,17 +204,26 @@ class UnpackedPlanes:
         self._lock = threading.Lock()
         self._whole: Voxels | None = None
         self._stored: StoredPlanes | None = None
+        self._place: scratch.Scratch | None = None
 
     def read(self, start: Sequence[int], stop: Sequence[int]) -> Voxels:
         """Return the voxels from ``start`` up to ``stop``, both (z, y, x)."""
+        (z0, y0, x0), (z1, y1, x1) = start, stop
         with self._lock:
             if self._whole is None and self._stored is None:
                 self._unpack()
-        if self._stored is not None:
-            return self._stored.read(start, stop)
-        assert self._whole is not None
-        (z0, y0, x0), (z1, y1, x1) = start, stop
-        return self._whole[z0:z1, y0:y1, x0:x1].copy()
+            if self._stored is not None:
+                return self._stored.read(start, stop)
+            assert self._whole is not None
+            return self._whole[z0:z1, y0:y1, x0:x1].copy()
+
+    def close(self) -> None:
+        """Forget what was unpacked; it is unpacked anew if it is asked for again."""
+        with self._lock:
+            self._whole = self._stored = None
+            if self._place is not None:
+                self._place.remove()
+                self._place = None
 
     def _unpack(self) -> None:
         raw = self._raw
@@ -224,7 +233,7 @@ class UnpackedPlanes:
             stored = np.frombuffer(data, raw.greys.stored).reshape(raw.shape)
             self._whole = raw.greys.values(stored)
             return
-        place = scratch.reserve(raw.header, raw.size)
+        place = scratch.reserve(raw.header, raw.size, self)
         if place is None:
             raise ImageError("volume_no_scratch", name=raw.header.name, gigabytes=raw.size >> 30)
         try:
@@ -238,6 +247,7 @@ class UnpackedPlanes:
         except ImageError:
             place.remove()
             raise
+        self._place = place
         self._stored = StoredPlanes(self.info, _places(place.path, 0, raw), raw.greys)
 
     def _pour(self, into: Callable[[bytes], object]) -> None:

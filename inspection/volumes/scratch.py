@@ -11,6 +11,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -130,9 +131,18 @@ def configure(
         _room.announce = announce
 
 
-def reserve(path: Path, size: int) -> Scratch | None:
-    """Return a place for ``size`` bytes of a volume, or None where there is no room."""
-    return _room.take(path.name, size)
+def reserve(path: Path, size: int, owner: object) -> Scratch | None:
+    """Return a place for ``size`` bytes of a volume, or None where there is no room.
+
+    Parameters
+    ----------
+    path : of the volume, whose name is told
+    owner : when it has gone, so has the file
+    """
+    place = _room.take(path.name, size)
+    if place is not None:
+        weakref.finalize(owner, place.remove)
+    return place
 
 
 def remove_all() -> None:

@@ -36,6 +36,10 @@ class Source(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Forget what was unpacked; it is unpacked anew if it is asked for again."""
+        ...
+
 
 class Place(NamedTuple):
     """Where a plane's first voxel lies."""
@@ -93,3 +97,6 @@ class StoredPlanes:
             if file is not None:
                 file.close()
         return self._greys.values(rows[:, :, x0:x1])
+
+    def close(self) -> None:
+        """Forget nothing: every read opens its files."""

@@ -80,8 +80,9 @@ class StackVolume:
         high = [min(size, int(one)) for size, one in zip(self.info.shape, stop, strict=True)]
         if any(a >= b for a, b in zip(low, high, strict=True)):
             return cast(Voxels, np.empty((0, 0, 0), self.info.dtype))
-        if self._whole is not None:
-            box = self._whole[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+        whole = self._whole
+        if whole is not None:
+            box = whole[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
             return box.copy()
         if not self._source.packed:
             return self._source.read(low, high)
@@ -95,6 +96,7 @@ class StackVolume:
             if self._columns is not None:
                 self._columns.close()
             self._columns = self._whole = None
+            self._source.close()
             self._planes.clear()
 
     @property

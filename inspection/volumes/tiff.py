@@ -256,6 +256,9 @@ class PackedPages:
             raise ImageError("volume_damaged", name=self._path.name) from error
         return box
 
+    def close(self) -> None:
+        """Forget nothing: every read opens its files."""
+
     def _rows(self, file: BinaryIO, page: _Page, top: int, bottom: int) -> NDArray[np.generic]:
         """Return the rows from ``top`` up to ``bottom`` as stored; pieces outside stay packed."""
         _, height, width = self.info.shape

@@ -15,7 +15,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, genera
 
 Array = NDArray[Any]
 PERSON = "Hong^Gildong"
-SHAPE = (13, 21, 34)
+SHAPE = (13, 64, 72)
 
 
 def smooth_body(shape: tuple[int, int, int] = SHAPE, dtype: str = "uint16") -> Array:
@@ -129,11 +129,14 @@ def write_series(
     planes: Iterable[int] | None = None,
     series: str = "1.2.3.4",
     names: str = "{number:04d}.dcm",
+    packed_as: str = "",
     **fields: Any,
 ) -> Path:
     """Write a file a plane, the last plane first; planes are 0.05 mm apart."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, z in enumerate(reversed(list(planes or range(len(body))))):
         plane = dicom_plane(body[z], 0.05 * z, number + 1, series, **fields)
+        if packed_as:
+            plane.compress(UID(packed_as))
         dcmwrite(folder / names.format(number=number), plane, enforce_file_format=True)
     return folder

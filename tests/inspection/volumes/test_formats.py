@@ -98,6 +98,15 @@ FORMATS: dict[str, tuple[Callable[[Path], Path], str, tuple[float, ...] | None]]
     "big-endian": (
         lambda path: write_series(path, BODY, syntax="1.2.840.10008.1.2.2"), "DICOM", MM
     ),
+    "RLE": (
+        lambda path: write_series(path, BODY, packed_as="1.2.840.10008.1.2.5"), "DICOM", MM
+    ),
+    "JPEG-LS": (
+        lambda path: write_series(path, BODY, packed_as="1.2.840.10008.1.2.4.80"), "DICOM", MM
+    ),
+    "JPEG 2000": (
+        lambda path: write_series(path, BODY, packed_as="1.2.840.10008.1.2.4.90"), "DICOM", MM
+    ),
     "implicit": (lambda path: write_series(path, BODY, syntax="1.2.840.10008.1.2"), "DICOM", MM),
 }  # fmt: skip
 
@@ -182,6 +191,6 @@ def test_a_file_that_changed_is_opened_anew(tmp_path):
 
 def test_an_overview_is_small_and_tells_its_factor(tmp_path):
     volume = open_volume(VolumeRef(tiff(tmp_path / "body.tif")))
-    small, factor = overview(volume, longest=10)
+    small, factor = overview(volume, longest=20)
     assert factor == 4
     np.testing.assert_array_equal(small, BODY[::4, ::4, ::4])

@@ -1,0 +1,252 @@
+"""What is broken is one sentence, and what is not read is refused by its name."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import tifffile
+from builders.volume_files import (
+    PERSON,
+    SHAPE,
+    dicom_plane,
+    nifti_bytes,
+    smooth_body,
+    write_metaimage,
+    write_nrrd,
+    write_series,
+    write_vgi,
+)
+from pydicom.encaps import encapsulate
+from pydicom.pixels.utils import pixel_array
+
+from inspection.errors import ImageError
+from inspection.records import VolumeRef
+from inspection.volumes.dicom_header import READ_SYNTAXES
+from inspection.volumes.opening import close_volumes, open_volume, read_info
+
+BODY = smooth_body()
+PYDICOMS = Path(pydicom.__file__).parent / "data" / "test_files"
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    close_volumes()
+
+
+def cut(path: Path, share: float) -> Path:
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def tiff(path: Path, body: Any = BODY, **options: Any) -> Path:
+    tifffile.imwrite(path, body, **({"photometric": "minisblack"} | options))
+    return path
+
+
+def cut_raw(path: Path) -> Path:
+    cut(write_metaimage(path, BODY).with_suffix(".raw"), 0.9)
+    return path
+
+
+def mixed(path: Path) -> Path:
+    write_series(path, BODY)
+    write_series(path, BODY[:, :9], planes=[3], names="other{number}.dcm")
+    return path
+
+
+def two_in_one(path: Path) -> Path:
+    write_series(path, BODY)
+    return write_series(path, BODY, names="again{number}.dcm")
+
+
+def without_order(path: Path) -> Path:
+    return write_series(path, BODY, ImagePositionPatient=None, InstanceNumber=None)
+
+
+def packed_and_cut(path: Path) -> Path:
+    return write_nrrd(path, BODY, "gzip", gzip.compress(BODY.tobytes())[:-500])
+
+
+def one_cut(path: Path) -> Path:
+    return cut(write_series(path, BODY) / "0003.dcm", 0.8)
+
+
+def coloured(path: Path) -> Path:
+    colours = np.zeros((4, 20, 30, 3), np.uint8)
+    tifffile.imwrite(path, colours, photometric="rgb")
+    return path
+
+
+BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "cut.tif": (lambda path: cut(tiff(path), 0.9), "volume_cut"),
+    "cut packed.tif": (lambda path: cut(tiff(path, compression="zlib"), 0.6), "volume_"),
+    "colours.tif": (coloured, "image_colours"),
+    "complex.tif": (lambda path: tiff(path, BODY * 1j), "image_pixel_type"),
+    "cut.mhd": (cut_raw, "volume_size_differs"),
+    "lies.mhd": (
+        lambda path: write_metaimage(path, BODY, DimSize="72 64 12"), "volume_size_differs"
+    ),
+    "huge.mhd": (lambda path: write_metaimage(path, BODY, DimSize="9e9 1 1"), "volume_field"),
+    "alone.mhd": (
+        lambda path: write_metaimage(path, BODY).with_suffix(".raw").rename(path.parent / "x")
+        and path, "volume_data_missing",
+    ),
+    "pixels.mhd": (
+        lambda path: write_metaimage(path, BODY, ElementType="MET_LONG_LONG"), "image_pixel_type"
+    ),
+    "colours.mhd": (
+        lambda path: write_metaimage(path, BODY, ElementNumberOfChannels="3"), "image_pixel_type"
+    ),
+    "text.nrrd": (lambda path: write_nrrd(path, BODY, "ascii"), "image_compression"),
+    "cut.nrrd": (lambda path: cut(write_nrrd(path, BODY), 0.5), "volume_size_differs"),
+    "cut packed.nrrd": (packed_and_cut, "volume_cut"),
+    "cut.vgi": (
+        lambda path: cut(write_vgi(path, BODY).with_suffix(".vol"), 0.5).with_suffix(".vgi"),
+        "volume_size_differs",
+    ),
+    "cut.nii": (
+        lambda path: path.write_bytes(nifti_bytes(BODY)[:-9]) and path, "volume_size_differs"
+    ),
+    "analyze.hdr": (lambda path: path.write_bytes(bytes(400)) and path, "volume_unknown"),
+    "mixed": (mixed, "volume_mixed_sizes"),
+    "two": (two_in_one, "volume_planes_twice"),
+    "unordered": (without_order, "volume_no_order"),
+    "cut.dcm": (lambda path: one_cut(path), "volume_cut"),
+    "nothing": (lambda path: path, "image_missing"),
+}  # fmt: skip
+
+
+def read_whole(path: Path) -> None:
+    volume = open_volume(VolumeRef(path))
+    for axis, side in zip("zyx", SHAPE, strict=True):
+        volume.section(axis, side - 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_volume_is_one_sentence_and_no_voxel_is_made_up(name, tmp_path):
+    write, code = BROKEN[name]
+    path = write(tmp_path / name)
+    with pytest.raises(ImageError) as failed:
+        read_whole(path)
+    assert failed.value.message.code.startswith(code)
+    for language in ("en", "ko"):
+        assert "\n" not in failed.value.text(language)
+
+
+def test_a_plane_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(ImageError, match="no plane z 13"):
+        open_volume(VolumeRef(tiff(tmp_path / "a.tif"))).section("z", 13)
+
+
+def test_a_file_that_is_cut_while_it_is_open_is_an_error_and_no_crash(tmp_path):
+    path = tiff(tmp_path / "a.tif")
+    volume = open_volume(VolumeRef(path))
+    cut(path, 0.5)
+    with pytest.raises(ImageError, match="cut short"):
+        volume.section("z", 12)
+
+
+def test_a_missing_plane_is_a_warning_with_its_count(tmp_path):
+    folder = write_series(tmp_path / "gap", BODY, planes=[0, 1, 2, 3, 5, 6, 7, 8])
+    by_number = write_series(tmp_path / "n", BODY, ImagePositionPatient=None)
+    (by_number / "0004.dcm").unlink()
+    for path, spacing in ((folder, pytest.approx((0.05, 0.03, 0.02))), (by_number, None)):
+        info = read_info(VolumeRef(path))
+        (warning,) = info.warnings
+        assert warning.code == "volume_planes_missing"
+        assert warning.params["count"] == 1
+        assert info.voxel_mm == spacing
+
+
+def test_planes_at_odd_distances_have_no_size(tmp_path):
+    folder = write_series(tmp_path / "odd", BODY, planes=[0, 1, 2, 3, 4])
+    moved = dicom_plane(BODY[5], 0.2 + 0.06, 9, "1.2.3.4")
+    moved.save_as(folder / "last.dcm", enforce_file_format=True)
+    info = read_info(VolumeRef(folder))
+    assert [warning.code for warning in info.warnings] == ["volume_planes_uneven"]
+    assert info.voxel_mm is None
+
+
+def test_voxels_in_the_wrong_byte_order_are_noticed(tmp_path):
+    body = smooth_body((20, 80, 90))
+    right = write_metaimage(tmp_path / "right.mhd", body)
+    wrong = write_metaimage(tmp_path / "wrong.mhd", body, body.astype(">u2").tobytes())
+    assert read_info(VolumeRef(right)).warnings == ()
+    assert [w.code for w in read_info(VolumeRef(wrong)).warnings] == ["volume_byte_order"]
+
+
+def test_nothing_about_a_person_leaves_a_dicom_file(tmp_path, caplog):
+    caplog.set_level(0)
+    write_series(tmp_path / "good", BODY)
+    write_series(tmp_path / "bad", BODY, Rows=0)
+    write_series(
+        tmp_path / "packed",
+        BODY,
+        syntax="1.2.840.10008.1.2.4.90",
+        PixelData=encapsulate([b"no picture"]),
+    )
+    told = []
+    for name in ("good", "bad", "packed"):
+        try:
+            volume = open_volume(VolumeRef(tmp_path / name))
+            told.append(f"{volume.info}")
+            volume.section("x", 1)
+        except ImageError as error:
+            told.append(f"{error.text('en')} {error.__cause__} {error.message}")
+    assert not [text for text in (*told, caplog.text) if PERSON[:4] in text or "secret" in text]
+
+
+def expected_of(path: Path) -> Any:
+    """Return pydicom's own pixels as values, or None where they are no grey planes."""
+    dataset = pydicom.dcmread(path)
+    if dataset.get("SamplesPerPixel", 0) != 1 or dataset.get("BitsAllocated") == 1:
+        return None
+    if not dataset.PhotometricInterpretation.startswith("MONOCHROME"):
+        return None
+    packing = dataset.file_meta.get("TransferSyntaxUID")
+    try:
+        found = dataset.pixel_array if "DFL" in path.name.upper() else pixel_array(path, raw=True)
+    except (RuntimeError, ValueError, AttributeError):
+        return None
+    if packing not in READ_SYNTAXES:
+        return None
+    values = found * float(dataset.get("RescaleSlope") or 1)
+    return values + float(dataset.get("RescaleIntercept") or 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pydicoms_own_files_are_read_as_it_reads_them_or_refused_by_name():
+    read, refused, wrong = [], {}, []
+    for path in sorted(PYDICOMS.glob("*.dcm")):
+        try:
+            volume = open_volume(VolumeRef(path))
+            planes = [volume.section("z", z) for z in range(volume.info.shape[0])]
+        except ImageError as error:
+            refused[path.name] = error.message.code
+            continue
+        read.append(path.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = expected_of(path)
+        if expected is None or not np.allclose(
+            np.stack(planes), expected.reshape(-1, *planes[0].shape)
+        ):
+            wrong.append(path.name)
+    assert not wrong
+    assert len(read) >= 22
+    assert refused["MR_truncated.dcm"] == "volume_cut"
+    assert refused["JPEG-lossy.dcm"] == "image_compression"
+    assert refused["examples_palette.dcm"] == "image_colours"
+    assert refused["rtplan.dcm"] == "volume_no_pixels"
+    damaged = {name for name, code in refused.items() if code == "volume_damaged"}
+    # pydicom cannot read these two either.
+    assert damaged <= {"badVR.dcm", "JPEG2000-embedded-sequence-delimiter.dcm"}

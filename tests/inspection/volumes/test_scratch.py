@@ -1,0 +1,69 @@
+"""What is laid out in the scratch folder is announced, bounded and removed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from builders.volume_files import smooth_body
+
+from inspection.records import VolumeRef
+from inspection.volumes import scratch, stack
+from inspection.volumes.opening import close_volumes, open_volume
+
+BODY = smooth_body((70, 40, 50))
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    monkeypatch.setattr(stack, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(scratch, "_room", scratch._Room())
+    messages: list[str] = []
+    scratch.configure(tmp_path, announce=lambda message: messages.append(message.code))
+    yield messages
+    close_volumes()
+    scratch.remove_all()
+
+
+def files_in(folder):
+    return [path for path in folder.rglob("*.columns") if path.is_file()]
+
+
+def volume_in(folder, name="a.tif"):
+    tifffile.imwrite(folder / name, BODY, photometric="minisblack")
+    return open_volume(VolumeRef(folder / name))
+
+
+def test_planes_along_z_are_laid_out_once_announced_and_removed(tmp_path, told):
+    volume = volume_in(tmp_path)
+    for number in (0, 15, 16, 49):
+        np.testing.assert_array_equal(volume.section("x", number), BODY[:, :, number])
+    assert told == ["volume_scratch"]
+    assert len(files_in(tmp_path)) == 1
+    close_volumes()
+    assert files_in(tmp_path) == []
+
+
+def test_without_room_planes_are_read_all_the_same(tmp_path, told):
+    scratch.configure(tmp_path, most_bytes=1000)
+    volume = volume_in(tmp_path)
+    np.testing.assert_array_equal(volume.section("x", 33), BODY[:, :, 33])
+    assert told == ["volume_scratch_full"] or set(told) == {"volume_scratch_full"}
+    assert files_in(tmp_path) == []
+
+
+def test_a_volume_that_others_push_out_gives_its_room_back_and_stays_good(tmp_path, told):
+    first = volume_in(tmp_path)
+    first.section("x", 0)
+    for name in ("b.tif", "c.tif", "d.tif"):
+        volume_in(tmp_path, name)
+    assert files_in(tmp_path) == []
+    np.testing.assert_array_equal(first.section("x", 20), BODY[:, :, 20])
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, told):
+    left = tmp_path / "battery-station-volumes" / "0123"
+    left.mkdir(parents=True)
+    (left / "old.columns").write_bytes(bytes(9))
+    volume_in(tmp_path).section("x", 0)
+    assert not left.exists()
