@@ -11,7 +11,7 @@ from app.theme import icon, tokens
 from app.wording import message_text
 from inspection.people.roles import Deed
 
-CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock", "mark")
+CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock", "mark", "planes", "ruler")
 OF_A_PART = ("accept_next",)
 """Keys that count where a part of the window has the focus, which takes the action to itself."""
 DEEDS: dict[str, Deed] = {
@@ -35,7 +35,7 @@ GROUPS = (
     ),
     (
         *("slice_back", "slice_on", "view_back", "view_on", "answer_back", "answer_on"),
-        *("axis", "worst", "overlay", "boxes", "compare"),
+        *("axis", "worst", "overlay", "boxes", "compare", "planes", "enlarge", "ruler"),
         *("level_up", "level_down", "width_up", "width_down", "reset_grey"),
     ),
     (
@@ -120,6 +120,9 @@ class Actions(QObject):
             "overlay": ("overlay", ("H",), self.tr("Heat-map")),
             "boxes": ("boxes", ("B",), self.tr("Boxes")),
             "compare": ("compare", ("C",), self.tr("Compare the systems")),
+            "planes": ("planes", ("P",), self.tr("Three planes of CT")),
+            "enlarge": ("", ("L",), self.tr("One plane large")),
+            "ruler": ("ruler", ("R",), self.tr("Ruler")),
             "level_up": ("", (".",), self.tr("CT darker (level up)")),
             "level_down": ("", (",",), self.tr("CT brighter (level down)")),
             "width_up": ("", ("]",), self.tr("CT with less contrast (width up)")),
@@ -196,6 +199,10 @@ class Actions(QObject):
         for name in ("hand_over", "lock_screen", "own_pin", "users"):
             self._by_name[name].setVisible(people.config.sign_in)
         self._by_name["operator"].setVisible(not people.config.sign_in)
+        for name in ("enlarge", "ruler"):
+            self._by_name[name].setEnabled(
+                self._by_name[name].isEnabled() and self._by_name["planes"].isChecked()
+            )
         self._by_name["pause"].setChecked(phase == "paused")
         self._by_name["mark"].setChecked(controller.marks.active)
 

@@ -70,6 +70,8 @@ class Controller(InspectedLot):
         self.policy = policy
         self.models = models
         self.files = TaskPool(2, "files", self)
+        # Three planes and an overview: none waits for another, and no picture for any of them.
+        self.planes = TaskPool(4, "planes", self)
         self.following = Following(writer, self.files, self)
         self.following.grown.connect(self._on_grown)
         self.following.stopped.connect(self.failed)
@@ -104,6 +106,7 @@ class Controller(InspectedLot):
         self.writer.shut_down()
         self.people.shut_down()
         self.files.close(finish=False)
+        self.planes.close(finish=False)
 
     # -- lots and sessions -----------------------------------------------------------------
 

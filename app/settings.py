@@ -40,6 +40,7 @@ class Settings(BaseModel):
     systems: tuple[SystemName, ...] = SYSTEMS
     device: Literal["auto", "cpu", "cuda"] = "auto"
     overlay: bool = True
+    planes: bool = False
     opacity: int = Field(default=70, ge=0, le=100)
     site: str = ""
     report_folder: str = ""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout, QWidget
 
-from app.panels.dock import PanelContext, Place
+from app.panels.dock import PanelContext, Place, same_battery
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
+from app.panels.planes import PlanesView
 from app.review import BatteryView, ShownImage, axes_of
 from app.theme import icon
 from app.tones import class_tone
 from app.widgets.bars import Bar, Bars, autoencoder_bar
+from app.widgets.grey_image import GreyImage
+from app.widgets.grey_menu import GreyMenu
 from app.widgets.panel import button, fill, line
 from app.wording import class_text, score_text
 from inspection.classes import class_table
@@ -40,24 +43,42 @@ class CtPanel(ImagePanel):
             self._tools.insertWidget(place, made)
         self._axis_buttons.idClicked.connect(self._on_axis)
         self._greys = QToolButton()
-        self._greys.clicked.connect(context.display.reset)
-        context.display.changed.connect(self._on_greys)
+        self._presets = GreyMenu(self, context.display, self._grey)
+        self._greys.setMenu(self._presets)
+        self._greys.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._tools.insertWidget(self._tools.count() - 1, self._greys)
-        self._on_greys()
+        tools = (QToolButton(), QToolButton())
+        for place, (name, tool) in enumerate(zip(("planes", "ruler"), tools, strict=True)):
+            tool.setDefaultAction(context.actions[name])
+            tool.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+            self._tools.insertWidget(len(AXES) + place, tool)
+        self._ruler = tools[1]
+        self._ruler.hide()
+        # While it is held, the crosshair is not led by the slice that is told of.
+        self._held = False
+        self.planes = PlanesView(context)
+        self.planes.moved.connect(self._on_planes_moved)
+        self.planes.hide()
+        self._body.insertWidget(1, self.planes, 1)
         strips = QVBoxLayout()
         strips.setSpacing(3)
         fill(strips, *(self.add_strip(axis, axis) for axis in AXES), None)
         self._probabilities = Bars(name_share=0.56)
         self._probabilities.setMinimumHeight(DETAILS_HEIGHT - 4)
+        self._details = QWidget()
         details = line((strips, 4), (self._probabilities, 6), gap=18)
         details.setAlignment(self._probabilities, Qt.AlignmentFlag.AlignTop)
-        self._foot.addLayout(details)
+        self._details.setLayout(details)
+        self._foot.addWidget(self._details)
         for action, order in (
             ("slice_back", self.step_back),
             ("slice_on", self.step_on),
             ("axis", self.next_axis),
+            ("enlarge", self.planes.enlarge),
         ):
             context.actions[action].triggered.connect(order)
+        context.actions["planes"].toggled.connect(self.show_planes)
+        context.actions["ruler"].toggled.connect(self.planes.set_measuring)
         self.retranslate()
         self.restyle()
 
@@ -78,6 +99,50 @@ class CtPanel(ImagePanel):
         """Return the worst slices."""
         return view.result.worst_slices if view.result else []
 
+    def show_battery(self, view: BatteryView | None) -> None:
+        """Show a battery; its planes where they are wanted."""
+        same, before = same_battery(view, self._view), self._current
+        self._held = True
+        super().show_battery(view)
+        self._held = False
+        if self.in_planes:
+            name, old = (one.name if one else None for one in (self._current, before))
+            self.planes.show_battery(view, self._current, go=not same or name != old)
+
+    @property
+    def in_planes(self) -> bool:
+        """True while three planes are in the place of one slice."""
+        return self.context.actions["planes"].isChecked()
+
+    def show_planes(self, on: bool) -> None:
+        """Show three planes in the place of one slice, or the slice again."""
+        # Three planes need the room of what one slice leaves free.
+        for part in (self.stage, self._details, *self._axis_buttons.buttons()):
+            part.setVisible(not on)
+        for part in (self.planes, self._ruler):
+            part.setVisible(on)
+        if on:
+            self._loader.forget()
+            self.planes.show_battery(self._view, self._current, go=True)
+        else:
+            self.context.actions["ruler"].setChecked(False)
+            self.planes.close_battery()
+            self._show(self._current)
+
+    def step(self, delta: int) -> None:
+        """Go to a neighbour; in the planes to that of the voxel."""
+        if self.in_planes:
+            self.planes.step(delta)
+        else:
+            super().step(delta)
+
+    def fit(self) -> None:
+        """Show the whole picture, or all of the planes."""
+        if self.in_planes:
+            self.planes.fit()
+        else:
+            super().fit()
+
     def next_axis(self) -> None:
         """Go to the next axis that has slices."""
         present = [axis for axis in AXES if self._groups.get(axis)]
@@ -91,9 +156,10 @@ class CtPanel(ImagePanel):
         super().retranslate()
         for made in self._axis_buttons.buttons():
             made.setToolTip(self.tr("Axis {axis}").format(axis=made.text()))
+        self._presets.retranslate()
         self._greys.setToolTip(
             self.tr(
-                "Greys as inspected (0). Drag with the right button to change them: up and down "
+                "Greys; as inspected (0). Drag with the right button to change them: up and down "
                 "the level, left and right the width. No verdict depends on it."
             )
         )
@@ -103,8 +169,27 @@ class CtPanel(ImagePanel):
         super().restyle()
         self._greys.setIcon(icon("contrast"))
 
-    def _on_greys(self) -> None:
-        self._greys.setEnabled(self.context.display.moved)
+    def _grey(self) -> GreyImage | None:
+        shown = self.planes.active if self.in_planes else self.stage
+        return shown.windowing.grey
+
+    def _load(self, image: ShownImage) -> None:
+        if not self.in_planes:
+            super()._load(image)
+        elif not self._held:
+            self.planes.go_to(image)
+
+    def _on_planes_moved(self, axis: str, number: int) -> None:
+        """Follow the crosshair: what is told below is of the slice nearest to it."""
+        images = self._groups.get(axis) or self._groups.get("")
+        if not images:
+            return
+        nearest = min(images, key=lambda image: abs(image.ref.number - number))
+        self._moved = True
+        if nearest is not self._current:
+            self._held = True
+            self._show(nearest)
+            self._held = False
 
     def _on_axis(self, place: int) -> None:
         group = AXES[place]

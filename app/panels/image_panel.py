@@ -59,7 +59,7 @@ class ImagePanel(DockPanel):
         self.opacity.valueChanged.connect(context.layers.set_opacity)
         context.layers.opacity_changed.connect(self.opacity.setValue)
         self._fit = QToolButton()
-        self._fit.clicked.connect(self.stage.fit)
+        self._fit.clicked.connect(self.fit)
         self._tools = line(self._worst, None, *switches, self.opacity, self._fit, gap=4)
         self._tools.setContentsMargins(8, 4, 8, 4)
         # On a narrow screen the row may shrink below its words; see `resizeEvent`.
@@ -81,7 +81,7 @@ class ImagePanel(DockPanel):
         self._foot.setContentsMargins(10, 6, 10, 10)
         demo = DemoNote(context.demo, self.slot)
         demo.setContentsMargins(10, 0, 10, 8)
-        column(self, row, (self.stage, 1), foot, demo, margin=0, gap=0)
+        self._body = column(self, row, (self.stage, 1), foot, demo, margin=0, gap=0)
 
         controller = context.controller
         failed = controller.failed.emit
@@ -150,6 +150,10 @@ class ImagePanel(DockPanel):
                 if image.name == wanted:
                     self._go(group, index)
 
+    def fit(self) -> None:
+        """Show the whole picture."""
+        self.stage.fit()
+
     @property
     def current(self) -> ShownImage | None:
         """The image that is shown, or is being loaded."""
@@ -214,8 +218,11 @@ class ImagePanel(DockPanel):
             self._loader.forget()
             self.stage.clear(self.nothing())
         else:
-            self._loader.show(image)
+            self._load(image)
         self._describe()
+
+    def _load(self, image: ShownImage) -> None:
+        self._loader.show(image)
 
     def _on_picture(self, picture: Picture) -> None:
         result = picture.shown.result

@@ -69,6 +69,20 @@ class GreyDisplay(QObject):
         """Show pictures as the model sees them."""
         self._set(0.0, 1.0)
 
+    def set_place(self, shift: float, factor: float) -> None:
+        """Show a part of what is shown at first.
+
+        Parameters
+        ----------
+        shift : of the level, in widths that are shown at first
+        factor : of the width
+        """
+        self._set(shift, factor)
+
+    def show_as(self, wanted: Grey, base: Grey) -> None:
+        """Show ``wanted`` where ``base`` is shown at first."""
+        self._set((wanted.level - base.level) / base.width, wanted.width / base.width)
+
     def step_level(self, steps: int) -> None:
         """Move the level; up makes the picture darker."""
         self._set(self._shift + steps * LEVEL_STEP * self._factor, self._factor)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspection.images.display import ShownSlice
+    from inspection.images.grey import Stored
+    from inspection.records import Rect
 
 QUICK_PIXELS = 3_000_000
 """What is painted of a larger picture for as long as the mouse moves."""
@@ -39,6 +41,16 @@ class GreyImage:
         self.base = Grey.of(*shown.window)
         self.whole_numbers = shown.stored.dtype.kind != "f"
         self._painted: tuple[Grey, bool, QImage] | None = None
+
+    @property
+    def roi(self) -> Rect:
+        """What it shows, in source pixels."""
+        return self._shown.roi
+
+    @property
+    def stored(self) -> Stored:
+        """The (h, w) values as stored, possibly at reduced scale."""
+        return self._shown.stored
 
     @property
     def bytes(self) -> int:

@@ -164,7 +164,7 @@ class PictureView(QGraphicsView):
             frame = QRectF(self._frame.x, self._frame.y, self._frame.w, self._frame.h)
             whole = frame.adjusted(-edge, -edge, edge, edge)
             self.setSceneRect(whole)
-            self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
+            self._scale_to(whole)
             self._fit_scale = self.transform().m11()
         self._arrange()
 
@@ -238,6 +238,10 @@ class PictureView(QGraphicsView):
         self._arrange()
 
     # -- inside ----------------------------------------------------------------------------
+
+    def _scale_to(self, whole: QRectF) -> None:
+        """Bring a part of the scene into sight, in the middle and whole."""
+        self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
 
     def _repaint(self, image: QImage) -> None:
         """Show the same picture in other greys, of as many pixels or fewer."""

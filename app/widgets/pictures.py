@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtGui import QImage
 
@@ -65,26 +66,49 @@ class Picture:
         return self.image.sizeInBytes() if self.image is not None else 0
 
 
+class Heat(NamedTuple):
+    """A heat-map: (h, w) levels in [0, 1], their colours, and what they cover in source pixels."""
+
+    levels: NDArray[np.float32]
+    image: QImage
+    roi: Rect
+
+    def at(self, x: float, y: float) -> float | None:
+        """Return the level at a place in source pixels; None beside the map."""
+        h, w = self.levels.shape
+        column = math.floor((x - self.roi.x) * w / self.roi.w)
+        row = math.floor((y - self.roi.y) * h / self.roi.h)
+        return float(self.levels[row, column]) if 0 <= column < w and 0 <= row < h else None
+
+
 def load_picture(shown: ShownImage) -> Picture:
     """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
-    from inspection.images.evidence import read_map
     from inspection.images.preprocess import load_image
 
-    heat, heat_roi = None, None
-    result = shown.result
-    if result is not None and result.roi is not None and shown.session is not None:
-        levels = read_map(shown.session, result)
-        if levels is not None:
-            heat = _coloured(levels)
-            heat_roi = Rect(result.roi.x, result.roi.y, result.roi.w, result.roi.h)
+    found = heat_of(shown)
+    heat, heat_roi = (found.image, found.roi) if found else (None, None)
     try:
         if shown.ref.modality == "ct":
             return _of_slice(shown, heat, heat_roi)
         fit = (DECODE_SIDE, DECODE_SIDE)
         data = load_image(shown.ref.path, modality=shown.ref.modality, fit=fit)
     except (InspectionError, OSError) as error:
-        return _without_pixels(shown, error)
+        return without_pixels(shown, error)
     return Picture(shown, as_qimage(data.pixels), data.roi, heat, heat_roi)
+
+
+def heat_of(shown: ShownImage) -> Heat | None:
+    """Read an image's heat-map; None where none was kept."""
+    from inspection.images.evidence import read_map
+
+    result = shown.result
+    if result is None or result.roi is None or shown.session is None:
+        return None
+    levels = read_map(shown.session, result)
+    if levels is None:
+        return None
+    roi = Rect(result.roi.x, result.roi.y, result.roi.w, result.roi.h)
+    return Heat(levels, _coloured(levels), roi)
 
 
 def load_content_picture(shown: ShownImage) -> Picture:
@@ -97,7 +121,7 @@ def load_content_picture(shown: ShownImage) -> Picture:
         ref = shown.ref
         data = load_content(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
     except (InspectionError, OSError) as error:
-        return _without_pixels(shown, error)
+        return without_pixels(shown, error)
     return Picture(shown, as_qimage(data.pixels), data.roi)
 
 
@@ -111,7 +135,8 @@ def _of_slice(
     return Picture(shown, grey.under(grey.base), data.roi, heat, heat_roi, grey=grey)
 
 
-def _without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Picture:
+def without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Picture:
+    """Return the picture of an image that cannot be read, with the reason."""
     if isinstance(error, OSError):
         error = ImageError(
             "image_unreadable", name=shown.ref.file_name, problem=error.strerror or ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QCursor, QMouseEvent, QPainterPath, QPen, QPolygonF
 from PySide6.QtWidgets import QApplication, QGraphicsPathItem, QGraphicsView
 
 from app.widgets.layers import Layers
@@ -39,6 +39,7 @@ class RegionMarker(QObject):
         self._bounds = Rect(0, 0, 1, 1)
         self._at: QPointF | None = None
         self._was_active = False
+        self._at_rest = QCursor(Qt.CursorShape.OpenHandCursor)
         self.decided, self.marked = QGraphicsPathItem(), QGraphicsPathItem()
         for item, style in (
             (self.decided, Qt.PenStyle.SolidLine),
@@ -66,8 +67,10 @@ class RegionMarker(QObject):
         if marks.active != self._was_active:
             self._was_active = marks.active
             self._start = self._at = None
-            shape = Qt.CursorShape.CrossCursor if marks.active else Qt.CursorShape.OpenHandCursor
-            self._view.viewport().setCursor(shape)
+            viewport = self._view.viewport()
+            if marks.active:
+                self._at_rest = viewport.cursor()
+            viewport.setCursor(Qt.CursorShape.CrossCursor if marks.active else self._at_rest)
         self.decided.setPath(self._path(marks.decided))
         self.decided.setVisible(self._layers.boxes)
         self.marked.setPath(self._in_work() if marks.active else self._path(marks.marked))

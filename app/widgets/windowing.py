@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QImage, QMouseEvent
+from PySide6.QtGui import QCursor, QImage, QMouseEvent
 from PySide6.QtWidgets import QGraphicsView, QLabel
 
 from app.widgets.grey_display import Grey, GreyDisplay
@@ -46,6 +46,9 @@ class Windowing(QObject):
         self._paint, self._arrange = paint, arrange
         self._painted: tuple[Grey, bool] | None = None
         self._pointed: QPointF | None = None
+        self._at_rest = QCursor(Qt.CursorShape.OpenHandCursor)
+        self.brief = False
+        """Whether level, width and value are told elsewhere."""
         self.readout = QLabel(view)
         self.readout.setProperty("role", "caption")
         self.readout.setTextFormat(Qt.TextFormat.PlainText)
@@ -58,6 +61,11 @@ class Windowing(QObject):
         display.changed.connect(self._late.start)
         view.viewport().setMouseTracking(True)
         view.viewport().installEventFilter(self)
+
+    @property
+    def grey(self) -> GreyImage | None:
+        """What is shown of CT."""
+        return self._grey
 
     def show_grey(self, grey: GreyImage | None) -> None:
         """Take the stage's picture; None where it is none of CT."""
@@ -98,7 +106,7 @@ class Windowing(QObject):
         elif not picture.as_seen:
             sign.append(self.tr("made readable"))
         there = picture.at(self._pointed.x(), self._pointed.y()) if self._pointed else None
-        if self._view.width() < ROOM_FOR_WORDS and there is None:
+        if self.brief or (self._view.width() < ROOM_FOR_WORDS and there is None):
             # The box of an answer is not to be covered.
             return CHANGED if sign else ""
         lines += sign
@@ -109,8 +117,7 @@ class Windowing(QObject):
         return "\n".join(lines)
 
     def _number(self, value: float) -> str:
-        whole = self._grey is not None and self._grey.whole_numbers
-        return f"{value:.0f}" if whole or abs(value) >= 1000 else f"{value:.4g}"
+        return number_text(value, whole=self._grey is not None and self._grey.whole_numbers)
 
     # -- the mouse -------------------------------------------------------------------------
 
@@ -120,7 +127,7 @@ class Windowing(QObject):
         right = isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.RightButton
         if right and kind == QEvent.Type.MouseButtonRelease and self._begun is not None:
             self._begun = None
-            self._view.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+            self._view.viewport().setCursor(self._at_rest)
             # All of its pixels, now that it is held.
             self._late.start()
             return True
@@ -133,6 +140,7 @@ class Windowing(QObject):
             self._on_moved(event)
         elif right and kind == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
             self._begun = event.globalPosition().toPoint(), self._display.place
+            self._at_rest = self._view.viewport().cursor()
             self._view.viewport().setCursor(Qt.CursorShape.SizeAllCursor)
             return True
         return False
@@ -144,3 +152,8 @@ class Windowing(QObject):
             way = event.globalPosition().toPoint() - start
             self._display.drag(place, way.x(), way.y())
         self._late.start()
+
+
+def number_text(value: float, *, whole: bool) -> str:
+    """Return a stored value as it is told."""
+    return f"{value:.0f}" if whole or abs(value) >= 1000 else f"{value:.4g}"

@@ -156,6 +156,7 @@ class MainWindow(QMainWindow):
             actions[name].triggered.connect(order)
         actions["lock"].toggled.connect(self.workbench.set_locked)
         actions["compare"].toggled.connect(self.workbench.set_comparing)
+        actions["planes"].toggled.connect(self._sync_actions)
         self.workbench.comparing_changed.connect(actions["compare"].setChecked)
         for choice, chosen in (
             (actions.languages, self.language_chosen),
@@ -226,6 +227,7 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode("ascii")))
         self.workbench.restore_layout(settings.layout)
         self.actions_["overlay"].setChecked(settings.overlay)
+        self.actions_["planes"].setChecked(settings.planes)
         self.actions_["boxes"].setChecked(True)
         self.actions_["lock"].setChecked(settings.layout_locked)
         self.actions_.languages[languages.current].setChecked(True)
@@ -265,6 +267,7 @@ class MainWindow(QMainWindow):
                     "layout": self.workbench.layout_text(),
                     "layout_locked": self.actions_["lock"].isChecked(),
                     "overlay": self.actions_["overlay"].isChecked(),
+                    "planes": self.actions_["planes"].isChecked(),
                     "opacity": self.layers.opacity,
                 }
             )

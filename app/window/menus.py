@@ -33,6 +33,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "view": (
         *("overlay", "boxes", "worst", "compare", None, "slice_back", "slice_on", "axis"),
         *("view_back", "view_on", "answer_back", "answer_on", None),
+        *("planes", "enlarge", "ruler", None),
         *("GREYS", "DOCKS", "lock", "reset_layout", None),
         *("LANGUAGE", "THEME"),
     ),

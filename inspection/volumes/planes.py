@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspection.records import Axis
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AXES: tuple[Axis, ...] = ("z", "y", "x")
 """In the order of a volume's voxels."""
@@ -122,6 +123,9 @@ def profile(
     distances, values
         Two (n,) float64; distances from ``a`` in the unit of ``pixel``.
     """
+    # The window is painted before numpy is there.
+    import numpy as np
+
     count = max(2, math.ceil(math.hypot(b[0] - a[0], b[1] - a[1])) + 1)
     share = np.linspace(0.0, 1.0, count)
     h, w = values.shape
