@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -91,6 +91,10 @@ def lot(
     canvas: Annotated[int, typer.Option(min=128, max=4000)] = 512,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     defects: Annotated[float, typer.Option(min=0, max=1)] = 0.4,
+    form: Annotated[
+        Literal["slices", "jpeg", "tiff-stack", "dicom", "raw"], typer.Option("--as")
+    ] = "slices",
+    bits: Annotated[Literal["8", "12", "16"], typer.Option()] = "16",
     language: LanguageOption = None,
 ) -> int:
     """Write a labelled synthetic lot."""
@@ -98,7 +102,14 @@ def lot(
     from inspection.synthetic import SyntheticLot
 
     spec = SyntheticLot(
-        batteries=batteries, slices=slices, views=views, canvas=canvas, seed=seed, defects=defects
+        batteries=batteries,
+        slices=slices,
+        views=views,
+        canvas=canvas,
+        seed=seed,
+        defects=defects,
+        form=form,
+        bits=bits,
     )
     write_synthetic_lot(out, spec)
     return 0

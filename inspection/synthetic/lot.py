@@ -11,18 +11,19 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from inspection.classes import class_table
 from inspection.errors import LotError
 from inspection.records import Axis
-from inspection.synthetic.ct import Defect, Structure, build_structure, render_slice
+from inspection.synthetic.ct import Defect, build_structure, render_slice
+from inspection.synthetic.labels import label_of, write_json, write_picture
 from inspection.synthetic.rgb import build_exterior, defect_in_sight, render_view
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot, plan_lot
+from inspection.synthetic.volume_battery import write_body
 
 GENERATOR_VERSION = 2
 """Raised when the same spec gives other pictures; part of the demo lot's folder name."""
@@ -86,11 +87,9 @@ def write_lot(
 
 
 def _fill(root: Path, spec: SyntheticLot, workers: int, progress: Progress | None) -> None:
-    for folder in (CT_IMAGES, RGB_IMAGES):
-        (root / IMAGES / folder).mkdir(parents=True)
-    for folder in (CT_LABELS, RGB_LABELS):
-        (root / LABELS / folder).mkdir(parents=True)
     plans = plan_lot(spec)
+    for place in {place for plan in plans for place in _places(root, spec, plan)}:
+        place.mkdir(parents=True)
     truth: dict[str, Any] = {}
     jobs = [(root, spec, plan) for plan in plans]
     workers = min(workers, len(plans))
@@ -113,24 +112,38 @@ def _fill(root: Path, spec: SyntheticLot, workers: int, progress: Progress | Non
     (root / "truth.json").write_text(text, encoding="utf-8")
 
 
+class _Places(NamedTuple):
+    """The folders that a battery's pictures and labels go to."""
+
+    ct: Path
+    ct_labels: Path
+    rgb: Path
+    rgb_labels: Path
+
+
+def _places(root: Path, spec: SyntheticLot, plan: BatteryPlan) -> _Places:
+    if spec.form == "slices":
+        images, labels = root / IMAGES, root / LABELS
+        return _Places(
+            images / CT_IMAGES, labels / CT_LABELS, images / RGB_IMAGES, labels / RGB_LABELS
+        )
+    own = root / f"{plan.number:03d}"
+    return _Places(own / "ct", own / "ct", own / "rgb", own / "rgb")
+
+
 def _write_battery(job: tuple[Path, SyntheticLot, BatteryPlan]) -> dict[str, Any]:
     root, spec, plan = job
     rng = np.random.default_rng([spec.seed, 1, plan.number])
-    defects = _write_slices(root, spec, plan, rng)
-    views = _write_views(root, spec, plan, rng)
+    places = _places(root, spec, plan)
+    if spec.form == "slices":
+        internal: dict[str, Any] = {"internal": _write_slices(places, spec, plan, rng)}
+    else:
+        internal = write_body(places.ct, spec, plan)
+    views = _write_views(places, spec, plan, rng)
     return {
         f"{plan.number:03d}": {
             "type": plan.battery_type,
-            "internal": [
-                {
-                    "name": d.name,
-                    "class": class_table().class_of(d.name, "ct", plan.battery_type),
-                    "axis": d.axis,
-                    "numbers": list(range(d.first, d.last + 1)),
-                    "visibility": d.visibility,
-                }
-                for d in defects
-            ],
+            **internal,
             "external": [
                 {"name": plan.external, "views": views, "visibility": plan.external_visibility}
             ]
@@ -141,8 +154,9 @@ def _write_battery(job: tuple[Path, SyntheticLot, BatteryPlan]) -> dict[str, Any
 
 
 def _write_slices(
-    root: Path, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
-) -> list[Defect]:
+    places: _Places, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Write the slices and return what is true of their defects."""
     counts = [len(part) for part in np.array_split(np.arange(spec.slices), len(AXES))]
     starts = rng.integers(0, max(1, 999 - max(counts)), len(AXES))
     # One or two axes, each as likely as another, among those with slices enough.
@@ -165,19 +179,30 @@ def _write_slices(
             picture, outlines = render_slice(structure, number, through, noise, spec.canvas)
             stem = f"CT_{plan.battery_type}_pouch_{plan.number:03d}_{axis}_{number:03d}"
             options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-            _write_picture(root / IMAGES / CT_IMAGES / f"{stem}.jpg", picture, options)
+            write_picture(places.ct / f"{stem}.jpg", picture, options)
             serial = AXES.index(axis) * 1000 + number
-            label = _label(plan, "ct", serial, picture, f"{stem}.jpg", outlines, structure)
+            label = label_of(
+                plan, "ct", serial, picture, f"{stem}.jpg", outlines, structure.image.shape[::-1]
+            )
             if plan.battery_type == "module" and not through and noise.random() < 0.05:
                 x0, y0, x1, y1 = structure.body
                 outline = [x0, y0, x1, y0, x1, y1, x0, y1]
                 label["swelling"] = {"swelling": True, "battery_outline": outline}
-            _write_json(root / LABELS / CT_LABELS / f"{stem}.json", label)
-    return defects
+            write_json(places.ct_labels / f"{stem}.json", label)
+    return [
+        {
+            "name": d.name,
+            "class": class_table().class_of(d.name, "ct", plan.battery_type),
+            "axis": d.axis,
+            "numbers": list(range(d.first, d.last + 1)),
+            "visibility": d.visibility,
+        }
+        for d in defects
+    ]
 
 
 def _write_views(
-    root: Path, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
+    places: _Places, spec: SyntheticLot, plan: BatteryPlan, rng: np.random.Generator
 ) -> list[int]:
     """Write the views and return the numbers of those that show a defect."""
     if spec.views == 0:
@@ -196,65 +221,14 @@ def _write_views(
         own = np.random.default_rng([spec.seed, 4, plan.number, number])
         angle = turn + angles[number]
         picture, outlines = render_view(exterior, angle, own)
-        stem = f"RGB_cell_cylindrical_{plan.number:04d}_{number:03d}"
+        stem = f"view_{number:03d}"
+        if spec.form == "slices":
+            stem = f"RGB_cell_cylindrical_{plan.number:04d}_{number:03d}"
         options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
-        _write_picture(root / IMAGES / RGB_IMAGES / f"{stem}.png", picture[..., ::-1], options)
+        write_picture(places.rgb / f"{stem}.png", picture[..., ::-1], options)
         serial = len(AXES) * 1000 + number
-        label = _label(plan, "rgb", serial, picture, f"{stem}.png", outlines, None)
-        _write_json(root / LABELS / RGB_LABELS / f"{stem}.json", label)
+        label = label_of(plan, "rgb", serial, picture, f"{stem}.png", outlines, None)
+        write_json(places.rgb_labels / f"{stem}.json", label)
         if outlines:
             showing.append(number)
     return showing
-
-
-def _label(
-    plan: BatteryPlan,
-    data_type: str,
-    serial: int,
-    picture: NDArray[np.uint8],
-    file_name: str,
-    outlines: list[tuple[str, NDArray[np.float32]]],
-    structure: Structure | None,
-) -> dict[str, Any]:
-    height, width = picture.shape[:2]
-    limit = np.array([width - 1, height - 1], np.float32)
-    table = class_table()
-    defects = [
-        {
-            "id": number,
-            "name": table.rows[table.kinds[name][0]].labels[0],
-            "points": [round(float(v), 1) for v in np.clip(outline, 0, limit).ravel()],
-        }
-        for number, (name, outline) in enumerate(outlines, start=1)
-    ]
-    return {
-        "data_info": {
-            "data_type": data_type,
-            "battery_ids": plan.number,
-            "application": "EV",
-            "type": plan.battery_type if data_type == "ct" else "cell",
-            "form": "pouch" if data_type == "ct" else "cylindrical",
-            "date": "2026.01.01",
-            "place": "synthetic",
-            "distance": None,
-            "degree": None,
-            "roi": list(structure.image.shape[::-1]) if structure else None,
-        },
-        "swelling": {"swelling": False, "battery_outline": []},
-        "defects": defects or None,
-        "image_info": {
-            "width": width,
-            "height": height,
-            "file_name": file_name,
-            "id": plan.number * 10_000 + serial,
-            "is_normal": not defects,
-        },
-    }
-
-
-def _write_picture(path: Path, pixels: NDArray[np.uint8], options: list[int]) -> None:
-    path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

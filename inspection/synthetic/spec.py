@@ -13,12 +13,19 @@ from inspection.records import BatteryType
 Visibility = Literal["clear", "hard", "faint"]
 VISIBILITIES: tuple[Visibility, ...] = ("clear", "hard", "faint")
 VISIBILITY_SHARES = (0.7, 0.2, 0.1)
+LotForm = Literal["slices", "jpeg", "tiff-stack", "dicom", "raw"]
+"""What the CT of a battery is written as: ``slices`` are drawn one by one, each axis for itself;
+all others are one body, seen whole or in all its planes."""
+Bits = Literal["8", "12", "16"]
 REFERENCE_CANVAS = 512
 """Sizes in the renderers are in pixels at this canvas and scale with it."""
 
 
 class SyntheticLot(BaseModel):
-    """A lot to be made: the same values give the same files."""
+    """A lot to be made: the same values give the same files.
+
+    ``slices`` counts those of ``form`` ``slices`` alone, as ``bits`` is of volumes alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +35,8 @@ class SyntheticLot(BaseModel):
     canvas: int = Field(default=512, ge=128, le=4000)
     seed: int = Field(default=0, ge=0)
     defects: float = Field(default=0.4, ge=0.0, le=1.0)
+    form: LotForm = "slices"
+    bits: Bits = "16"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,115 @@
+"""The CT of one battery as a single body: written whole or in planes, its truth as voxels."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.classes import class_table
+from inspection.records import Axis
+from inspection.synthetic.labels import label_of, write_json, write_picture
+from inspection.synthetic.spec import BatteryPlan, SyntheticLot
+from inspection.synthetic.volume import body_planes, build_body, build_defects
+from inspection.synthetic.volume_defects import Mask
+from inspection.synthetic.volume_files import WRITERS, WholeVolume, stored_values
+
+AXES: tuple[Axis, ...] = ("z", "y", "x")
+"""In the order of a volume's dimensions."""
+PART_MM = 100.0
+"""Length of a canvas, from which a voxel has its size."""
+SERIALS = 100_000_000
+"""Beyond all ids of a lot's views."""
+JPEG_QUALITY = 97
+"""Higher than of slices drawn one by one: these are compared with volumes that lose nothing."""
+
+
+def write_body(folder: Path, spec: SyntheticLot, plan: BatteryPlan) -> dict[str, Any]:
+    """Write a battery's CT into a folder, in the form that the lot asks for.
+
+    Returns
+    -------
+    dict
+        What is true of it: ``shape``, ``voxel_mm``, ``internal`` with the voxels of each defect.
+    """
+    rng = np.random.default_rng([spec.seed, 5, plan.number])
+    body = build_body(plan.battery_type, spec.canvas, rng)
+    defects = build_defects(body, plan.internal, plan.internal_visibility, rng)
+    planes = body_planes(body, defects)
+    voxel_mm = round(PART_MM / spec.canvas, 4)
+    if spec.form == "jpeg":
+        voxels = np.stack([stored_values(plane, "8") for plane in planes])
+        _write_planes(folder, plan, voxels, [defect.mask() for defect in defects])
+    else:
+        stored = (stored_values(plane, spec.bits) for plane in planes)
+        WRITERS[spec.form](folder, WholeVolume(body.shape, stored, spec.bits, voxel_mm))
+    return {
+        "shape": list(body.shape),
+        "voxel_mm": voxel_mm,
+        "internal": [
+            {
+                "name": mask.name,
+                "class": class_table().class_of(mask.name, "ct", plan.battery_type),
+                "visibility": plan.internal_visibility,
+                "start": list(mask.start),
+                "shape": list(mask.voxels.shape),
+                "voxels": int(mask.voxels.sum()),
+                "mask": base64.b64encode(
+                    zlib.compress(np.packbits(mask.voxels).tobytes())
+                ).decode(),
+            }
+            for mask in (defect.mask() for defect in defects)
+        ],
+    }
+
+
+def true_mask(entry: Mapping[str, Any]) -> Mask:
+    """Return the voxels of a defect from its entry in ``truth.json``.
+
+    Parameters
+    ----------
+    entry : one of ``internal`` of a battery whose CT is one body
+    """
+    shape = tuple(entry["shape"])
+    packed = np.frombuffer(zlib.decompress(base64.b64decode(entry["mask"])), np.uint8)
+    voxels = np.unpackbits(packed, count=int(np.prod(shape))).reshape(shape).astype(bool)
+    z, y, x = entry["start"]
+    return Mask(entry["name"], (z, y, x), voxels)
+
+
+def _write_planes(
+    folder: Path, plan: BatteryPlan, voxels: NDArray[Any], masks: Sequence[Mask]
+) -> None:
+    for dimension, axis in enumerate(AXES):
+        for number in range(voxels.shape[dimension]):
+            picture = np.ascontiguousarray(voxels.take(number, axis=dimension))
+            stem = f"{axis}_{number:04d}"
+            options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+            write_picture(folder / f"{stem}.jpg", picture, options)
+            outlines = [
+                (mask.name, outline)
+                for mask in masks
+                for outline in _outlines(mask, dimension, number)
+            ]
+            serial = (dimension + 1) * SERIALS + number
+            label = label_of(plan, "ct", serial, picture, f"{stem}.jpg", outlines, None)
+            write_json(folder / f"{stem}.json", label)
+
+
+def _outlines(mask: Mask, dimension: int, number: int) -> list[NDArray[np.float32]]:
+    within = number - mask.start[dimension]
+    if not 0 <= within < mask.voxels.shape[dimension]:
+        return []
+    plane = np.ascontiguousarray(mask.voxels.take(within, axis=dimension), np.uint8)
+    top, left = (mask.start[d] for d in range(3) if d != dimension)
+    found, _ = cv2.findContours(plane, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    # A contour of fewer than three points has no area that a label could hold.
+    return [
+        (outline[:, 0] + (left, top)).astype(np.float32) for outline in found if len(outline) > 2
+    ]
