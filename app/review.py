@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.names import told_name
-from inspection.records import Axis, Battery, ImageRef
+from inspection.records import Axis, Battery, ImageRef, plane_suffix
 from inspection.results import (
     SYSTEMS,
     AnyImage,
@@ -246,7 +246,7 @@ def battery_view(
     prefix = lot_root.as_posix().rstrip("/") + "/"
     images = []
     for ref in (*row.battery.ct, *row.battery.rgb):
-        name = told_name(ref.path.as_posix().removeprefix(prefix))
+        name = told_name(ref.path.as_posix().removeprefix(prefix)) + plane_suffix(ref.section)
         judged = found.get(name)
         if ref.modality == "rgb":
             images.append(ShownImage(ref, name, judged, session))

@@ -54,6 +54,13 @@ ImageSource = Path | Section
 """Where an image's pixels come from: a file of its own, or a plane of a volume."""
 
 
+def source_name(source: ImageSource) -> str:
+    """Return the name of the file, and of the plane in it, as it can be told."""
+    if isinstance(source, Section):
+        return told_name(source.volume.path.name) + plane_suffix(source)
+    return told_name(source.name)
+
+
 class ImageRef(NamedTuple):
     """One image of a battery, known by its name only: a scan opens no image.
 
@@ -79,7 +86,7 @@ class ImageRef(NamedTuple):
     @property
     def file_name(self) -> str:
         """The name of the file, and of the plane in it, as it can be told."""
-        return told_name(self.path.name) + _plane(self)
+        return source_name(self.source)
 
 
 def image_name(ref: ImageRef, lot_root: Path) -> str:
@@ -90,15 +97,16 @@ def image_name(ref: ImageRef, lot_root: Path) -> str:
     opens no file.
     """
     try:
-        return told_name(ref.path.relative_to(lot_root).as_posix()) + _plane(ref)
+        return told_name(ref.path.relative_to(lot_root).as_posix()) + plane_suffix(ref.section)
     except ValueError:
-        return told_name(ref.path.as_posix()) + _plane(ref)
+        return told_name(ref.path.as_posix()) + plane_suffix(ref.section)
 
 
-def _plane(ref: ImageRef) -> str:
-    if ref.section is None:
+def plane_suffix(section: Section | None) -> str:
+    """Return what names a plane after its volume's name; nothing of a file of its own."""
+    if section is None:
         return ""
-    volume, axis, number = ref.section
+    volume, axis, number = section
     series = f"{volume.series}/" if volume.series else ""
     return f"#{series}{axis}{number:04d}"
 

@@ -126,7 +126,7 @@ class ImagePanel(DockPanel):
         everything = tuple(image for images in self._groups.values() for image in images)
         chosen = None
         if kept is not None and (self._moved or not news):
-            chosen = next((i for i in everything if i.ref.path == kept.ref.path), None)
+            chosen = next((i for i in everything if i.ref.source == kept.ref.source), None)
         self._show(chosen or first_shown(everything, self.worst_of(view) if view else []))
 
     def step(self, delta: int) -> None:

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtGui import QImage
@@ -17,7 +16,7 @@ from app.tasks import TaskPool, Ticket
 from app.widgets.grey_image import GreyImage, as_qimage
 from inspection.errors import ImageError, InspectionError
 from inspection.messages import Message
-from inspection.records import Rect
+from inspection.records import ImageSource, Rect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +90,7 @@ def load_picture(shown: ShownImage) -> Picture:
         if shown.ref.modality == "ct":
             return _of_slice(shown, heat, heat_roi)
         fit = (DECODE_SIDE, DECODE_SIDE)
-        data = load_image(shown.ref.path, modality=shown.ref.modality, fit=fit)
+        data = load_image(shown.ref.source, modality=shown.ref.modality, fit=fit)
     except (InspectionError, OSError) as error:
         return without_pixels(shown, error)
     return Picture(shown, as_qimage(data.pixels), data.roi, heat, heat_roi)
@@ -119,7 +118,7 @@ def load_content_picture(shown: ShownImage) -> Picture:
         if shown.ref.modality == "ct":
             return _of_slice(shown)
         ref = shown.ref
-        data = load_content(ref.path, modality=ref.modality, max_pixels=FRAME_PIXELS)
+        data = load_content(ref.source, modality=ref.modality, max_pixels=FRAME_PIXELS)
     except (InspectionError, OSError) as error:
         return without_pixels(shown, error)
     return Picture(shown, as_qimage(data.pixels), data.roi)
@@ -130,7 +129,7 @@ def _of_slice(
 ) -> Picture:
     from inspection.images.display import load_shown
 
-    data = load_shown(shown.ref.path, side=DECODE_SIDE, judged=shown.grey, stack=shown.stack)
+    data = load_shown(shown.ref.source, side=DECODE_SIDE, judged=shown.grey, stack=shown.stack)
     grey = GreyImage(data)
     return Picture(shown, grey.under(grey.base), data.roi, heat, heat_roi, grey=grey)
 
@@ -186,7 +185,7 @@ class PictureLoader:
         self._load = load
         self._cached = cached
         self._ticket: Ticket | None = None
-        self._cache: OrderedDict[tuple[Path, bool], Picture] = OrderedDict()
+        self._cache: OrderedDict[tuple[ImageSource, bool], Picture] = OrderedDict()
 
     def show(self, shown: ShownImage) -> None:
         """Load an image and tell of it; what was asked for before is dropped."""
@@ -213,6 +212,6 @@ class PictureLoader:
         self._loaded(picture)
 
 
-def _key(shown: ShownImage) -> tuple[Path, bool]:
+def _key(shown: ShownImage) -> tuple[ImageSource, bool]:
     # With a result comes a heat-map: that is another picture of the same file.
-    return shown.ref.path, shown.result is not None
+    return shown.ref.source, shown.result is not None

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 from inspection.errors import ImageError, InspectionError
@@ -21,7 +20,7 @@ from inspection.images.preprocess import (
 )
 from inspection.images.stack_grey import StackWindow
 from inspection.predictions import FailedPrediction
-from inspection.records import ImageRef, Rect
+from inspection.records import ImageRef, ImageSource, Rect
 
 AHEAD = 32
 """Two batches: one that is judged next, one that is decoded meanwhile."""
@@ -70,7 +69,7 @@ class DecodeAhead:
     def __init__(self, threads: int | None = None, ahead: int = AHEAD) -> None:
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
         self._ahead = ahead
-        self._begun: dict[Path, Future[Decoded | FailedPrediction]] = {}
+        self._begun: dict[ImageSource, Future[Decoded | FailedPrediction]] = {}
 
     def images(
         self, wanted: Sequence[Wanted], then: Iterable[Wanted] = ()
@@ -83,12 +82,12 @@ class DecodeAhead:
         then : what will be asked for next; begun as soon as there is room
         """
         plan = chain(wanted, then)
-        self._forget_all_but({item.image.path for item in wanted})
+        self._forget_all_but({item.image.source for item in wanted})
         for item in wanted:
             self._begin(item)
             while len(self._begun) < self._ahead and (following := next(plan, None)) is not None:
                 self._begin(following)
-            yield self._begun.pop(item.image.path).result()
+            yield self._begun.pop(item.image.source).result()
 
     def forget(self) -> None:
         """Drop what was decoded or begun and not asked for."""
@@ -100,12 +99,12 @@ class DecodeAhead:
         self._begun.clear()
 
     def _begin(self, item: Wanted) -> None:
-        if item.image.path not in self._begun:
-            self._begun[item.image.path] = self._pool.submit(_decode, item)
+        if item.image.source not in self._begun:
+            self._begun[item.image.source] = self._pool.submit(_decode, item)
 
-    def _forget_all_but(self, kept: set[Path]) -> None:
-        for path in self._begun.keys() - kept:
-            self._begun.pop(path).cancel()
+    def _forget_all_but(self, kept: set[ImageSource]) -> None:
+        for source in self._begun.keys() - kept:
+            self._begun.pop(source).cancel()
 
 
 def _decode(item: Wanted) -> Decoded | FailedPrediction:
@@ -114,14 +113,14 @@ def _decode(item: Wanted) -> Decoded | FailedPrediction:
     try:
         window = item.grey.window if item.grey is not None else None
         size = (spec.width, spec.height)
-        data = load_image(ref.path, modality=ref.modality, fit=size, window=window)
+        data = load_image(ref.source, modality=ref.modality, fit=size, window=window)
         prepared = to_model_input(data, spec)
     except InspectionError as error:
         return FailedPrediction(ref, error)
     except OSError as error:
         problem = error.strerror or type(error).__name__
         return FailedPrediction(
-            ref, ImageError("image_unreadable", name=ref.path.name, problem=problem)
+            ref, ImageError("image_unreadable", name=ref.file_name, problem=problem)
         )
     seconds = time.monotonic() - started
     return Decoded(ref, prepared, data.roi, data.source_size, seconds, window)

@@ -1,4 +1,4 @@
-"""From a file to upright pixels, with a precise reason where that fails.
+"""From a file, or a plane of a volume, to upright pixels, with a precise reason where that fails.
 
 - JPEG, PNG, TIFF and BMP, recognised by content; what of them is read is the table in
   ``formats.py``. EXIF orientation is applied first; every coordinate of the program refers to the
@@ -8,11 +8,13 @@
   the same grey in every slice.
 - A damaged file is an error, even where a decoder would fill in grey.
 - The same file gives the same pixels.
+- A plane of a volume is what `inspection.volumes` reads of it: upright, and always whole.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -30,8 +32,9 @@ from inspection.images.headers import (
 )
 from inspection.images.jpeg import decode_jpeg, read_jpeg_header
 from inspection.images.png import decode_png, read_png_header
+from inspection.images.sections import PlanePixels
 from inspection.images.tiff import decode_tiff, read_tiff_header
-from inspection.records import Modality
+from inspection.records import ImageSource, Modality, Section, source_name
 
 # A scale such as 512/4000 times 4000 must not ask for 513 pixels.
 _ROUNDING = 1e-6
@@ -48,12 +51,29 @@ _ROWS_FLIPPED = frozenset({3, 4, 7, 8})
 _COLUMNS_FLIPPED = frozenset({2, 3, 6, 7})
 
 
+class _Pixels(Protocol):
+    """What an image is decoded from."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright image."""
+        ...
+
+    def bytes_at(self, scale: float) -> int:
+        """Return what decoding at a scale takes in memory."""
+        ...
+
+    def upright(self, scale: float) -> Values:
+        """Return the upright image at ``scale`` or larger."""
+        ...
+
+
 class Decoder:
-    """One file, read and checked on construction, decoded at full or reduced scale.
+    """One image, read and checked on construction, decoded at full or reduced scale.
 
     Parameters
     ----------
-    path : JPEG, PNG, TIFF or BMP
+    source : a JPEG, PNG, TIFF or BMP file, or a plane of a volume, which is CT
     modality : CT is decoded to grey (h, w), RGB to (h, w, 3)
     may_be_flat : a mask may have one value everywhere; a picture of a part never has
 
@@ -64,13 +84,17 @@ class Decoder:
         limits, or too small to show anything.
     """
 
-    def __init__(self, path: Path, modality: Modality, *, may_be_flat: bool = False) -> None:
-        self._path = path
-        self._modality = modality
+    def __init__(
+        self, source: ImageSource, modality: Modality, *, may_be_flat: bool = False
+    ) -> None:
+        self._name = source_name(source)
         self._may_be_flat = may_be_flat
         try:
-            self._data = read_regular_file(path, _format_of)
-            self._header = _read_header(self._data)
+            self._pixels: _Pixels
+            if isinstance(source, Section):
+                self._pixels = PlanePixels(source)
+            else:
+                self._pixels = _FilePixels(source, modality)
         except ImageProblem as problem:
             raise self._error(problem) from problem
         self._stored: Stored | None = None
@@ -78,7 +102,7 @@ class Decoder:
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the upright image."""
-        return self._header.upright_size
+        return self._pixels.size
 
     def stored(self, scale: float = 1.0) -> Stored:
         """Return the upright image at ``scale`` (1 = full size) or larger, values as stored.
@@ -97,8 +121,8 @@ class Decoder:
         done = self._stored
         if done is None or done.shape[1] < self.size[0] * scale - _ROUNDING:
             try:
-                with memory.hold(self._header.bytes_at(scale)):
-                    done = self._upright(self._decode(scale))
+                with memory.hold(self._pixels.bytes_at(scale)):
+                    done = self._pixels.upright(scale)
                     if not self._may_be_flat and _is_flat(done):
                         raise ImageProblem("image_flat")
                     self._stored = done
@@ -128,22 +152,40 @@ class Decoder:
         if stored.dtype == np.float32:
             low, high = float(stored.min()), float(stored.max())
             if low < 0.0 or high > 1.0:
-                raise ImageError("image_needs_window", name=self._path.name, low=low, high=high)
+                raise ImageError("image_needs_window", name=self._name, low=low, high=high)
             return GreyWindow(0.0, 1.0).apply(stored)
         return np.asarray(stored, np.uint8)
 
-    def _decode(self, scale: float) -> Values:
-        """Return (h, w) or (h, w, 3), as stored: not upright."""
+    def _error(self, problem: ImageProblem) -> ImageError:
+        return ImageError(problem.code, name=self._name, **problem.params)
+
+
+class _FilePixels:
+    """A file that is one image, in memory, its header read."""
+
+    def __init__(self, path: Path, modality: Modality) -> None:
+        self._modality = modality
+        self._data = read_regular_file(path, _format_of)
+        self._header = _read_header(self._data)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._header.upright_size
+
+    def bytes_at(self, scale: float) -> int:
+        return self._header.bytes_at(scale)
+
+    def upright(self, scale: float) -> Values:
         header = self._header
+        values: Values
         if header.format == "jpeg":
             grey = self._modality == "ct"
-            return decode_jpeg(self._data, grey, (header.width, header.height), scale)
-        decode = {"png": decode_png, "bmp": decode_bmp, "tiff": decode_tiff}[header.format]
-        values: Values = decode(self._data)
-        return as_grey(values) if self._modality == "ct" else as_rgb(values)
-
-    def _upright(self, values: Values) -> Values:
-        turned = self._header.orientation
+            values = decode_jpeg(self._data, grey, (header.width, header.height), scale)
+        else:
+            decode = {"png": decode_png, "bmp": decode_bmp, "tiff": decode_tiff}[header.format]
+            found = decode(self._data)
+            values = as_grey(found) if self._modality == "ct" else as_rgb(found)
+        turned = header.orientation
         if turned in _TURNED:
             values = values.swapaxes(0, 1)
         if turned in _ROWS_FLIPPED:
@@ -151,9 +193,6 @@ class Decoder:
         if turned in _COLUMNS_FLIPPED:
             values = values[:, ::-1]
         return np.ascontiguousarray(values)
-
-    def _error(self, problem: ImageProblem) -> ImageError:
-        return ImageError(problem.code, name=self._path.name, **problem.params)
 
 
 def _is_flat(values: Values) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from inspection.images.stack_grey import (
     sample_stack,
     window_of,
 )
-from inspection.records import ImageRef, Rect
+from inspection.records import ImageRef, ImageSource, Rect
 from inspection.results import StackGrey
 
 OWN_RANGE = (0.5, 99.9)
@@ -82,15 +81,15 @@ class StackDisplay:
                 policy = self._read_policy()
                 if policy.setting == "auto" and stored.dtype == np.uint8:
                     return None
-                self._expected = find_stack_grey([ref.path for ref in self._slices], policy)
+                self._expected = find_stack_grey([ref.source for ref in self._slices], policy)
             return self._expected
 
     def own(self, stored: Stored) -> GreyWindow:
         """Return the range of the stack's values; of ``stored`` where no slice can be read."""
         with self._lock:
             if self._own is None:
-                paths = [ref.path for ref in self._slices]
-                self._own = own_window((sample_stack(paths) if paths else []) or [stored])
+                sources = [ref.source for ref in self._slices]
+                self._own = own_window((sample_stack(sources) if sources else []) or [stored])
             return self._own
 
 
@@ -116,7 +115,7 @@ def dtype_window(stored: Stored) -> GreyWindow | None:
 
 
 def load_shown(
-    path: Path,
+    source: ImageSource,
     *,
     side: int,
     judged: StackGrey | None = None,
@@ -129,7 +128,7 @@ def load_shown(
 
     Parameters
     ----------
-    path : JPEG, PNG, TIFF or BMP
+    source : a file or a plane of a volume
     side : pixels; a JPEG is decoded at the smallest scale that fills a square of it
     judged : the window that the battery was judged under; None before
     stack : what the slice belongs to, for a window where none is known
@@ -139,7 +138,7 @@ def load_shown(
     ImageError
         If the file cannot be read or is damaged.
     """
-    decoder = Decoder(path, "ct")
+    decoder = Decoder(source, "ct")
     small = decoder.stored(min(1.0, CONTENT_SEARCH_SIDE / min(decoder.size)))
     window, seen = shown_window(small, judged=judged, stack=stack)
     # As the judge cuts it: under `dtype` rounded to 8 bits, under a window not.

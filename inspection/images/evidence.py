@@ -116,7 +116,7 @@ def _write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
     # The content box is found again from the same bytes.
     fit = (PICTURE_SIDE, PICTURE_SIDE)
     window = GreyWindow(*prediction.window) if prediction.window else None
-    image = load_image(ref.path, modality=ref.modality, fit=fit, window=window).pixels
+    image = load_image(ref.source, modality=ref.modality, fit=fit, window=window).pixels
     scale = min(1.0, PICTURE_SIDE / max(roi.w, roi.h))
     size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

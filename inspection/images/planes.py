@@ -96,7 +96,7 @@ class SlicePlanes:
         self._slices = {a: sorted(refs, key=lambda r: r.number) for a, refs in axes.items() if refs}
         sizes: dict[Axis, int] = {}
         for axis, refs in self._slices.items():
-            w, h = Decoder(refs[0].path, "ct").size
+            w, h = Decoder(refs[0].source, "ct").size
             for name, size in zip(PLANES[axis], (h, w), strict=True):
                 sizes[name] = max(size, sizes.get(name, 0))
         for axis, refs in self._slices.items():
@@ -110,7 +110,7 @@ class SlicePlanes:
             return None
         place = bisect_left(refs, number, key=lambda ref: ref.number)
         nearest = min(refs[max(0, place - 1) : place + 1], key=lambda r: abs(r.number - number))
-        decoder = Decoder(nearest.path, "ct")
+        decoder = Decoder(nearest.source, "ct")
         w, h = decoder.size
         stored = decoder.stored(min(1.0, DECODE_SIDE / max(w, h)))
         return Plane(nearest.number, stored, Rect(0, 0, w, h))

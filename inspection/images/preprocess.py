@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal, Self, TypeVar
 
 import cv2
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from inspection.errors import ImageError
 from inspection.images.decoding import Decoder
 from inspection.images.grey import GreyWindow, Pixels, Stored
-from inspection.records import Modality, Rect
+from inspection.records import ImageSource, Modality, Rect, source_name
 
 # An image is black where at most this share of it (hot pixels) is brighter than the level.
 BLACK_LEVEL = 15
@@ -99,7 +98,7 @@ class ModelInput:
 
 
 def load_image(
-    path: Path,
+    source: ImageSource,
     *,
     modality: Modality,
     fit: tuple[int, int] | None = None,
@@ -109,7 +108,7 @@ def load_image(
 
     Parameters
     ----------
-    path : JPEG, PNG, TIFF or BMP
+    source : a file, JPEG, PNG, TIFF or BMP, or a plane of a volume
     modality : CT is decoded to grey, RGB to colour
     fit : (width, height) of the model input. A JPEG is then decoded at the smallest scale
         that still fills it with the content. A crop at reduced scale starts and ends on whole
@@ -122,11 +121,11 @@ def load_image(
         If the file cannot be read, is damaged, too large or black.
     """
     scale_for = partial(_needed_scale, fit)
-    return _load(path, modality, window, cut=modality == "ct", scale_for=scale_for)
+    return _load(source, modality, window, cut=modality == "ct", scale_for=scale_for)
 
 
 def load_content(
-    path: Path,
+    source: ImageSource,
     *,
     modality: Modality,
     max_pixels: int,
@@ -140,7 +139,7 @@ def load_content(
 
     Parameters
     ----------
-    path : JPEG, PNG, TIFF or BMP
+    source : a file, JPEG, PNG, TIFF or BMP, or a plane of a volume
     modality : CT is decoded to grey, RGB to colour
     max_pixels : what is needed. A JPEG is decoded at the smallest scale that still has as many;
         other files at full size.
@@ -153,7 +152,7 @@ def load_content(
         If the file cannot be read, is damaged, too large or black.
     """
     return _load(
-        path,
+        source,
         modality,
         window,
         cut=modality == "ct" and not whole,
@@ -162,28 +161,28 @@ def load_content(
 
 
 def _load(
-    path: Path,
+    source: ImageSource,
     modality: Modality,
     window: GreyWindow | None,
     *,
     cut: bool,
     scale_for: Callable[[Rect], float],
 ) -> ImageData:
-    decoder = Decoder(path, modality)
+    decoder = Decoder(source, modality)
     # A colour picture has no grey values to be windowed.
     window = window if modality == "ct" else None
     region = (content_region(decoder, window) if cut else None) or Rect(0, 0, *decoder.size)
     scale = scale_for(region)
     if window is None:
-        _refuse_unused_range(decoder.stored(scale), path)
+        _refuse_unused_range(decoder.stored(scale), source)
         pixels = crop(decoder.decode(scale), region, decoder.size)
     else:
         pixels = window.apply(crop(decoder.stored(scale), region, decoder.size))
-    _refuse_black(pixels, path)
+    _refuse_black(pixels, source)
     return ImageData(pixels, region, decoder.size)
 
 
-def _refuse_unused_range(stored: Stored, path: Path) -> None:
+def _refuse_unused_range(stored: Stored, source: ImageSource) -> None:
     """Refuse 12 or 14 bits in 16 where no window says so: the picture would be nearly black."""
     if stored.dtype != np.uint16 or not stored.any():
         return
@@ -191,12 +190,12 @@ def _refuse_unused_range(stored: Stored, path: Path) -> None:
     if bright <= stored.size * BLACK_SHARE:
         highest = int(stored.max())
         params = {"percent": math.ceil(highest / 655.36), "bits": highest.bit_length()}
-        raise ImageError("image_range_unused", name=path.name, **params)
+        raise ImageError("image_range_unused", name=source_name(source), **params)
 
 
-def _refuse_black(pixels: Pixels, path: Path) -> None:
+def _refuse_black(pixels: Pixels, source: ImageSource) -> None:
     if np.count_nonzero(pixels > BLACK_LEVEL) <= pixels.size * BLACK_SHARE:
-        raise ImageError("image_black", name=path.name)
+        raise ImageError("image_black", name=source_name(source))
 
 
 def to_model_input(image: ImageData, spec: Preprocess) -> ModelInput:

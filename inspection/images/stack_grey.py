@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from inspection.errors import InspectionError
 from inspection.images.decoding import Decoder
 from inspection.images.grey import GreyLevels, GreyWindow, Stored
 from inspection.messages import Message
-from inspection.records import Battery, ImageRef
+from inspection.records import Battery, ImageRef, ImageSource
 from inspection.results import StackGrey
 
 SAMPLE = 6
@@ -73,7 +72,7 @@ class StackWindow:
         """Return what was found; the sampled slices are decoded at the first call."""
         with self._lock:
             if self._found is None:
-                self._found = find_stack_grey([ref.path for ref in self._slices], self._policy)
+                self._found = find_stack_grey([ref.source for ref in self._slices], self._policy)
             return self._found
 
     @property
@@ -118,12 +117,12 @@ def window_of(grey: StackGrey | None) -> GreyWindow | None:
     return GreyWindow(grey.low, grey.high)
 
 
-def find_stack_grey(paths: Sequence[Path], policy: GreyPolicy) -> StackGrey:
+def find_stack_grey(sources: Sequence[ImageSource], policy: GreyPolicy) -> StackGrey:
     """Return the window of a stack.
 
     Parameters
     ----------
-    paths : its slices in order; a few of them, evenly spaced, are decoded
+    sources : its slices in order; a few of them, evenly spaced, are decoded
     policy : setting and reference
 
     Returns
@@ -132,13 +131,13 @@ def find_stack_grey(paths: Sequence[Path], policy: GreyPolicy) -> StackGrey:
         Under ``auto`` with ``problem`` set where no window could be found: then the slices are
         seen as their type says, and cannot be trusted unless they are of 8 bits.
     """
-    if policy.setting == "dtype" or not paths:
+    if policy.setting == "dtype" or not sources:
         return StackGrey(method="dtype")
     if policy.setting != "auto":
         low, high = policy.setting
         return StackGrey(method="fixed", low=low, high=high)
-    samples = sample_stack(paths)
-    if len(samples) < min(SMALLEST_STACK, len(paths)):
+    samples = sample_stack(sources)
+    if len(samples) < min(SMALLEST_STACK, len(sources)):
         # Those slices may be there again once they are judged: a share that was away for a moment.
         return StackGrey(method="dtype", problem=Message(code="grey_stack_unread"))
     eight_bits = all(sample.dtype == np.uint8 for sample in samples)
@@ -168,17 +167,17 @@ def find_stack_grey(paths: Sequence[Path], policy: GreyPolicy) -> StackGrey:
     )
 
 
-def sample_stack(paths: Sequence[Path]) -> list[Stored]:
+def sample_stack(sources: Sequence[ImageSource]) -> list[Stored]:
     """Return stored values of slices that are evenly spaced over a stack, those that can be read.
 
     Parameters
     ----------
-    paths : slices of one stack in order, at least one
+    sources : slices of one stack in order, at least one
     """
     samples: list[Stored] = []
-    for index in np.unique(np.linspace(0, len(paths) - 1, SAMPLE).round().astype(int)):
+    for index in np.unique(np.linspace(0, len(sources) - 1, SAMPLE).round().astype(int)):
         try:
-            decoder = Decoder(paths[index], "ct")
+            decoder = Decoder(sources[index], "ct")
             samples.append(decoder.stored(min(1.0, SAMPLE_SIDE / min(decoder.size))))
         except (InspectionError, OSError):
             # The slice fails once more when it is judged, and its reason is told there.

@@ -72,7 +72,7 @@ def drawn_pictures(
     """
     try:
         fit = (LONGEST_SIDE, LONGEST_SIDE)
-        image = load_image(ref.path, modality=ref.modality, fit=fit, window=window)
+        image = load_image(ref.source, modality=ref.modality, fit=fit, window=window)
         roi = image.roi
         inside = all(
             roi.x <= box.x
@@ -84,7 +84,7 @@ def drawn_pictures(
         )
         if not inside:
             image = load_content(
-                ref.path,
+                ref.source,
                 modality=ref.modality,
                 max_pixels=LONGEST_SIDE**2,
                 whole=True,

@@ -160,7 +160,7 @@ class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
 
         try:
             data = load_content(
-                ref.path,
+                ref.source,
                 modality=ref.modality,
                 max_pixels=placed.max_pixels,
                 window=grey.window if grey is not None else None,

@@ -115,7 +115,7 @@ def none_opened(images: Sequence[ImageResult]) -> bool:
 
     Where a model is missing its images were not tried: that is another reason.
     """
-    tried = [i for i in images if i.error is None or i.error.code.startswith("image_")]
+    tried = [i for i in images if i.error is None or i.error.code.startswith(("image_", "volume_"))]
     return bool(tried) and all(image.state == "failed" for image in tried)
 
 

@@ -85,7 +85,7 @@ def _read(ref: ImageRef, max_pixels: int) -> Example | None:
     name = class_of(label, ref.modality) if label else None
     if label is None or name is None:
         return None
-    image = load_content(ref.path, modality=ref.modality, max_pixels=max_pixels)
+    image = load_content(ref.source, modality=ref.modality, max_pixels=max_pixels)
     roi = image.roi
     kinds: list[str] = []
     boxes: list[NDArray[np.float64]] = []

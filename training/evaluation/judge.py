@@ -22,7 +22,7 @@ from inspection.messages import Message
 from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle, reference_levels
 from inspection.modelstore.folders import ModelFolders
 from inspection.predictions import FailedPrediction, LaneEvent, Prediction
-from inspection.records import MODALITIES, Battery, ImageRef, Modality
+from inspection.records import MODALITIES, Battery, ImageRef, ImageSource, Modality
 from inspection.results import Box, ImageResult, Peak, Verdict
 from inspection.systems.ensemble.channel import ChannelModel
 from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
@@ -86,7 +86,7 @@ class JudgedBattery:
     visibilities: frozenset[str] = frozenset()
 
 
-Predictions = Mapping[Path, Prediction]
+Predictions = Mapping[ImageSource, Prediction]
 """A battery's predictions with their maps, by image file."""
 
 
@@ -194,7 +194,7 @@ class Models:
                 outcomes.append(event)
 
         result = None if lane is None else lane.inspect(battery, never, keep_outcome)
-        truths = {ref.path: visibility.truth_of(ref) for ref in (*battery.ct, *battery.rgb)}
+        truths = {ref.source: visibility.truth_of(ref) for ref in (*battery.ct, *battery.rgb)}
         said = {
             slot: [o for o in outcomes if o.image.modality == modality]
             for modality, slot in STATION_SLOTS.items()
@@ -209,7 +209,7 @@ class Models:
             battery,
             key,
             {
-                slot: tuple(judged_image(o, key, truths[o.image.path]) for o in found)
+                slot: tuple(judged_image(o, key, truths[o.image.source]) for o in found)
                 for slot, found in said.items()
             },
             result.verdict if result is not None and self.fused else None,
@@ -217,7 +217,7 @@ class Models:
             battery_truth(list(truths.values()), battery),
             visibility.grades.get(battery.battery_id, frozenset()),
         )
-        return judged, {o.image.path: o for o in outcomes if isinstance(o, Prediction)}
+        return judged, {o.image.source: o for o in outcomes if isinstance(o, Prediction)}
 
 
 def judge_alone(
@@ -239,12 +239,12 @@ def judge_alone(
         for battery in scan_lot(lot).batteries:
             of_modality = battery.rgb if modality == "rgb" else battery.ct
             # `filter` takes None for "all of them", as `keep` does.
-            truths = {ref.path: visibility.truth_of(ref) for ref in filter(keep, of_modality)}
-            known = [ref for ref in of_modality if ref.path in truths and truths[ref.path].name]
+            truths = {ref.source: visibility.truth_of(ref) for ref in filter(keep, of_modality)}
+            known = [ref for ref in of_modality if ref.source in truths and truths[ref.source].name]
             key = f"{lot.resolve().name}/{battery.battery_id}"
             grey = greys.of(battery) if modality == "ct" else None
             for outcome in channel.predict(known, threading.Event(), grey=grey):
-                judged.append(judged_image(outcome, key, truths[outcome.image.path]))
+                judged.append(judged_image(outcome, key, truths[outcome.image.source]))
     finally:
         decoding.close()
     return judged

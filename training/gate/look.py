@@ -58,7 +58,7 @@ def look_at(
             ]
     wanted = wanted[:: -(-len(wanted) // most)] if most and wanted else wanted
     every = max(1, len(wanted) // TRIED)
-    battery_of = {one.image.path: battery for battery, one in wanted}
+    battery_of = {one.image.source: battery for battery, one in wanted}
     rows: list[tuple[dict[str, Array], str, float, str]] = []
     some: list[Decoded] = []
     decoding = DecodeAhead()
@@ -68,7 +68,7 @@ def look_at(
         while batch := list(islice(ready, BATCH)):
             judged = predictor.judge(np.stack([item.input.array for item in batch]))
             for item, found in zip(batch, judged, strict=True):
-                key = battery_of[item.image.path]
+                key = battery_of[item.image.source]
                 sharpness = measure(item.input, spec).sharpness
                 rows.append((found.features, found.pred_label, sharpness, key))
                 if len(rows) % every == 0:

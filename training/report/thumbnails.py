@@ -66,9 +66,9 @@ class WorstBatteries:
         if full and (not self._kept or order > self._kept[-1][0]):
             return
         thumbnails = (
-            draw_thumbnail(image, predictions[image.ref.path], self.config.picture_side)
+            draw_thumbnail(image, predictions[image.ref.source], self.config.picture_side)
             for image in telling_images(row)[: self.config.pictures_per_battery]
-            if image.ref.path in predictions
+            if image.ref.source in predictions
         )
         insort(self._kept, (order, Misjudged(row, tuple(thumbnails))), key=lambda kept: kept[0])
         del self._kept[self.config.batteries_shown :]
@@ -99,7 +99,7 @@ def draw_thumbnail(image: JudgedImage, prediction: Prediction, side: int) -> Thu
     # The content box is found again from the same bytes.
     window = GreyWindow(*prediction.window) if prediction.window else None
     fit = (side, side)
-    pixels = load_image(ref.path, modality=ref.modality, fit=fit, window=window).pixels
+    pixels = load_image(ref.source, modality=ref.modality, fit=fit, window=window).pixels
     scale = side / max(roi.w, roi.h)
     size = (max(1, round(roi.w * scale)), max(1, round(roi.h * scale)))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -114,7 +114,7 @@ class ChannelModel:
             looked: list[GateFinding | None] = [None] * len(ready)
             if self._gate is not None:
                 looked[:] = self._gate.look(
-                    [item.image.path.name for item in ready],
+                    [item.image.file_name for item in ready],
                     [item.input for item in ready],
                     [item.roi for item in ready],
                     [found.features for found in judged],

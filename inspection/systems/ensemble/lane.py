@@ -209,13 +209,13 @@ class EnsembleLane:
         for start in range(0, len(refs), AHEAD):
             part, rest = refs[start : start + AHEAD], refs[start + AHEAD : start + 2 * AHEAD]
             strange = {
-                outcome.image.path: outcome
+                outcome.image.source: outcome
                 for outcome in second.predict(part, cancel, second.wanted(rest, grey), grey)
                 if isinstance(outcome, Prediction)
             }
             following = [*first.wanted(rest, grey), *then]
             for outcome in first.predict(part, cancel, following, grey):
-                beside = strange.get(outcome.image.path)
+                beside = strange.get(outcome.image.source)
                 if beside is not None and isinstance(outcome, Prediction):
                     yield replace(
                         outcome,
