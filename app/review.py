@@ -288,12 +288,15 @@ def battery_of(
 
 
 def first_shown(images: Sequence[ShownImage], worst: Sequence[str]) -> ShownImage | None:
-    """Return the image to show first: the worst where it is known, else the middle one."""
+    """Return the image to show first: the worst where it is known, else one in the middle."""
     by_name = {image.name: image for image in images}
     for name in worst:
         if name in by_name:
             return by_name[name]
-    return images[len(images) // 2] if images else None
+    # In the middle of its axis: of a flat volume the others have far more or fewer slices.
+    axis = images[len(images) // 2].ref.axis if images else None
+    beside = [image for image in images if image.ref.axis == axis]
+    return beside[len(beside) // 2] if beside else None
 
 
 def axes_of(images: Sequence[ShownImage]) -> tuple[Axis, ...]:

@@ -25,7 +25,7 @@ from inspection.volumes.planes import AXES, Place, Space, Voxel
 PLACES: dict[Axis, tuple[int, int]] = {"z": (0, 0), "y": (1, 0), "x": (1, 1)}
 """Row and column: y and z share their columns, y and x their rows."""
 NOTES_PLACE = (0, 1)
-NOTES_HEIGHT = 132
+NOTES_HEIGHT = 104
 """Of the words under a plane that was made large."""
 
 
@@ -111,8 +111,13 @@ class PlanesView(Panel):
         self._loader.close()
         self._view, self._space, self._wish = None, None, None
 
-    def go_to(self, image: ShownImage) -> None:
-        """Put the crosshair on a slice, where it is hottest."""
+    def go_to(self, image: ShownImage, *, again: bool = False) -> None:
+        """Put the crosshair on a slice, where it is hottest.
+
+        Parameters
+        ----------
+        again : ask for all planes anew
+        """
         space = self._space
         if space is None or self._loader.planes is None:
             self._wish = image
@@ -125,7 +130,7 @@ class PlanesView(Panel):
             y = (result.peak.y + 0.5) * rows / result.height
             voxel = space.voxel(axis, image.ref.number, (x, y))
         self._activate(axis)
-        self._set_cross(voxel)
+        self._set_cross(voxel, again=again)
 
     def go_to_body(self, body: Body) -> None:
         """Put the crosshair on a body."""
@@ -191,8 +196,9 @@ class PlanesView(Panel):
         self._word()
         wish, self._wish = self._wish, None
         if wish is not None:
-            self.go_to(wish)
-        self._set_cross(self._cross, again=True)
+            self.go_to(wish, again=True)
+        else:
+            self._set_cross(self._cross, again=True)
 
     def _on_refused(self, why: Message) -> None:
         for made in self.views.values():

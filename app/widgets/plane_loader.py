@@ -76,7 +76,7 @@ class PlaneLoader(QObject):
         self._nameless: ShownImage | None = None
         self._tickets: list[Ticket] = []
         self._rough: Voxels | None = None
-        self._running: dict[Axis, Ticket] = {}
+        self._running: dict[Axis, tuple[int, Ticket]] = {}
         self._asked: dict[Axis, tuple[int, ShownImage]] = {}
         self._waiting: set[Axis] = set()
         self._cache: OrderedDict[tuple[Axis, int], PlanePicture] = OrderedDict()
@@ -112,7 +112,7 @@ class PlaneLoader(QObject):
 
     def close(self) -> None:
         """Forget what is open; a volume stays open for whoever else reads it."""
-        for ticket in (*self._tickets, *self._running.values()):
+        for ticket in (*self._tickets, *(ticket for _, ticket in self._running.values())):
             ticket.cancel()
         self.planes = self._rough = None
         self._of = ()
@@ -139,7 +139,8 @@ class PlaneLoader(QObject):
             self._waiting.discard(axis)
             self.loaded.emit(known)
         elif axis in self._running:
-            self._waiting.add(axis)
+            if self._running[axis][0] != number:
+                self._waiting.add(axis)
         else:
             self._start(axis)
         if self._running and not self._late.isActive():
@@ -150,7 +151,8 @@ class PlaneLoader(QObject):
     def _start(self, axis: Axis) -> None:
         assert self.planes is not None
         work = partial(_load, self.planes, axis, *self._asked[axis], self._display)
-        self._running[axis] = self._pool.submit(work, self._on_loaded, self.failed.emit)
+        ticket = self._pool.submit(work, self._on_loaded, self.failed.emit)
+        self._running[axis] = self._asked[axis][0], ticket
 
     def _on_opened(self, opened: PlaneDisplay) -> None:
         self.planes = opened

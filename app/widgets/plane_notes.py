@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor, QResizeEvent
-from PySide6.QtWidgets import QLayout, QListWidget, QListWidgetItem, QSizePolicy
+from PySide6.QtWidgets import QLayout, QListWidget, QListWidgetItem
 
 from app.bodies import Body
 from app.ruler import Ruler
@@ -58,7 +58,6 @@ class PlaneNotes(Panel):
         self._layout.addStretch(0)
         # In a small window words give way; the planes keep their room.
         self._layout.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
 
     # -- what is told ----------------------------------------------------------------------
 
@@ -204,6 +203,18 @@ class PlaneNotes(Panel):
         self.list.setVisible(bool(self._bodies) and self._line is None)
         for made in (self.greys, self.volume):
             made.setVisible(self._line is None or self.height() >= LOW)
+
+    def hasHeightForWidth(self) -> bool:
+        """Qt: its words would ask for room that is the planes'."""
+        return False
+
+    def sizeHint(self) -> QSize:
+        """Qt: what is left."""
+        return QSize(0, 0)
+
+    def minimumSizeHint(self) -> QSize:
+        """Qt: as `sizeHint`."""
+        return self.sizeHint()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Qt: there is more room, or less."""

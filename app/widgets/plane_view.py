@@ -225,6 +225,10 @@ class PlaneView(PictureView):
         if event.button() == Qt.MouseButton.LeftButton and not self.measuring:
             self.enlarged.emit()
 
+    def sizeHint(self) -> QSize:
+        """Qt: as much as the others, however large their pictures are."""
+        return SMALLEST
+
     def leaveEvent(self, event: QEvent) -> None:
         """Qt: the pointer has gone."""
         super().leaveEvent(event)

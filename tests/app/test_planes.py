@@ -156,6 +156,7 @@ def test_a_body_is_found_where_it_is_and_gone_to(qtbot, station):
         assert abs(planes.cross.along(axis) - middle) <= 1
     assert voxels_with_pore()[planes.cross] == 0
     assert all(view._bodies for view in planes.views.values())
+    assert all(view._boxes for view in planes.views.values())
 
 
 def test_the_ruler_measures_millimetres_and_draws_a_profile(qtbot, station):
