@@ -13,6 +13,7 @@ import warnings
 from dataclasses import dataclass
 
 from inspection.modelstore.vlm_folder import FAMILIES
+from inspection.volumes.codecs import missing_codecs
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _driver_cuda() -> str:
 
 
 def import_libraries() -> None:
-    """Import what the three systems need, and call once what is compiled or loaded by name.
+    """Import what is imported late, and call once what is compiled or loaded by name.
 
     Raises
     ------
@@ -124,3 +125,7 @@ def import_libraries() -> None:
         getattr(transformers, name)
     quieten()
     import groundingdino.models.GroundingDINO.groundingdino  # noqa: F401 - it imports the rest
+    import tifffile._imagecodecs  # noqa: F401 - imported when a stack is opened
+
+    if missing := missing_codecs():
+        raise ImportError(f"no decoder of DICOM's {', '.join(missing)}")

@@ -22,6 +22,8 @@ from inspection.volumes.source import Source
 from inspection.volumes.volume import Voxels
 
 SIDE = 16
+PASSES = 2
+"""Through a volume that is not packed, before it is laid out."""
 _CHUNK_BYTES = 1 << 27
 """Of planes that are in memory while they are laid out."""
 
@@ -29,51 +31,63 @@ _CHUNK_BYTES = 1 << 27
 class Columns:
     """Planes across y and x of one volume.
 
-    Where the scratch folder has no room for it, the volume is read through for every 16 planes.
+    The volume is read through for the first pieces of 16 planes, which is quicker than to lay it
+    out; and for all of them where the scratch folder has no room for it.
 
     Parameters
     ----------
     path : what is told of it
-
-    Raises
-    ------
-    ImageError
-        If the source cannot be read to its end.
     """
 
     def __init__(self, path: Path, source: Source) -> None:
+        self._path = path
         self._source = source
         self._lock = threading.Lock()
         self._slab: tuple[Axis, int, Voxels] | None = None
+        self._scratch: scratch.Scratch | None = None
+        self._passes_left = 0 if source.packed else PASSES
         depth, height, width = source.info.shape
         self._kind = np.dtype(source.info.dtype)
         self._down, self._across = math.ceil(height / SIDE), math.ceil(width / SIDE)
         self._thick = max(1, min(32, depth, _CHUNK_BYTES // (height * width * self._kind.itemsize)))
         self._chunks = math.ceil(depth / self._thick)
         self._piece = self._thick * SIDE * SIDE * self._kind.itemsize
-        size = self._down * self._chunks * self._across * self._piece
-        self._scratch = scratch.reserve(path, size, self)
-        if self._scratch is not None:
-            try:
-                self._lay_out(self._scratch)
-            except OSError:
-                # The disk is fuller than it was: slower, and nothing is lost.
-                self._scratch.remove()
-                self._scratch = None
-            except ImageError:
-                self._scratch.remove()
-                raise
 
     def plane(self, axis: Axis, number: int) -> Voxels:
-        """Return a plane across ``y`` or ``x``."""
+        """Return a plane across ``y`` or ``x``.
+
+        Raises
+        ------
+        ImageError
+            If the source cannot be read to its end.
+        """
         block, place = divmod(number, SIDE)
         with self._lock:
             if self._slab is None or self._slab[:2] != (axis, block):
                 # The old one goes first: two of them need not fit.
                 self._slab = None
+                if self._passes_left == 0:
+                    self._try_to_lay_out()
+                self._passes_left -= 1
                 read = self._read if self._scratch is None else self._gather
                 self._slab = (axis, block, read(axis, block))
             return cast(Voxels, self._slab[2][place].copy())
+
+    def _try_to_lay_out(self) -> None:
+        size = self._down * self._chunks * self._across * self._piece
+        place = scratch.reserve(self._path, size, self)
+        if place is None:
+            return
+        try:
+            self._lay_out(place)
+        except OSError:
+            # The disk is fuller than it was: slower, and nothing is lost.
+            place.remove()
+        except ImageError:
+            place.remove()
+            raise
+        else:
+            self._scratch = place
 
     def close(self) -> None:
         """Remove what lies in the scratch folder."""

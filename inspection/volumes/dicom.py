@@ -189,7 +189,8 @@ def _distance(path: Path, planes: Sequence[_Plane]) -> tuple[float | None, tuple
     if len(planes) > 1 and all(plane.at is not None for plane in planes):
         places = [cast(float, plane.at) for plane in planes]
         gaps = [b - a for a, b in itertools.pairwise(places)]
-        usual = median(gaps)
+        # To a nanometre: positions are written as decimals.
+        usual = round(median(gaps), 6)
         missing = sum(round(gap / usual) - 1 for gap in gaps if gap > _GAP * usual)
         if missing:
             params: dict[str, str | int | float] = {"name": name, "count": missing}

@@ -57,8 +57,8 @@ class Greys(NamedTuple):
         return low + round(self.intercept), low + (1 << bits) - 1 + round(self.intercept)
 
     def values(self, numbers: NDArray[np.generic]) -> Voxels:
-        """Return the values of stored numbers, of any shape, as an array of their own."""
-        numbers = numbers.astype(numbers.dtype.newbyteorder("="))
+        """Return the values of stored numbers; the same array where nothing changes."""
+        numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
         unused = numbers.dtype.itemsize * 8 - self.bits if self.bits else 0
         if unused > 0:
             # Shifted there and back: the sign comes along, and old overlays fall out.

@@ -29,7 +29,7 @@ def overview(volume: Volume, longest: int = 256) -> tuple[Voxels, int]:
     """
     factor = max(1, math.ceil(max(volume.info.shape) / longest))
     planes = [
-        volume.section("z", number)[::factor, ::factor]
+        volume.section("z", number)[::factor, ::factor].copy()
         for number in range(0, volume.info.shape[0], factor)
     ]
     return cast(Voxels, np.stack(planes)), factor

@@ -22,7 +22,7 @@ from builders.volume_files import (
 )
 
 from inspection.records import VolumeRef
-from inspection.volumes import stack
+from inspection.volumes import columns, stack
 from inspection.volumes.opening import close_volumes, open_volume, read_info
 from inspection.volumes.overview import overview
 
@@ -117,11 +117,12 @@ def _closed():
     close_volumes()
 
 
-@pytest.mark.parametrize("kept", ["in memory", "in the scratch folder"])
+@pytest.mark.parametrize("kept", ["in memory", "in the scratch folder", "nowhere"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_gives_the_same_planes_and_its_voxel_size(name, kept, tmp_path, monkeypatch):
-    if kept == "in the scratch folder":
+    if kept != "in memory":
         monkeypatch.setattr(stack, "IN_MEMORY_BYTES", 0)
+        monkeypatch.setattr(columns, "PASSES", 0 if kept == "in the scratch folder" else 99)
     write, told, scale = FORMATS[name]
     volume = open_volume(VolumeRef(write(tmp_path / name)))
     assert (volume.info.shape, volume.info.dtype) == (SHAPE, "uint16")

@@ -8,7 +8,7 @@ import tifffile
 from builders.volume_files import smooth_body
 
 from inspection.records import VolumeRef
-from inspection.volumes import scratch, stack
+from inspection.volumes import columns, scratch, stack
 from inspection.volumes.opening import close_volumes, open_volume
 
 BODY = smooth_body((70, 40, 50))
@@ -17,6 +17,7 @@ BODY = smooth_body((70, 40, 50))
 @pytest.fixture
 def told(tmp_path, monkeypatch):
     monkeypatch.setattr(stack, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(columns, "PASSES", 0)
     monkeypatch.setattr(scratch, "_room", scratch._Room())
     messages: list[str] = []
     scratch.configure(tmp_path, announce=lambda message: messages.append(message.code))
