@@ -79,6 +79,7 @@ class PlaneLoader(QObject):
         self._running: dict[Axis, tuple[int, Ticket]] = {}
         self._asked: dict[Axis, tuple[int, ShownImage]] = {}
         self._waiting: set[Axis] = set()
+        self._missing: set[Axis] = set()
         self._cache: OrderedDict[tuple[Axis, int], PlanePicture] = OrderedDict()
         self._late = QTimer(self)
         self._late.setSingleShot(True)
@@ -119,6 +120,7 @@ class PlaneLoader(QObject):
         self._tickets.clear()
         self._running.clear()
         self._waiting.clear()
+        self._missing.clear()
         self._asked.clear()
         self._cache.clear()
         self._late.stop()
@@ -137,13 +139,15 @@ class PlaneLoader(QObject):
         if known is not None:
             self._cache.move_to_end((axis, number))
             self._waiting.discard(axis)
+            self._missing.discard(axis)
             self.loaded.emit(known)
-        elif axis in self._running:
-            if self._running[axis][0] != number:
-                self._waiting.add(axis)
-        else:
+            return
+        self._missing.add(axis)
+        if axis not in self._running:
             self._start(axis)
-        if self._running and not self._late.isActive():
+        elif self._running[axis][0] != number:
+            self._waiting.add(axis)
+        if not self._late.isActive():
             self._late.start()
 
     # -- inside ----------------------------------------------------------------------------
@@ -151,7 +155,7 @@ class PlaneLoader(QObject):
     def _start(self, axis: Axis) -> None:
         assert self.planes is not None
         work = partial(_load, self.planes, axis, *self._asked[axis], self._display)
-        ticket = self._pool.submit(work, self._on_loaded, self.failed.emit)
+        ticket = self._pool.submit(work, self._on_loaded, partial(self._on_failed, axis))
         self._running[axis] = self._asked[axis][0], ticket
 
     def _on_opened(self, opened: PlaneDisplay) -> None:
@@ -188,14 +192,24 @@ class PlaneLoader(QObject):
         if axis in self._waiting:
             self._waiting.discard(axis)
             self._start(axis)
-        # Nearer to what is wanted than what is on the screen, even where more was asked since.
-        self.loaded.emit(found)
+        if axis in self._missing:
+            # Nearer to what is wanted than what is on the screen, even where more was asked since.
+            self.loaded.emit(found)
+        if self._asked[axis][0] == found.wanted:
+            self._missing.discard(axis)
+
+    def _on_failed(self, axis: Axis, error: Exception) -> None:
+        # The next plane is asked for all the same.
+        del self._running[axis]
+        self._waiting.discard(axis)
+        self._missing.discard(axis)
+        self.failed.emit(error)
 
     def _stand_in(self) -> None:
         """Show what is known of planes that are still being read."""
         if self._rough is None or self.planes is None:
             return
-        for axis in self._running:
+        for axis in self._missing:
             number, shown = self._asked[axis]
             places = self.planes.source.space.shape, self._rough.shape
             at = AXES.index(axis)
