@@ -70,8 +70,8 @@ class Controller(InspectedLot):
         self.policy = policy
         self.models = models
         self.files = TaskPool(2, "files", self)
-        # Three planes and an overview: none waits for another, and no picture for any of them.
-        self.planes = TaskPool(4, "planes", self)
+        # Three planes, their window and an overview: none waits for another, no picture for them.
+        self.planes = TaskPool(5, "planes", self)
         self.following = Following(writer, self.files, self)
         self.following.grown.connect(self._on_grown)
         self.following.stopped.connect(self.failed)

@@ -76,6 +76,7 @@ class PlaneLoader(QObject):
         self._nameless: ShownImage | None = None
         self._tickets: list[Ticket] = []
         self._rough: Voxels | None = None
+        self._settled = False
         self._running: dict[Axis, tuple[int, Ticket]] = {}
         self._asked: dict[Axis, tuple[int, ShownImage]] = {}
         self._waiting: set[Axis] = set()
@@ -117,6 +118,7 @@ class PlaneLoader(QObject):
             ticket.cancel()
         self.planes = self._rough = None
         self._of = ()
+        self._settled = False
         self._tickets.clear()
         self._running.clear()
         self._waiting.clear()
@@ -163,7 +165,7 @@ class PlaneLoader(QObject):
         self.opened.emit()
         # After the planes that were asked for meanwhile: it reads the whole volume.
         work = partial(_overview, opened)
-        self._tickets = [self._pool.submit(work, self._on_overview, self._on_no_overview)]
+        self._tickets.append(self._pool.submit(work, self._on_overview, self._on_refused))
 
     def _on_not_opened(self, error: Exception) -> None:
         if isinstance(error, InspectionError):
@@ -175,7 +177,18 @@ class PlaneLoader(QObject):
         self._rough = rough
         self._stand_in()
 
-    def _on_no_overview(self, error: Exception) -> None:
+    def _on_settled(self, changed: bool) -> None:
+        """Show all planes anew under the window of the stack."""
+        if changed:
+            self._cache.clear()
+            for axis in self._asked:
+                self._missing.add(axis)
+                self._waiting.add(axis)
+                if axis not in self._running:
+                    self._waiting.discard(axis)
+                    self._start(axis)
+
+    def _on_refused(self, error: Exception) -> None:
         # Where the volume is damaged, the planes themselves say so.
         if not isinstance(error, InspectionError):
             self.failed.emit(error)
@@ -183,6 +196,11 @@ class PlaneLoader(QObject):
     def _on_loaded(self, found: PlanePicture) -> None:
         axis = found.axis
         del self._running[axis]
+        if not self._settled and self.planes is not None:
+            # Once there is something to look at.
+            self._settled = True
+            work = self.planes.settle
+            self._tickets.append(self._pool.submit(work, self._on_settled, self._on_refused))
         if found.picture is not None and found.picture.grey is not None:
             self._cache[axis, found.wanted] = found
             kept = sum(one.picture.bytes for one in self._cache.values() if one.picture)

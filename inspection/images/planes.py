@@ -7,9 +7,18 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from inspection.images.decoding import Decoder
-from inspection.images.display import ShownSlice, StackDisplay, shown_window
+from inspection.images.display import (
+    ShownSlice,
+    StackDisplay,
+    dtype_window,
+    own_window,
+    shown_window,
+)
 from inspection.images.grey import GreyWindow, Stored
+from inspection.images.stack_grey import window_of
 from inspection.records import Axis, ImageRef, Rect
 from inspection.results import StackGrey
 from inspection.volumes.planes import AXES, PLANES, Space
@@ -117,7 +126,11 @@ class SlicePlanes:
 
 
 class PlaneDisplay:
-    """Planes under one window, which is found once from the first of them.
+    """Planes that are all shown under one window.
+
+    The window of a stack is found from slices across every axis, which may take long where a
+    large file has to be read whole for them. So the first planes are shown under one that is
+    found from themselves, until `settle` has found the stack's.
 
     Parameters
     ----------
@@ -132,7 +145,8 @@ class PlaneDisplay:
         self.source = source
         self._judged, self._stack = judged, stack
         self._lock = threading.Lock()
-        self._window: tuple[GreyWindow, GreyWindow | None] | None = None
+        self._first: Stored | None = None
+        self._windows: tuple[GreyWindow, GreyWindow | None] | None = None
 
     def plane(self, axis: Axis, number: int) -> tuple[int, ShownSlice] | None:
         """Return a plane's number and its values, ready to be shown; None where there is none.
@@ -146,8 +160,22 @@ class PlaneDisplay:
         return (found.number, self.shown(found.stored, found.roi)) if found else None
 
     def shown(self, stored: Stored, roi: Rect) -> ShownSlice:
-        """Return values under the window of all planes."""
+        """Return values under the window of all planes. It never waits for a file."""
         with self._lock:
-            if self._window is None:
-                self._window = shown_window(stored, judged=self._judged, stack=self._stack)
-        return ShownSlice(stored, roi, *self._window)
+            if self._windows is None:
+                self._first = stored
+                known = window_of(self._judged)
+                if known is None and stored.dtype == np.uint8:
+                    known = dtype_window(stored)
+                self._windows = known or own_window([stored]), known if self._judged else None
+            return ShownSlice(stored, roi, *self._windows)
+
+    def settle(self) -> bool:
+        """Find the window of the stack; return True where planes look otherwise under it."""
+        first, before = self._first, self._windows
+        if first is None:
+            return False
+        found = shown_window(first, judged=self._judged, stack=self._stack)
+        with self._lock:
+            self._windows = found
+        return found != before
