@@ -218,6 +218,8 @@ class Actions(QObject):
             sheet.append((title, entries))
         sheet[1][1].append((self.tr("Bare picture while held"), self.tr("Space")))
         sheet[1][1].append((self.tr("Level (up, down) and width of CT"), self.tr("Right-drag")))
+        sheet[1][1].append((self.tr("Crosshair of the planes"), self.tr("Click, drag")))
+        sheet[1][1].append((self.tr("Planes moved"), self.tr("Middle-drag")))
         sheet[1][1].append((self.tr("Zoom; with Ctrl, step"), self.tr("Wheel")))
         return sheet
 

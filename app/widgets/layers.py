@@ -32,6 +32,11 @@ class Layers(QObject):
         boxes.toggled.connect(self.changed)
 
     @property
+    def bare(self) -> bool:
+        """True while nothing is to be laid over a picture."""
+        return self._bare
+
+    @property
     def heat(self) -> bool:
         """True where heat-maps are shown."""
         return self._overlay.isChecked() and not self._bare

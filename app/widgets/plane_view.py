@@ -66,6 +66,7 @@ class PlaneView(PictureView):
         self._active = False
         self._panned: QPoint | None = None
         self.windowing.brief = True
+        layers.changed.connect(self.viewport().update)
         self.setDragMode(QGraphicsView.DragMode.NoDrag)
         # Lines across the whole view are drawn over it: a scrolled picture would drag them along.
         self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
@@ -241,7 +242,8 @@ class PlaneView(PictureView):
         painter.save()
         painter.resetTransform()
         self._draw_bodies(painter)
-        self._draw_cross(painter)
+        if not self._layers.bare:
+            self._draw_cross(painter)
         if self._ruler.axis == self.axis:
             self._draw_ruler(painter)
         frame = QPen(AXIS_COLOURS[self.axis], FRAME_WIDTH if self._active else 1)

@@ -180,6 +180,24 @@ def test_the_ruler_measures_millimetres_and_draws_a_profile(qtbot, station):
     assert planes.notes.measured.text() == ""
 
 
+def test_voxels_that_are_higher_than_wide_are_shown_so(qtbot, stations, tmp_path):
+    path = tmp_path / "001" / "ct" / "volume.tif"
+    write_stack(path, voxels_with_pore(), VOXEL_MM, between_mm=3 * VOXEL_MM)
+    made = stations()
+    made.controller.show_lot(volume_lot(tmp_path, path))
+    made.window.pages.setCurrentWidget(made.window.workbench)
+    made.window.actions_["planes"].setChecked(True)
+    settled(qtbot, made)
+    for axis, ratio in (("z", 1), ("y", 3), ("x", 3)):
+        view = planes_of(made).views[axis]
+        corner, across, down = (view.point_of(place) for place in ((0, 0), (10, 0), (0, 10)))
+        shown = (down.y() - corner.y()) / (across.x() - corner.x())
+        assert shown == pytest.approx(ratio, rel=0.01)
+        # A pixel of the screen is the voxel that is seen there.
+        place = view.place_at(view.point_of((7.5, 11.5)))
+        assert place == pytest.approx((7.5, 11.5))
+
+
 def test_one_plane_is_made_large_and_all_come_back(qtbot, station):
     planes = planes_of(station)
     shown = lambda: [axis for axis, view in planes.views.items() if view.isVisible()]  # noqa: E731

@@ -25,7 +25,12 @@ def voxels_with_pore() -> np.ndarray:
     return made
 
 
-def write_stack(path: Path, voxels: np.ndarray, edge_mm: float | None = VOXEL_MM) -> Path:
+def write_stack(
+    path: Path,
+    voxels: np.ndarray,
+    edge_mm: float | None = VOXEL_MM,
+    between_mm: float | None = None,
+) -> Path:
     """Write a multi-page TIFF as ImageJ does, with the edge of a voxel where there is one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if edge_mm is None:
@@ -36,7 +41,7 @@ def write_stack(path: Path, voxels: np.ndarray, edge_mm: float | None = VOXEL_MM
             voxels,
             imagej=True,
             resolution=(1 / edge_mm, 1 / edge_mm),
-            metadata={"axes": "ZYX", "spacing": edge_mm, "unit": "mm"},
+            metadata={"axes": "ZYX", "spacing": between_mm or edge_mm, "unit": "mm"},
         )
     return path
 
