@@ -171,16 +171,11 @@ class PlanesView(Panel):
         """The voxel that all planes go through."""
         return self._cross
 
-    # -- words and colours -----------------------------------------------------------------
+    # -- words ---------------------------------------------------------------------------
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""
         self._word()
-
-    def restyle(self) -> None:
-        """Put the theme's colours in place."""
-        for made in self.views.values():
-            made.viewport().update()
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -307,13 +302,11 @@ class PlanesView(Panel):
         if space is None or found is None or found.picture is None:
             made.set_captions("", "")
             return
-        result = found.picture.shown.result
-        judged = result is not None and result.state == "done" and not result.gate
-        said = (
-            f"{class_text(result.pred_label)}  {score_text(result.pred_score, 2)}"
-            if (result is not None and judged)
-            else ""
-        )
+        result, said = found.picture.shown.result, ""
+        if result is not None and (result.gate or result.state == "failed"):
+            said = self.tr("Not judged")
+        elif result is not None and result.state == "done":
+            said = f"{class_text(result.pred_label)}  {score_text(result.pred_score, 2)}"
         made.set_captions(f"{axis}  {found.number} / {space.length(axis)}", said)
 
     def _word_place(self) -> None:
