@@ -51,7 +51,7 @@ def _stacks(folder: Path, names: Sequence[str]) -> Iterator[FoundVolume]:
     tiffs = sorted(name for name in names if name.lower().endswith(_TIFF))
     if not tiffs:
         return
-    from inspection.volumes.tiff import is_stack
+    from inspection.volumes.tiff_pages import is_stack
 
     first = {name: is_stack(folder / name) for name in tiffs[:_LOOKED_AT_FIRST]}
     usual = 0.0

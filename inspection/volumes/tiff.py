@@ -9,7 +9,6 @@ from __future__ import annotations
 import lzma
 import math
 import os
-import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from inspection.errors import ImageError
 from inspection.lzw import decode_lzw
 from inspection.volumes.greys import KEPT, Greys
 from inspection.volumes.source import Place, Source, StoredPlanes
+from inspection.volumes.tiff_pages import chained_pages
 from inspection.volumes.tiff_scale import voxel_mm
 from inspection.volumes.volume import VolumeInfo, Voxels
 
@@ -29,69 +29,6 @@ NONE, LZW, PACK_BITS, LZMA = 1, 5, 32773, 34925
 _UNPACKED = (NONE, LZW, 8, 32946, PACK_BITS, LZMA)
 _PREDICTORS = (1, 2)
 _MIN_IS_WHITE, _MIN_IS_BLACK = 0, 1
-_IMAGEJ_IMAGES = b"images="
-
-
-class _Directory(NamedTuple):
-    """The first fields of a page that tell a stack from a picture."""
-
-    width: int
-    height: int
-    text: bytes
-    following: int
-
-
-def is_stack(path: Path) -> bool:
-    """Return whether a TIFF file has several pages of one size; reads a few hundred bytes of it."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-            first = _directory(file, head)
-            if first is None:
-                return False
-            if first.text.startswith(b"ImageJ=") and _IMAGEJ_IMAGES in first.text:
-                images = first.text.split(_IMAGEJ_IMAGES)[1].split(b"\n")[0]
-                return images.strip().isdigit() and int(images) > 1
-            if not first.following:
-                return False
-            second = _directory(file, head, first.following)
-    except (OSError, ValueError, struct.error):
-        return False
-    return second is not None and (first.width, first.height) == (second.width, second.height)
-
-
-def _directory(file: Any, head: bytes, at: int | None = None) -> _Directory | None:
-    """Read a directory's size, description and successor; None where it is no TIFF."""
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None:
-        return None
-    version = struct.unpack_from(f"{order}H", head, 2)[0]
-    if version not in (42, 43):
-        return None
-    big = version == 43
-    count_as, entry_as, place_as, room = ("Q", "HHQ", "Q", 8) if big else ("H", "HHI", "I", 4)
-    if at is None:
-        at = struct.unpack_from(f"{order}{place_as}", head, 8 if big else 4)[0]
-    file.seek(at)
-    size = struct.calcsize(f"{order}{count_as}")
-    (count,) = struct.unpack(f"{order}{count_as}", file.read(size))
-    length = struct.calcsize(f"{order}{entry_as}") + room
-    if count > 4096:
-        return None
-    entries = file.read(count * length + room)
-    found: dict[int, int] = {}
-    text = b""
-    for start in range(0, count * length, length):
-        tag, kind, values = struct.unpack_from(f"{order}{entry_as}", entries, start)
-        place = start + length - room
-        if tag in (256, 257):
-            letter = {3: "H", 4: "I", 16: "Q"}.get(kind, place_as)
-            found[tag] = struct.unpack_from(f"{order}{letter}", entries, place)[0]
-        elif tag == 270 and values > room:
-            file.seek(struct.unpack_from(f"{order}{place_as}", entries, place)[0])
-            text = file.read(min(values, 512))
-    (following,) = struct.unpack_from(f"{order}{place_as}", entries, count * length)
-    return _Directory(found.get(256, 0), found.get(257, 0), text, following)
 
 
 def open_tiff(path: Path) -> Source:
@@ -102,25 +39,32 @@ def open_tiff(path: Path) -> Source:
     ImageError
         If it is damaged, cut short, has pages of several sizes, or is of a kind that is not read.
     """
-    from tifffile import TiffFile, TiffFileError
+    from tifffile import TiffFile
 
     try:
+        pages = chained_pages(path)
         with TiffFile(path) as file:
-            return _source(path, file)
+            return _source(path, file, pages)
+    except ImageError:
+        raise
     except FileNotFoundError as error:
         raise ImageError("image_missing", name=path.name) from error
     except OSError as error:
         problem = error.strerror or str(error)
         raise ImageError("image_unreadable", name=path.name, problem=problem) from error
-    except (TiffFileError, ValueError, IndexError, KeyError, struct.error, TypeError) as error:
+    # What a damaged file makes tifffile raise is no short list.
+    except Exception as error:
         raise ImageError("volume_damaged", name=path.name) from error
 
 
-def _source(path: Path, file: Any) -> Source:
+def _source(path: Path, file: Any, chained: int) -> Source:
     series = file.series[0]
     page = series.keyframe
     _refuse_foreign(path, page)
     shape = _shape(path, file, series)
+    # tifffile passes over a chain that breaks off, and the rest of the body with it.
+    if chained not in (1, shape[0]):
+        raise ImageError("volume_damaged", name=path.name)
     offset = series.dataoffset
     order = file.byteorder
     kind = np.dtype(page.dtype)
@@ -148,6 +92,10 @@ def _source(path: Path, file: Any) -> Source:
     return PackedPages(path, info, pages, page, greys)
 
 
+def _name(value: Any) -> str:
+    return getattr(value, "name", str(value))
+
+
 def _title(file: Any) -> str:
     if file.is_ome:
         return "OME-TIFF"
@@ -165,11 +113,11 @@ def _refuse_foreign(path: Path, page: Any) -> None:
     """Refuse by its name what is not read."""
     name = path.name
     if page.compression not in _UNPACKED:
-        raise ImageError("image_compression", name=name, value=page.compression.name)
+        raise ImageError("image_compression", name=name, value=_name(page.compression))
     if page.predictor not in _PREDICTORS:
-        raise ImageError("image_predictor", name=name, value=page.predictor.name)
+        raise ImageError("image_predictor", name=name, value=_name(page.predictor))
     if page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK) or page.samplesperpixel != 1:
-        raise ImageError("image_colours", name=name, value=page.photometric.name)
+        raise ImageError("image_colours", name=name, value=_name(page.photometric))
     kind = np.dtype(page.dtype) if page.dtype is not None else None
     if kind is None or page.bitspersample not in (8, 16, 32, 64) or kind.kind not in "uif":
         bits = f"{page.bitspersample}-bit"
@@ -180,8 +128,7 @@ def _refuse_foreign(path: Path, page: Any) -> None:
 
 def _shape(path: Path, file: Any, series: Any) -> tuple[int, int, int]:
     """Return (z, y, x) of a stack with one direction across its pages, whatever that is called."""
-    sizes = {page.shape for page in file.pages[:1]} if len(file.pages) == 1 else set()
-    if len(file.series) > 1 or not sizes.issubset({series.keyframe.shape}):
+    if len(file.series) > 1:
         raise ImageError("volume_mixed_sizes", name=path.name)
     across = [
         (axis, length)
