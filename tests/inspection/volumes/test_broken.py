@@ -86,9 +86,17 @@ def coloured(path: Path) -> Path:
     return path
 
 
+def pages_of_two_sizes(path: Path) -> Path:
+    with tifffile.TiffWriter(path) as file:
+        for page in (*BODY[:5], BODY[5, :40], *BODY[6:]):
+            file.write(page, photometric="minisblack", metadata=None)
+    return path
+
+
 BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     "cut.tif": (lambda path: cut(tiff(path), 0.9), "volume_cut"),
     "cut packed.tif": (lambda path: cut(tiff(path, compression="zlib"), 0.6), "volume_"),
+    "pages.tif": (pages_of_two_sizes, "volume_mixed_sizes"),
     "colours.tif": (coloured, "image_colours"),
     "complex.tif": (lambda path: tiff(path, BODY * 1j), "image_pixel_type"),
     "cut.mhd": (cut_raw, "volume_size_differs"),
