@@ -143,6 +143,23 @@ def test_the_wheel_zooms_all_planes_alike(qtbot, station):
     assert all(one.fitted for one in planes.views.values())
 
 
+def test_greys_that_are_chosen_hold_on_every_plane(qtbot, station):
+    planes, panel = planes_of(station), station.window.panels["ct"]
+    before = {axis: greys_shown(view) for axis, view in planes.views.items()}
+    panel._presets._auto.trigger()
+    for axis, view in planes.views.items():
+        qtbot.waitUntil(
+            lambda axis=axis, view=view: not np.array_equal(greys_shown(view), before[axis])
+        )
+        assert greys_shown(view).max() == 255
+    assert "◐" in planes.notes.greys.text()
+    panel._presets._inspected.trigger()
+    for axis, view in planes.views.items():
+        qtbot.waitUntil(
+            lambda axis=axis, view=view: np.array_equal(greys_shown(view), before[axis])
+        )
+
+
 def test_a_body_is_found_where_it_is_and_gone_to(qtbot, station):
     judge(qtbot, station)
     planes = planes_of(station)
