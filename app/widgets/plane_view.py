@@ -66,7 +66,7 @@ class PlaneView(PictureView):
         self._active = False
         self._panned: QPoint | None = None
         self.windowing.brief = True
-        layers.changed.connect(self.viewport().update)
+        layers.changed.connect(self._redraw)
         self.setDragMode(QGraphicsView.DragMode.NoDrag)
         # Lines across the whole view are drawn over it: a scrolled picture would drag them along.
         self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
@@ -251,6 +251,9 @@ class PlaneView(PictureView):
         painter.setOpacity(1.0 if self._active else 0.45)
         painter.drawRect(QRectF(self.viewport().rect()).adjusted(0.5, 0.5, -1, -1))
         painter.restore()
+
+    def _redraw(self) -> None:
+        self.viewport().update()
 
     def _draw_cross(self, painter: QPainter) -> None:
         at = self.point_of(self._cross)
