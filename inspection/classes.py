@@ -16,11 +16,33 @@ from inspection.config import Config, Words, load_config
 from inspection.messages import Language
 from inspection.paths import config_path
 from inspection.records import BatteryType, Modality
+from inspection.results import SizeMeasure
 from inspection.site import Site, current_site
 
 # A full stop ends a phrase in a VLG's caption, and a question mark too. At most one token comes
 # of a character, so a phrase of this length fits into a caption whatever the vocabulary.
 Phrase = Annotated[str, Field(pattern=r"^[a-z]+([ -][a-z]+)*$", max_length=60)]
+
+
+class SizeLimits(Config):
+    """From which size on a class is a defect; between the two limits it is for a person to say.
+
+    ``accept_below`` is off by default: with it a battery can be normal whose only defects are
+    smaller, the error of the measure counted against them.
+    """
+
+    measure: SizeMeasure
+    accept_below: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    defect_above: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.accept_below, self.defect_above
+        if low is None and high is None:
+            raise ValueError("one of accept_below and defect_above is needed")
+        if low is not None and high is not None and low > high:
+            raise ValueError("accept_below must not be above defect_above")
+        return self
 
 
 class DefectClass(Config):
@@ -40,6 +62,14 @@ class DefectClass(Config):
     words: Words | None = None
     nouns: Words | None = None
     phrases: tuple[Phrase, ...] = ()
+    greys: Literal["darker", "brighter"] | None = None
+    limits: SizeLimits | None = None
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        if self.limits is not None and self.greys is None:
+            raise ValueError("limits need greys: without, no size is measured")
+        return self
 
     @field_validator("words", "nouns")
     @classmethod

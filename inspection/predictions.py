@@ -12,6 +12,7 @@ from inspection.records import ImageRef, Rect
 from inspection.results import (
     Box,
     ChosenImages,
+    DefectBody,
     EnsembleResult,
     ImageResult,
     JudgedBy,
@@ -25,6 +26,7 @@ from inspection.results import (
     VlgResult,
     VlmImage,
     VlmResult,
+    VolumeSeen,
 )
 
 if TYPE_CHECKING:
@@ -164,5 +166,7 @@ class LaneResult:
     worst_slices: tuple[str, ...] = ()
     worst_views: tuple[str, ...] = ()
     grey: StackGrey | None = None
+    defects: tuple[DefectBody, ...] = ()
+    volume: VolumeSeen | None = None
     gate: tuple[Message, ...] = ()
     judged_by: JudgedBy | None = None

@@ -80,6 +80,10 @@ class VerdictPanel(DockPanel):
         self._reasons_title = label("section")
         self._reasons = label(wrap=True)
         self._reasons.setTextFormat(Qt.TextFormat.RichText)
+        self._sizes_title = label("section")
+        self._sizes = label(wrap=True)
+        self._sizes.setTextFormat(Qt.TextFormat.RichText)
+        self._volume = label("muted", wrap=True)
         self._advice_title = label("section")
         self._action = label(wrap=True)
         self._cause = label("muted", wrap=True)
@@ -97,6 +101,7 @@ class VerdictPanel(DockPanel):
             self._grey,
             DemoNote(self.context.demo),
             *(6, self._reasons_title, self._reasons),
+            *(6, self._sizes_title, self._sizes, self._volume),
             *(6, self._advice_title, self._action, self._cause),
             *(6, self._earlier_title, self._earlier, None),
             margin=14,
@@ -157,6 +162,7 @@ class VerdictPanel(DockPanel):
         self._scores_title.setText(self.tr("Scores"))
         self._systems_title.setText(self.tr("Systems"))
         self._reasons_title.setText(self.tr("Reasons"))
+        self._sizes_title.setText(term("defect_sizes"))
         self._advice_title.setText(self.tr("Action and likely cause"))
         self._retry.setText(self.tr("Save the decision again"))
         self._again.setText(self.tr("Try again"))
@@ -173,6 +179,7 @@ class VerdictPanel(DockPanel):
         self._grey.setText(told)
         self._grey.setVisible(bool(told))
         self._word_grounds(row, judged)
+        self._word_sizes(result if judged else None)
         self._word_decision(row)
 
     def restyle(self) -> None:
@@ -280,6 +287,22 @@ class VerdictPanel(DockPanel):
         if advice is not None:
             self._action.setText(advice.action[languages.current])
             self._cause.setText(advice.cause[languages.current])
+
+    def _word_sizes(self, result: BatteryResult | None) -> None:
+        """List the bodies in the battery's volume; what has no size says why."""
+        told = []
+        for body in result.defects if result else ():
+            parts = [message_text(body.told)]
+            if body.problem is not None:
+                parts.append(message_text(body.problem))
+            name = html.escape(class_text(body.defect_type))
+            told.append(f"<b>{name}</b><br>{html.escape(' '.join(parts))}")
+        self._sizes.setText("".join(f'<p style="margin: 0 0 5px 0">{one}</p>' for one in told))
+        seen = result.volume if result else None
+        self._volume.setText(message_text(seen.told) if seen else "")
+        self._volume.setVisible(seen is not None)
+        for widget in (self._sizes_title, self._sizes):
+            widget.setVisible(bool(told))
 
     def _word_decision(self, row: Row | None) -> None:
         decision = row.decision if row else None

@@ -9,7 +9,7 @@ from inspection.classes import class_table
 from inspection.report import blocks
 from inspection.report.model import Entry
 from inspection.report.pictures import read_picture
-from inspection.report.tables import bodies, decision_told, person_told, reasons, region_told
+from inspection.report.tables import bodies, decision_told, person_told, reasons, region_told, sizes
 from inspection.report.words import Words, moment, number
 from inspection.results import SYSTEMS, ImageResult, SystemName
 
@@ -115,6 +115,8 @@ def _grounds(entry: Entry, words: Words) -> Iterator[blocks.Block]:
         scores.append((words("ct_ae_score"), number(summary.ct_ae_score)))
     if entry.result is not None and entry.result.grey is not None:
         scores.append((words("grey_window"), entry.result.grey.told.text(words.language)))
+    if entry.result is not None and entry.result.volume is not None:
+        scores.append((words("volume"), entry.result.volume.told.text(words.language)))
     yield blocks.Fields(scores)
     runs = []
     for run in entry.result.runs if entry.result else []:
@@ -137,7 +139,13 @@ def _grounds(entry: Entry, words: Words) -> Iterator[blocks.Block]:
     if entry.failed_count > len(entry.failed):
         failed.append(words("failed_more", count=entry.failed_count - len(entry.failed)))
     grounds = reasons(entry, words) or (words("no_reason"),)
-    for title, lines in (("reasons", grounds), ("runs", runs), ("failed_images", failed)):
+    parts = {
+        "reasons": grounds,
+        "runs": runs,
+        "defect_sizes": sizes(entry, words),
+        "failed_images": failed,
+    }
+    for title, lines in parts.items():
         if lines:
             yield blocks.Heading(words(title), 4)
             yield blocks.Bullets(lines)

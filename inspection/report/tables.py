@@ -7,13 +7,13 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from inspection.gate.checks import CheckCount
 from inspection.report.blocks import Cell, Label, Link, Soft, Table, TableColumn
 from inspection.report.model import Entry, SessionReport, image_names
 from inspection.report.words import NONE, Words, moment, moment_of, number
-from inspection.results import BatteryResult, ModelProvenance
+from inspection.results import BatteryResult, ModelProvenance, SizeMeasure
 from inspection.session.audit import AuditEntry
 from inspection.session.record import Decision, SessionRecord
 
@@ -62,6 +62,22 @@ def reasons(entry: Entry, words: Words) -> tuple[str, ...]:
     if entry.result is None:
         return tuple(entry.summary.reasons)
     return tuple(reason.text(words.language) for reason in entry.result.verdict.reasons)
+
+
+def sizes(entry: Entry, words: Words) -> tuple[str, ...]:
+    """Return each body of the battery's volume with its size, or why it has none."""
+    told = []
+    for body in entry.result.defects if entry.result else ():
+        line = f"{words.defect(body.defect_type)}: {body.told.text(words.language)}"
+        why = f" ({body.problem.text(words.language)})" if body.problem else ""
+        told.append(line + why)
+    return tuple(told)
+
+
+def _largest(entry: Entry, measure: SizeMeasure | Literal["voxels"]) -> float | None:
+    bodies = entry.result.defects if entry.result else ()
+    found = [getattr(body.size, measure) for body in bodies if body.size is not None]
+    return max((value for value in found if value is not None), default=None)
 
 
 def region_told(decision: Decision, words: Words) -> str | None:
@@ -148,6 +164,11 @@ BATTERY_COLUMNS: tuple[ReportColumn[Entry], ...] = (
     ReportColumn(
         "earlier", lambda e, w: " | ".join(decision_told(one, w) for one in e.summary.earlier)
     ),
+    ReportColumn("defect_sizes", lambda e, w: " | ".join(sizes(e, w))),
+    ReportColumn("largest_voxels", lambda e, w: _largest(e, "voxels")),
+    ReportColumn("largest_length_mm", lambda e, w: _largest(e, "length_mm")),
+    ReportColumn("largest_area_mm2", lambda e, w: _largest(e, "area_mm2")),
+    ReportColumn("largest_volume_mm3", lambda e, w: _largest(e, "volume_mm3")),
 )  # fmt: skip
 """``kind`` is the station's verdict, ``final_kind`` the operator's where there is a ``decision``
 (``accept``, ``decide`` or ``override``; empty where not yet decided). Times are ISO 8601."""

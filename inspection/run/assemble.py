@@ -72,6 +72,8 @@ def assemble(
         worst_slices=list(ensemble.worst_slices),
         worst_views=list(ensemble.worst_views),
         grey=next((lane.grey for lane in lanes.values() if lane.grey is not None), None),
+        defects=list(ensemble.defects),
+        volume=ensemble.volume,
         gate=list(ensemble.gate),
         seconds=max(lane.seconds for lane in lanes.values()),
         judged_by={n: lane.judged_by for n, lane in lanes.items() if lane.judged_by},
@@ -141,7 +143,8 @@ class LaneResults(Mapping[SystemName, LaneResult]):
             own: dict[str, Any] = {system: getattr(result, system)}
             if system == "ensemble":
                 own["verdict"] = result.verdict
-                for name in ("images", "runs", "worst_slices", "worst_views", "gate"):
+                own["volume"] = result.volume
+                for name in ("images", "runs", "worst_slices", "worst_views", "defects", "gate"):
                     own[name] = tuple(getattr(result, name))
             said.add(
                 LaneResult(

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from inspection.classes import class_table
 from inspection.errors import InspectionError, ModelMissingError
 from inspection.gate.battery import battery_checks, body_of
 from inspection.gate.images import ImageGate
@@ -23,9 +24,11 @@ from inspection.predictions import FailedPrediction, LaneResult, Prediction
 from inspection.records import Battery, ImageRef, Modality, image_name
 from inspection.results import Box, ImageResult, ModelProvenance, SystemName
 from inspection.systems.ensemble.channel import ChannelModel
+from inspection.systems.ensemble.defect_bodies import measure_defects
 from inspection.systems.ensemble.detectors import SECOND_SLOT, STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.fusion import judge_images
 from inspection.systems.ensemble.known_answers import check_answers, settle_backend
+from inspection.systems.ensemble.size_limits import apply_limits
 from inspection.systems.lane import LaneSettings, OnEvent, none_opened, resolve_device
 
 
@@ -121,6 +124,13 @@ class EnsembleLane:
             lost=[*battery.lost, *([grey.problem] if grey and grey.problem else []), *gate],
             unasked=self._second.message if isinstance(self._second, InspectionError) else None,
         )
+        bodies, volume = measure_defects(battery.ct, images, runs)
+        limited, bodies = apply_limits(verdict, bodies, runs, images, class_table().rows)
+        if limited.kind != verdict.kind:
+            # Of a word that sizes have changed, the scores say no confidence.
+            change = {"prediction": limited.kind, "defect_type": limited.defect_type}
+            ensemble = ensemble.model_copy(update=change | {"confidence": None})
+        verdict = limited
         self.settings.chooser.set_worst(battery.battery_id, slices, views)
         if none_opened(images):
             # Failed, and not a verdict of which nothing more is to come: it is tried again.
@@ -165,6 +175,8 @@ class EnsembleLane:
             worst_slices=tuple(slices),
             worst_views=tuple(views),
             grey=grey,
+            defects=tuple(bodies),
+            volume=volume,
             gate=tuple(gate),
         )
 

@@ -274,7 +274,8 @@ def test_batteries_csv_has_a_row_for_every_battery(outputs: Path) -> None:
     assert header == (
         "battery_id,ct_id,rgb_id,state,kind,decision,final_kind,defect_type,fused_score,cnn_prob,"
         "ae_score,reasons,seconds,operator,decision_reason,comment,decided_at,ct_ae_score,"
-        "final_defect_type,region,role,second,earlier"
+        "final_defect_type,region,role,second,earlier,defect_sizes,largest_voxels,"
+        "largest_length_mm,largest_area_mm2,largest_volume_mm3"
     )
     rows = {row["battery_id"]: row for row in rows_of(path)}
     assert list(rows) == [*KINDS, "017"]
