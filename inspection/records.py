@@ -16,6 +16,10 @@ BatteryType = Literal["cell", "module"]
 Form = Literal["pouch", "cylindrical"]
 
 
+SMALLEST_SIDE = 8
+"""Pixels of an image; below it there is nothing to see."""
+
+
 class Rect(NamedTuple):
     """A rectangle in source pixels."""
 

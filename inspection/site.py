@@ -22,7 +22,18 @@ SITE_NAME = "site.yaml"
 RECIPES_NAME = "recipes"
 RECIPE_KEY = "recipe"
 LONGEST_RECIPE = 60
-SECTIONS = ("inspector", "gate", "classes", "reasons", "lot", "vlm", "vlg", "people", "keeping")
+SECTIONS = (
+    "inspector",
+    "gate",
+    "classes",
+    "reasons",
+    "lot",
+    "vlm",
+    "vlg",
+    "people",
+    "keeping",
+    "volumes",
+)
 """What may be set: each the content of the program's file of that name."""
 
 

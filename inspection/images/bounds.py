@@ -16,8 +16,6 @@ MAX_FILE_BYTES = 1 << 29
 # A real slice has 16 million pixels.
 MAX_PIXELS = 200_000_000
 _HEAD_BYTES = 4096
-SMALLEST_SIDE = 8
-"""Pixels; below it there is nothing to see."""
 MEMORY_BYTES = 1 << 30
 """What all threads of the process may take for decoding at one time."""
 

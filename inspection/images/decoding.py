@@ -20,7 +20,7 @@ import numpy as np
 
 from inspection.errors import ImageError
 from inspection.images.bmp import decode_bmp, read_bmp_header
-from inspection.images.bounds import MAX_PIXELS, SMALLEST_SIDE, memory, read_regular_file
+from inspection.images.bounds import MAX_PIXELS, memory, read_regular_file
 from inspection.images.colours import Values, as_grey, as_rgb
 from inspection.images.grey import GreyWindow, Pixels, Stored
 from inspection.images.headers import (
@@ -34,7 +34,7 @@ from inspection.images.jpeg import decode_jpeg, read_jpeg_header
 from inspection.images.png import decode_png, read_png_header
 from inspection.images.sections import PlanePixels
 from inspection.images.tiff import decode_tiff, read_tiff_header
-from inspection.records import ImageSource, Modality, Section, source_name
+from inspection.records import SMALLEST_SIDE, ImageSource, Modality, Section, source_name
 
 # A scale such as 512/4000 times 4000 must not ask for 513 pixels.
 _ROUNDING = 1e-6

@@ -6,10 +6,10 @@ from typing import cast
 
 import numpy as np
 
-from inspection.images.bounds import MAX_PIXELS, SMALLEST_SIDE
+from inspection.images.bounds import MAX_PIXELS
 from inspection.images.grey import Stored
 from inspection.images.headers import ImageProblem
-from inspection.records import Axis, Section
+from inspection.records import SMALLEST_SIDE, Axis, Section
 from inspection.volumes.opening import open_volume
 from inspection.volumes.planes import Space
 from inspection.volumes.volume import VolumeInfo

@@ -1,4 +1,4 @@
-"""Walk a lot folder: names and sizes only, no file is opened."""
+"""Walk a lot folder: names and sizes only; no file is opened but what may be a volume."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from inspection.lot.filenames import IMAGE_SUFFIXES
+from inspection.records import MODALITIES
+from inspection.volumes.finding import FoundVolume, volumes_in
 
 Part = Literal["training", "validation", ""]
 
 # Left by operating systems and office programs; not worth a finding.
 _IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir"})
-_IGNORED |= {"system volume information"}
+_IGNORED |= {"system volume information", "dicomdir"}
 # The station's and the customer's own files beside the images.
 _KNOWN = frozenset({"truth.json", "pairs.csv"})
 PART_NAME = re.compile(r"(?:[0-9]+[._ ]*)?(training|validation)", re.IGNORECASE)
@@ -27,6 +29,8 @@ class Folder(NamedTuple):
     """A folder's files by kind; ``parts`` is its path below the lot folder.
 
     ``special`` are pipes, sockets, devices and links to them: opening one may never end.
+    ``volumes`` are what some files together are, by the name of the first of them; these files are
+    neither among ``images`` nor among ``others``.
     """
 
     path: Path
@@ -37,6 +41,7 @@ class Folder(NamedTuple):
     others: list[str]
     empty: list[str]
     special: list[str]
+    volumes: dict[str, FoundVolume]
 
 
 class UnreadableFolder(NamedTuple):
@@ -55,7 +60,7 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
     seen = {os.path.realpath(root)}
     while waiting:
         path, parts = waiting.pop()
-        folder = Folder(Path(path), parts, part_of(parts), [], [], [], [], [])
+        folder = Folder(Path(path), parts, part_of(parts), [], [], [], [], [], {})
         subfolders: list[str] = []
         try:
             with os.scandir(path) as entries:
@@ -70,11 +75,28 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
         except OSError as error:
             yield UnreadableFolder(folder.path, error.strerror or str(error))
             continue
-        for names in folder[3:]:
+        for names in (folder.images, folder.labels, folder.others, folder.empty, folder.special):
             names.sort()
-        yield folder
+        yield _with_volumes(folder)
         subfolders.sort(reverse=True)
         waiting.extend((os.path.join(path, name), (*parts, name)) for name in subfolders)  # noqa: PTH118
+
+
+def _with_volumes(folder: Folder) -> Folder:
+    """Find the volumes of a folder; in one for views there are none."""
+    word = next((part.lower() for part in reversed(folder.parts) if part.lower() in MODALITIES), "")
+    names = [name for name in folder.images if name.lower().endswith((".tif", ".tiff"))]
+    names += folder.others
+    found = volumes_in(folder.path, names) if names and word != "rgb" else []
+    if not found:
+        return folder
+    taken = {name for volume in found for name in volume.files}
+    return folder._replace(
+        images=[name for name in folder.images if name not in taken],
+        others=[name for name in folder.others if name not in taken],
+        empty=[name for name in folder.empty if name not in taken],
+        volumes={volume.files[0]: volume for volume in found},
+    )
 
 
 def part_of(parts: tuple[str, ...]) -> Part:

@@ -28,8 +28,10 @@ from inspection.lot.numbering import (
     without_copy_mark,
     without_copy_marks,
 )
+from inspection.lot.places import Named, Place, batteries_by_folder, plain_place, volume_place
 from inspection.names import legible, told_name
-from inspection.records import MODALITIES, Axis, BatteryType, Form, Modality
+from inspection.records import Axis, BatteryType, Form, Modality
+from inspection.volumes.finding import FoundVolume
 
 LONGEST_MATCHING_S = 120.0
 """For all names of a lot together, a pattern: a good one needs a second for 200,000."""
@@ -43,6 +45,7 @@ class FoundImage(NamedTuple):
 
     ``number`` is None until its axis is sorted, and after that for a slice whose name has none.
     ``title`` is its name without suffix and copy mark, the same for all copies of one slice.
+    A volume is one image here; ``name`` is that of its first file.
     """
 
     folder: Folder
@@ -52,6 +55,7 @@ class FoundImage(NamedTuple):
     battery_type: BatteryType | None
     form: Form | None
     title: str
+    volume: FoundVolume | None = None
 
     @property
     def stem(self) -> str:
@@ -85,18 +89,6 @@ class Source:
     images: list[FoundImage] = field(default_factory=list)
 
 
-class _PlainPlace(NamedTuple):
-    """Where a file lies in ``LOT/{battery}/ct/…``: ``battery`` is the path above ``ct``."""
-
-    battery: tuple[str, ...]
-    modality: Modality
-    axis: Axis | None
-
-
-Named = list[tuple[str, NameParts | None]]
-"""Names in a folder, with what they say in the published naming."""
-
-
 def group_images(
     folders: Iterable[Folder], root_name: str, config: LotConfig, findings: Findings
 ) -> list[Source]:
@@ -107,15 +99,25 @@ def group_images(
     names disagree on the number, counts by its folder even for files in the published naming.
     """
     grouper = _Grouper(root_name, config, findings)
-    rest = [(folder, grouper.take_by_pattern(folder)) for folder in folders]
-    parsed: list[tuple[Folder, Named]] = [
-        (folder, [(name, _parsed(name[: name.rfind(".")])) for name in names])
-        for folder, names in rest
-        if names
-    ]
-    by_folder = _batteries_by_folder(parsed)
-    for folder, named in parsed:
-        place = _plain_place(folder)
+    folders = list(folders)
+    with_views = {f.parts[:-1] for f in folders if f.parts and f.parts[-1].lower() == "rgb"}
+    parsed: list[tuple[Folder, Place | None, Named]] = []
+    for folder in folders:
+        left = grouper.take_by_pattern(folder)
+        volumes = [name for name in left if name in folder.volumes]
+        names = [name for name in left if name not in folder.volumes] if volumes else left
+        if names:
+            named: Named = [(name, _parsed(name[: name.rfind(".")])) for name in names]
+            parsed.append((folder, plain_place(folder), named))
+        for name in volumes:
+            place = plain_place(folder) or volume_place(folder, name, with_views)
+            problem = folder.volumes[name].problem
+            if place is None and problem is not None:
+                findings.add(folder.path / name, problem)
+                continue
+            parsed.append((folder, place, [(name, _parsed_volume(folder.volumes[name]))]))
+    by_folder = batteries_by_folder(parsed)
+    for folder, place, named in parsed:
         if place is not None and place.battery in by_folder:
             grouper.take_by_folder(folder, place, named)
         else:
@@ -135,16 +137,20 @@ class _Grouper:
 
     def take_by_pattern(self, folder: Folder) -> list[str]:
         """Take the files that a site pattern names; return the others."""
+        names = [*folder.images, *folder.volumes]
         if not self._patterns:
-            return folder.images
+            return names
         left = []
         above = legible("".join(f"{part}/" for part in folder.parts))
-        for name in folder.images:
-            stem, _, suffix = legible(name).rpartition(".")
+        for name in names:
+            stem, dot, suffix = legible(name).rpartition(".")
+            if not dot:
+                # A file of a DICOM series may have no suffix.
+                stem, suffix = suffix, ""
             # A copy bears the name of its original where no pattern knows its own.
             plain = without_copy_mark(stem)
             for called in dict.fromkeys((stem, plain, without_bracket(plain))):
-                if self._take(folder, name, f"{above}{called}.{suffix}"):
+                if self._take(folder, name, f"{above}{called}{dot}{suffix}"):
                     break
             else:
                 left.append(name)
@@ -174,6 +180,7 @@ class _Grouper:
                 battery_type=cast(BatteryType, kind) if kind in {"cell", "module"} else None,
                 form=None,
                 title=_title(name),
+                volume=folder.volumes.get(name),
             )
             battery = match["battery"]
             pairing_id = battery_id_of(battery)
@@ -196,14 +203,16 @@ class _Grouper:
             pairing_id = battery_id_of(str(said.battery_number))
             self._add(key, said.modality, said.text, pairing_id, images)
 
-    def take_by_folder(self, folder: Folder, place: _PlainPlace, named: Named) -> None:
+    def take_by_folder(self, folder: Folder, place: Place, named: Named) -> None:
         """Take all files of a ``ct`` or ``rgb`` folder for the battery above it."""
         where = tuple(part for part in place.battery if not PART_NAME.fullmatch(part))
         source_id = told_name(where[-1]) if where else self._root_name
         images = [
             _named_image(folder, name, parts)
             if parts is not None
-            else FoundImage(folder, name, place.axis, None, None, None, _title(name))
+            else FoundImage(
+                folder, name, place.axis, None, None, None, _title(name), folder.volumes.get(name)
+            )
             for name, parts in named
         ]
         key = ("folder", place.modality, where)
@@ -232,7 +241,8 @@ class _Grouper:
 def _named_image(folder: Folder, name: str, parts: NameParts) -> FoundImage:
     said = parts.source
     number, title = parts.number, _title(name)
-    return FoundImage(folder, name, parts.axis, number, said.battery_type, said.form, title)
+    volume = folder.volumes.get(name)
+    return FoundImage(folder, name, parts.axis, number, said.battery_type, said.form, title, volume)
 
 
 def _title(name: str) -> str:
@@ -248,44 +258,19 @@ def _parsed(stem: str) -> NameParts | None:
     return parts
 
 
-def _plain_place(folder: Folder) -> _PlainPlace | None:
-    for index in reversed(range(len(folder.parts))):
-        word = folder.parts[index].lower()
-        if word in MODALITIES:
-            below = [part.lower() for part in folder.parts[index + 1 :]]
-            axis = next((part for part in below if part in AXES), None)
-            return _PlainPlace(folder.parts[:index], word, cast(Axis, axis))
-    return None
-
-
-def _batteries_by_folder(parsed: list[tuple[Folder, Named]]) -> set[tuple[str, ...]]:
-    """Return the battery folders of the plain layout, as paths below the lot."""
-    found: dict[tuple[str, ...], dict[Modality, list[NameParts | None]]] = {}
-    for folder, named in parsed:
-        place = _plain_place(folder)
-        if place is not None:
-            files = found.setdefault(place.battery, {}).setdefault(place.modality, [])
-            files.extend(parts for _, parts in named)
-    return {place for place, by_modality in found.items() if _is_one(by_modality.values())}
-
-
-def _is_one(folders: Iterable[list[NameParts | None]]) -> bool:
-    """Return whether the files of a folder's modalities are one battery, whatever they say."""
-    numbers: set[int] = set()
-    freely_named = False
-    for files in folders:
-        named = [parts.source for parts in files if parts is not None]
-        if len({(said.battery_number, said.battery_type) for said in named}) > 1:
-            return False
-        numbers |= {said.battery_number for said in named[:1]}
-        freely_named |= len(named) * 2 <= len(files)
-    return freely_named or len(numbers) > 1
+def _parsed_volume(volume: FoundVolume) -> NameParts | None:
+    """Return what a volume's name says in the published naming, which numbers slices only."""
+    said = source_at_start(volume.files[0]) or source_at_start(volume.title)
+    return NameParts(said, None, 0) if said else None
 
 
 def _number_and_sort(source: Source) -> None:
     """Give every image its axis, number and title; sort by them, of copies the best first."""
     by_axis: dict[Axis | None, list[FoundImage]] = defaultdict(list)
+    volumes = [image for image in source.images if image.volume is not None]
     for image in source.images:
+        if image.volume is not None:
+            continue
         axis = image.axis
         if source.modality == "ct":
             # A slice without a recognisable axis counts as z, the stacking direction.
@@ -316,3 +301,4 @@ def _number_and_sort(source: Source) -> None:
             )
         source.images += [entry[-1] for entry in sorted(found, key=lambda entry: entry[:-1])]
     source.images.sort(key=lambda image: image.axis or "")
+    source.images += volumes

@@ -1,7 +1,8 @@
 """Scan a lot folder into batteries; opens few labels, and no image but two of one number.
 
 Layouts: a site's own pattern, the published set (any folders, known by file name), and
-``LOT/{battery}/ct|rgb/*``; a single battery's folder is a lot too. Hidden and system entries
+``LOT/{battery}/ct|rgb/*``; a single battery's folder is a lot too. Of volumes, which may also lie
+beside ``rgb`` or alone, the headers are read. Hidden and system entries
 (names starting with ``.`` or ``~``, ``Thumbs.db``, ``__MACOSX`` and the like) are left out
 without a word; every other file is in a battery or in a finding, and some are in both.
 """
@@ -24,6 +25,7 @@ from inspection.lot.groups import FoundImage, Source, group_images
 from inspection.lot.label_index import LabelIndex
 from inspection.lot.labels import read_label
 from inspection.lot.pairing import PAIRS_NAME, Pairing, pair_by_number, pair_by_table, read_rows
+from inspection.lot.volumes import volume_slices
 from inspection.messages import Message
 from inspection.names import told_name
 from inspection.records import (
@@ -35,9 +37,16 @@ from inspection.records import (
     Lot,
     Modality,
 )
+from inspection.volumes.config import VolumesConfig, load_volumes
 
 
-def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None = None) -> Lot:
+def scan_lot(
+    root: Path,
+    config: LotConfig | None = None,
+    *,
+    pairs: Path | None = None,
+    recipe: VolumesConfig | None = None,
+) -> Lot:
     """Scan a lot folder.
 
     Parameters
@@ -46,6 +55,7 @@ def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None 
     config : the site's patterns; by default those of its ``site.yaml``
     pairs : a table ``battery_id,ct_id,rgb_id``; by default the lot's own ``pairs.csv``, and
         without one sources pair by number
+    recipe : which planes of volumes are slices; by default the site's
 
     Returns
     -------
@@ -66,19 +76,19 @@ def scan_lot(root: Path, config: LotConfig | None = None, *, pairs: Path | None 
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return _scan(Path(root), config or load_lot_config(), pairs)
+        return _scan(Path(root), config or load_lot_config(), pairs, recipe or load_volumes())
     finally:
         if was_enabled:
             gc.enable()
 
 
-def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
+def _scan(root: Path, config: LotConfig, pairs: Path | None, recipe: VolumesConfig) -> Lot:
     findings = Findings()
     folders = list(_readable_folders(root, findings))
     name = told_name(root.resolve().name)
     sources = group_images(folders, name, config, findings)
     if not sources:
-        if any(folder.images for folder in folders):
+        if any(folder.images or folder.volumes for folder in folders):
             raise LotError("lot_no_known_names", path=str(root))
         beside = any(folder.labels or folder.others for folder in folders)
         raise LotError("lot_no_images" if beside else "lot_empty", path=str(root))
@@ -93,11 +103,14 @@ def _scan(root: Path, config: LotConfig, pairs: Path | None) -> Lot:
         pairings = pair_by_number(sources, findings)
 
     labels = LabelIndex(folders, findings)
-    batteries = [_battery(pairing, labels, findings) for pairing in pairings]
+    if any(folder.volumes for folder in folders):
+        recipe.use_scratch()
+    batteries = [_battery(pairing, labels, recipe, findings) for pairing in pairings]
     labels.report_unused()
     lost = _left_out(root, pairings, findings)
     batteries = [
-        dataclasses.replace(battery, lost=lost.get(battery.battery_id, ())) for battery in batteries
+        dataclasses.replace(battery, lost=(*battery.lost, *lost.get(battery.battery_id, ())))
+        for battery in batteries
     ]
     batteries.sort(key=lambda battery: (not battery.paired, natural_key(battery.battery_id)))
     return Lot(root, tuple(batteries), findings.collected())
@@ -127,8 +140,17 @@ def _readable_folders(root: Path, findings: Findings) -> Iterator[Folder]:
         yield entry
 
 
-def _battery(pairing: Pairing, labels: LabelIndex, findings: Findings) -> Battery:
-    ct = _images(pairing.ct, pairing.battery_id, labels, findings) if pairing.ct else ()
+def _battery(
+    pairing: Pairing, labels: LabelIndex, recipe: VolumesConfig, findings: Findings
+) -> Battery:
+    ct: tuple[ImageRef, ...] = ()
+    lost: tuple[Message, ...] = ()
+    source = pairing.ct
+    if source and any(image.volume for image in source.images):
+        ct, lost, pictures = volume_slices(source, pairing.battery_id, recipe, findings)
+        source = dataclasses.replace(source, images=pictures)
+    if source and not ct:
+        ct = _images(source, pairing.battery_id, labels, findings)
     rgb = _images(pairing.rgb, pairing.battery_id, labels, findings) if pairing.rgb else ()
     warnings = list(pairing.warnings)
     present = [source for source in (pairing.ct, pairing.rgb) if source]
@@ -151,6 +173,7 @@ def _battery(pairing: Pairing, labels: LabelIndex, findings: Findings) -> Batter
         rgb,
         next((source.battery_type for source in present if source.battery_type), None),
         tuple(warnings),
+        lost,
     )
 
 

@@ -26,6 +26,7 @@ from inspection.reasons import Reason, reasons
 from inspection.site import RECIPE_KEY, current_site
 from inspection.systems.vlg.config import VlgConfig, load_vlg_config
 from inspection.systems.vlm.config import VlmConfig, load_vlm_config
+from inspection.volumes.config import VolumesConfig, load_volumes
 
 SCHEMA_PATH = program_root() / "docs" / "site.schema.json"
 # Items of lists: a list is replaced as a whole, so what is in it has to be complete.
@@ -44,6 +45,7 @@ class _SiteFile(Config):
     vlg: VlgConfig
     people: PeopleConfig
     keeping: KeepingConfig
+    volumes: VolumesConfig
 
 
 def check_site() -> None:
@@ -65,6 +67,7 @@ def check_site() -> None:
     load_vlm_config()
     load_vlg_config()
     load_people()
+    load_volumes()
 
 
 def site_schema() -> str:

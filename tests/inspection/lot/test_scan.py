@@ -331,10 +331,17 @@ class TestLeftOut:
         assert len(lot.pairs) == 2
         assert lost(lot) == {}
 
-    @pytest.mark.parametrize("name", ["044/ct/5.dcm", "044/ct/z/6.raw", "044/RGB/7.heic"])
-    def test_an_unknown_file_type_among_its_images(self, root, plain, name):
+    @pytest.mark.parametrize(
+        ("name", "code"),
+        [
+            ("044/ct/5.dcm", "lot_file_type_unknown"),
+            ("044/ct/z/6.raw", "volume_raw_alone"),
+            ("044/RGB/7.heic", "lot_file_type_unknown"),
+        ],
+    )
+    def test_an_unknown_file_type_among_its_images(self, root, plain, name, code):
         plain(name)
-        assert lost(scan_lot(root)) == {"044": ["lot_file_type_unknown"]}
+        assert lost(scan_lot(root)) == {"044": [code]}
 
     def test_a_folder_that_cannot_be_read(self, root, plain, monkeypatch):
         plain("044/ct/z/9.jpg")

@@ -1,0 +1,131 @@
+"""Volumes among a lot's files: whose they are, and which slices they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from inspection.images.decoding import Decoder
+from inspection.lot.config import LotConfig, SitePattern
+from inspection.lot.scan import scan_lot
+from inspection.records import image_name
+from inspection.synthetic.volume_files import WRITERS, WholeVolume
+from inspection.volumes.config import VolumesConfig
+
+SHAPE = (9, 10, 12)
+
+
+def write(root: Path, *names: str, shape: tuple[int, int, int] = SHAPE) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        voxels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+        if name.endswith((".tif", ".tiff")):
+            tifffile.imwrite(path, voxels, photometric="minisblack", metadata=None)
+        elif name.endswith(".dcm"):
+            for form in path.parent.glob("*.dcm"):
+                form.unlink()
+            WRITERS["dicom"](path.parent, WholeVolume(shape, iter(voxels), "16", 0.5))
+        else:
+            path.write_bytes(b"-")
+
+
+def planes(battery) -> dict[str, int]:
+    axes = [ref.axis for ref in battery.ct]
+    return {axis: axes.count(axis) for axis in "zyx" if axis in axes}
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["001/ct/volume.tif", "001/rgb/1.png"], {"001": True}),
+        (["001/ct/a.dcm", "001/rgb/1.png"], {"001": True}),
+        (["001/volume.tif", "001/rgb/1.png"], {"001": True}),
+        (["001/scan/volume.tif", "001/rgb/1.png", "002/rgb/1.png"], {"001": True, "002": None}),
+        (["001/volume.tif", "002/a.dcm"], {"001": False, "002": False}),
+        (["A7.tif", "B7.tif", "A7/rgb/1.png"], {"A7": True, "B7": False}),
+        (
+            ["CT_cell_pouch_101.tif", "RGB_cell_cylindrical_0101_001.png", "x/CT_cell_pouch_7.tif"],
+            {"101": True, "007": False},
+        ),
+        (["001/ct/v.tif", "001/rgb/RGB_cell_cylindrical_0001_001.png"], {"001": True}),
+    ],
+)
+def test_whose_a_volume_is(tmp_path, names, ids):
+    write(tmp_path, *names)
+    lot = scan_lot(tmp_path)
+    # True: with views; False: its CT alone; None: its views alone.
+    found = {b.battery_id: bool(b.rgb) if b.ct else None for b in lot.batteries}
+    assert found == ids
+    for battery in lot.batteries:
+        assert planes(battery) in ({}, {"z": 9, "y": 10, "x": 12})
+        assert not battery.lost
+
+
+def test_the_recipe_says_which_planes_are_slices(tmp_path):
+    write(tmp_path, "001/ct/volume.tif")
+    recipe = VolumesConfig(axes=("z", "x"), step={"x": 5})
+    battery = scan_lot(tmp_path, recipe=recipe).batteries[0]
+    assert planes(battery) == {"z": 9, "x": 3}
+    assert [ref.number for ref in battery.ct if ref.axis == "x"] == [0, 5, 10]
+    last = battery.ct[-1]
+    assert image_name(last, tmp_path) == "001/ct/volume.tif#x0010"
+    voxels = np.arange(np.prod(SHAPE), dtype=np.uint16).reshape(SHAPE)
+    assert np.array_equal(Decoder(last.source, "ct").stored(), voxels[:, :, 10])
+
+
+def test_planes_too_narrow_to_show_anything_are_no_slices(tmp_path):
+    write(tmp_path, "001/ct/volume.tif", shape=(4, 20, 30))
+    assert planes(scan_lot(tmp_path).batteries[0]) == {"z": 4}
+
+
+def test_of_two_volumes_the_larger_is_inspected_and_the_other_told(tmp_path):
+    write(tmp_path, "001/ct/a.tif")
+    write(tmp_path, "001/ct/scout.tif", shape=(2, 10, 12))
+    lot = scan_lot(tmp_path)
+    (battery,) = lot.batteries
+    assert {ref.path.name for ref in battery.ct} == {"a.tif"}
+    assert [message.code for message in battery.lost] == ["lot_volume_second"]
+    assert "lot_volume_second" in [finding.reason.code for finding in lot.findings]
+
+
+@pytest.mark.parametrize(("pictures", "kept"), [(1, "volume.tif"), (20, "1.png")])
+def test_of_a_volume_and_pictures_the_one_with_more_slices(tmp_path, pictures, kept):
+    write(tmp_path, "001/ct/volume.tif", *(f"001/ct/{n}.png" for n in range(1, pictures + 1)))
+    (battery,) = scan_lot(tmp_path).batteries
+    assert kept in {ref.path.name for ref in battery.ct}
+    assert len({ref.path for ref in battery.ct}) in (1, pictures)
+    assert len(battery.lost) == 1
+
+
+def test_a_volume_that_cannot_be_read_stays_and_says_why(tmp_path):
+    write(tmp_path, "001/ct/volume.tif", "001/rgb/1.png")
+    path = tmp_path / "001/ct/volume.tif"
+    path.write_bytes(path.read_bytes()[:-900])
+    lot = scan_lot(tmp_path)
+    (battery,) = lot.batteries
+    assert len(battery.ct) == 1
+    told = [finding for finding in lot.findings if finding.battery_id == "001"]
+    assert [finding.path for finding in told] == [path]
+    assert "volume.tif" in told[0].reason.text("ko")
+
+
+def test_data_of_no_battery_make_none(tmp_path):
+    write(tmp_path, "001/ct/volume.tif", "old/flat-field.raw")
+    lot = scan_lot(tmp_path)
+    assert [battery.battery_id for battery in lot.batteries] == ["001"]
+    assert [finding.path.name for finding in lot.findings][0] == "flat-field.raw"
+
+
+def test_a_table_and_a_sites_pattern_name_volumes(tmp_path):
+    write(tmp_path, "scan_7731.tif", "scan_7732.tif", "cam/rgb/1.png")
+    (tmp_path / "pairs.csv").write_text("battery_id,ct_id,rgb_id\nB1,scan_7731,cam\n")
+    paired = scan_lot(tmp_path).pairs
+    assert [(battery.battery_id, planes(battery)["z"]) for battery in paired] == [("B1", 9)]
+    (tmp_path / "pairs.csv").unlink()
+    pattern = SitePattern(name="xray", regex=r"scan_(?P<battery>\d+)\.tif", modality="ct")
+    named = scan_lot(tmp_path, LotConfig(patterns=(pattern,))).batteries
+    assert {b.battery_id: planes(b) for b in named if b.ct}.keys() == {"7731", "7732"}
