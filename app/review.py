@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspection.names import told_name
-from inspection.records import Axis, Battery, ImageRef, plane_suffix
+from inspection.records import Axis, Battery, ImageRef, named_section, plane_suffix
 from inspection.results import (
     SYSTEMS,
     AnyImage,
@@ -265,9 +265,10 @@ def battery_of(
     root: Path,
 ) -> Battery:
     """Return a battery from a session alone, where its lot cannot be scanned any more."""
+    sections = [named_section(root, i.image, i.axis, i.number) for i in images]
     refs = [
         ImageRef(
-            path=root / image.image,
+            path=section.volume.path if section else root / image.image,
             modality=image.modality,
             battery_id=known.battery_id,
             axis=image.axis,
@@ -275,8 +276,9 @@ def battery_of(
             battery_type=None,
             form=None,
             label_path=None,
+            section=section,
         )
-        for image in images
+        for image, section in zip(images, sections, strict=True)
     ]
     return Battery(
         battery_id=known.battery_id,

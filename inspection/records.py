@@ -115,6 +115,21 @@ def plane_suffix(section: Section | None) -> str:
     return f"#{series}{axis}{number:04d}"
 
 
+def named_section(root: Path, name: str, axis: Axis | None, number: int) -> Section | None:
+    """Return the plane that `image_name` has named, None of an image that is a file of its own.
+
+    Parameters
+    ----------
+    root : of the lot
+    axis, number : as a result has them beside the name
+    """
+    path, mark, plane = name.rpartition("#")
+    series, slash, shown = plane.rpartition("/")
+    if not mark or axis is None or shown != f"{axis}{number:04d}" or bool(series) != bool(slash):
+        return None
+    return Section(VolumeRef(root / path, series), axis, number)
+
+
 @dataclass(frozen=True, slots=True)
 class DefectPolygon:
     """A labelled defect: ``points`` are (x, y) in full-image pixels, at least three of them."""

@@ -129,10 +129,14 @@ def unreached_images(battery: Battery, result: LaneResult, root: Path) -> list[I
 
 def can_be_opened(images: Sequence[ImageRef]) -> bool:
     """Return whether any of them can be opened by now."""
-    for ref in images:
+    # The planes of a volume are all there once its file, or the folder of its series, is.
+    for path in dict.fromkeys(ref.path for ref in images):
         try:
-            with ref.path.open("rb") as file:
-                file.read(1)
+            if path.is_dir():
+                os.scandir(path).close()
+            else:
+                with path.open("rb") as file:
+                    file.read(1)
         except OSError:
             continue
         return True

@@ -1,7 +1,7 @@
 """How a battery's image files were when it was taken up, and what has changed since.
 
 Files are looked at by name, size and time, as an intake does; their bytes are read only where
-digests were asked for.
+digests were asked for. Of a volume every file counts once, not every plane.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from inspection.errors import SessionError
+from inspection.errors import ImageError, SessionError
 from inspection.messages import Message
 from inspection.names import told_name
-from inspection.records import Battery, Lot, image_name
+from inspection.records import Battery, Lot, VolumeRef, image_name
 from inspection.results import BatteryResult, ImagePrint
+from inspection.volumes.opening import volume_files
 
 if TYPE_CHECKING:
     from inspection.session.store import SessionStore
@@ -34,15 +35,15 @@ def print_images(battery: Battery, lot_root: Path, *, digests: bool = False) -> 
     digests : read every file too
     """
     prints = []
-    for ref in (*battery.ct, *battery.rgb):
+    for name, path in _files(battery, lot_root):
         try:
-            found = ref.path.stat()
+            found = path.stat()
             prints.append(
                 ImagePrint(
-                    image=image_name(ref, lot_root),
+                    image=name,
                     size=found.st_size,
                     modified_ns=found.st_mtime_ns,
-                    digest=_digest(ref.path) if digests and stat.S_ISREG(found.st_mode) else None,
+                    digest=_digest(path) if digests and stat.S_ISREG(found.st_mode) else None,
                 )
             )
         except OSError:
@@ -84,7 +85,7 @@ def changed_images(
                 changed["images_changed"].append(before.image)
     if battery is not None and result.prints:
         known = {before.image for before in result.prints}
-        names = (image_name(ref, lot_root) for ref in (*battery.ct, *battery.rgb))
+        names = [name for name, _ in _files(battery, lot_root)]
         changed["images_added"] = [name for name in names if name not in known]
     return [
         Message(
@@ -129,6 +130,23 @@ def changed_in(
             battery = batteries.get(row.battery_id)
             messages += changed_images(result, lot.root, battery, digests=digests)
     return messages
+
+
+def _files(battery: Battery, lot_root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield every file of a battery's images with its name in results."""
+    seen: set[VolumeRef] = set()
+    for ref in (*battery.ct, *battery.rgb):
+        if ref.section is None:
+            yield image_name(ref, lot_root), ref.path
+        elif ref.section.volume not in seen:
+            seen.add(ref.section.volume)
+            try:
+                paths = volume_files(ref.section.volume)
+            except ImageError:
+                # Its header is as broken as it was, or has gone with the rest.
+                paths = () if ref.path.is_dir() else (ref.path,)
+            for path in paths:
+                yield image_name(ref._replace(path=path, section=None), lot_root), path
 
 
 def _path(lot_root: Path, name: str) -> Path:

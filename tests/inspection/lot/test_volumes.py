@@ -11,7 +11,9 @@ import tifffile
 from inspection.images.decoding import Decoder
 from inspection.lot.config import LotConfig, SitePattern
 from inspection.lot.scan import scan_lot
-from inspection.records import image_name
+from inspection.records import image_name, named_section
+from inspection.results import BatteryResult, Verdict
+from inspection.session.prints import changed_images, print_images
 from inspection.synthetic.volume_files import WRITERS, WholeVolume
 from inspection.volumes.config import VolumesConfig
 
@@ -129,3 +131,30 @@ def test_a_table_and_a_sites_pattern_name_volumes(tmp_path):
     pattern = SitePattern(name="xray", regex=r"scan_(?P<battery>\d+)\.tif", modality="ct")
     named = scan_lot(tmp_path, LotConfig(patterns=(pattern,))).batteries
     assert {b.battery_id: planes(b) for b in named if b.ct}.keys() == {"7731", "7732"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("001/ct/volume.tif", 1), ("001/ct/a.dcm", 9)])
+def test_of_a_volume_every_file_is_printed_once(tmp_path, name, count):
+    write(tmp_path, name)
+    (battery,) = scan_lot(tmp_path).batteries
+    prints = print_images(battery, tmp_path, digests=True)
+    assert len(prints) == count
+    result = BatteryResult(
+        battery_id="001", state="done", verdict=Verdict(kind="review"), prints=prints
+    )
+    assert changed_images(result, tmp_path, battery, digests=True) == []
+    file = tmp_path / prints[0].image
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    (changed,) = changed_images(result, tmp_path, battery)
+    assert (changed.code, changed.params["names"]) == ("images_changed", prints[0].image)
+
+
+@pytest.mark.parametrize("name", ["001/ct/volume.tif", "001/ct/a.dcm"])
+def test_the_name_of_a_plane_leads_back_to_it(tmp_path, name):
+    write(tmp_path, name)
+    for ref in scan_lot(tmp_path).batteries[0].ct:
+        called = image_name(ref, tmp_path)
+        assert named_section(tmp_path, called, ref.axis, ref.number) == ref.section
+    assert named_section(tmp_path, "001/ct/slice #4.png", "z", 4) is None
