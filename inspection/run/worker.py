@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from inspection.images.body_planes import with_body
 from inspection.predictions import (
     FailedPrediction,
     LaneEvent,
@@ -159,7 +160,8 @@ class LaneWorker:
             run.take_up(battery)
             watch = Watch(run.cancel, run.access)
             events = _GroupedEvents(run.tell, self._system, battery.battery_id, watch)
-            result = inspect_safely(lane, battery, watch, events.take, following)
+            then = with_body(following) if following is not None else None
+            result = inspect_safely(lane, with_body(battery), watch, events.take, then)
             events.tell_held()
             unreached = unreached_images(battery, result, root)
             suspect = bool(unreached) or (
