@@ -116,16 +116,22 @@ class EnsembleLane:
         judged_ct = isinstance(self._channels.get("ct"), ChannelModel) and bool(battery.ct)
         grey = self.settings.greys.of(battery).find() if judged_ct else None
         gate = battery_checks(images, body_of(battery.ct), self.settings.gate, self._strange_limits)
+        unasked = self._second.message if isinstance(self._second, InspectionError) else None
+        lost = [*battery.lost, *([grey.problem] if grey and grey.problem else []), *gate]
         verdict, ensemble, runs, slices, views = judge_images(
             images,
             len(battery.ct),
             len(battery.rgb),
             self.settings.inspector,
-            lost=[*battery.lost, *([grey.problem] if grey and grey.problem else []), *gate],
-            unasked=self._second.message if isinstance(self._second, InspectionError) else None,
+            lost=lost,
+            unasked=unasked,
         )
         bodies, volume = measure_defects(battery.ct, images, runs)
-        limited, bodies = apply_limits(verdict, bodies, runs, images, class_table().rows)
+        unjudged = any(image.state == "failed" or image.gate for image in images)
+        whole = not (lost or unasked or unjudged)
+        limited, bodies = apply_limits(
+            verdict, bodies, runs, images, class_table().rows, whole=whole
+        )
         if limited.kind != verdict.kind:
             # Of a word that sizes have changed, the scores say no confidence.
             change = {"prediction": limited.kind, "defect_type": limited.defect_type}

@@ -33,6 +33,8 @@ def apply_limits(
     runs: Sequence[SliceRun],
     images: Sequence[ImageResult],
     classes: Mapping[str, DefectClass],
+    *,
+    whole: bool,
 ) -> tuple[Verdict, list[DefectBody]]:
     """Return a verdict under the limits that classes have, and the bodies with what they say.
 
@@ -46,6 +48,8 @@ def apply_limits(
     runs : that the verdict stands on
     images : all of the battery
     classes : with their limits
+    whole : False where anything of the battery was left out or not judged: what is accepted
+        is a review then, as a battery without a defect would be
     """
     told = [
         body.model_copy(update={"outcome": outcome_of(body, classes[body.defect_type].limits)})
@@ -66,11 +70,11 @@ def apply_limits(
             run.axis == image.axis and run.first <= image.number <= run.last for run in runs
         )
     ]
-    whole = all(_covered(run, told) for run in runs)
-    if outcomes == {"accept"} and whole and not alone:
+    measured = all(_covered(run, told) for run in runs)
+    if outcomes == {"accept"} and measured and not alone:
         if verdict.kind == "composite_defect":
             change = {"kind": "external_defect", "defect_type": None}
-        elif verdict.rgb_state == "normal":
+        elif whole and verdict.rgb_state == "normal":
             change = {"kind": "normal", "defect_type": None}
         else:
             change = {"kind": "review"}

@@ -37,8 +37,10 @@ def body(volume: float | None, error: float = 0.05, first: int = 10, past: int =
     )
 
 
-def judged(*bodies: DefectBody, verdict: Verdict = DEFECT, images=(), limits=LIMITS) -> Verdict:
-    return apply_limits(verdict, bodies, [RUN], images, classes(limits))[0]
+def judged(
+    *bodies: DefectBody, verdict: Verdict = DEFECT, images=(), limits=LIMITS, whole: bool = True
+) -> Verdict:
+    return apply_limits(verdict, bodies, [RUN], images, classes(limits), whole=whole)[0]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,11 @@ def test_what_was_not_measured_is_never_accepted():
         image="z/400", modality="ct", axis="z", number=400, state="done", is_anomaly=True
     )
     assert judged(body(0.5), images=[alone]).kind == "review"
+
+
+def test_a_battery_that_was_not_judged_whole_is_never_normal():
+    assert judged(body(0.5)).kind == "normal"
+    assert judged(body(0.5), whole=False).kind == "review"
 
 
 def test_an_accepted_inside_leaves_the_word_on_the_outside():
