@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from inspection.images.body_planes import with_body
 from inspection.predictions import (
     FailedPrediction,
     LaneEvent,
@@ -160,6 +159,9 @@ class LaneWorker:
             run.take_up(battery)
             watch = Watch(run.cancel, run.access)
             events = _GroupedEvents(run.tell, self._system, battery.battery_id, watch)
+            # The window imports this before it is painted: numpy comes later.
+            from inspection.images.body_planes import with_body
+
             then = with_body(following) if following is not None else None
             result = inspect_safely(lane, with_body(battery), watch, events.take, then)
             events.tell_held()

@@ -17,7 +17,6 @@ from inspection.messages import Message
 from inspection.names import told_name
 from inspection.records import Battery, Lot, VolumeRef, image_name
 from inspection.results import BatteryResult, ImagePrint
-from inspection.volumes.opening import volume_files
 
 if TYPE_CHECKING:
     from inspection.session.store import SessionStore
@@ -140,6 +139,9 @@ def _files(battery: Battery, lot_root: Path) -> Iterator[tuple[str, Path]]:
             yield image_name(ref, lot_root), ref.path
         elif ref.section.volume not in seen:
             seen.add(ref.section.volume)
+            # The window imports this before it is painted: numpy comes later.
+            from inspection.volumes.opening import volume_files
+
             try:
                 paths = volume_files(ref.section.volume)
             except ImageError:

@@ -96,7 +96,7 @@ def test_the_trainers_configurations_stay_with_the_trainer(contents):
     chosen = contents.Contents(lambda path: [], cpu_only=False)
     names = [path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.yaml")]
     judging = ("classes", "gate", "inspector", "lot", "models", "vlg", "vlm")
-    kept = (*judging, "keeping", "people", "reasons")
+    kept = (*judging, "keeping", "people", "reasons", "volumes")
     assert {name for name in kept_files(chosen, names) if "/messages/" not in name} == {
         f"configs/{name}.yaml" for name in kept
     }
