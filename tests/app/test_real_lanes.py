@@ -48,6 +48,7 @@ def build(gated):
     return build
 
 
+@pytest.mark.long
 def test_small_models_fill_both_docks_and_stay_loaded(qtbot, stations, lot, build, models):
     station = stations(build)
     controller, window = station.controller, station.window
@@ -82,6 +83,7 @@ def test_small_models_fill_both_docks_and_stay_loaded(qtbot, stations, lot, buil
     assert again.vlg.bboxes == result.vlg.bboxes
 
 
+@pytest.mark.long
 def test_a_damaged_vlm_takes_no_other_system_down(qtbot, stations, lot, build, models):
     weights = next((models / "vlm").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])

@@ -217,6 +217,7 @@ def trained_rgb(models: Path, ref: ImageRef) -> float:
     return float(score_maps(smooth(raw, architecture.smooth_sigma), architecture.top_fraction))
 
 
+@pytest.mark.long
 def test_the_station_and_the_trainer_say_the_same_of_an_image(
     lot: Path,
     run_folder: Path,

@@ -247,6 +247,7 @@ def test_batches_are_the_same_for_the_same_seed(
             np.testing.assert_array_equal(whole.labels[1::2], odd.labels)
 
 
+@pytest.mark.long
 def test_training_twice_gives_the_same_usable_bundle(
     lot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

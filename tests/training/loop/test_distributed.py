@@ -93,6 +93,7 @@ def rows_of(out: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
 
 
+@pytest.mark.long
 def test_two_processes_give_the_metrics_of_one(tmp_path: Path) -> None:
     from inspection.console import run
 

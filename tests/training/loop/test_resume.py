@@ -124,6 +124,7 @@ def result(out: Path, kind: str) -> tuple[bytes, dict[str, str]]:
     return (out / "log.csv").read_bytes(), load_bundle(out / slot, slot).manifest.files  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "end"), [("cnn.yaml", signal.SIGKILL), ("autoencoder_ct.yaml", signal.SIGTERM)]
 )
@@ -178,6 +179,7 @@ def test_ctrl_c_ends_an_autoencoders_run_too(
     load_bundle(out / "ct_ae", "ct_ae")
 
 
+@pytest.mark.long
 def test_other_data_is_no_resume(
     lot: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +197,7 @@ def test_other_data_is_no_resume(
     assert "cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_tensorboard_shows_figures_and_pictures(lot: Path, cache: Path, tmp_path: Path) -> None:
     assert (
         run(*arguments("cnn.yaml", lot, cache, tmp_path / "cnn", "--set", "training.epochs=1")) == 0

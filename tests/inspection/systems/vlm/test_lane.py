@@ -464,6 +464,7 @@ print(code, sorted({"transformers", "groundingdino"} & sys.modules.keys()), file
 """
 
 
+@pytest.mark.long
 def test_the_ensemble_alone_never_imports_transformers(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", INSPECT_ALONE, str(tmp_path)],
