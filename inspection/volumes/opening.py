@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.errors import ImageError
@@ -16,8 +19,26 @@ from inspection.volumes.stack import StackVolume
 from inspection.volumes.volume import Volume, VolumeInfo
 
 KEPT_OPEN = 3
+LOOK_AGAIN_SECONDS = 1.0
+"""After which it is looked whether the files of an open volume are still the same."""
+_SHARE_OF_TIME = 0.05
+"""That looking may take: a share needs a second for the thousand files of a series."""
 
 _Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A volume that is open.
+
+    Parameters
+    ----------
+    look_at : when its files are looked at again, on the clock of ``time.monotonic``
+    """
+
+    stamp: _Stamp
+    volume: StackVolume
+    look_at: float
 
 
 class _Opened:
@@ -26,36 +47,48 @@ class _Opened:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._opening: dict[VolumeRef, threading.Lock] = {}
-        self._by_ref: OrderedDict[VolumeRef, tuple[_Stamp, StackVolume]] = OrderedDict()
+        self._by_ref: OrderedDict[VolumeRef, _Entry] = OrderedDict()
 
-    def get(self, ref: VolumeRef) -> StackVolume:
-        stamp = _stamp(ref)
+    def get(self, ref: VolumeRef, *, look: bool) -> StackVolume:
+        """Return a volume; with ``look`` only after a look at its files, else now and then."""
+        begun = time.monotonic()
         with self._lock:
+            found = self._by_ref.get(ref)
+            if found is not None and not look and begun < found.look_at:
+                self._by_ref.move_to_end(ref)
+                return found.volume
+            if found is not None:
+                # One looks, the others go on meanwhile.
+                found.look_at = begun + LOOK_AGAIN_SECONDS
             # Reading a long series' headers takes a second, for which nobody else has to wait.
             opening = self._opening.setdefault(ref, threading.Lock())
+        stamp = _stamp(ref)
+        took = time.monotonic() - begun
+        look_at = begun + took + max(LOOK_AGAIN_SECONDS, took / _SHARE_OF_TIME)
         closed = []
         with opening:
             with self._lock:
                 found = self._by_ref.get(ref)
-                if found is not None and found[0] == stamp:
+                if found is not None and found.stamp == stamp:
+                    found.look_at = look_at
                     self._by_ref.move_to_end(ref)
-                    return found[1]
+                    return found.volume
             volume = StackVolume(ref.path, _source(ref))
             with self._lock:
                 if ref in self._by_ref:
-                    closed.append(self._by_ref.pop(ref)[1])
-                self._by_ref[ref] = stamp, volume
+                    closed.append(self._by_ref.pop(ref).volume)
+                self._by_ref[ref] = _Entry(stamp, volume, look_at)
                 while len(self._by_ref) > KEPT_OPEN:
-                    old, (_, gone) = self._by_ref.popitem(last=False)
-                    closed.append(gone)
+                    old, gone = self._by_ref.popitem(last=False)
+                    closed.append(gone.volume)
                     self._opening.pop(old, None)
-        for gone in closed:
-            gone.close()
+        for one in closed:
+            one.close()
         return volume
 
     def clear(self) -> None:
         with self._lock:
-            volumes = [volume for _, volume in self._by_ref.values()]
+            volumes = [entry.volume for entry in self._by_ref.values()]
             self._by_ref.clear()
         for volume in volumes:
             volume.close()
@@ -65,19 +98,20 @@ _opened = _Opened()
 
 
 def read_info(ref: VolumeRef) -> VolumeInfo:
-    """Return what a volume's header says; no voxel is read.
+    """Return what a volume's header says, as it is on the disk now; no voxel is read.
 
     Raises
     ------
     ImageError
         If it cannot be read, is cut short, or is of a kind that is not read.
     """
-    return _opened.get(ref).info
+    return _opened.get(ref, look=True).info
 
 
 def open_volume(ref: VolumeRef) -> Volume:
     """Return a volume, the same for all who ask; opened anew where its files have changed.
 
+    That is looked at about once a second, and not for each of a thousand planes.
     It stays good after others have pushed it out of the few that are kept: it only forgets what it
     had laid out. Nobody needs to close it.
 
@@ -86,7 +120,7 @@ def open_volume(ref: VolumeRef) -> Volume:
     ImageError
         As `read_info`.
     """
-    return _opened.get(ref)
+    return _opened.get(ref, look=False)
 
 
 def close_volumes() -> None:
@@ -115,9 +149,12 @@ def volume_files(ref: VolumeRef) -> tuple[Path, ...]:
 def _stamp(ref: VolumeRef) -> _Stamp:
     """Return name, size and time of every file; what has gone is told when it is opened."""
     try:
-        # Of a series all of its folder: which files belong to it stands in each of them.
-        files = sorted(ref.path.iterdir()) if ref.path.is_dir() else volume_files(ref)
-        stats = [(file.name, file.stat()) for file in files]
+        if ref.path.is_dir():
+            # All of its folder: which files belong to the series stands in each of them.
+            with os.scandir(ref.path) as entries:
+                stats = sorted((entry.name, entry.stat()) for entry in entries)
+        else:
+            stats = [(file.name, file.stat()) for file in volume_files(ref)]
     except (OSError, ImageError):
         return ()
     return tuple((name, found.st_size, found.st_mtime_ns) for name, found in stats)

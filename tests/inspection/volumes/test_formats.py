@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from builders.volume_files import (
 )
 
 from inspection.records import VolumeRef
-from inspection.volumes import columns, stack
+from inspection.volumes import columns, opening, stack
 from inspection.volumes.opening import close_volumes, open_volume, read_info
 from inspection.volumes.overview import overview
 
@@ -188,6 +189,27 @@ def test_a_file_that_changed_is_opened_anew(tmp_path):
     assert read_info(ref).voxel_mm == pytest.approx(MM)
     write_metaimage(ref.path, BODY, ElementSpacing="0.5 0.5 0.5")
     assert read_info(ref).voxel_mm == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_a_series_that_is_replaced_while_planes_are_read_is_noticed_soon(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "LOOK_AGAIN_SECONDS", 0.05)
+    ref = VolumeRef(write_series(tmp_path / "series", BODY))
+    np.testing.assert_array_equal(open_volume(ref).section("z", 3), BODY[3])
+    write_series(ref.path, BODY // 2, series="1.2.3.5")
+    deadline = time.monotonic() + 20
+    while (open_volume(ref).section("z", 3) != BODY[3] // 2).any():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_files_of_a_series_are_not_all_looked_at_for_each_plane(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "LOOK_AGAIN_SECONDS", 3600)
+    ref = VolumeRef(write_series(tmp_path / "series", BODY))
+    opened = open_volume(ref)
+    (ref.path / "0000.dcm").touch()
+    assert open_volume(ref) is opened
+    assert read_info(ref) == opened.info
+    assert open_volume(ref) is not opened
 
 
 def test_an_overview_is_small_and_tells_its_factor(tmp_path):
