@@ -13,6 +13,7 @@ import numpy as np
 
 from inspection.errors import ImageError
 from inspection.messages import Message
+from inspection.volumes.codestreams import stated_size
 from inspection.volumes.dicom_header import DicomHeader, Vector, is_dicom, quiet, read_header
 from inspection.volumes.source import Place, Source, StoredPlanes
 from inspection.volumes.volume import VolumeInfo, Voxels
@@ -230,12 +231,19 @@ class DicomPlanes:
 
     def _plane(self, plane: _Plane) -> Voxels:
         from pydicom import dcmread
+        from pydicom.encaps import get_frame
         from pydicom.pixels.utils import pixel_array
 
         quiet()
         header = plane.header
         path = header.path
         try:
+            if header.packed_at:
+                with path.open("rb") as file:
+                    file.seek(header.packed_at)
+                    stream = get_frame(file, plane.frame, number_of_frames=header.frames)
+                if stated_size(stream) != (header.rows, header.columns, 1):
+                    raise ImageError("volume_damaged", name=path.name)
             # Of a path pydicom reads what it needs, and of a deflated file too little.
             whole = dcmread(path) if header.packing == "deflated" else path
             found = pixel_array(whole, raw=True, index=plane.frame)

@@ -43,6 +43,7 @@ READ_SYNTAXES = {
     "1.2.840.10008.1.2.4.202": "HTJ2K lossless, RPCL",
     "1.2.840.10008.1.2.4.203": "HTJ2K",
 }
+_CODESTREAMS = {syntax for syntax in READ_SYNTAXES if syntax.startswith("1.2.840.10008.1.2.4.")}
 REFUSED_SYNTAXES = {
     "1.2.840.10008.1.2.4.51": "JPEG extended, 12 bit",
     "1.2.840.10008.1.2.4.57": "JPEG lossless",
@@ -71,6 +72,8 @@ class DicomHeader(NamedTuple):
     normal, positions : direction across its planes and the place of each in mm; None where not said
     spacing : edges (y, x) of a pixel in mm
     offset : of the first pixel where they are stored as they are; None where they are packed
+    packed_at : where the packed pictures begin; 0 where pixels are stored as they are, or packed
+        otherwise than each for itself
     """
 
     path: Path
@@ -86,6 +89,7 @@ class DicomHeader(NamedTuple):
     between: float | None
     greys: Greys
     offset: int | None
+    packed_at: int
     packing: str
 
     @property
@@ -208,6 +212,7 @@ def _header(
         between=abs(float(between)) if between else None,
         greys=greys,
         offset=offset,
+        packed_at=place + 12 if syntax in _CODESTREAMS else 0,
         packing=READ_SYNTAXES[syntax],
     )
 

@@ -38,7 +38,8 @@ _WANTED = {
 }
 KEYWORDS = [keyword for keyword, _ in _WANTED.values()]
 """All that is ever read of a header."""
-_PIXELS = 0x7FE00000
+_PIXELS = 0x7FE00008
+"""The first of the elements that hold pixels; lengths and offsets may stand before them."""
 _SYNTAX = 0x00020010
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNKNOWN_LENGTH = 0xFFFFFFFF

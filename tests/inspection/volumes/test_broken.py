@@ -25,6 +25,7 @@ from builders.volume_files import (
 )
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
 
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
@@ -32,6 +33,7 @@ from inspection.volumes.dicom_header import READ_SYNTAXES
 from inspection.volumes.opening import close_volumes, open_volume, read_info
 
 BODY = smooth_body()
+J2K = "1.2.840.10008.1.2.4.90"
 PYDICOMS = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
@@ -199,7 +201,7 @@ def test_nothing_about_a_person_leaves_a_dicom_file(tmp_path, caplog):
     write_series(
         tmp_path / "packed",
         BODY,
-        syntax="1.2.840.10008.1.2.4.90",
+        syntax=J2K,
         PixelData=encapsulate([b"no picture"]),
     )
     told = []
@@ -211,6 +213,28 @@ def test_nothing_about_a_person_leaves_a_dicom_file(tmp_path, caplog):
         except ImageError as error:
             told.append(f"{error.text('en')} {error.__cause__} {error.message}")
     assert not [text for text in (*told, caplog.text) if PERSON[:4] in text or "secret" in text]
+
+
+@pytest.mark.parametrize(
+    ("syntax", "before", "side"),
+    [("1.2.840.10008.1.2.4.80", b"\xff\xf7\x00\x0b\x10", 2), (J2K, b"\xff\x4f\xff\x51", 4)],
+    ids=["JPEG-LS", "JPEG 2000"],
+)
+def test_a_packed_plane_that_lies_about_its_size_takes_no_memory(tmp_path, syntax, before, side):
+    resource = pytest.importorskip("resource")
+    noisy = np.random.default_rng(0).integers(0, 300, (512, 512)) + np.arange(512) * 20
+    packed = dicom_plane(noisy.astype(np.uint16), 0, 1, "1.2.3")
+    packed.compress(UID(syntax))
+    pixels = bytearray(packed.PixelData)
+    place = pixels.index(before) + (len(before) if side == 2 else 8)
+    pixels[place : place + 2 * side] = (20_000).to_bytes(side, "big") * 2
+    packed.PixelData = bytes(pixels)
+    packed.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ImageError, match="damaged"):
+        open_volume(VolumeRef(tmp_path / "a.dcm")).section("z", 0)
+    # Kilobytes: a decoder would take gigabytes for what the picture says, and half a minute.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < most + 500_000
 
 
 def expected_of(path: Path) -> Any:

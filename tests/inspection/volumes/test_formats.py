@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import time
 import zlib
 from collections.abc import Callable
@@ -182,6 +183,14 @@ def test_planes_that_are_each_rescaled_in_their_own_way_share_one_scale(tmp_path
     assert volume.info.dtype == "float32"
     np.testing.assert_array_equal(volume.section("z", 0), BODY[0])
     np.testing.assert_array_equal(volume.section("z", 1), BODY[1] * 2.0)
+
+
+def test_a_length_may_stand_before_the_pixels_of_a_plane(tmp_path):
+    path = write_series(tmp_path / "series", BODY[:1]) / "0000.dcm"
+    head, pixels, rest = path.read_bytes().partition(b"\xe0\x7f\x10\x00OW")
+    length = struct.pack("<HH2sHI", 0x7FE0, 0, b"UL", 4, len(pixels + rest))
+    path.write_bytes(head + length + pixels + rest)
+    np.testing.assert_array_equal(open_volume(VolumeRef(path)).section("z", 0), BODY[0])
 
 
 def test_a_file_that_changed_is_opened_anew(tmp_path):
