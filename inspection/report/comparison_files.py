@@ -12,7 +12,7 @@ from inspection.comparison.changes import SessionChanges
 from inspection.comparison.figures import PLAIN_FIGURES, Figure
 from inspection.comparison.session import SessionComparison
 from inspection.messages import Language
-from inspection.report.tables import CsvCell, csv_file, json_file
+from inspection.report.data_files import CsvCell, csv_file, json_file
 from inspection.results import SYSTEMS
 
 _CELL_COLUMNS = ("state", "judgement", "defect_type", "confidence", "boxes", "seconds")

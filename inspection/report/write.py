@@ -13,6 +13,7 @@ from inspection.errors import ReportError
 from inspection.messages import Language
 from inspection.report.comparison_files import comparison_csv, comparison_json, figures_csv
 from inspection.report.content import session_document
+from inspection.report.data_files import audit_json, gate_json, models_json, result_json
 from inspection.report.html import html_file
 from inspection.report.model import (
     Progress,
@@ -27,11 +28,7 @@ from inspection.report.tables import (
     GATE_COLUMNS,
     MODEL_COLUMNS,
     SUMMARY_COLUMNS,
-    audit_json,
     columns_csv,
-    gate_json,
-    models_json,
-    result_json,
 )
 from inspection.report.words import Words
 from inspection.session.store import open_to_read

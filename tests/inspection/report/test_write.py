@@ -27,9 +27,9 @@ from inspection.messages import Message, wordings
 from inspection.people.person import Person
 from inspection.records import Battery, Lot
 from inspection.report import write_report
+from inspection.report.data_files import csv_file
 from inspection.report.pdf_text import load_fonts, markup, printable
 from inspection.report.pictures import read_picture
-from inspection.report.tables import csv_file
 from inspection.results import (
     Alternative,
     BatteryResult,
