@@ -19,7 +19,7 @@ from inspection import errors
 from inspection.classes import class_table
 from inspection.config import GateConfig
 from inspection.messages import Message, korean_by_english, wordings
-from inspection.modelstore.bundle import SLOTS
+from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.installed import FOLDER_SLOTS
 from inspection.paths import config_path
 from inspection.people.person import Role

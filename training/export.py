@@ -14,7 +14,8 @@ from typing import Any
 from inspection.atomic import replace_folder, sync_folder, write_atomic
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, ConfigError
-from inspection.modelstore.bundle import MANIFEST_NAME, SLOTS, Bundle, Slot, load_bundle
+from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, load_bundle
+from inspection.modelstore.folders import SLOTS, Slot
 from inspection.systems.ensemble.known_answers import record_answers
 from inspection.systems.trial import try_model
 

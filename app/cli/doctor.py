@@ -28,7 +28,7 @@ from inspection.atomic import write_atomic
 from inspection.console import system_language
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.modelstore.bundle import SLOTS
+from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.listing import ALL_SLOTS, slot_state
 from inspection.paths import program_root
 from inspection.self_check import find_devices

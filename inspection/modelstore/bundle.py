@@ -11,28 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from inspection.atomic import replace_folder, sync_folder
 from inspection.errors import BundleError, ModelMissingError
-from inspection.gate.references import GATE_FILE, GateReferences
+from inspection.gate.references import GateReferences
 from inspection.images.grey import GreyLevels
 from inspection.images.preprocess import Preprocess
 from inspection.modelstore.answers import KnownAnswers, read_answers
 from inspection.modelstore.files import Digest, file_digest, read_document, read_json
-from inspection.modelstore.folders import SLOTS as SLOTS
-from inspection.modelstore.folders import ModelFolders
-from inspection.modelstore.folders import Slot as Slot
+from inspection.modelstore.folders import ModelFolders, Slot
 from inspection.modelstore.weights import check_safetensors
 from inspection.results import Record
 
@@ -240,7 +233,7 @@ def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
     """
     manifest = read_document(BundleManifest, folder, MANIFEST_NAME)
     # Over what is written, not over what was read: a number may be spelt in two ways.
-    if _digest_of(read_json(folder, MANIFEST_NAME)) != manifest.sha256:
+    if manifest_digest(read_json(folder, MANIFEST_NAME)) != manifest.sha256:
         raise BundleError("bundle_altered", folder=folder.name, file=MANIFEST_NAME)
     if slot is not None and manifest.slot != slot:
         raise BundleError(
@@ -266,128 +259,8 @@ def load_bundle(folder: Path, slot: Slot | None = None) -> Bundle:
     return Bundle(manifest, folder, manifest.sha256, threshold, answers, gate)
 
 
-def write_bundle(
-    folder: Path,
-    *,
-    slot: Slot,
-    name: str,
-    architecture: Mapping[str, str | int | float | bool],
-    labels: list[str],
-    preprocess: Preprocess,
-    display_scale: float,
-    training: Mapping[str, Any],
-    demo: bool,
-    tensors: Mapping[str, Tensor],
-    temperature: float = 1.0,
-    threshold: ThresholdFile | None = None,
-    grey_levels: GreyLevels | None = None,
-    gate: GateReferences | None = None,
-) -> Bundle:
-    """Write a bundle in one step and return it, read back and verified.
-
-    Weights are stored in half precision; vectors (biases, normalisation statistics) keep single
-    precision, where half could overflow and saves nothing.
-
-    Parameters
-    ----------
-    folder : the bundle's folder; an older bundle there is replaced
-    tensors : the network's state, on any device
-    gate : fitted with these very weights
-
-    Raises
-    ------
-    ValueError
-        If a weight does not fit half precision, or an autoencoder comes without a threshold.
-    """
-    from safetensors.torch import save
-
-    created_at = datetime.now(UTC).isoformat(timespec="seconds")
-    stored: dict[str, Tensor] = {}
-    for key, tensor in tensors.items():
-        stored[key] = tensor.detach().cpu().contiguous()
-        if tensor.is_floating_point() and tensor.ndim >= 2:
-            stored[key] = stored[key].half()
-            if not stored[key].isfinite().all():
-                raise ValueError(f"{key} does not fit half precision")
-    contents = {WEIGHTS_NAME: save(stored)}
-    threshold_file = None
-    if threshold is not None:
-        threshold_file = f"{slot}_threshold.json"
-        contents[threshold_file] = _as_json(threshold.model_dump(mode="json"))
-    if gate is not None:
-        contents[GATE_FILE] = gate.to_bytes()
-    content: dict[str, Any] = {
-        "schema_version": 1,
-        "slot": slot,
-        "name": name,
-        "architecture": dict(architecture),
-        "labels": labels,
-        "preprocess": preprocess.model_dump(mode="json"),
-        "temperature": temperature,
-        "display_scale": display_scale,
-        "threshold_file": threshold_file,
-        "grey_levels": grey_levels._asdict() if grey_levels else None,
-        "gate_file": None if gate is None else GATE_FILE,
-        "training": dict(training),
-        "demo": demo,
-        "files": {k: hashlib.sha256(data).hexdigest() for k, data in contents.items()},
-        "created_at": created_at,
-    }
-    content["sha256"] = _digest_of(content)
-    BundleManifest.model_validate(content)
-    contents[MANIFEST_NAME] = _as_json(content)
-    _write_folder(folder, contents)
-    return load_bundle(folder, slot)
-
-
-def rewrite_bundle(bundle: Bundle, files: Mapping[str, bytes], **changes: Any) -> Bundle:
-    """Write a bundle anew in one step: other files, or other words of its manifest.
-
-    What is not named stays to the byte, the weights and what lies beside (a model card) too.
-
-    Parameters
-    ----------
-    files : contents by name, in place of older ones of the same name
-    changes : fields of the manifest
-    """
-    folder, written = bundle.folder, read_json(bundle.folder, MANIFEST_NAME)
-    contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    contents |= files
-    listed = {*bundle.manifest.files, *files}
-    content = {
-        **written,
-        **changes,
-        "files": {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(listed)},
-    }
-    content["sha256"] = _digest_of(content)
-    BundleManifest.model_validate(content)
-    contents[MANIFEST_NAME] = _as_json(content)
-    _write_folder(folder, contents)
-    return load_bundle(folder, bundle.manifest.slot)
-
-
-def _digest_of(content: Mapping[str, Any]) -> str:
+def manifest_digest(content: Mapping[str, Any]) -> str:
+    """Return the digest that a manifest carries of itself, over all its other fields."""
     rest = {key: value for key, value in content.items() if key != "sha256"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
-
-
-def _as_json(content: Any) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write the files beside the target, then swap: a crash leaves the old bundle or the new."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.new")
-    fresh.mkdir()
-    try:
-        for name, data in contents.items():
-            with (fresh / name).open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        sync_folder(fresh)
-        replace_folder(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)

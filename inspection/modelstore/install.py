@@ -18,9 +18,9 @@ from inspection.atomic import sync_folder, write_atomic
 from inspection.config import INSPECTOR_NAME, load_inspector
 from inspection.errors import BundleError, InspectionError, ModelMissingError
 from inspection.modelstore.archive import planned_size, unpack
-from inspection.modelstore.bundle import SLOTS, load_bundle
+from inspection.modelstore.bundle import load_bundle
 from inspection.modelstore.files import CHUNK, write_chunks
-from inspection.modelstore.folders import POLICY_SLOT
+from inspection.modelstore.folders import POLICY_SLOT, SLOTS
 from inspection.modelstore.installed import FolderSlot, register_folder
 from inspection.modelstore.source import CHECKPOINTS, FoundModel, find_models, refuse_links
 from inspection.modelstore.vlg_folder import read_vlg_folder

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from inspection.errors import BundleError, ModelMissingError
 from inspection.messages import Message
-from inspection.modelstore.bundle import SLOTS, find_bundle
+from inspection.modelstore.bundle import find_bundle
 from inspection.modelstore.files import OnBytes
-from inspection.modelstore.folders import ModelFolders
+from inspection.modelstore.folders import SLOTS, ModelFolders
 from inspection.modelstore.installed import FOLDER_SLOTS, altered_files, installed_model
 
 ALL_SLOTS: tuple[str, ...] = (*SLOTS, *FOLDER_SLOTS)

@@ -11,8 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from inspection.errors import BundleError
-from inspection.modelstore.bundle import MANIFEST_NAME, SLOTS
+from inspection.modelstore.bundle import MANIFEST_NAME
 from inspection.modelstore.files import PREPROCESSING_NAME, read_json, section
+from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.installed import MODEL_NAME, InstalledModel
 from inspection.modelstore.vlm_folder import FAMILIES as VLM_FAMILIES
 from inspection.modelstore.weights import check_safetensors

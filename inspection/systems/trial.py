@@ -11,9 +11,9 @@ from pathlib import Path
 
 from inspection.errors import BundleError, ModelMissingError
 from inspection.messages import Message
-from inspection.modelstore.bundle import SLOTS, load_bundle
+from inspection.modelstore.bundle import load_bundle
 from inspection.modelstore.files import OnBytes
-from inspection.modelstore.folders import ModelFolders
+from inspection.modelstore.folders import SLOTS, ModelFolders
 from inspection.modelstore.listing import SlotState, verify_slot
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import ThresholdFile, write_bundle
+from inspection.modelstore.bundle import ThresholdFile
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.paths import resource_path
 from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from inspection.systems.ensemble.known_answers import record_answers

@@ -19,7 +19,8 @@ from safetensors.numpy import load, save
 from builders.hostile_images import damaged
 from builders.model_folders import contents
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import ThresholdFile, load_bundle, write_bundle
+from inspection.modelstore.bundle import ThresholdFile, load_bundle
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.modelstore.install import import_models
 from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from inspection.systems.ensemble.known_answers import record_answers

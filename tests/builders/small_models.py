@@ -8,7 +8,8 @@ import torch
 
 from inspection.classes import class_table
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import ThresholdFile, write_bundle
+from inspection.modelstore.bundle import ThresholdFile
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from inspection.systems.ensemble.cnn import build_classifier
 

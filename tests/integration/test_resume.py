@@ -11,7 +11,8 @@ import pytest
 from app.__main__ import app
 from app.folders import model_folders
 from inspection.console import run
-from inspection.modelstore.bundle import load_bundle, rewrite_bundle
+from inspection.modelstore.bundle import load_bundle
+from inspection.modelstore.bundle_writing import rewrite_bundle
 from inspection.session.store import SessionStore
 from inspection.synthetic import SyntheticLot, write_lot
 

@@ -19,7 +19,9 @@ from torch.nn import functional
 
 from inspection.errors import ConfigError
 from inspection.images.grey import GreyLevels
-from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
+from inspection.modelstore.bundle import Bundle, load_bundle
+from inspection.modelstore.bundle_writing import write_bundle
+from inspection.modelstore.folders import Slot
 from inspection.systems.ensemble.cae import load_weights
 from inspection.systems.ensemble.cae_network import ConvAutoencoder
 from inspection.systems.ensemble.known_answers import record_answers

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from inspection.config import config_error
 from inspection.errors import BundleError, ImageError
-from inspection.modelstore.bundle import ThresholdFile, load_bundle, rewrite_bundle
+from inspection.modelstore.bundle import ThresholdFile, load_bundle
+from inspection.modelstore.bundle_writing import rewrite_bundle
 from inspection.systems.ensemble.cae_network import CaeArchitecture
 from inspection.systems.ensemble.known_answers import record_answers
 from training.autoencoder.loss import display_scale

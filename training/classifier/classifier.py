@@ -18,7 +18,9 @@ from torch.nn import functional
 from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.images.grey import GreyLevels
-from inspection.modelstore.bundle import Bundle, Slot, load_bundle, write_bundle
+from inspection.modelstore.bundle import Bundle, load_bundle
+from inspection.modelstore.bundle_writing import write_bundle
+from inspection.modelstore.folders import Slot
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.known_answers import record_answers
 from training.classifier.config import CnnConfig, Localisation

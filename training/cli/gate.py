@@ -27,7 +27,8 @@ def gate(
     from inspection.gate.references import GATE_FILE
     from inspection.images.grey import GreyLevels
     from inspection.messages import Message
-    from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle, rewrite_bundle
+    from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle
+    from inspection.modelstore.bundle_writing import rewrite_bundle
     from inspection.systems.ensemble.detectors import load_predictor
     from inspection.systems.lane import resolve_device
     from training.evaluation.evaluate import select_data

@@ -10,7 +10,8 @@ from typing import Any
 
 from inspection.config import InspectorConfig, find_policy
 from inspection.errors import ConfigError
-from inspection.modelstore.bundle import Bundle, Slot, find_bundle
+from inspection.modelstore.bundle import Bundle, find_bundle
+from inspection.modelstore.folders import Slot
 from training.data.split_files import PARTS, read_split
 from training.evaluation.batteries import battery_figures, judged_pairs
 from training.evaluation.config import EvaluationConfig, load_evaluation

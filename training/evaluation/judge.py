@@ -19,8 +19,8 @@ from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.lot.scan import scan_lot
 from inspection.lot.truth import ImageTruth, read_truth
 from inspection.messages import Message
-from inspection.modelstore.bundle import SLOTS, Bundle, Slot, find_bundle, reference_levels
-from inspection.modelstore.folders import ModelFolders
+from inspection.modelstore.bundle import Bundle, find_bundle, reference_levels
+from inspection.modelstore.folders import SLOTS, ModelFolders, Slot
 from inspection.predictions import FailedPrediction, LaneEvent, Prediction
 from inspection.records import MODALITIES, Battery, ImageRef, ImageSource, Modality
 from inspection.results import Box, ImageResult, Peak, Verdict

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, Slot
+from inspection.modelstore.bundle import MANIFEST_NAME, Bundle
+from inspection.modelstore.folders import Slot
 from inspection.records import Modality
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from inspection.errors import BundleError
 from inspection.images.preprocess import ImageData, Preprocess, to_model_input
 from inspection.modelstore.answers import ANSWERS_NAME, KnownAnswers
-from inspection.modelstore.bundle import Bundle, rewrite_bundle
+from inspection.modelstore.bundle import Bundle
+from inspection.modelstore.bundle_writing import rewrite_bundle
 from inspection.records import Rect
 from inspection.systems.ensemble.detectors import Predictor, load_predictor
 from inspection.systems.memory import is_out_of_memory

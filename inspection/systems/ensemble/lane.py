@@ -19,7 +19,8 @@ from inspection.images.decode_ahead import AHEAD, DecodeAhead, Wanted
 from inspection.images.evidence import keep_evidence
 from inspection.images.stack_grey import StackWindow
 from inspection.messages import Message
-from inspection.modelstore.bundle import Bundle, Slot, find_bundle
+from inspection.modelstore.bundle import Bundle, find_bundle
+from inspection.modelstore.folders import Slot
 from inspection.predictions import FailedPrediction, LaneResult, Prediction
 from inspection.records import Battery, ImageRef, Modality, image_name
 from inspection.results import Box, ImageResult, ModelProvenance, SystemName

@@ -10,7 +10,8 @@ import pytest
 
 from inspection.errors import BundleError
 from inspection.gate.references import GATE_FILE, GateReferences
-from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle, rewrite_bundle
+from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle
+from inspection.modelstore.bundle_writing import rewrite_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.modelstore.listing import slot_state
 from inspection.systems.trial import verified_words

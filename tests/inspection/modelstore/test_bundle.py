@@ -14,12 +14,12 @@ from inspection.modelstore.bundle import (
     MANIFEST_NAME,
     WEIGHTS_NAME,
     Bundle,
-    Slot,
     ThresholdFile,
     find_bundle,
     load_bundle,
-    write_bundle,
 )
+from inspection.modelstore.bundle_writing import write_bundle
+from inspection.modelstore.folders import Slot
 
 THRESHOLD = ThresholdFile(
     threshold=0.02,

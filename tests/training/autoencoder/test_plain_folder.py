@@ -10,7 +10,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from inspection.errors import ConfigError
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import ThresholdFile, write_bundle
+from inspection.modelstore.bundle import ThresholdFile
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.systems.ensemble.cae_network import CaeArchitecture, ConvAutoencoder
 from training.autoencoder.config import FolderConfig
 from training.autoencoder.folders import (

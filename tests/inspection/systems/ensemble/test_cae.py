@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import ThresholdFile, load_bundle, write_bundle
+from inspection.modelstore.bundle import ThresholdFile, load_bundle
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.systems.ensemble.cae import (
     CaePredictor,
     load_weights,

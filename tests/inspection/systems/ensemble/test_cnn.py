@@ -9,7 +9,8 @@ import torch
 from inspection.classes import class_table
 from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
-from inspection.modelstore.bundle import Bundle, find_bundle, write_bundle
+from inspection.modelstore.bundle import Bundle, find_bundle
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.paths import resource_path
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.cnn import CnnPredictor, grad_cam

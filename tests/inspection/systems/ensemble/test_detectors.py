@@ -14,7 +14,8 @@ from inspection.config import load_inspector
 from inspection.errors import BundleError
 from inspection.images.preprocess import Preprocess
 from inspection.lot.scan import scan_lot
-from inspection.modelstore.bundle import ThresholdFile, load_bundle, write_bundle
+from inspection.modelstore.bundle import ThresholdFile, load_bundle
+from inspection.modelstore.bundle_writing import write_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.detectors import DETECTORS, Detector, ScoredImage, load_predictor
