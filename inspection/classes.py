@@ -16,8 +16,8 @@ from inspection.config import Config, Words, load_config
 from inspection.messages import Language
 from inspection.paths import config_path
 from inspection.records import BatteryType, Modality
-from inspection.results import SizeMeasure
 from inspection.site import Site, current_site
+from inspection.volume_results import SizeMeasure
 
 # A full stop ends a phrase in a VLG's caption, and a question mark too. At most one token comes
 # of a character, so a phrase of this length fits into a caption whatever the vocabulary.

@@ -12,7 +12,6 @@ from inspection.records import ImageRef, Rect
 from inspection.results import (
     Box,
     ChosenImages,
-    DefectBody,
     EnsembleResult,
     ImageResult,
     JudgedBy,
@@ -26,8 +25,8 @@ from inspection.results import (
     VlgResult,
     VlmImage,
     VlmResult,
-    VolumeSeen,
 )
+from inspection.volume_results import DefectBody, VolumeSeen
 
 if TYPE_CHECKING:
     # The window's first paint reads this file and can do without numpy.

@@ -1,17 +1,19 @@
 """Results on disk and between threads: images, systems, batteries, sessions.
 
-Everything here is frozen pydantic, refuses unknown fields and NaN, and imports no torch.
+Everything here is a `Record`, and imports no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from inspection.messages import Message
+from inspection.record_base import Finite, Probability, Record, Score
 from inspection.records import Axis, Modality
+from inspection.volume_results import DefectBody, VolumeSeen
 
 SCHEMA_VERSION = 3
 """1: before a battery told what judged it. 2: ``judged_by`` and ``prints``. 3: ``defects`` and
@@ -30,16 +32,6 @@ BatteryState = Literal["queued", "running", "done", "failed", "cancelled", "skip
 Judgement = Literal["normal", "defect", "review"]
 FusionMethod = Literal["weighted_average", "voting", "rule_based"]
 ChannelState = Literal["normal", "defect", "uncertain", "missing", "failed"]
-
-Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-Score = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Record(BaseModel):
-    """Base of everything that crosses the disk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Box(Record):
@@ -107,20 +99,20 @@ class ImageResult(Record):
     state: Literal["done", "failed"]
     error: Message | None = None
     pred_label: str | None = None
-    probabilities: dict[str, Probability] = {}
+    probabilities: dict[str, Probability] = Field(default_factory=dict)
     pred_score: Score | None = None
     threshold: Score | None = None
     is_anomaly: bool | None = None
     ct_ae_score: Score | None = None
     ct_ae_threshold: Score | None = None
-    pred_boxes: list[Box] = []
+    pred_boxes: list[Box] = Field(default_factory=list)
     peak: Peak | None = None
     width: int | None = None
     height: int | None = None
     roi: Box | None = None
-    evidence: dict[str, str] = {}
+    evidence: dict[str, str] = Field(default_factory=dict)
     seconds: Score = 0.0
-    gate: list[Message] = []
+    gate: list[Message] = Field(default_factory=list)
     unlike: Score | None = None
     brightness: Score | None = None
     digest: str | None = None
@@ -139,7 +131,7 @@ class EnsembleResult(Record):
     method: FusionMethod
     weights: dict[str, float]
     gradcam_heatmap: str | None = None
-    gradcam_bbox: list[Box] = []
+    gradcam_bbox: list[Box] = Field(default_factory=list)
 
 
 class ChosenImages(Record):
@@ -152,7 +144,7 @@ class ChosenImages(Record):
 
     method: Literal["worst_and_even", "even", "sample"]
     seed: int | None = None
-    images: list[str] = []
+    images: list[str] = Field(default_factory=list)
 
 
 class AnsweredImage(Record):
@@ -180,7 +172,7 @@ class VlmImage(AnsweredImage):
     defect_type: str | None = None
     explanation: str = ""
     confidence: Probability | None = None
-    bbox: list[Box] = []
+    bbox: list[Box] = Field(default_factory=list)
     answer: str = ""
     form: Literal["json", "boxes", "prose", "unread"] | None = None
 
@@ -199,11 +191,11 @@ class VlgImage(AnsweredImage):
     ``alternatives`` are those of each box; empty in sessions from before they were told.
     """
 
-    bboxes: list[Box] = []
-    scores: list[Probability] = []
-    defect_types: list[str] = []
-    phrases: list[str] = []
-    alternatives: list[list[Alternative]] = []
+    bboxes: list[Box] = Field(default_factory=list)
+    scores: list[Probability] = Field(default_factory=list)
+    defect_types: list[str] = Field(default_factory=list)
+    phrases: list[str] = Field(default_factory=list)
+    alternatives: list[list[Alternative]] = Field(default_factory=list)
 
     def alternatives_of(self, number: int) -> list[Alternative]:
         """Return what else a box was taken for."""
@@ -221,9 +213,9 @@ class VlmResult(Record):
     defect_type: str | None = None
     explanation: str
     confidence: Probability | None = None
-    bbox: list[Box] = []
+    bbox: list[Box] = Field(default_factory=list)
     image: str | None = None
-    images: list[VlmImage] = []
+    images: list[VlmImage] = Field(default_factory=list)
 
 
 class VlgResult(Record):
@@ -232,11 +224,11 @@ class VlgResult(Record):
     ``box_images`` names the image of each box.
     """
 
-    bboxes: list[Box] = []
-    scores: list[Probability] = []
-    defect_types: list[str] = []
-    box_images: list[str] = []
-    images: list[VlgImage] = []
+    bboxes: list[Box] = Field(default_factory=list)
+    scores: list[Probability] = Field(default_factory=list)
+    defect_types: list[str] = Field(default_factory=list)
+    box_images: list[str] = Field(default_factory=list)
+    images: list[VlgImage] = Field(default_factory=list)
 
 
 class SliceRun(Record):
@@ -250,90 +242,6 @@ class SliceRun(Record):
     score: Probability
 
 
-SizeMeasure = Literal["length_mm", "area_mm2", "volume_mm3"]
-SizeOutcome = Literal["accept", "review", "defect"]
-Corner = tuple[int, int, int]
-
-
-class BodySize(Record):
-    """How large a body in a volume is.
-
-    ``voxels`` is its volume, of which ``error`` is the uncertain share (one standard deviation);
-    ``length`` its longest extent and ``area`` its largest area in one plane, in edges and faces of
-    voxels. In millimetres where the file says how large a voxel is; a length is known to a voxel,
-    ``edge_mm``.
-    """
-
-    voxels: Score
-    error: Score
-    length: Score
-    area: Score
-    length_mm: Score | None = None
-    area_mm2: Score | None = None
-    volume_mm3: Score | None = None
-    edge_mm: Score | None = None
-
-    def value(self, measure: SizeMeasure) -> tuple[float, float] | None:
-        """Return a measure and its error; None where no voxel size is known."""
-        value: float | None = getattr(self, measure)
-        if value is None or self.edge_mm is None:
-            return None
-        return value, self.edge_mm if measure == "length_mm" else value * self.error
-
-
-class DefectBody(Record):
-    """A defect in a volume: where its voxels are, (z, y, x), and how large it is.
-
-    ``start`` and ``stop`` are the box around it, ``place`` its most distinct voxel. Without a
-    ``size`` they are where heat has found it, and ``problem`` says why there is none. ``outcome``
-    is what the limits of its class say; None where they say nothing.
-    """
-
-    defect_type: str
-    start: Corner
-    stop: Corner
-    place: Corner
-    size: BodySize | None = None
-    outcome: SizeOutcome | None = None
-    problem: Message | None = None
-
-    @property
-    def told(self) -> Message:
-        """Where it is and how large, in one line."""
-        params: dict[str, str | int | float] = {
-            axis: f"{first}–{past - 1}" if past - first > 1 else str(first)
-            for axis, first, past in zip("zyx", self.start, self.stop, strict=True)
-        }
-        size = self.size
-        if size is None:
-            return Message(code="defect_size_none", params=params)
-        params |= {"voxels": round(size.voxels), "percent": max(1, round(100 * size.error))}
-        if size.length_mm is None or size.area_mm2 is None or size.volume_mm3 is None:
-            params |= {"length": round(size.length, 1), "area": round(size.area)}
-            return Message(code="defect_size_voxels", params=params)
-        figures = {"length": size.length_mm, "area": size.area_mm2, "volume": size.volume_mm3}
-        params |= {name: f"{value:.3g}" for name, value in figures.items()}
-        return Message(code="defect_size_mm", params=params)
-
-
-class VolumeSeen(Record):
-    """The volume that a battery's slices are planes of: voxels and their edges, (z, y, x)."""
-
-    shape: tuple[int, int, int]
-    voxel_mm: tuple[Finite, Finite, Finite] | None = None
-    format: str
-
-    @property
-    def told(self) -> Message:
-        """What it is, in one line."""
-        z, y, x = self.shape
-        params: dict[str, str | int | float] = {"format": self.format, "size": f"{x} × {y} × {z}"}
-        if self.voxel_mm is None:
-            return Message(code="volume_seen_pixels", params=params)
-        edges = " × ".join(f"{edge:.4g}" for edge in reversed(self.voxel_mm))
-        return Message(code="volume_seen_mm", params=params | {"edges": edges})
-
-
 class Verdict(Record):
     """The station's judgement of one battery, before the operator's."""
 
@@ -345,13 +253,13 @@ class Verdict(Record):
     ct_ae_score: Probability | None = None
     ct_state: ChannelState = "missing"
     rgb_state: ChannelState = "missing"
-    reasons: list[Message] = []
+    reasons: list[Message] = Field(default_factory=list)
 
 
 class JudgedBy(Record):
     """What judged a battery: the SHA-256 of each slot's model and of the policy."""
 
-    models: dict[str, str] = {}
+    models: dict[str, str] = Field(default_factory=dict)
     policy: str
 
 
@@ -383,26 +291,26 @@ class BatteryResult(Record):
     ct_id: str | None = None
     rgb_id: str | None = None
     state: BatteryState
-    systems: dict[SystemName, SystemState] = {}
-    system_messages: dict[SystemName, Message] = {}
+    systems: dict[SystemName, SystemState] = Field(default_factory=dict)
+    system_messages: dict[SystemName, Message] = Field(default_factory=dict)
     verdict: Verdict
     ensemble: EnsembleResult | None = None
     vlm: VlmResult | None = None
     vlg: VlgResult | None = None
-    chosen: dict[SystemName, ChosenImages] = {}
-    memory_steps: dict[SystemName, list[Message]] = {}
-    system_seconds: dict[SystemName, Score] = {}
-    images: list[ImageResult] = []
-    runs: list[SliceRun] = []
-    worst_slices: list[str] = []
-    worst_views: list[str] = []
+    chosen: dict[SystemName, ChosenImages] = Field(default_factory=dict)
+    memory_steps: dict[SystemName, list[Message]] = Field(default_factory=dict)
+    system_seconds: dict[SystemName, Score] = Field(default_factory=dict)
+    images: list[ImageResult] = Field(default_factory=list)
+    runs: list[SliceRun] = Field(default_factory=list)
+    worst_slices: list[str] = Field(default_factory=list)
+    worst_views: list[str] = Field(default_factory=list)
     grey: StackGrey | None = None
-    defects: list[DefectBody] = []
+    defects: list[DefectBody] = Field(default_factory=list)
     volume: VolumeSeen | None = None
-    gate: list[Message] = []
+    gate: list[Message] = Field(default_factory=list)
     seconds: Score = 0.0
-    judged_by: dict[SystemName, JudgedBy] = {}
-    prints: list[ImagePrint] = []
+    judged_by: dict[SystemName, JudgedBy] = Field(default_factory=dict)
+    prints: list[ImagePrint] = Field(default_factory=list)
 
     def images_of(self, system: SystemName) -> Sequence[AnyImage]:
         """Return what a system keeps of each image that it looked at."""
@@ -430,10 +338,10 @@ class ModelProvenance(Record):
     slot: str
     name: str
     sha256: str
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, float] = Field(default_factory=dict)
     trained_at: str | None = None
     demo: bool = False
     prompt: str | None = None
     device: str | None = None
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     gate: bool | None = None

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from inspection.atomic import TEMPORARY, sync_folder
 from inspection.errors import ArchiveError
 from inspection.modelstore.source import plain_name
-from inspection.results import Record
+from inspection.record_base import Record
 from inspection.seals.chain import digest_of
 from inspection.seals.keys import StationKey, is_signed
 from inspection.seals.strict_json import load_strict

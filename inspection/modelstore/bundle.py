@@ -27,7 +27,7 @@ from inspection.modelstore.answers import KnownAnswers, read_answers
 from inspection.modelstore.files import Digest, file_digest, read_document, read_json
 from inspection.modelstore.folders import ModelFolders, Slot
 from inspection.modelstore.weights import check_safetensors
-from inspection.results import Record
+from inspection.record_base import Record
 
 if TYPE_CHECKING:
     from torch import Tensor

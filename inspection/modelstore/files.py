@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from inspection.errors import BundleError
-from inspection.results import Record
+from inspection.record_base import Record
 
 PREPROCESSING_NAME = "preprocessor_config.json"
 CHUNK = 1 << 20

@@ -19,7 +19,8 @@ from pydantic import Field, field_validator
 from inspection.atomic import write_atomic
 from inspection.errors import BundleError, ModelMissingError
 from inspection.modelstore.files import Digest, OnBytes, file_digest, read_document
-from inspection.results import ModelProvenance, Record
+from inspection.record_base import Record
+from inspection.results import ModelProvenance
 
 FolderSlot = Literal["vlm", "vlg", "bert"]
 FOLDER_SLOTS: tuple[FolderSlot, ...] = get_args(FolderSlot)

@@ -23,7 +23,7 @@ from inspection.modelstore.files import (
 )
 from inspection.modelstore.source import ARCHITECTURE_NAME
 from inspection.modelstore.weights import misfit, read_header
-from inspection.results import Record
+from inspection.record_base import Record
 
 Backend = Literal["groundingdino", "transformers"]
 

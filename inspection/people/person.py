@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from inspection.results import Record
+from inspection.record_base import Record
 
 Role = Literal["operator", "engineer", "quality", "administrator"]
 

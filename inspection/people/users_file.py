@@ -23,7 +23,7 @@ from inspection.atomic import TEMPORARY, put_in_place, remove_leftovers, stage
 from inspection.errors import PeopleError
 from inspection.messages import Message
 from inspection.people.person import Person, Role
-from inspection.results import Record
+from inspection.record_base import Record
 from inspection.seals.log import Event, StationLog
 
 SCHEMA_VERSION = 1

@@ -11,9 +11,10 @@ from inspection.report.blocks import Cell, Label, Link, Soft, Table, TableColumn
 from inspection.report.data_files import CsvCell, csv_file
 from inspection.report.model import Entry, SessionReport
 from inspection.report.words import NONE, Words, moment, moment_of, number
-from inspection.results import ModelProvenance, SizeMeasure
+from inspection.results import ModelProvenance
 from inspection.session.audit import AuditEntry
 from inspection.session.record import Decision
+from inspection.volume_results import SizeMeasure
 
 Row = TypeVar("Row")
 

@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, Field
 
 from inspection.atomic import create_file, sync_folder
 from inspection.messages import Message
-from inspection.results import Record
+from inspection.record_base import Record
 from inspection.seals.keys import StationKey, is_signed
 from inspection.seals.strict_json import load_strict
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from inspection.errors import SealError
 from inspection.messages import Message
 from inspection.paths import data_folder
-from inspection.results import Record
+from inspection.record_base import Record
 from inspection.seals.chain import (
     START,
     Chain,

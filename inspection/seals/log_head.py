@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from inspection.atomic import write_atomic
-from inspection.results import Record
+from inspection.record_base import Record
 from inspection.seals.chain import Place, digest_of
 from inspection.seals.keys import (
     StationKey,

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from inspection.atomic import create_file, write_atomic
 from inspection.errors import SessionError
-from inspection.results import Record
+from inspection.record_base import Record
 
 if sys.platform == "win32":
     import msvcrt

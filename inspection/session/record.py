@@ -8,15 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from inspection.people.person import Person, Role
-from inspection.results import (
-    BatteryState,
-    Box,
-    Kind,
-    ModelProvenance,
-    Probability,
-    Record,
-    Score,
-)
+from inspection.record_base import Probability, Record, Score
+from inspection.results import BatteryState, Box, Kind, ModelProvenance
 
 SCHEMA_VERSION = 2
 """1: before sessions were sealed. 2: digests, decisions with type, region, role and history."""

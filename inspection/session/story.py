@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import Field
 
 from inspection.messages import Message
-from inspection.results import ModelProvenance, Record
+from inspection.record_base import Record
+from inspection.results import ModelProvenance
 from inspection.seals.chain import ChainLine
 from inspection.session.audit import SESSION, SIGNED, AuditEntry, audit_entry
 from inspection.session.decisions import Decided, DecisionHistory

@@ -10,7 +10,8 @@ from inspection.classes import class_table
 from inspection.errors import ImageError
 from inspection.messages import Message
 from inspection.records import Axis, ImageRef, VolumeRef
-from inspection.results import BodySize, Box, DefectBody, ImageResult, SliceRun, VolumeSeen
+from inspection.results import Box, ImageResult, SliceRun
+from inspection.volume_results import BodySize, DefectBody, VolumeSeen
 from inspection.volumes.body_size import SizedBody, measure_bodies
 from inspection.volumes.opening import open_volume
 from inspection.volumes.planes import AXES, PLANES

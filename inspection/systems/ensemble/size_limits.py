@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from inspection.classes import DefectClass, SizeLimits
 from inspection.messages import Message
-from inspection.results import DefectBody, ImageResult, SizeOutcome, SliceRun, Verdict
+from inspection.results import ImageResult, SliceRun, Verdict
+from inspection.volume_results import DefectBody, SizeOutcome
 
 DEVIATIONS = 2.0
 """Standard deviations of the measure that a size has to be below a limit by, to be accepted."""

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from inspection.classes import DefectClass, SizeLimits, class_table
 from inspection.messages import Message
-from inspection.results import BodySize, DefectBody, ImageResult, SliceRun, Verdict
+from inspection.results import ImageResult, SliceRun, Verdict
 from inspection.systems.ensemble.size_limits import apply_limits, outcome_of
+from inspection.volume_results import BodySize, DefectBody
 
 LIMITS = SizeLimits(measure="volume_mm3", accept_below=1.0, defect_above=4.0)
 RUN = SliceRun(axis="z", first=10, last=19, length=10, defect_type="cell_porosity", score=0.9)
