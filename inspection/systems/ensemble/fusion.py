@@ -12,11 +12,10 @@ from inspection.systems.ensemble.evidence import (
     ChannelEvidence,
     ct_evidence,
     find_runs,
-    judged,
     rgb_evidence,
-    score_of,
 )
 from inspection.systems.ensemble.second_look import SecondLook, second_look
+from inspection.systems.ensemble.stacks import judged, score_of
 
 NO_LOOK = SecondLook()
 Outcome = Literal["normal", "defect", "uncertain"]

@@ -13,7 +13,8 @@ from itertools import groupby
 from inspection.messages import Message
 from inspection.records import Axis
 from inspection.results import ImageResult
-from inspection.systems.ensemble.evidence import ae_score_from, segments
+from inspection.systems.ensemble.evidence import ae_score_from
+from inspection.systems.ensemble.stacks import segments
 
 NAMED_RUNS = 3
 """Stretches that a reason names; the highest come first."""
