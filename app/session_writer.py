@@ -19,6 +19,7 @@ from inspection.people.person import Person
 from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
 from inspection.run.plan import end_session
+from inspection.session.creating import create_session
 from inspection.session.files import list_sessions
 from inspection.session.lock import SessionForeignError, SessionHeldError
 from inspection.session.record import Meaning, SessionRecord
@@ -81,11 +82,11 @@ class SessionWriter(QObject):
 
         Parameters
         ----------
-        start : as `SessionStore.create` takes it
+        start : as `create_session` takes it
         """
 
         def work() -> _Opened:
-            return _Opened(SessionStore.create(self.sessions_dir, **start))
+            return _Opened(create_session(self.sessions_dir, **start))
 
         self._replace(None, work, then)
 

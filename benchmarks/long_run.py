@@ -35,7 +35,7 @@ from inspection.run.driver import inspect_into
 from inspection.run.events import BatteryChanged, RunEvent
 from inspection.run.lanes import build_lane
 from inspection.run.plan import plan_rest
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.lane import resolve_device
@@ -76,7 +76,7 @@ class Watch:
 def headless(setting: Setting, watch: Watch, folder: Path) -> None:
     """Inspect the lot without a window."""
     policy = find_policy(setting.models.with_policy)
-    with SessionStore.create(
+    with create_session(
         folder,
         lot=setting.lot,
         operator="",

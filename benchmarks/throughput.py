@@ -54,7 +54,7 @@ from inspection.paths import resource_path
 from inspection.records import Battery, ImageRef, Lot
 from inspection.run.driver import inspect_into
 from inspection.run.plan import Conditions, plan_rest
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cae import CaePredictor
 from inspection.systems.ensemble.cnn import CnnPredictor
@@ -161,7 +161,7 @@ def engine(setting: Setting, batteries: Sequence[Battery]) -> float:
     lot = replace(setting.lot, batteries=tuple(batteries))
     with tempfile.TemporaryDirectory(dir=setting.work_dir) as folder:
         policy = find_policy(setting.models.with_policy)
-        with SessionStore.create(
+        with create_session(
             Path(folder),
             lot=lot,
             operator="",

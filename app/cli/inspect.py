@@ -30,6 +30,7 @@ from inspection.run.driver import inspect_into
 from inspection.run.lanes import build_lane
 from inspection.run.plan import Conditions, plan_rest
 from inspection.run.run import LOT_WAIT_SECONDS
+from inspection.session.creating import create_session
 from inspection.session.files import is_session
 from inspection.session.store import SessionStore
 from inspection.site import current_site
@@ -127,7 +128,7 @@ def _open_session(
     """Make a session, or open one of this very lot: its numbers mean nothing in another."""
     root = sessions_folder(options.sessions)
     if options.resume is None:
-        return SessionStore.create(
+        return create_session(
             root,
             lot=lot,
             operator=options.operator,

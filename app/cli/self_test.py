@@ -135,7 +135,7 @@ def inspection(bench: Bench) -> None:
     from inspection.run.driver import inspect_into
     from inspection.run.lanes import build_lane
     from inspection.run.plan import Conditions, plan_rest
-    from inspection.session.store import SessionStore
+    from inspection.session.creating import create_session
     from inspection.systems.lane import resolve_device
 
     lot = scan_lot(bench.lot)
@@ -145,7 +145,7 @@ def inspection(bench: Bench) -> None:
     inspector = policy.inspector.model_copy(update={"sampling": sampling})
     policy = replace(policy, inspector=inspector)
     device = resolve_device("auto")
-    with SessionStore.create(
+    with create_session(
         bench.sessions,
         lot=lot,
         language=system_language(),

@@ -1,26 +1,19 @@
-"""What a session folder holds on the disk: how it begins, names, reading, migration."""
+"""What a session folder holds on the disk: names, reading, migration."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from inspection.atomic import (
     battery_file_name,
     hashed_file_name,
-    make_folder,
-    open_to_group,
-    sync_folder,
 )
-from inspection.errors import ConfigError, SessionError
-from inspection.messages import Language, Message
-from inspection.names import told_name
-from inspection.records import Battery, Lot
+from inspection.errors import SessionError
+from inspection.messages import Message
 from inspection.results import BatteryResult
 from inspection.seals.strict_json import load_strict
 from inspection.session.lock import HOLDER_NAME, Holder, holder_of
@@ -28,7 +21,6 @@ from inspection.session.record import (
     SCHEMA_VERSION,
     BatterySummary,
     Decision,
-    LotRecord,
     SessionRecord,
 )
 
@@ -151,63 +143,6 @@ def summarise(
         conflict=in_conflict(result),
         seconds=result.seconds,
         decision=decision,
-    )
-
-
-def claim_folder(root: Path, started: datetime, group: str | None) -> Path:
-    """Make a folder that no other program has; mkdir is what decides.
-
-    Parameters
-    ----------
-    group : whose members may read it, beside this account
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    name = started.strftime(RUN_ID_FORMAT)
-    for suffix in itertools.chain([""], (f"_{n:02d}" for n in itertools.count(2))):
-        folder = root / f"{name}{suffix}"
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        try:
-            open_to_group(folder, group)
-        except ConfigError:
-            folder.rmdir()
-            raise
-        make_folder(folder / BATTERIES_NAME)
-        make_folder(folder / EVIDENCE_NAME)
-        sync_folder(root)
-        return folder
-    raise AssertionError("the counter has no end")
-
-
-def queued_row(battery: Battery) -> BatterySummary:
-    """Return the row of a battery that waits for its inspection."""
-    return BatterySummary(
-        battery_id=battery.battery_id,
-        ct_id=battery.ct_id,
-        rgb_id=battery.rgb_id,
-        state="queued",
-        kind="not_inspected",
-    )
-
-
-def lot_record(lot: Lot, language: Language) -> LotRecord:
-    """Return what a session keeps of its lot; every finding names its file."""
-    findings = []
-    for finding in lot.findings:
-        reason = finding.reason.text(language)
-        if told_name(finding.path.name) not in reason:
-            inside = finding.path.is_relative_to(lot.root)
-            path = finding.path.relative_to(lot.root) if inside else finding.path
-            reason = f"{told_name(path.as_posix())}: {reason}"
-        findings.append(reason)
-    return LotRecord(
-        path=told_name(str(lot.root)),
-        name=told_name(lot.root.name),
-        batteries=len(lot.batteries),
-        pairs=len(lot.pairs),
-        findings=findings,
     )
 
 

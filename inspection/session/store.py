@@ -7,19 +7,14 @@ of the chain comes first, so that whatever it does not know was not written by t
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from pydantic_core import to_jsonable_python
-
-from inspection import __version__
-from inspection.config import load_keeping
 from inspection.errors import ReportError, SessionError
-from inspection.messages import Language, Message
+from inspection.messages import Message
 from inspection.people.person import Person
 from inspection.records import Lot
 from inspection.results import BatteryResult, ModelProvenance
@@ -28,11 +23,8 @@ from inspection.session.battery_files import BatteryFiles
 from inspection.session.deciding import decide, undo
 from inspection.session.files import (
     EVIDENCE_NAME,
-    claim_folder,
     disk_error,
     is_session,
-    lot_record,
-    queued_row,
 )
 from inspection.session.journal import Journal
 from inspection.session.lock import SessionLock
@@ -52,7 +44,7 @@ FINAL_STATES = frozenset({"done", "skipped"})
 
 
 class SessionStore:
-    """An open session. Made by `create` or `open`; closed by `close` or a ``with`` block.
+    """An open session. Made by `create_session` or `open`; closed by `close` or a ``with`` block.
 
     Every method returns once its change is on the disk, and may be called from any thread.
 
@@ -70,73 +62,6 @@ class SessionStore:
         self._story = journal.story if journal else found.story
         self._files = BatteryFiles(folder, self._story, found.staged)
         self._mutex = threading.RLock()
-
-    @classmethod
-    def create(
-        cls,
-        root: Path,
-        *,
-        lot: Lot,
-        language: Language,
-        config: dict[str, Any],
-        device: str,
-        operator: str = "",
-        station: str = "",
-        models: Sequence[ModelProvenance] = (),
-        version: str = __version__,
-        battery_ids: Collection[str] | None = None,
-        now: datetime | None = None,
-    ) -> SessionStore:
-        """Make a new session folder under ``root``, with every battery queued.
-
-        Parameters
-        ----------
-        root : folder of sessions; made where it is missing
-        lot : the lot that will be inspected
-        operator, station, language : who, where, and the language of sentences
-        config : snapshot of the configuration
-        device, models, version : what judges; models may come later by `set_models`
-        battery_ids : the batteries that will be inspected; all of the lot by default
-        now : time of the start, for the run's id
-
-        Raises
-        ------
-        SessionError
-            If the folder cannot be written.
-        ConfigError
-            If the site names a group that may read it, and there is none.
-        """
-        started = (now or datetime.now()).astimezone()
-        chosen = [b for b in lot.batteries if battery_ids is None or b.battery_id in battery_ids]
-        try:
-            folder = claim_folder(root, started, load_keeping().group)
-            record = SessionRecord(
-                run_id=folder.name,
-                status="pending",
-                created_at=started,
-                updated_at=started,
-                total_images=sum(len(b.ct) + len(b.rgb) for b in chosen),
-                processed_images=0,
-                progress_percent=0.0,
-                lot=lot_record(lot, language),
-                operator=operator,
-                station=station,
-                language=language,
-                version=version,
-                device=device,
-                config=to_jsonable_python(config),
-                models=list(models),
-                batteries=[queued_row(battery) for battery in chosen],
-            )
-            lock = SessionLock(folder)
-            try:
-                journal = Journal.begin(folder, lock, record)
-            except BaseException:
-                lock.release()
-                raise
-        except OSError as error:
-            raise disk_error("session_write_failed", root, error) from error
-        return cls(folder, examine(folder), journal)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> SessionStore:

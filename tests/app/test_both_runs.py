@@ -15,7 +15,7 @@ from inspection.results import SYSTEMS
 from inspection.run.driver import inspect_into
 from inspection.run.events import BatteryChanged
 from inspection.run.plan import Conditions, plan_rest
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 
 WAIT = 30_000
 LEFT_OUT = ("seconds", "system_seconds", "created_at", "updated_at", "run_id", "version")
@@ -46,7 +46,7 @@ def build(gated, tmp_path):
 def inspected_headless(lot: Path, folder: Path, policy, build) -> Path:
     scanned = scan_lot(lot)
     conditions = Conditions(ModelFolders((folder / "models",)), SYSTEMS, policy, "cpu")
-    with SessionStore.create(
+    with create_session(
         folder / "headless", lot=scanned, operator="", station="", language="en",
         config=policy.snapshot(), device="cpu", models=[], version="1",
     ) as store:  # fmt: skip

@@ -9,6 +9,7 @@ from builders.session_holder import held_elsewhere
 from PySide6.QtWidgets import QLabel
 
 from inspection.lot.scan import scan_lot
+from inspection.session.creating import create_session
 from inspection.session.store import SessionStore
 
 WAIT = 20_000
@@ -28,7 +29,7 @@ def banner_says(station) -> str:
 def unfinished(lot: Path, judged_session: Path, stations) -> Path:
     """A session of the lot in which two of six batteries are still to be inspected."""
     judged = SessionStore.open(judged_session, read_only=True)
-    with SessionStore.create(
+    with create_session(
         stations.sessions,
         lot=scan_lot(lot),
         language="en",

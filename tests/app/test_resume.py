@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 
 from app.decisions import Word
+from inspection.session.creating import create_session
 from inspection.session.record import Decision
 from inspection.session.store import SessionStore
 
@@ -114,7 +115,7 @@ def test_an_empty_session_does_not_hide_the_one_with_the_work(qtbot, stations, g
     folder = broken_off(qtbot, stations, gated, lot)
     from inspection.lot.scan import scan_lot
 
-    SessionStore.create(
+    create_session(
         stations.sessions, lot=scan_lot(lot), language="en", config={}, device="cpu"
     ).close()
     again = stations()

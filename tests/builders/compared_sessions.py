@@ -26,8 +26,8 @@ from inspection.results import (
     VlmImage,
     VlmResult,
 )
+from inspection.session.creating import create_session
 from inspection.session.record import Decision
-from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 Word = Literal["normal", "defect", "review", "failed", None]
@@ -195,7 +195,7 @@ def write_session(
     batteries = tuple(
         Battery(battery_id=r.battery_id, ct_id=r.ct_id, rgb_id=r.rgb_id) for r in results
     )
-    with SessionStore.create(
+    with create_session(
         root, lot=Lot(root=lot, batteries=batteries), now=name, **content | record
     ) as store:
         for result in results:

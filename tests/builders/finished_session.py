@@ -7,8 +7,8 @@ from pathlib import Path
 
 from inspection.records import Battery, ImageRef, Lot
 from inspection.results import BatteryResult, ImageResult, Verdict
+from inspection.session.creating import create_session
 from inspection.session.record import Decision
-from inspection.session.store import SessionStore
 
 NOW = datetime(2026, 11, 22, 9, 30, 15, tzinfo=UTC)
 
@@ -17,9 +17,7 @@ def finished_session(root: Path, now: datetime = NOW, evidence: int = 1000) -> P
     """Make a completed session of one battery, decided, with some bytes of evidence."""
     image = ImageRef(Path("/lot/001_0.jpg"), "ct", "001", "z", 0, "cell", "pouch", None)
     lot = Lot(Path("/lot"), (Battery("001", "001", None, ct=(image,)),), ())
-    with SessionStore.create(
-        root, lot=lot, language="en", config={}, device="cpu", now=now
-    ) as store:
+    with create_session(root, lot=lot, language="en", config={}, device="cpu", now=now) as store:
         folder = store.evidence_dir / "001"
         folder.mkdir()
         (folder / "ct_z_0000_image.jpg").write_bytes(b"\xff" * evidence)

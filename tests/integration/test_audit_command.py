@@ -12,13 +12,13 @@ from inspection.console import run
 from inspection.records import Battery, Lot
 from inspection.results import BatteryResult, ImagePrint, Verdict
 from inspection.seals.keys import fingerprint, station_key
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> Path:
     lot = Lot(Path("/lot"), (Battery("001", "001", None),), ())
-    with SessionStore.create(
+    with create_session(
         tmp_path / "sessions", lot=lot, language="en", config={}, device="cpu"
     ) as store:
         verdict = Verdict(kind="internal_defect")

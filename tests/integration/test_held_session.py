@@ -11,7 +11,7 @@ from builders.session_holder import held_elsewhere
 from app.__main__ import app
 from inspection.console import run
 from inspection.lot.scan import scan_lot
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 from inspection.synthetic import SyntheticLot, write_lot
 
 
@@ -23,7 +23,7 @@ def lot(tmp_path_factory):
 
 @pytest.fixture
 def folder(lot, tmp_path):
-    with SessionStore.create(
+    with create_session(
         tmp_path, lot=scan_lot(lot), language="en", config={}, device="cpu"
     ) as store:
         return store.folder

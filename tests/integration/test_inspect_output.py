@@ -98,10 +98,10 @@ def test_a_battery_that_the_lot_makes_review_is_told_again_but_not_counted_again
     from inspection.results import SYSTEMS
     from inspection.run.assemble import assemble
     from inspection.run.events import BatteryChanged
-    from inspection.session.store import SessionStore
+    from inspection.session.creating import create_session
 
     scanned = scan_lot(lot)
-    store = SessionStore.create(tmp_path / "s", lot=scanned, language="en", config={}, device="cpu")
+    store = create_session(tmp_path / "s", lot=scanned, language="en", config={}, device="cpu")
     off = {name: LaneResult(name, "off") for name in SYSTEMS}
     result = assemble(scanned.batteries[0], off)
     shown = io.StringIO()

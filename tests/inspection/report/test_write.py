@@ -42,6 +42,7 @@ from inspection.results import (
     Verdict,
     VlmResult,
 )
+from inspection.session.creating import create_session
 from inspection.session.record import Decision, Region
 from inspection.session.store import SessionStore
 
@@ -173,7 +174,7 @@ def decide(store: SessionStore, battery_id: str, action: Any, kind: Any, **words
 def make_session(root: Path) -> Path:
     ids = [*KINDS, "017"]
     batteries = tuple(Battery(battery_id=i, ct_id=i, rgb_id=f"0{i}") for i in ids)
-    with SessionStore.create(
+    with create_session(
         root,
         lot=Lot(root=root / "로트 A-7", batteries=batteries),
         operator="김영수",

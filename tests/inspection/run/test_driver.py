@@ -15,7 +15,7 @@ from inspection.run.assemble import LaneResults, assemble
 from inspection.run.driver import inspect_into
 from inspection.run.events import BatteryChanged
 from inspection.run.plan import Plan
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings, inspect_safely
 
@@ -50,7 +50,7 @@ def lot(tmp_path):
 
 @pytest.fixture
 def store(lot, tmp_path):
-    with SessionStore.create(
+    with create_session(
         tmp_path / "sessions", lot=lot, operator="", station="", language="en",
         config={}, device="cpu", models=[], version="1",
     ) as made:  # fmt: skip

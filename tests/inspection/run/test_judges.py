@@ -16,7 +16,7 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.run.driver import inspect_into
 from inspection.run.judges import policy_digest
 from inspection.run.plan import Conditions, plan_again, plan_rest
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 
 OLD, NEW = "1" * 64, "2" * 64
 
@@ -47,7 +47,7 @@ def install(tmp_path, sha256):
 @pytest.fixture
 def store(lot, conditions, tmp_path):
     config = conditions.policy.snapshot()
-    with SessionStore.create(
+    with create_session(
         tmp_path / "sessions", lot=lot, language="en", config=config, device="cpu"
     ) as made:
         yield made

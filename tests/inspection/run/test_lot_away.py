@@ -17,7 +17,7 @@ from inspection.modelstore.folders import ModelFolders
 from inspection.run.driver import inspect_into
 from inspection.run.events import LotAway, LotBack
 from inspection.run.plan import Conditions, plan_rest
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 
 IDS = ["001", "002", "003"]
 
@@ -35,7 +35,7 @@ def lot(tmp_path):
 
 @pytest.fixture
 def store(lot, tmp_path):
-    with SessionStore.create(
+    with create_session(
         tmp_path / "sessions", lot=lot, language="en", config={}, device="cpu"
     ) as made:
         yield made

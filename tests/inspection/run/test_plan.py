@@ -17,7 +17,7 @@ from inspection.run.assemble import assemble
 from inspection.run.driver import inspect_into
 from inspection.run.events import BatteryChanged
 from inspection.run.plan import Conditions, end_session, plan_again, plan_rest
-from inspection.session.store import SessionStore
+from inspection.session.creating import create_session
 
 ENSEMBLE = LaneResult("ensemble", "done", verdict=Verdict(kind="normal"))
 VLM = LaneResult("vlm", "done", vlm=VlmResult(prediction="normal", explanation=""))
@@ -32,7 +32,7 @@ def lot(tmp_path):
 
 @pytest.fixture
 def store(lot, tmp_path):
-    with SessionStore.create(
+    with create_session(
         tmp_path / "sessions", lot=lot, operator="", station="", language="en",
         config={}, device="cpu", models=[], version="1",
     ) as made:  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from builders.session_holder import held_elsewhere
 
 from inspection.records import Battery, Lot
+from inspection.session.creating import create_session
 from inspection.session.leftovers import clear_killed
 from inspection.session.lock import HOLDER_NAME
 from inspection.session.store import SessionStore
@@ -18,7 +19,7 @@ LOT = Lot(Path("/lot"), (Battery("001", "001", None),))
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with SessionStore.create(tmp_path, lot=LOT, language="en", config={}, device="cpu") as store:
+    with create_session(tmp_path, lot=LOT, language="en", config={}, device="cpu") as store:
         (store.evidence_dir / "001").mkdir()
         (store.evidence_dir / "001" / "ct_z_0004_image.jpg").write_bytes(b"picture")
         return store.folder

@@ -16,6 +16,7 @@ from builders.session_holder import ROOT, held_elsewhere
 
 from inspection.errors import SessionError
 from inspection.records import Battery, Lot
+from inspection.session.creating import create_session
 from inspection.session.files import list_sessions
 from inspection.session.lock import (
     HOLDER_NAME,
@@ -69,7 +70,7 @@ with SessionStore.open(folder, read_only=True) as store:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A session that nobody holds."""
-    with SessionStore.create(tmp_path, lot=LOT, language="en", config={}, device="cpu") as store:
+    with create_session(tmp_path, lot=LOT, language="en", config={}, device="cpu") as store:
         return store.folder
 
 
@@ -162,7 +163,7 @@ def shared():
     """A session where other accounts come, too: not below pytest's folder."""
     root = Path(tempfile.mkdtemp())
     root.chmod(0o755)
-    with SessionStore.create(root, lot=LOT, language="en", config={}, device="cpu") as store:
+    with create_session(root, lot=LOT, language="en", config={}, device="cpu") as store:
         folder = store.folder
     yield folder
     folder.chmod(0o755)

@@ -29,6 +29,7 @@ from inspection.results import BatteryResult, ImageResult, ModelProvenance, Verd
 from inspection.seals.chain import scan_chain
 from inspection.session import schema
 from inspection.session.audit import audit_entries
+from inspection.session.creating import create_session
 from inspection.session.files import MIGRATIONS, list_sessions
 from inspection.session.record import Decision, SessionRecord
 from inspection.session.store import SessionStore
@@ -78,7 +79,7 @@ def create(root, lot=LOT, **changes):
         "version": "0.1.0",
         "now": NOW,
     }
-    return SessionStore.create(root, lot=lot, **(settings | changes))
+    return create_session(root, lot=lot, **(settings | changes))
 
 
 def result(battery_id="001", kind="internal_defect", state="done", images=IMAGES, **changes):

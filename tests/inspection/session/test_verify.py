@@ -24,6 +24,7 @@ from inspection.records import Battery, Lot
 from inspection.results import BatteryResult, JudgedBy, ModelProvenance, Verdict
 from inspection.seals.chain import Chain, canonical, digest_of
 from inspection.seals.keys import fingerprint, station_key
+from inspection.session.creating import create_session
 from inspection.session.record import Decision, final_kind
 from inspection.session.store import SessionStore
 from inspection.session.story import SealedFile
@@ -55,7 +56,7 @@ def word(kind: Any, person: Person = KIM) -> Decision:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A session: 001 is a defect, 002 normal and overridden to a defect, 003 normal, 004 queued."""
-    with SessionStore.create(
+    with create_session(
         tmp_path / "sessions",
         lot=LOT,
         language="en",
@@ -200,7 +201,7 @@ def lines_of(folder: Path, event: str) -> list[bytes]:
 
 def line_of_another_session(folder: Path) -> None:
     """Append what the station itself has signed, of the same battery in another session."""
-    with SessionStore.create(
+    with create_session(
         folder.parent.parent / "other", lot=LOT, language="en", config={}, device="cpu"
     ) as store:
         for _ in range(8):
@@ -247,7 +248,7 @@ def made_into_an_old_session(folder: Path) -> None:
 def every_file_of_a_session_made_anew(folder: Path) -> None:
     """Put another session in its place, sealed by the station itself."""
     shutil.rmtree(folder)
-    with SessionStore.create(
+    with create_session(
         folder.parent.parent / "other", lot=LOT, language="en", config={}, device="cpu"
     ) as store:
         store.save_battery(result("001", NORMAL))
@@ -338,9 +339,7 @@ def test_an_edit_is_noticed_named_and_makes_nothing_normal(
 
 
 def test_a_kill_right_after_the_first_line_is_no_alteration(folder: Path) -> None:
-    with SessionStore.create(
-        folder.parent, lot=LOT, language="en", config={}, device="cpu"
-    ) as store:
+    with create_session(folder.parent, lot=LOT, language="en", config={}, device="cpu") as store:
         (store.folder / "session.json").unlink()
         assert verify_session(store.folder).state == "sealed"
         again = store.folder
