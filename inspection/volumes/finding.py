@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inspection.errors import ImageError
 from inspection.messages import Message
 from inspection.records import VolumeRef
-from inspection.volumes.described import DATA, HEADERS, described, describer
+from inspection.volumes.raw.described import DATA, HEADERS, described, describer
 
 _TIFF = (".tif", ".tiff")
 _LOOKED_AT_FIRST = 8

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
-from inspection.volumes.described import described, describer
 from inspection.volumes.dicom_header import is_dicom
-from inspection.volumes.raw import open_raw
+from inspection.volumes.raw.described import described, describer
+from inspection.volumes.raw.voxels import open_raw
 from inspection.volumes.source import Source
 from inspection.volumes.stack import StackVolume
 from inspection.volumes.volume import Volume, VolumeInfo

@@ -6,18 +6,12 @@ the size of its voxels is not known.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
-_MM = {
-    "nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "\\u00B5m": 1e-3, "micron": 1e-3,
-    "microns": 1e-3, "micrometer": 1e-3, "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1000.0,
-    "inch": 25.4, "in": 25.4,
-}  # fmt: skip
-_PHYSICAL = re.compile(r'PhysicalSize([XYZ])(Unit)?\s*=\s*"([^"]+)"')
+from inspection.volumes.scale import Scale, checked, unit_mm
 
-Scale = tuple[float, float, float]
+_PHYSICAL = re.compile(r'PhysicalSize([XYZ])(Unit)?\s*=\s*"([^"]+)"')
 
 
 def voxel_mm(file: Any) -> Scale | None:
@@ -44,13 +38,13 @@ def _of_ome(xml: str) -> Scale | None:
         else:
             sizes[axis] = _number(value)
     # A micrometre is what the schema says where no unit is written.
-    return checked(sizes.get(axis, 0.0) * _MM.get(units.get(axis, "um"), 0.0) for axis in "ZYX")
+    return checked(sizes.get(axis, 0.0) * unit_mm(units.get(axis, "um")) for axis in "ZYX")
 
 
 def _of_imagej(file: Any) -> Scale | None:
     """ImageJ writes pixels a unit into the resolution, and the unit and the spacing beside it."""
     told = file.imagej_metadata or {}
-    unit = _MM.get(str(told.get("unit", "")).strip().lower(), 0.0)
+    unit = unit_mm(str(told.get("unit", "")))
     edges = [float(told.get("spacing", 0.0)) * unit]
     for tag in ("YResolution", "XResolution"):
         found = file.pages.first.tags.get(tag)
@@ -64,10 +58,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def checked(edges: Any) -> Scale | None:
-    """Return three edges, or None where one is no length: a size is never guessed."""
-    z, y, x = (float(edge) for edge in edges)
-    good = all(math.isfinite(edge) and edge > 0 for edge in (z, y, x))
-    return (z, y, x) if good else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -24,6 +25,18 @@ def smooth_body(shape: tuple[int, int, int] = SHAPE, dtype: str = "uint16") -> A
     body = 40 * z[:, None, None] + 23 * y[None, :, None] + 31 * x[None, None, :]
     most = 255 if np.dtype(dtype).itemsize == 1 else 30_000
     return np.rint(body / body.max() * most).astype(dtype)
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Write ``path`` and return it."""
+    path.write_bytes(data)
+    return path
+
+
+def write_tiff(path: Path, body: Array, **options: Any) -> Path:
+    """Write a grey TIFF stack as `tifffile` does by these options."""
+    tifffile.imwrite(path, body, **({"photometric": "minisblack"} | options))
+    return path
 
 
 def write_metaimage(path: Path, body: Array, data: bytes | None = None, **fields: str) -> Path:

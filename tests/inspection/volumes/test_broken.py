@@ -18,9 +18,11 @@ from builders.volume_files import (
     dicom_plane,
     nifti_bytes,
     smooth_body,
+    write_bytes,
     write_metaimage,
     write_nrrd,
     write_series,
+    write_tiff,
     write_vgi,
 )
 from pydicom.encaps import encapsulate
@@ -30,27 +32,16 @@ from pydicom.uid import UID
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
 from inspection.volumes.dicom_header import READ_SYNTAXES
-from inspection.volumes.opening import close_volumes, open_volume, read_info
+from inspection.volumes.opening import open_volume, read_info
 
 BODY = smooth_body()
 J2K = "1.2.840.10008.1.2.4.90"
 PYDICOMS = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    close_volumes()
-
-
 def cut(path: Path, share: float) -> Path:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    return path
-
-
-def tiff(path: Path, body: Any = BODY, **options: Any) -> Path:
-    tifffile.imwrite(path, body, **({"photometric": "minisblack"} | options))
     return path
 
 
@@ -96,11 +87,13 @@ def pages_of_two_sizes(path: Path) -> Path:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "cut.tif": (lambda path: cut(tiff(path), 0.9), "volume_cut"),
-    "cut packed.tif": (lambda path: cut(tiff(path, compression="zlib"), 0.6), "volume_"),
+    "cut.tif": (lambda path: cut(write_tiff(path, BODY), 0.9), "volume_cut"),
+    "cut packed.tif": (
+        lambda path: cut(write_tiff(path, BODY, compression="zlib"), 0.6), "volume_"
+    ),
     "pages.tif": (pages_of_two_sizes, "volume_mixed_sizes"),
     "colours.tif": (coloured, "image_colours"),
-    "complex.tif": (lambda path: tiff(path, BODY * 1j), "image_pixel_type"),
+    "complex.tif": (lambda path: write_tiff(path, BODY * 1j), "image_pixel_type"),
     "cut.mhd": (cut_raw, "volume_size_differs"),
     "lies.mhd": (
         lambda path: write_metaimage(path, BODY, DimSize="72 64 12"), "volume_size_differs"
@@ -124,9 +117,9 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
         "volume_size_differs",
     ),
     "cut.nii": (
-        lambda path: path.write_bytes(nifti_bytes(BODY)[:-9]) and path, "volume_size_differs"
+        lambda path: write_bytes(path, nifti_bytes(BODY)[:-9]), "volume_size_differs"
     ),
-    "analyze.hdr": (lambda path: path.write_bytes(bytes(400)) and path, "volume_unknown"),
+    "analyze.hdr": (lambda path: write_bytes(path, bytes(400)), "volume_unknown"),
     "mixed": (mixed, "volume_mixed_sizes"),
     "two": (two_in_one, "volume_planes_twice"),
     "unordered": (without_order, "volume_no_order"),
@@ -154,11 +147,11 @@ def test_a_broken_volume_is_one_sentence_and_no_voxel_is_made_up(name, tmp_path)
 
 def test_a_plane_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ImageError, match="no plane z 13"):
-        open_volume(VolumeRef(tiff(tmp_path / "a.tif"))).section("z", 13)
+        open_volume(VolumeRef(write_tiff(tmp_path / "a.tif", BODY))).section("z", 13)
 
 
 def test_a_file_that_is_cut_while_it_is_open_is_an_error_and_no_crash(tmp_path):
-    path = tiff(tmp_path / "a.tif")
+    path = write_tiff(tmp_path / "a.tif", BODY)
     volume = open_volume(VolumeRef(path))
     cut(path, 0.5)
     with pytest.raises(ImageError, match="cut short"):

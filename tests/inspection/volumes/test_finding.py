@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import tifffile
 from builders.volume_files import smooth_body, write_metaimage, write_series, write_vgi
 
 from inspection.records import VolumeRef
 from inspection.volumes.finding import volumes_in
-from inspection.volumes.opening import close_volumes, open_volume, volume_files
+from inspection.volumes.opening import open_volume, volume_files
 
 BODY = smooth_body()
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    close_volumes()
 
 
 def found_in(folder):

@@ -17,39 +17,32 @@ from builders.volume_files import (
     SHAPE,
     nifti_bytes,
     smooth_body,
+    write_bytes,
     write_metaimage,
     write_nrrd,
     write_series,
+    write_tiff,
     write_vgi,
 )
 
 from inspection.records import VolumeRef
 from inspection.volumes import columns, opening, stack
-from inspection.volumes.opening import close_volumes, open_volume, read_info
+from inspection.volumes.opening import open_volume, read_info
 from inspection.volumes.overview import overview
 
 BODY = smooth_body()
 MM = (0.05, 0.03, 0.02)
 
 
-def tiff(path: Path, body: Any = BODY, **options: Any) -> Path:
-    tifffile.imwrite(path, body, **({"photometric": "minisblack"} | options))
-    return path
-
-
-def saved(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    return path
-
-
-def imagej(path: Path) -> Path:
-    scale = {"spacing": 0.05, "unit": "mm", "axes": "ZYX"}
-    return tiff(path, imagej=True, photometric=None, resolution=(50, 1 / 0.03), metadata=scale)
+def imagej(path: Path, unit: str = "mm", each: float = 1.0) -> Path:
+    scale = {"spacing": 0.05 / each, "unit": unit, "axes": "ZYX"}
+    pixels = (each / 0.02, each / 0.03)
+    return write_tiff(path, BODY, imagej=True, photometric=None, resolution=pixels, metadata=scale)
 
 
 def ome(path: Path) -> Path:
     sizes = {"PhysicalSizeX": 20, "PhysicalSizeY": 30, "PhysicalSizeZ": 50}
-    return tiff(path, ome=True, metadata={"axes": "ZYX", **sizes})
+    return write_tiff(path, BODY, ome=True, metadata={"axes": "ZYX", **sizes})
 
 
 def pages(path: Path, **options: Any) -> Path:
@@ -60,17 +53,21 @@ def pages(path: Path, **options: Any) -> Path:
 
 
 FORMATS: dict[str, tuple[Callable[[Path], Path], str, tuple[float, ...] | None]] = {
-    "plain.tif": (tiff, "TIFF", None),
-    "big.tiff": (lambda path: tiff(path, bigtiff=True), "BigTIFF", None),
-    "turned.tif": (lambda path: tiff(path, byteorder=">"), "TIFF", None),
+    "plain.tif": (lambda path: write_tiff(path, BODY), "TIFF", None),
+    "big.tiff": (lambda path: write_tiff(path, BODY, bigtiff=True), "BigTIFF", None),
+    "turned.tif": (lambda path: write_tiff(path, BODY, byteorder=">"), "TIFF", None),
     "hyperstack.tif": (imagej, "ImageJ TIFF", MM),
+    "micrometres.tif": (lambda path: imagej(path, r"\u00B5m", 1e-3), "ImageJ TIFF", MM),
     "body.ome.tif": (ome, "OME-TIFF", MM),
     "pages.tif": (pages, "TIFF", None),
     "strips.tif": (lambda path: pages(path, rowsperstrip=5), "TIFF", None),
-    "tiles.tif": (lambda path: tiff(path, tile=(16, 16)), "TIFF", None),
-    "deflate.tif": (lambda path: tiff(path, compression="zlib", predictor=True), "TIFF", None),
+    "tiles.tif": (lambda path: write_tiff(path, BODY, tile=(16, 16)), "TIFF", None),
+    "deflate.tif": (
+        lambda path: write_tiff(path, BODY, compression="zlib", predictor=True), "TIFF", None
+    ),
     "packed tiles.tif": (
-        lambda path: tiff(path, compression="zlib", tile=(16, 32), byteorder=">"), "TIFF", None
+        lambda path: write_tiff(path, BODY, compression="zlib", tile=(16, 32), byteorder=">"),
+        "TIFF", None,
     ),
     "body.mhd": (lambda path: write_metaimage(path, BODY), "MetaImage", MM),
     "body.mha": (
@@ -94,8 +91,10 @@ FORMATS: dict[str, tuple[Callable[[Path], Path], str, tuple[float, ...] | None]]
         lambda path: write_nrrd(path, BODY, "gzip", gzip.compress(BODY.tobytes())), "NRRD", MM
     ),
     "body.vgi": (lambda path: write_vgi(path, BODY), "VGI", MM),
-    "body.nii": (lambda path: saved(path, nifti_bytes(BODY)), "NIfTI", MM),
-    "packed.nii.gz": (lambda path: saved(path, gzip.compress(nifti_bytes(BODY))), "NIfTI", MM),
+    "body.nii": (lambda path: write_bytes(path, nifti_bytes(BODY)), "NIfTI", MM),
+    "packed.nii.gz": (
+        lambda path: write_bytes(path, gzip.compress(nifti_bytes(BODY))), "NIfTI", MM
+    ),
     "series": (lambda path: write_series(path, BODY), "DICOM", MM),
     "big-endian": (
         lambda path: write_series(path, BODY, syntax="1.2.840.10008.1.2.2"), "DICOM", MM
@@ -111,12 +110,6 @@ FORMATS: dict[str, tuple[Callable[[Path], Path], str, tuple[float, ...] | None]]
     ),
     "implicit": (lambda path: write_series(path, BODY, syntax="1.2.840.10008.1.2"), "DICOM", MM),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    close_volumes()
 
 
 @pytest.mark.parametrize("kept", ["in memory", "in the scratch folder", "nowhere"])
@@ -163,13 +156,13 @@ def test_values_are_rescaled_and_white_is_the_dense_end(tmp_path):
         BitsStored=12,
         HighBit=11,
     )
-    nifti = saved(tmp_path / "scaled.nii", nifti_bytes(BODY, 0.25, -3))
+    nifti = write_bytes(tmp_path / "scaled.nii", nifti_bytes(BODY, 0.25, -3))
     for path, expected in (
         (whole, signed - 1024),
         (share, (BODY * 0.5 + 10).astype(np.float32)),
         (white, 4095 - twelve),
         (nifti, (BODY * 0.25 - 3).astype(np.float32)),
-        (tiff(tmp_path / "white.tif", photometric="miniswhite"), 65535 - BODY),
+        (write_tiff(tmp_path / "white.tif", BODY, photometric="miniswhite"), 65535 - BODY),
     ):
         volume = open_volume(VolumeRef(path))
         assert volume.info.dtype == expected.dtype
@@ -222,7 +215,7 @@ def test_the_files_of_a_series_are_not_all_looked_at_for_each_plane(tmp_path, mo
 
 
 def test_an_overview_is_small_and_tells_its_factor(tmp_path):
-    volume = open_volume(VolumeRef(tiff(tmp_path / "body.tif")))
+    volume = open_volume(VolumeRef(write_tiff(tmp_path / "body.tif", BODY)))
     small, factor = overview(volume, longest=20)
     assert factor == 4
     np.testing.assert_array_equal(small, BODY[::4, ::4, ::4])

@@ -11,16 +11,17 @@ from pathlib import Path
 
 from inspection.errors import ImageError
 from inspection.volumes.greys import Greys
-from inspection.volumes.raw import (
-    MOST_HEADER_BYTES,
+from inspection.volumes.raw.header import (
     RawVolume,
     beside,
-    checked_scale,
+    check_field,
     checked_shape,
     field_of,
+    head_of,
     numbers,
     text_fields,
 )
+from inspection.volumes.scale import checked_header
 
 _TYPES = {
     "met_uchar": "u1", "met_char": "i1", "met_ushort": "u2", "met_short": "i2", "met_uint": "u4",
@@ -37,14 +38,11 @@ def describe_metaimage(path: Path) -> RawVolume:
     ImageError
         If it is none, or says something that is not read.
     """
-    with path.open("rb") as file:
-        head = file.read(MOST_HEADER_BYTES)
+    head = head_of(path)
     last = head.find(_LAST_KEY)
     end = head.find(b"\n", last) + 1 if last >= 0 else 0
-    fields = text_fields(path, head[: end or len(head)].decode("latin-1"), "=")
-    dimensions = field_of(path, fields, "ndims")
-    if dimensions != "3":
-        raise ImageError("volume_field", name=path.name, field="NDims", value=dimensions)
+    fields = text_fields(head[: end or len(head)].decode("latin-1"), "=")
+    check_field(path, fields, "ndims", "3")
     shape = checked_shape(path, field_of(path, fields, "dimsize").split())
     kind = field_of(path, fields, "elementtype").lower()
     channels = fields.get("elementnumberofchannels", "1")
@@ -65,7 +63,7 @@ def describe_metaimage(path: Path) -> RawVolume:
         offset=end if is_local else skip,
         shape=shape,
         greys=Greys(order + _TYPES[kind]),
-        voxel_mm=checked_scale(numbers(path, "ElementSpacing", spacing)),
+        voxel_mm=checked_header(numbers(path, "ElementSpacing", spacing)),
         format="MetaImage",
         packing="zlib" if is_packed else "none",
     )

@@ -13,18 +13,18 @@ from pathlib import Path
 
 from inspection.errors import ImageError
 from inspection.volumes.greys import Greys
-from inspection.volumes.raw import (
-    MOST_HEADER_BYTES,
+from inspection.volumes.raw.header import (
     Packing,
     RawVolume,
-    Scale,
     beside,
-    checked_scale,
+    check_field,
     checked_shape,
     field_of,
+    head_of,
     numbers,
     text_fields,
 )
+from inspection.volumes.scale import Scale, checked_header, unit_mm
 
 _TYPES = {
     "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
@@ -40,7 +40,6 @@ _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
 _PACKINGS: dict[str, Packing] = {
     "raw": "none", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2",
 }  # fmt: skip
-_MM = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "µm": 1e-3, "microns": 1e-3, "cm": 10.0, "m": 1e3}
 # Spaces of the body, which are in millimetres by their definition.
 _MEDICAL = (
     "left-posterior-superior", "right-anterior-superior", "left-anterior-superior", "lps", "ras",
@@ -56,16 +55,13 @@ def describe_nrrd(path: Path) -> RawVolume:
     ImageError
         If it is none, or says something that is not read.
     """
-    with path.open("rb") as file:
-        head = file.read(MOST_HEADER_BYTES)
+    head = head_of(path)
     if not head.startswith(b"NRRD"):
         raise ImageError("volume_damaged", name=path.name)
     blank = re.search(rb"\r?\n\r?\n", head)
     end = blank.end() if blank else len(head)
-    fields = text_fields(path, head[:end].decode("utf-8", "replace"), ":")
-    dimension = field_of(path, fields, "dimension")
-    if dimension != "3":
-        raise ImageError("volume_field", name=path.name, field="dimension", value=dimension)
+    fields = text_fields(head[:end].decode("utf-8", "replace"), ":")
+    check_field(path, fields, "dimension", "3")
     kind = _TYPE_OF.get(field_of(path, fields, "type").lower())
     if kind is None:
         raise ImageError("image_pixel_type", name=path.name, value=fields["type"])
@@ -96,11 +92,11 @@ def _voxel_mm(path: Path, fields: dict[str, str]) -> Scale | None:
     """Return the edges where their unit is said too."""
     units = re.findall(r'"([^"]*)"', fields.get("space units", fields.get("units", "")))
     if units:
-        unit = _MM.get(units[0].strip().lower(), 0.0) if len(set(units)) == 1 else 0.0
+        unit = unit_mm(units[0]) if len(set(units)) == 1 else 0.0
     else:
         unit = 1.0 if fields.get("space", "").lower() in _MEDICAL else 0.0
     if "space directions" in fields:
         vectors = re.findall(r"\(([^)]*)\)", fields["space directions"])
         lengths = [math.hypot(*numbers(path, "space directions", one)) for one in vectors]
-        return checked_scale(lengths, unit)
-    return checked_scale(numbers(path, "spacings", fields.get("spacings", "")), unit)
+        return checked_header(lengths, unit)
+    return checked_header(numbers(path, "spacings", fields.get("spacings", "")), unit)

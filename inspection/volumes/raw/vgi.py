@@ -6,18 +6,17 @@ from pathlib import Path
 
 from inspection.errors import ImageError
 from inspection.volumes.greys import Greys
-from inspection.volumes.raw import (
-    MOST_HEADER_BYTES,
+from inspection.volumes.raw.header import (
     RawVolume,
     beside,
-    checked_scale,
     checked_shape,
     field_of,
+    head_of,
     numbers,
 )
+from inspection.volumes.scale import checked_header, unit_mm
 
 _KINDS = {"unsigned integer": "u", "signed integer": "i", "integer": "i", "float": "f"}
-_MM = {"mm": 1.0, "um": 1e-3, "µm": 1e-3, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 
 
 def describe_vgi(path: Path) -> RawVolume:
@@ -28,8 +27,7 @@ def describe_vgi(path: Path) -> RawVolume:
     ImageError
         If it is none, names several files, or says something that is not read.
     """
-    with path.open("rb") as file:
-        text = file.read(MOST_HEADER_BYTES).decode("latin-1")
+    text = head_of(path).decode("latin-1")
     sections: dict[str, dict[str, str]] = {}
     section = sections.setdefault("", {})
     for line in text.splitlines():
@@ -58,6 +56,6 @@ def describe_vgi(path: Path) -> RawVolume:
         offset=int(numbers(path, "SkipHeader", data.get("skipheader", "0"))[0]),
         shape=checked_shape(path, field_of(path, said, "size").split()),
         greys=Greys(f"<{letter}{int(bits) // 8}"),
-        voxel_mm=checked_scale(edges, _MM.get(geometry.get("unit", "").lower(), 0.0)),
+        voxel_mm=checked_header(edges, unit_mm(geometry.get("unit", ""))),
         format="VGI",
     )

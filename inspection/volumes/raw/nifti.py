@@ -15,7 +15,8 @@ from pathlib import Path
 
 from inspection.errors import ImageError
 from inspection.volumes.greys import Greys
-from inspection.volumes.raw import RawVolume, checked_scale, checked_shape
+from inspection.volumes.raw.header import RawVolume, checked_shape
+from inspection.volumes.scale import checked_header
 
 _TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4",
@@ -73,7 +74,7 @@ def describe_nifti(path: Path) -> RawVolume:
         offset=0 if is_packed else first,
         shape=checked_shape(path, dims[1:4]),
         greys=Greys(order + _TYPES[kind], *((slope, intercept) if scaled else (1.0, 0.0))),
-        voxel_mm=checked_scale([abs(edge) for edge in edges[1:4]], _MM.get(units & 7, 0.0)),
+        voxel_mm=checked_header([abs(edge) for edge in edges[1:4]], _MM.get(units & 7, 0.0)),
         format="NIfTI",
         packing="gzip" if is_packed else "none",
         skipped=max(0, first) if is_packed else 0,

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inspection.errors import ImageError
-from inspection.volumes.metaimage import describe_metaimage
-from inspection.volumes.nifti import describe_nifti
-from inspection.volumes.nrrd import describe_nrrd
-from inspection.volumes.raw import RawVolume
-from inspection.volumes.vgi import describe_vgi
+from inspection.volumes.raw.header import RawVolume
+from inspection.volumes.raw.metaimage import describe_metaimage
+from inspection.volumes.raw.nifti import describe_nifti
+from inspection.volumes.raw.nrrd import describe_nrrd
+from inspection.volumes.raw.vgi import describe_vgi
 
 Describer = Callable[[Path], RawVolume]
 

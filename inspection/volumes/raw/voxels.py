@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import math
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,119 +16,15 @@ from inspection.errors import ImageError
 from inspection.messages import Message
 from inspection.volumes import scratch
 from inspection.volumes.greys import Greys
+from inspection.volumes.raw.header import Packing, RawVolume
 from inspection.volumes.source import Place, StoredPlanes
 from inspection.volumes.volume import VolumeInfo, Voxels
 
-Packing = Literal["none", "gzip", "zlib", "bzip2"]
-Scale = tuple[float, float, float]
-
-MOST_HEADER_BYTES = 1 << 16
-_LONGEST_SIDE = 1 << 16
 _IN_MEMORY_BYTES = 1 << 28
 _STEP = 1 << 22
 _LOOKED_AT_ROWS = 64
 _ROUGHER = 8
 """How much rougher a picture is in the wrong byte order, at least."""
-
-
-class RawVolume(NamedTuple):
-    """What a header says of its data.
-
-    Parameters
-    ----------
-    header, data : the two files, which may be one
-    offset : of the first voxel, or of what is packed; -1 where the data are the end of the file
-    skipped : bytes before the first voxel in what was unpacked
-    shape : voxels (z, y, x), x the fastest
-    """
-
-    header: Path
-    data: Path
-    offset: int
-    shape: tuple[int, int, int]
-    greys: Greys
-    voxel_mm: Scale | None
-    format: str
-    packing: Packing = "none"
-    skipped: int = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes of all voxels."""
-        return math.prod(self.shape) * np.dtype(self.greys.stored).itemsize
-
-
-def checked_shape(path: Path, sides: Sequence[Any]) -> tuple[int, int, int]:
-    """Return (z, y, x) of a header's (x, y, z).
-
-    Raises
-    ------
-    ImageError
-        If these are not three sides of a volume.
-    """
-    told = " ".join(str(side) for side in sides)
-    try:
-        x, y, z = (int(side) for side in sides)
-    except ValueError as error:
-        raise ImageError("volume_field", name=path.name, field="size", value=told) from error
-    if not all(1 <= side <= _LONGEST_SIDE for side in (z, y, x)):
-        raise ImageError("volume_field", name=path.name, field="size", value=told)
-    return z, y, x
-
-
-def checked_scale(edges: Sequence[float], unit: float = 1.0) -> Scale | None:
-    """Return the edges (z, y, x) in millimetres of a header's (x, y, z); None where it has none.
-
-    Three ones are what writers put there who were told nothing.
-    """
-    if len(edges) != 3 or not all(math.isfinite(edge) and edge > 0 for edge in edges):
-        return None
-    if all(edge == 1.0 for edge in edges) or unit <= 0:
-        return None
-    x, y, z = (float(edge) * unit for edge in edges)
-    return z, y, x
-
-
-def beside(header: Path, name: str) -> Path:
-    """Return the data file that a header names: one beside it, wherever it was when written."""
-    return header.parent / name.strip().strip('"').replace("\\", "/").rpartition("/")[2]
-
-
-def text_fields(path: Path, text: str, separator: str) -> dict[str, str]:
-    """Return ``key separator value`` lines by their key in small letters."""
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        key, found, value = line.partition(separator)
-        if found and not line.startswith("#"):
-            fields.setdefault(key.strip().lower(), value.strip())
-    return fields
-
-
-def field_of(path: Path, fields: Mapping[str, str], key: str) -> str:
-    """Return a field.
-
-    Raises
-    ------
-    ImageError
-        If the header lacks it.
-    """
-    if key not in fields:
-        raise ImageError("volume_field_missing", name=path.name, field=key)
-    return fields[key]
-
-
-def numbers(path: Path, key: str, text: str) -> list[float]:
-    """Return the numbers of a field.
-
-    Raises
-    ------
-    ImageError
-        If one is none.
-    """
-    try:
-        return [float(word) for word in text.replace(",", " ").split()]
-    except ValueError as error:
-        raise ImageError("volume_field", name=path.name, field=key, value=text[:80]) from error
 
 
 def open_raw(raw: RawVolume) -> StoredPlanes | UnpackedPlanes:
