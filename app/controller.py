@@ -112,7 +112,7 @@ class Controller(InspectedLot):
 
     def open_lot(self, root: Path, *, autostart: bool = False) -> None:
         """Scan a lot folder and show it."""
-        self._begin_scan(root, partial(self._on_lot, autostart=autostart))
+        self._begin_scan(root, partial(self._on_lot, autostart=autostart), self._on_scan_failed)
 
     def open_session(self, folder: Path) -> None:
         """Reopen a saved session, with its lot where that still exists."""
@@ -126,13 +126,15 @@ class Controller(InspectedLot):
             return False
         return self.runner.phase == "idle"
 
-    def _begin_scan(self, root: Path, then: partial[None]) -> None:
+    def _begin_scan(
+        self, root: Path, then: partial[None], failed: Callable[[Exception], None]
+    ) -> None:
         if not self._may_leave():
             return
         if self._scan is not None:
             self._scan.cancel()
         self.scanning.emit(True)
-        self._scan = self.files.submit(partial(_scan, root), then, self._on_scan_failed)
+        self._scan = self.files.submit(partial(_scan, root), then, failed)
 
     def _on_scan_failed(self, error: Exception) -> None:
         self.scanning.emit(False)
@@ -160,10 +162,16 @@ class Controller(InspectedLot):
     def _on_session_opened(self, store: SessionStore) -> None:
         root = Path(store.record.lot.path)
         if store.record.lot.path and root.is_dir():
-            self._begin_scan(root, partial(self._on_session_lot, store))
+            failed = partial(self._on_session_alone, store)
+            self._begin_scan(root, partial(self._on_session_lot, store), failed)
         else:
             self._show_session(Lot(root=root, batteries=()))
             self.failed.emit(InspectionError("lot_gone", path=store.record.lot.path))
+
+    def _on_session_alone(self, store: SessionStore, error: Exception) -> None:
+        """Show a session whose lot cannot be scanned: what was judged can be looked at."""
+        self._on_session_lot(store, Lot(root=Path(store.record.lot.path), batteries=()))
+        self.failed.emit(error)
 
     def _on_session_lot(self, store: SessionStore, lot: Lot) -> None:
         self.scanning.emit(False)

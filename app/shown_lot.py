@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -12,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from app.review import BatteryView, Row, battery_of, battery_view
 from app.session_writer import SessionWriter
 from inspection.config import GreySetting
-from inspection.records import Lot
+from inspection.records import Lot, image_name
 from inspection.results import SYSTEMS, AnyImage, BatteryResult
 from inspection.session.record import SessionRecord
 
@@ -115,6 +116,8 @@ class ShownLot(QObject):
         if row is None or self.lot is None:
             return None
         result = self._results.get(row.battery_id)
+        if result is not None:
+            row = _with_gone(row, result, self.lot.root)
         stack = self._stack_of(row) if row.battery.ct else None
         return battery_view(row, result, self.lot.root, self.writer.folder, stack)
 
@@ -148,12 +151,6 @@ class ShownLot(QObject):
         row = self.rows.get(battery_id)
         if result is None or row is None:
             return
-        if not row.battery.ct and not row.battery.rgb and self.lot is not None:
-            # The lot is gone: what any system looked at stands for its images.
-            images: dict[str, AnyImage] = {}
-            for image in (one for system in SYSTEMS for one in result.images_of(system)):
-                images.setdefault(image.image, image)
-            row = replace(row, battery=battery_of(result, list(images.values()), self.lot.root))
         self._keep(result)
         self.set_row(replace(row, systems=dict(result.systems)))
 
@@ -163,6 +160,21 @@ class ShownLot(QObject):
         while len(self._results) > KEPT_RESULTS:
             oldest = next(name for name in self._results if name != self.current_id)
             del self._results[oldest]
+
+
+def _with_gone(row: Row, result: BatteryResult, root: Path) -> Row:
+    """Return a row whose battery has what was judged, where the lot holds none of it any more."""
+    judged: dict[str, AnyImage] = {}
+    for image in (one for system in SYSTEMS for one in result.images_of(system)):
+        judged.setdefault(image.image, image)
+    there = row.battery
+    gone = {
+        modality: [image for image in judged.values() if image.modality == modality]
+        for modality, refs in (("ct", there.ct), ("rgb", there.rgb))
+        if not any(image_name(ref, root) in judged for ref in refs)
+    }
+    kept = battery_of(result, [image for images in gone.values() for image in images], root)
+    return replace(row, battery=replace(there, ct=kept.ct or there.ct, rgb=kept.rgb or there.rgb))
 
 
 def _policy(setting: GreySetting, models: ModelFolders) -> GreyPolicy:

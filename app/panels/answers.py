@@ -299,8 +299,6 @@ class AnswersPanel(DockPanel):
             return
         self._picture, self._drawn = picture, None
         self._draw()
-        if picture.problem is not None:
-            self.stage.set_notice(message_text(picture.problem))
 
     def _draw(self) -> None:
         """Show the picture with the answer's boxes, where either is new."""

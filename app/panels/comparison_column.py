@@ -95,8 +95,6 @@ class ComparisonColumn(Panel):
         if self._system != "ensemble":
             picture = replace(picture, heat=None, heat_roi=None)
         self.stage.show_picture(picture, list(self._cell.boxes) if self._cell else [], frame)
-        if picture.problem is not None:
-            self.stage.set_notice(message_text(picture.problem))
 
     def retranslate(self) -> None:
         """Put the words of the window's language in place."""

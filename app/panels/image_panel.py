@@ -228,8 +228,8 @@ class ImagePanel(DockPanel):
         result = picture.shown.result
         self.stage.show_picture(picture, list(result.pred_boxes) if result else [])
         if picture.problem is not None:
-            self.stage.set_notice(message_text(picture.problem))
-        elif result is not None and result.gate:
+            return
+        if result is not None and result.gate:
             self.stage.set_notice(gate_text(result))
         elif result is not None and result.error is not None:
             # What the judge refuses as too dark can be shown all the same.

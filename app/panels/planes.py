@@ -226,6 +226,7 @@ class PlanesView(Panel):
         self._active = axis
         for name, made in self.views.items():
             made.set_active(name == axis)
+        self._word_greys()
         if self._large is not None and self._large != axis:
             self._large = axis
             self._arrange()
@@ -317,23 +318,27 @@ class PlanesView(Panel):
         voxel = space.voxel(axis, self._cross.along(axis), place)
         self.notes.show_place(space, voxel)
         found = self.views[axis].found
-        grey = found.picture.grey if found and found.picture else None
-        if found is None or found.picture is None or grey is None:
+        picture = found.picture if found else None
+        if found is None or picture is None or picture.image is None:
             self.notes.show_value(None, whole=True, heat=None, result=None)
             return
         rows, columns = space.size(axis)
-        x, y = place[0] * grey.roi.w / columns, place[1] * grey.roi.h / rows
+        x, y = place[0] * picture.roi.w / columns, place[1] * picture.roi.h / rows
         heat = found.heat.at(x, y) if found.heat else None
-        result = found.picture.shown.result
-        there = grey.at(x, y)
-        self.notes.show_value(there, whole=grey.whole_numbers, heat=heat, result=result)
+        grey = picture.grey
+        there, whole = (grey.at(x, y), grey.whole_numbers) if grey else (None, True)
+        self.notes.show_value(there, whole=whole, heat=heat, result=picture.shown.result)
 
     def _word_greys(self) -> None:
-        grey = self.active.windowing.grey
-        if grey is not None:
-            display = self._context.display
-            moved = display.moved or not grey.as_seen
-            self.notes.show_greys(display.of(grey.base), whole=grey.whole_numbers, moved=moved)
+        found, grey = self.active.found, self.active.windowing.grey
+        kept = found.picture.problem if found and found.picture and found.picture.image else None
+        self.notes.show_kept(kept)
+        if grey is None:
+            self.notes.show_greys(None, whole=True, moved=False)
+            return
+        display = self._context.display
+        moved = display.moved or not grey.as_seen
+        self.notes.show_greys(display.of(grey.base), whole=grey.whole_numbers, moved=moved)
 
     def _word_ruler(self) -> None:
         if self._space is None:

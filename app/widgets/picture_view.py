@@ -35,6 +35,8 @@ from app.widgets.legend import HeatLegend
 from app.widgets.pictures import Picture
 from app.widgets.region_marker import RegionMarker
 from app.widgets.windowing import Windowing
+from app.wording import message_text
+from inspection.messages import Message
 from inspection.records import Rect
 from inspection.results import Box
 
@@ -89,6 +91,7 @@ class PictureView(QGraphicsView):
         self._fitted, self._fit_scale = True, 1.0
         self._has_picture = False
         self._following = False
+        self._problem: Message | None = None
         self.caption, self.footer, self.notice = QLabel(self), QLabel(self), QLabel(self)
         for made in (self.caption, self.footer, self.notice):
             made.setProperty("role", "caption")
@@ -111,10 +114,11 @@ class PictureView(QGraphicsView):
         frame : what is in sight at first, in source pixels; by default what the picture shows
         """
         self._clear_items()
+        self._problem = picture.problem
         if picture.image is None:
             self._has_picture = False
             self.marker.show_picture("", self._frame)
-            self._arrange()
+            self._word_problem()
             return
         frame = frame or picture.roi
         keep = self._has_picture and frame == self._frame and not self._fitted
@@ -128,19 +132,20 @@ class PictureView(QGraphicsView):
         self.windowing.show_grey(picture.grey)
         self.marker.show_picture(picture.shown.name, picture.roi)
         self._refresh_layers()
-        self.set_notice("")
+        self._word_problem()
         if not keep:
             self.fit()
 
     def clear(self, notice: str = "") -> None:
         """Show nothing but a word on why."""
         self._clear_items()
+        self._problem = None
         self.marker.show_picture("", self._frame)
         self._has_picture = False
         self.set_notice(notice)
 
     def set_notice(self, text: str) -> None:
-        """Show a sentence in the middle of the stage, or none."""
+        """Show a sentence in the middle of the stage, or none; below a picture that was kept."""
         self.notice.setText(text)
         self._arrange()
 
@@ -191,6 +196,8 @@ class PictureView(QGraphicsView):
             self.setBackgroundBrush(QColor(tokens().stage))
         elif event.type() == QEvent.Type.LanguageChange:
             self.windowing.word()
+            if self._problem is not None:
+                self._word_problem()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Qt: somebody looks again; the greys may be others by now."""
@@ -242,6 +249,9 @@ class PictureView(QGraphicsView):
     def _scale_to(self, whole: QRectF) -> None:
         """Bring a part of the scene into sight, in the middle and whole."""
         self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
+
+    def _word_problem(self) -> None:
+        self.set_notice(message_text(self._problem) if self._problem is not None else "")
 
     def _repaint(self, image: QImage) -> None:
         """Show the same picture in other greys, of as many pixels or fewer."""
@@ -306,6 +316,9 @@ class PictureView(QGraphicsView):
         self.notice.setFixedWidth(max(80, min(room, 360)))
         self.notice.adjustSize()
         self.notice.move(area.center() - self.notice.rect().center())
+        if self._problem is not None and self._has_picture:
+            # What is told of the picture is not to cover it.
+            self.notice.move(self.notice.x(), bottom - self.notice.height())
 
 
 def _place(item: QGraphicsPixmapItem, pixmap: QPixmap, roi: Rect) -> None:

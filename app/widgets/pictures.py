@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QImage, QPainter
 
 from app.review import ShownImage
 from app.tasks import TaskPool, Ticket
 from app.widgets.grey_image import GreyImage, as_qimage
 from inspection.errors import ImageError, InspectionError
 from inspection.messages import Message
+from inspection.names import told_name
 from inspection.records import ImageSource, Rect
 
 if TYPE_CHECKING:
@@ -41,11 +43,11 @@ class Picture:
     Parameters
     ----------
     shown : what was asked for
-    image : the pixels; None where the file cannot be read
+    image : the pixels; None where the file cannot be read, and nothing of it was kept
     roi : what the pixels show, source pixels
     heat : the coloured heat-map with its own transparency; None where there is none
     heat_roi : what the heat-map covers, source pixels
-    problem : why there are no pixels
+    problem : why there are no pixels, or only those that a session has kept
     grey : stored values, of a CT image
     """
 
@@ -81,7 +83,10 @@ class Heat(NamedTuple):
 
 
 def load_picture(shown: ShownImage) -> Picture:
-    """Decode an image and its heat-map. A file that cannot be read is a picture with a reason."""
+    """Decode an image and its heat-map.
+
+    A file that cannot be read is a picture with a reason, and with what the session has kept.
+    """
     from inspection.images.preprocess import load_image
 
     found = heat_of(shown)
@@ -92,7 +97,7 @@ def load_picture(shown: ShownImage) -> Picture:
         fit = (DECODE_SIDE, DECODE_SIDE)
         data = load_image(shown.ref.source, modality=shown.ref.modality, fit=fit)
     except (InspectionError, OSError) as error:
-        return without_pixels(shown, error)
+        return kept_picture(shown, error)
     return Picture(shown, as_qimage(data.pixels), data.roi, heat, heat_roi)
 
 
@@ -132,6 +137,60 @@ def _of_slice(
     data = load_shown(shown.ref.source, side=DECODE_SIDE, judged=shown.grey, stack=shown.stack)
     grey = GreyImage(data)
     return Picture(shown, grey.under(grey.base), data.roi, heat, heat_roi, grey=grey)
+
+
+def kept_picture(
+    shown: ShownImage, error: InspectionError | OSError, *, whole: bool = False
+) -> Picture:
+    """Return what a session has kept of an image that cannot be read any more, and say so.
+
+    That is the picture of one of the worst images; of any other the heat-map, on black; without
+    either it is the reason alone.
+
+    Parameters
+    ----------
+    whole : with black around what was kept, as large as the image was
+    """
+    from inspection.images.evidence import read_kept
+
+    found, result = heat_of(shown), shown.result
+    if result is None or result.roi is None or shown.session is None:
+        return without_pixels(shown, error)
+    named = result.evidence.get("image")
+    pixels = read_kept(shown.session, named) if named else None
+    if pixels is None and found is None:
+        return without_pixels(shown, error)
+    if pixels is None:
+        image = QImage(1, 1, QImage.Format.Format_Grayscale8)
+        image.fill(Qt.GlobalColor.black)
+    else:
+        image = as_qimage(pixels)
+    roi = Rect(result.roi.x, result.roi.y, result.roi.w, result.roi.h)
+    if whole and result.width and result.height:
+        image, roi = _on_black(image, roi, result.width, result.height)
+    gone, unread = ("picture_kept_gone", "picture_kept_unread")
+    if pixels is None:
+        gone, unread = ("picture_heat_gone", "picture_heat_unread")
+    code = unread if shown.ref.path.exists() else gone
+    problem = Message(code=code, params={"name": told_name(shown.ref.path.name)})
+    heat, heat_roi = (found.image, found.roi) if found else (None, None)
+    return Picture(shown, image, roi, heat, heat_roi, problem)
+
+
+def _on_black(image: QImage, roi: Rect, width: int, height: int) -> tuple[QImage, Rect]:
+    scale = min(1.0, DECODE_SIDE / max(width, height))
+    canvas = QImage(
+        max(1, round(width * scale)),
+        max(1, round(height * scale)),
+        QImage.Format.Format_RGB888,
+    )
+    canvas.fill(Qt.GlobalColor.black)
+    across, down = canvas.width() / width, canvas.height() / height
+    painter = QPainter(canvas)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawImage(QRectF(roi.x * across, roi.y * down, roi.w * across, roi.h * down), image)
+    painter.end()
+    return canvas, Rect(0, 0, width, height)
 
 
 def without_pixels(shown: ShownImage, error: InspectionError | OSError) -> Picture:

@@ -14,15 +14,14 @@ from app.review import BatteryView, ShownImage
 from app.tasks import TaskPool, Ticket
 from app.widgets.grey_display import GreyDisplay
 from app.widgets.grey_image import GreyImage
-from app.widgets.pictures import Heat, Picture, heat_of, without_pixels
-from inspection.errors import InspectionError
+from app.widgets.pictures import Heat, Picture, heat_of, kept_picture
+from inspection.errors import ImageError, InspectionError
 from inspection.records import Axis, ImageRef, Rect, VolumeRef
 from inspection.volumes.planes import AXES
 
 if TYPE_CHECKING:
-    from inspection.images.display import StackDisplay
-    from inspection.images.planes import PlaneDisplay
-    from inspection.results import StackGrey
+    from inspection.images.planes import PlaneDisplay, PlaneSource
+    from inspection.results import BatteryResult
     from inspection.volumes.volume import Voxels
 
 CACHED_BYTES = 128 << 20
@@ -108,7 +107,7 @@ class PlaneLoader(QObject):
         if view is not None and view.ct:
             first, refs = view.ct[0], view.row.battery.ct
             self._nameless = ShownImage(first.ref, "")
-            work = partial(_open, volume, refs, first.grey, first.stack)
+            work = partial(_open, volume, refs, first, view.result)
             self._tickets = [self._pool.submit(work, self._on_opened, self._on_not_opened)]
         return True
 
@@ -241,14 +240,20 @@ class PlaneLoader(QObject):
 def _open(
     volume: VolumeRef | None,
     slices: Sequence[ImageRef],
-    judged: StackGrey | None,
-    stack: StackDisplay | None,
+    first: ShownImage,
+    result: BatteryResult | None,
 ) -> PlaneDisplay:
-    from inspection.images.planes import PlaneDisplay, SlicePlanes, VolumePlanes
+    from inspection.images.planes import KeptPlanes, PlaneDisplay, SlicePlanes, VolumePlanes
     from inspection.volumes.opening import open_volume
 
-    source = SlicePlanes(slices) if volume is None else VolumePlanes(open_volume(volume))
-    return PlaneDisplay(source, judged, stack)
+    source: PlaneSource
+    try:
+        source = SlicePlanes(slices) if volume is None else VolumePlanes(open_volume(volume))
+    except ImageError as error:
+        if result is None:
+            raise
+        source = KeptPlanes(result.images, result.volume, error)
+    return PlaneDisplay(source, first.grey, first.stack)
 
 
 def _overview(planes: PlaneDisplay) -> Voxels | None:
@@ -262,11 +267,22 @@ def _overview(planes: PlaneDisplay) -> Voxels | None:
 def _load(
     planes: PlaneDisplay, axis: Axis, number: int, shown: ShownImage, display: GreyDisplay
 ) -> PlanePicture:
-    """Read a plane, and paint it as the display says. One that cannot be read has a reason."""
+    """Read a plane, and paint it as the display says.
+
+    One that cannot be read has a reason, and what the session has kept of its slice.
+    """
     try:
         found = planes.plane(axis, number)
     except (InspectionError, OSError) as error:
-        return PlanePicture(axis, number, number, without_pixels(shown, error))
+        picture = kept_picture(shown, error, whole=True)
+        kept = picture.image is not None
+        return PlanePicture(
+            axis,
+            number,
+            shown.ref.number if kept else number,
+            picture,
+            heat_of(shown) if kept else None,
+        )
     if found is None:
         return PlanePicture(axis, number, number, None)
     heat = heat_of(shown)

@@ -16,7 +16,8 @@ from app.tones import class_tone
 from app.widgets.panel import Panel, column, label
 from app.widgets.plots import Plots, dress_plot, new_plot
 from app.widgets.windowing import CHANGED, number_text
-from app.wording import class_text, score_text
+from app.wording import class_text, message_text, score_text
+from inspection.messages import Message
 from inspection.results import ImageResult
 from inspection.volumes.planes import AXES, Place, Space, Voxel, profile
 
@@ -48,12 +49,13 @@ class PlaneNotes(Panel):
         self._bodies: Sequence[Body] = ()
         self.volume, self.where = label("muted", wrap=True), label("", wrap=True)
         self.value, self.greys = label("", wrap=True), label("muted", wrap=True)
-        self.measured = label("", wrap=True)
+        self.measured, self.kept = label("", wrap=True), label("warning", wrap=True)
         self.list = QListWidget()
         # The arrow keys are the window's: a list with the focus would take them.
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.itemClicked.connect(self._on_item)
-        parts = (self.where, self.value, self.measured, (self.list, 1), self.greys, self.volume)
+        words = (self.kept, self.where, self.value, self.measured)
+        parts = (*words, (self.list, 1), self.greys, self.volume)
         self._layout = column(self, *parts, margin=6, gap=2)
         self._layout.addStretch(0)
         # In a small window words give way; the planes keep their room.
@@ -69,7 +71,8 @@ class PlaneNotes(Panel):
         kind : of the file, empty for separate pictures
         """
         if space is None:
-            for made in (self.volume, self.where, self.value, self.greys, self.measured):
+            words = (self.kept, self.where, self.value, self.measured, self.greys, self.volume)
+            for made in words:
                 made.setText("")
             self.show_bodies(())
             return
@@ -124,8 +127,16 @@ class PlaneNotes(Panel):
             said.append(self.tr("score of the slice {score}").format(score=score))
         self.value.setText(" · ".join(said))
 
-    def show_greys(self, grey: Grey, *, whole: bool, moved: bool) -> None:
-        """Tell level and width."""
+    def show_kept(self, why: Message | None) -> None:
+        """Tell that a plane is shown as a session has kept it, or nothing."""
+        self.kept.setText(message_text(why) if why is not None else "")
+        self._share_room()
+
+    def show_greys(self, grey: Grey | None, *, whole: bool, moved: bool) -> None:
+        """Tell level and width; nothing of a picture without values."""
+        if grey is None:
+            self.greys.setText("")
+            return
         level = self.tr("Level {level}").format(level=number_text(grey.level, whole=whole))
         width = self.tr("Width {width}").format(width=number_text(grey.width, whole=whole))
         sign = f" · {CHANGED} {self.tr('display only')}" if moved else ""
@@ -189,7 +200,7 @@ class PlaneNotes(Panel):
         if self._line is not None and (pg := self._plots.ask()) is not None:
             if self._plot is None:
                 self._plot = new_plot(pg, AXIS_WIDTH)
-                self._layout.insertWidget(3, self._plot, 1)
+                self._layout.insertWidget(4, self._plot, 1)
             along, values = self._line
             dress_plot(self._plot, ("left", "bottom"))
             pen = pg.mkPen(QColor(tokens().accent), width=1.5)
@@ -200,6 +211,7 @@ class PlaneNotes(Panel):
     def _share_room(self) -> None:
         if self._plot is not None:
             self._plot.setVisible(self._line is not None)
+        self.kept.setVisible(bool(self.kept.text()))
         self.list.setVisible(bool(self._bodies) and self._line is None)
         for made in (self.greys, self.volume):
             made.setVisible(self._line is None or self.height() >= LOW)

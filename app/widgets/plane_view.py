@@ -16,7 +16,6 @@ from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.picture_view import PictureView
 from app.widgets.plane_loader import PlanePicture
-from app.wording import message_text
 from inspection.records import Axis
 from inspection.volumes.planes import PLANES, Place, Space
 
@@ -90,11 +89,12 @@ class PlaneView(PictureView):
             return
         if found.heat is not None:
             picture = replace(picture, heat=found.heat.image, heat_roi=found.heat.roi)
+        if picture.image is not None:
+            # That it was kept stands beside the planes, where there is room for it.
+            picture = replace(picture, problem=None)
         result = picture.shown.result
         boxes = list(result.pred_boxes) if result is not None and not found.rough else []
         self.show_picture(picture, boxes)
-        if picture.problem is not None:
-            self.set_notice(message_text(picture.problem))
 
     def show_cross(self, place: Place) -> None:
         """Show where the other planes cut this one."""

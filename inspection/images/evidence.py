@@ -110,6 +110,31 @@ def read_map(session: Path, result: ImageResult) -> NDArray[np.float32] | None:
         return np.asarray(maps[name], np.float32) / np.float32(255)
 
 
+def read_kept(session: Path, relative: str) -> NDArray[np.uint8] | None:
+    """Return an evidence picture, (h, w, 3) RGB.
+
+    Parameters
+    ----------
+    session : session folder
+    relative : path from it, as the result file names it
+
+    Returns
+    -------
+    array or None
+        None where the file is missing, unreadable, no picture, or outside the session: nobody is
+        shown a file that a doctored session points at.
+    """
+    path = (session / relative).resolve()
+    if not path.is_relative_to(session.resolve()):
+        return None
+    try:
+        raw = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError:
+        return None
+    pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if raw.size else None
+    return None if pixels is None else np.asarray(pixels, np.uint8)
+
+
 def _write_pictures(folder: Path, prediction: Prediction) -> dict[str, str]:
     roi = prediction.roi
     ref = prediction.image

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from inspection.errors import ImageError
 from inspection.images.decoding import Decoder
 from inspection.images.display import (
     ShownSlice,
@@ -20,7 +21,8 @@ from inspection.images.display import (
 from inspection.images.grey import GreyWindow, Stored
 from inspection.images.stack_grey import window_of
 from inspection.records import Axis, ImageRef, Rect
-from inspection.results import StackGrey
+from inspection.results import ImageResult, StackGrey
+from inspection.volume_results import VolumeSeen
 from inspection.volumes.planes import AXES, PLANES, Space
 from inspection.volumes.volume import Volume, VolumeInfo
 
@@ -123,6 +125,46 @@ class SlicePlanes:
         w, h = decoder.size
         stored = decoder.stored(min(1.0, DECODE_SIDE / max(w, h)))
         return Plane(nearest.number, stored, Rect(0, 0, w, h))
+
+
+class KeptPlanes:
+    """Planes whose files cannot be read any more: a session knows of what they were cut out.
+
+    Parameters
+    ----------
+    images : of the battery's slices, as they were judged
+    seen : the volume that they were planes of; None of separate pictures
+    why : it cannot be read
+
+    Raises
+    ------
+    ImageError
+        That is ``why``, if nothing was kept of any of them.
+    """
+
+    def __init__(
+        self, images: Sequence[ImageResult], seen: VolumeSeen | None, why: ImageError
+    ) -> None:
+        kept = [one for one in images if one.modality == "ct" and one.evidence]
+        if not kept:
+            raise why
+        self._why = why
+        self.info: VolumeInfo | None = None
+        if seen is not None:
+            self.space = Space(seen.shape, seen.voxel_mm)
+            self.info = VolumeInfo(seen.shape, "", seen.voxel_mm, seen.format)
+            return
+        sizes: dict[Axis, int] = {}
+        for image in kept:
+            axis: Axis = image.axis or "z"
+            rows, columns = PLANES[axis]
+            found = {axis: image.number + 1, rows: image.height or 1, columns: image.width or 1}
+            sizes |= {name: max(size, sizes.get(name, 1)) for name, size in found.items()}
+        self.space = Space((sizes["z"], sizes["y"], sizes["x"]))
+
+    def plane(self, axis: Axis, number: int) -> Plane | None:
+        """Raise why no plane can be read."""
+        raise self._why
 
 
 class PlaneDisplay:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.errors import ImageError
-from inspection.images.evidence import draw_boxes
+from inspection.images.evidence import draw_boxes, read_kept
 from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import load_content, load_image
 from inspection.records import ImageRef
@@ -33,25 +33,17 @@ def read_picture(session: Path, relative: str) -> CodedImage | None:
     Returns
     -------
     CodedImage or None
-        None where the file is missing, unreadable, no picture, or outside the session: a
-        report must not carry a file that a doctored session points at.
+        None as `read_kept`.
     """
-    path = (session / relative).resolve()
-    if not path.is_relative_to(session.resolve()):
-        return None
-    try:
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
-        return None
-    pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if raw.size else None
+    pixels = read_kept(session, relative)
     if pixels is None:
         return None
     height, width = pixels.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     if scale < 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return jpeg_of(np.asarray(pixels, np.uint8))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return jpeg_of(pixels)
 
 
 def drawn_pictures(

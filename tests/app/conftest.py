@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -160,22 +160,32 @@ def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def judged_session(qapp: QApplication, lot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def judge(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Inspect a lot in a window, and return the session, to be copied."""
+
+    def inspected(lot: Path, build: Callable[..., object]) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STATION_LANGUAGE", "en")
+            make_application()
+            maker = StationMaker(tmp_path_factory.mktemp("judged"))
+            controller = maker(build).controller
+            ended = QEventLoop()
+            controller.runner.ended.connect(ended.quit)
+            QTimer.singleShot(60_000, ended, ended.quit)
+            controller.open_lot(lot, autostart=True)
+            ended.exec()
+            folder = controller.writer.folder
+            maker.close_all()
+        assert folder is not None
+        return folder
+
+    return inspected
+
+
+@pytest.fixture(scope="session")
+def judged_session(judge: Callable[..., Path], lot: Path) -> Path:
     """A session in which every battery of the lot is judged; to be copied, not to be changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STATION_LANGUAGE", "en")
-        make_application()
-        maker = StationMaker(tmp_path_factory.mktemp("judged"))
-        controller = maker().controller
-        ended = QEventLoop()
-        controller.runner.ended.connect(ended.quit)
-        QTimer.singleShot(60_000, ended, ended.quit)
-        controller.open_lot(lot, autostart=True)
-        ended.exec()
-        folder = controller.writer.folder
-        maker.close_all()
-    assert folder is not None
-    return folder
+    return judge(lot, build_label_lane)
 
 
 @pytest.fixture
