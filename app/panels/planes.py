@@ -134,10 +134,9 @@ class PlanesView(Panel):
 
     def go_to_body(self, body: Body) -> None:
         """Put the crosshair on a body."""
-        axis = body.runs[0].axis or self._active
-        self._activate(axis)
+        self._activate(body.axis)
         self._set_cross(body.peak)
-        self.moved.emit(axis, body.peak.along(axis))
+        self.moved.emit(body.axis, body.peak.along(body.axis))
 
     def step(self, delta: int) -> None:
         """Go to a neighbour of the plane that was touched last."""

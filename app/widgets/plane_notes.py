@@ -19,6 +19,7 @@ from app.widgets.windowing import CHANGED, number_text
 from app.wording import class_text, message_text, score_text
 from inspection.messages import Message
 from inspection.results import ImageResult
+from inspection.volume_results import DefectBody
 from inspection.volumes.planes import AXES, Place, Space, Voxel, profile
 
 if TYPE_CHECKING:
@@ -151,11 +152,17 @@ class PlaneNotes(Panel):
                 f"{axis} {body.extents[axis][0]}–{body.extents[axis][1] - 1}"
                 for axis in reversed(AXES)
             )
-            item = QListWidgetItem(
-                f"{class_text(body.defect_type)}  {score_text(body.score, 2)}\n{places}"
-            )
+            head = f"{class_text(body.defect_type)}  {score_text(body.score, 2)}"
+            told = [head, places]
+            tips = [self.tr("Go to this body")]
+            if body.defect is not None:
+                told.insert(1, self._size_text(body.defect))
+                tips.append(message_text(body.defect.told))
+                if body.defect.problem is not None:
+                    tips.append(message_text(body.defect.problem))
+            item = QListWidgetItem("\n".join(told))
             item.setForeground(tokens().tone(class_tone(body.defect_type)))
-            item.setToolTip(self.tr("Go to this body"))
+            item.setToolTip("\n".join(tips))
             self.list.addItem(item)
         self._share_room()
 
@@ -232,6 +239,20 @@ class PlaneNotes(Panel):
         """Qt: there is more room, or less."""
         super().resizeEvent(event)
         self._share_room()
+
+    def _size_text(self, defect: DefectBody) -> str:
+        """Return how large a body is, as short as it is told in a list."""
+        size = defect.size
+        if size is None:
+            return self.tr("size not measured")
+        percent = max(1, round(100 * size.error))
+        if size.length_mm is None or size.volume_mm3 is None:
+            return self.tr("{length} voxels long · {voxels} voxels ± {percent} %").format(
+                length=f"{size.length:.0f}", voxels=round(size.voxels), percent=percent
+            )
+        return self.tr("{length} mm long · {volume} mm³ ± {percent} %").format(
+            length=f"{size.length_mm:.3g}", volume=f"{size.volume_mm3:.3g}", percent=percent
+        )
 
     def _on_item(self, item: QListWidgetItem) -> None:
         self.body_chosen.emit(self._bodies[self.list.row(item)])

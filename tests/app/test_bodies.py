@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.bodies import bodies_of
 from inspection.results import BatteryResult, Box, ImageResult, Peak, SliceRun, Verdict
+from inspection.volume_results import BodySize, DefectBody
 from inspection.volumes.planes import AXES, PLANES, Space
 
 SPACE = Space((90, 80, 100))
@@ -57,7 +58,7 @@ def judged(*pores) -> BatteryResult:
 def test_runs_on_three_axes_are_one_body_as_large_as_what_they_share():
     (body,) = bodies_of(judged(PORE), SPACE)
     assert body.extents == PORE
-    assert len(body.runs) == 3
+    assert body.defect is None
     for axis in AXES:
         assert abs(body.peak.along(axis) - sum(PORE[axis]) / 2) <= 1
 
@@ -88,6 +89,33 @@ def test_pictures_of_another_scale_than_the_numbers_are_brought_to_them():
     result = judged(PORE).model_copy(update={"images": images, "runs": [run_through(PORE, "z")]})
     (body,) = bodies_of(result, SPACE)
     assert body.peak == (34, 27, 11)
+
+
+def test_two_spots_on_the_same_slices_are_two_bodies():
+    other = {**PORE, "x": (60, 70)}
+    images = [
+        image.model_copy(update={"pred_boxes": [*image.pred_boxes, *beside.pred_boxes]})
+        for image, beside in zip(slices_through(PORE, "z"), slices_through(other, "z"), strict=True)
+    ]
+    result = judged().model_copy(update={"images": images, "runs": [run_through(PORE, "z")]})
+    bodies = bodies_of(result, SPACE)
+    assert sorted(body.extents["x"] for body in bodies) == [(11, 35), (51, 79)]
+    assert {body.extents["z"] for body in bodies} == {PORE["z"]}
+
+
+def test_a_measured_body_is_as_large_as_it_was_measured():
+    size = BodySize(voxels=450, error=0.05, length=11, area=80)
+    box = {"start": (31, 51, 20), "stop": (39, 57, 25), "place": (34, 53, 22)}
+    measured = DefectBody(defect_type="cell_porosity", size=size, **box)
+    elsewhere = {"start": (70, 10, 60), "stop": (75, 16, 70), "place": (72, 12, 64)}
+    unmeasured = DefectBody(defect_type="cell_porosity", **elsewhere)
+    result = judged(PORE).model_copy(update={"defects": [unmeasured, measured]})
+    body, other = bodies_of(result, SPACE)
+    assert (body.defect, other.defect) == (measured, unmeasured)
+    assert body.extents == {"z": (31, 39), "y": (51, 57), "x": (20, 25)}
+    assert body.peak == (34, 53, 22)
+    # The score is that of the runs through it.
+    assert (body.score, other.score) == (0.9, None)
 
 
 def test_nothing_is_made_of_a_run_whose_slices_are_not_kept():

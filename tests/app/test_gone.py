@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from builders.pore_lots import pore_lot
 from builders.stages import greys_shown, heat_visible, picture_shown
-from builders.truth_lane import build_truth_lane
+from builders.truth_lane import build_truth_lane, middle_of, truth_of
 from builders.windows import press, reviewed
 from PySide6.QtWidgets import QApplication
 
 from app.wording import languages
 from inspection.volumes.opening import close_volumes
+from inspection.volumes.planes import AXES
 
 WAIT = 10_000
 
@@ -99,6 +100,16 @@ def test_the_planes_show_what_was_kept_where_it_lay(qtbot, station, lot):
     assert greys_shown(stage).shape == (rows, columns)
     if lot.name != "jpeg":
         assert planes._space.shape == view.result.volume.shape
+        # Pores are where they were.
+        for mask in truth_of(lot, "001"):
+            middle = middle_of(mask)
+            assert any(
+                all(
+                    first <= at < past
+                    for at, (first, past) in zip(middle, map(body.extents.get, AXES), strict=True)
+                )
+                for body in planes._bodies
+            )
 
 
 def test_a_volume_that_can_no_longer_be_read_shows_what_was_kept(qtbot, stations, judge, tmp_path):

@@ -35,7 +35,7 @@ def slices_of(volume: VolumeRef) -> list[ImageRef]:
     ]
 
 
-def hot(volume, entry, axis: str) -> tuple[list[ImageResult], SliceRun]:
+def hot(told, entry, axis: str) -> tuple[list[ImageResult], SliceRun]:
     """What the ensemble finds of a defect along an axis: a box of whole cells on every slice."""
     mask = true_mask(entry)
     ends = {
@@ -47,11 +47,12 @@ def hot(volume, entry, axis: str) -> tuple[list[ImageResult], SliceRun]:
         (a // 16 * 16, -(-b // 16) * 16) for a, b in (ends[n] for n in PLANES[axis])
     )
     box = Box(x=left, y=top, w=right - left, h=bottom - top)
+    height, width = (told["shape"][AXES.index(n)] for n in PLANES[axis])
     peak = Peak(x=(left + right) // 2, y=(top + bottom) // 2, value=0.9)
     images = [
         ImageResult(
             image=f"{axis}{n}", modality="ct", axis=axis, number=n, state="done",
-            is_anomaly=True, pred_boxes=[box], peak=peak, width=160, height=160,
+            is_anomaly=True, pred_boxes=[box], peak=peak, width=width, height=height,
         )
         for n in range(first, past)
     ]  # fmt: skip
@@ -65,7 +66,7 @@ def hot(volume, entry, axis: str) -> tuple[list[ImageResult], SliceRun]:
 def test_a_pore_that_two_axes_show_is_one_body_of_its_true_size(battery):
     volume, told = battery
     entry = told["internal"][0]
-    found = [hot(volume, entry, axis) for axis in ("z", "y")]
+    found = [hot(told, entry, axis) for axis in ("z", "y")]
     images = [image for one, _ in found for image in one]
     bodies, seen = measure_defects(slices_of(volume), images, [run for _, run in found])
     (body,) = [one for one in bodies if near(one, entry)]
@@ -86,22 +87,24 @@ def near(body, entry) -> bool:
 
 def test_slices_that_are_files_have_no_bodies(battery):
     volume, told = battery
-    images, run = hot(volume, told["internal"][0], "z")
+    images, run = hot(told, told["internal"][0], "z")
     files = [ref._replace(section=None) for ref in slices_of(volume)]
     assert measure_defects(files, images, [run]) == ([], None)
 
 
-def test_what_cannot_be_measured_says_why(battery):
+def test_what_cannot_be_measured_says_why_once_however_many_axes_show_it(battery):
     volume, told = battery
-    images, run = hot(volume, told["internal"][0], "z")
-    run = run.model_copy(update={"defect_type": "module_resin_overflow"})
-    bodies, _ = measure_defects(slices_of(volume), images, [run])
+    found = [hot(told, told["internal"][0], axis) for axis in ("z", "y", "x")]
+    images = [image for one, _ in found for image in one]
+    runs = [run.model_copy(update={"defect_type": "module_resin_overflow"}) for _, run in found]
+    bodies, _ = measure_defects(slices_of(volume), images, runs)
     assert [body.problem.code for body in bodies] == ["defect_size_unknown_greys"]
     assert bodies[0].size is None
+    assert near(bodies[0], told["internal"][0])
 
 
 def test_a_volume_that_has_gone_leaves_the_verdict_without_sizes(battery):
     volume, told = battery
-    images, run = hot(volume, told["internal"][0], "z")
+    images, run = hot(told, told["internal"][0], "z")
     gone = VolumeRef(volume.path.with_name("gone.tif"))
     assert measure_defects(slices_of(gone), images, [run]) == ([], None)
