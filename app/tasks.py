@@ -9,6 +9,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from inspection.volumes.stopping import until
+
 
 # By identity: two orders may be for the same thing, and a pool keeps its own in a set.
 @dataclass(eq=False, slots=True)
@@ -39,7 +41,7 @@ class TaskPool(QObject):
         super().__init__(parent)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._open: set[Ticket] = set()
-        self._closed = False
+        self._closed = self._stopped = False
         self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def submit(
@@ -71,7 +73,7 @@ class TaskPool(QObject):
         finish : do the waiting tasks first (a session's writes) rather than drop them; none
             calls back
         """
-        self._closed = True
+        self._closed, self._stopped = True, not finish
         for ticket in self._open:
             if not finish:
                 ticket.cancel()
@@ -82,7 +84,8 @@ class TaskPool(QObject):
         value, problem = None, None
         if not ticket.cancelled:
             try:
-                value = work()
+                with until(lambda: self._stopped):
+                    value = work()
             except Exception as error:  # noqa: BLE001 - handed whole to `failed`, never dropped
                 problem = error
         self._finished.emit(ticket, value, problem)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -18,6 +19,7 @@ from app.widgets.pictures import Heat, Picture, heat_of, kept_picture
 from inspection.errors import ImageError, InspectionError
 from inspection.records import Axis, ImageRef, Rect, VolumeRef
 from inspection.volumes.planes import AXES
+from inspection.volumes.stopping import read_until
 
 if TYPE_CHECKING:
     from inspection.images.planes import PlaneDisplay, PlaneSource
@@ -74,6 +76,7 @@ class PlaneLoader(QObject):
         self._of: tuple[object, ...] = ()
         self._nameless: ShownImage | None = None
         self._tickets: list[Ticket] = []
+        self._stop = Event()
         self._rough: Voxels | None = None
         self._settled = False
         self._running: dict[Axis, tuple[int, Ticket]] = {}
@@ -102,17 +105,29 @@ class PlaneLoader(QObject):
             of = (volume, view.row.battery.ct, result and result.grey, result and result.images)
         if of == self._of:
             return False
-        self.close()
+        if of and self._of and of[0] is not None and of[0] == self._of[0]:
+            # What the volume is being laid out for is wanted as before.
+            self._forget()
+        else:
+            self.close()
         self._of = of
         if view is not None and view.ct:
             first, refs = view.ct[0], view.row.battery.ct
             self._nameless = ShownImage(first.ref, "")
             work = partial(_open, volume, refs, first, view.result)
-            self._tickets = [self._pool.submit(work, self._on_opened, self._on_not_opened)]
+            self._tickets = [self._submit(work, self._on_opened, self._on_not_opened)]
         return True
 
     def close(self) -> None:
-        """Forget what is open; a volume stays open for whoever else reads it."""
+        """Forget what is open, and end what is being read of it.
+
+        A volume stays open for whoever else reads it.
+        """
+        self._stop.set()
+        self._stop = Event()
+        self._forget()
+
+    def _forget(self) -> None:
         for ticket in (*self._tickets, *(ticket for _, ticket in self._running.values())):
             ticket.cancel()
         self.planes = self._rough = None
@@ -153,10 +168,18 @@ class PlaneLoader(QObject):
 
     # -- inside ----------------------------------------------------------------------------
 
+    def _submit(
+        self,
+        work: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> Ticket:
+        return self._pool.submit(partial(read_until, self._stop.is_set, work), done, failed)
+
     def _start(self, axis: Axis) -> None:
         assert self.planes is not None
         work = partial(_load, self.planes, axis, *self._asked[axis], self._display)
-        ticket = self._pool.submit(work, self._on_loaded, partial(self._on_failed, axis))
+        ticket = self._submit(work, self._on_loaded, partial(self._on_failed, axis))
         self._running[axis] = self._asked[axis][0], ticket
 
     def _on_opened(self, opened: PlaneDisplay) -> None:
@@ -164,7 +187,7 @@ class PlaneLoader(QObject):
         self.opened.emit()
         # After the planes that were asked for meanwhile: it reads the whole volume.
         work = partial(_overview, opened)
-        self._tickets.append(self._pool.submit(work, self._on_overview, self._on_refused))
+        self._tickets.append(self._submit(work, self._on_overview, self._on_refused))
 
     def _on_not_opened(self, error: Exception) -> None:
         if isinstance(error, InspectionError):
@@ -199,7 +222,7 @@ class PlaneLoader(QObject):
             # Once there is something to look at.
             self._settled = True
             work = self.planes.settle
-            self._tickets.append(self._pool.submit(work, self._on_settled, self._on_refused))
+            self._tickets.append(self._submit(work, self._on_settled, self._on_refused))
         if found.picture is not None and found.picture.grey is not None:
             self._cache[axis, found.wanted] = found
             kept = sum(one.picture.bytes for one in self._cache.values() if one.picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from inspection.images.preprocess import (
 from inspection.images.stack_grey import StackWindow
 from inspection.predictions import FailedPrediction
 from inspection.records import ImageRef, ImageSource, Rect
+from inspection.volumes.stopping import ReadingStopped, until
 
 AHEAD = 32
 """Two batches: one that is judged next, one that is decoded meanwhile."""
@@ -69,10 +71,15 @@ class DecodeAhead:
     def __init__(self, threads: int | None = None, ahead: int = AHEAD) -> None:
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
         self._ahead = ahead
+        self._cancel: threading.Event | None = None
+        self._closed = False
         self._begun: dict[ImageSource, Future[Decoded | FailedPrediction]] = {}
 
     def images(
-        self, wanted: Sequence[Wanted], then: Iterable[Wanted] = ()
+        self,
+        wanted: Sequence[Wanted],
+        then: Iterable[Wanted] = (),
+        cancel: threading.Event | None = None,
     ) -> Iterator[Decoded | FailedPrediction]:
         """Yield images in order; one that cannot be read is a `FailedPrediction`.
 
@@ -80,14 +87,25 @@ class DecodeAhead:
         ----------
         wanted : what is yielded
         then : what will be asked for next; begun as soon as there is room
+        cancel : once it is set, no more are yielded, even where one is on its way
         """
+        self._cancel = cancel
         plan = chain(wanted, then)
         self._forget_all_but({item.image.source for item in wanted})
         for item in wanted:
             self._begin(item)
             while len(self._begun) < self._ahead and (following := next(plan, None)) is not None:
                 self._begin(following)
-            yield self._begun.pop(item.image.source).result()
+            while True:
+                try:
+                    found = self._begun.pop(item.image.source).result()
+                    break
+                except ReadingStopped:
+                    if self._closed or (cancel is not None and cancel.is_set()):
+                        return
+                    # Begun for a run that was cancelled since: of this one no image may be missing.
+                    self._begin(item)
+            yield found
 
     def forget(self) -> None:
         """Drop what was decoded or begun and not asked for."""
@@ -95,12 +113,17 @@ class DecodeAhead:
 
     def close(self) -> None:
         """End the threads."""
+        self._closed = True
         self._pool.shutdown(cancel_futures=True)
         self._begun.clear()
 
     def _begin(self, item: Wanted) -> None:
         if item.image.source not in self._begun:
-            self._begun[item.image.source] = self._pool.submit(_decode, item)
+            self._begun[item.image.source] = self._pool.submit(self._decode, item)
+
+    def _decode(self, item: Wanted) -> Decoded | FailedPrediction:
+        with until(lambda: self._closed or (self._cancel is not None and self._cancel.is_set())):
+            return _decode(item)
 
     def _forget_all_but(self, kept: set[ImageSource]) -> None:
         for source in self._begun.keys() - kept:

@@ -34,6 +34,7 @@ from inspection.systems.lane import (
     load_failure,
     resolve_device,
 )
+from inspection.volumes.stopping import ReadingStopped, until
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +163,13 @@ class LaneWorker:
             # The window imports this before it is painted: numpy comes later.
             from inspection.images.body_planes import with_body
 
-            then = with_body(following) if following is not None else None
-            result = inspect_safely(lane, with_body(battery), watch, events.take, then)
+            try:
+                with until(run.cancel.is_set):
+                    then = with_body(following) if following is not None else None
+                    seen = with_body(battery)
+            except ReadingStopped:
+                return None
+            result = inspect_safely(lane, seen, watch, events.take, then)
             events.tell_held()
             unreached = unreached_images(battery, result, root)
             suspect = bool(unreached) or (

@@ -19,6 +19,7 @@ from inspection.records import Battery
 from inspection.results import ImageResult, ModelProvenance, SystemName, SystemState
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.memory import GpuBudget
+from inspection.volumes.stopping import ReadingStopped, until
 
 if TYPE_CHECKING:
     from inspection.images.stack_grey import StackWindows
@@ -151,7 +152,10 @@ def inspect_safely(
     started = time.monotonic()
     try:
         lane.expect(following)
-        return lane.inspect(battery, cancel, on_event)
+        with until(cancel.is_set):
+            return lane.inspect(battery, cancel, on_event)
+    except ReadingStopped:
+        return LaneResult(lane.name, "cancelled", Message(code="cancelled_by_operator"))
     except InspectionError as error:
         message = error.message
     except Exception as error:

@@ -19,6 +19,7 @@ from inspection.errors import ImageError
 from inspection.records import Axis
 from inspection.volumes import scratch
 from inspection.volumes.source import Source
+from inspection.volumes.stopping import ReadingStopped, go_on, held
 from inspection.volumes.volume import Voxels
 
 SIDE = 16
@@ -60,9 +61,11 @@ class Columns:
         ------
         ImageError
             If the source cannot be read to its end.
+        ReadingStopped
+            If the plane is not wanted any more; what was laid out by then is gone.
         """
         block, place = divmod(number, SIDE)
-        with self._lock:
+        with held(self._lock):
             if self._slab is None or self._slab[:2] != (axis, block):
                 # The old one goes first: two of them need not fit.
                 self._slab = None
@@ -83,7 +86,7 @@ class Columns:
         except OSError:
             # The disk is fuller than it was: slower, and nothing is lost.
             place.remove()
-        except ImageError:
+        except (ImageError, ReadingStopped):
             place.remove()
             raise
         else:
@@ -108,6 +111,7 @@ class Columns:
                     (first, 0, 0), (last, height, width)
                 )
                 for block in range(self._down):
+                    go_on()
                     rows = padded[:, block * SIDE : (block + 1) * SIDE]
                     columns = rows.reshape(self._thick, SIDE, self._across, SIDE)
                     file.seek((block * self._chunks + chunk) * self._across * self._piece)

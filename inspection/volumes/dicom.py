@@ -16,6 +16,7 @@ from inspection.messages import Message
 from inspection.volumes.codestreams import stated_size
 from inspection.volumes.dicom_header import DicomHeader, Vector, is_dicom, quiet, read_header
 from inspection.volumes.source import Place, Source, StoredPlanes
+from inspection.volumes.stopping import go_on
 from inspection.volumes.volume import VolumeInfo, Voxels
 
 _SUFFIXES = (".dcm", ".dicom", ".dic", ".ima", ".dicm")
@@ -62,6 +63,7 @@ def series_in(files: Iterable[Path]) -> list[Series]:
     by_uid: dict[str, list[DicomHeader]] = defaultdict(list)
     broken: list[Series] = []
     for path in files:
+        go_on()
         if not may_be_dicom(path.name) or not is_dicom(path):
             continue
         try:
@@ -223,6 +225,7 @@ class DicomPlanes:
         (z0, y0, x0), (z1, y1, x1) = start, stop
         box = np.empty((z1 - z0, y1 - y0, x1 - x0), self.info.dtype)
         for index in range(z1 - z0):
+            go_on()
             box[index] = self._plane(self._planes[z0 + index])[y0:y1, x0:x1]
         return cast(Voxels, box)
 

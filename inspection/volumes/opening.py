@@ -16,6 +16,7 @@ from inspection.volumes.raw.described import described, describer
 from inspection.volumes.raw.voxels import open_raw
 from inspection.volumes.source import Source
 from inspection.volumes.stack import StackVolume
+from inspection.volumes.stopping import held
 from inspection.volumes.volume import Volume, VolumeInfo
 
 KEPT_OPEN = 3
@@ -66,7 +67,7 @@ class _Opened:
         took = time.monotonic() - begun
         look_at = begun + took + max(LOOK_AGAIN_SECONDS, took / _SHARE_OF_TIME)
         closed = []
-        with opening:
+        with held(opening):
             with self._lock:
                 found = self._by_ref.get(ref)
                 if found is not None and found.stamp == stamp:

@@ -10,6 +10,7 @@ import numpy as np
 
 from inspection.errors import ImageError
 from inspection.volumes.greys import Greys
+from inspection.volumes.stopping import go_on
 from inspection.volumes.volume import VolumeInfo, Voxels
 
 
@@ -33,6 +34,8 @@ class Source(Protocol):
         ------
         ImageError
             If they are damaged or have gone.
+        ReadingStopped
+            If they are not wanted any more, which is looked at for each plane.
         """
         ...
 
@@ -76,6 +79,7 @@ class StoredPlanes:
         place = self.places[z0]
         try:
             for index in range(z1 - z0):
+                go_on()
                 place = self.places[z0 + index]
                 if file is None or place.path != opened:
                     if file is not None:

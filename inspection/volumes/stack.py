@@ -15,6 +15,7 @@ from inspection.errors import ImageError
 from inspection.records import Axis
 from inspection.volumes.columns import Columns
 from inspection.volumes.source import Source
+from inspection.volumes.stopping import held
 from inspection.volumes.volume import VolumeInfo, Voxels
 
 IN_MEMORY_BYTES = 1 << 28
@@ -120,7 +121,7 @@ class StackVolume:
 
     def _laid_out(self) -> Columns | None:
         """Return where planes along z are quick to read; None where the volume is in memory."""
-        with self._building:
+        with held(self._building):
             if self._whole is None and self._columns is None:
                 if self._bytes <= IN_MEMORY_BYTES:
                     self._whole = self._source.read((0, 0, 0), self.info.shape)

@@ -21,6 +21,7 @@ from inspection.errors import ImageError
 from inspection.lzw import decode_lzw
 from inspection.volumes.greys import KEPT, Greys
 from inspection.volumes.source import Place, Source, StoredPlanes
+from inspection.volumes.stopping import go_on
 from inspection.volumes.tiff_pages import chained_pages
 from inspection.volumes.tiff_scale import voxel_mm
 from inspection.volumes.volume import VolumeInfo, Voxels
@@ -192,6 +193,7 @@ class PackedPages:
         try:
             with self._path.open("rb") as file:
                 for index in range(z1 - z0):
+                    go_on()
                     stored = self._rows(file, self._pages[z0 + index], y0, y1)
                     box[index] = self._greys.values(stored[:, x0:x1])
         except FileNotFoundError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders.stages import greys_shown, picture_shown
+from builders.volume_files import write_hollow
 from builders.volumes import (
     PORE,
     VOXEL_MM,
@@ -23,6 +25,8 @@ from PySide6.QtWidgets import QApplication
 
 from app.wording import languages
 from inspection.records import image_name
+from inspection.volumes import columns, scratch
+from inspection.volumes.opening import close_volumes
 from inspection.volumes.planes import AXES
 
 WAIT = 10_000
@@ -240,6 +244,24 @@ def test_a_volume_that_has_gone_is_told_in_its_place(qtbot, stations, tmp_path):
     made.window.actions_["planes"].setChecked(True)
     view = planes_of(made).views["z"]
     qtbot.waitUntil(lambda: "volume.tif" in view.notice.text(), timeout=WAIT)
+
+
+def test_the_window_closes_while_a_volume_is_laid_out(qtbot, stations, tmp_path, monkeypatch):
+    monkeypatch.setattr(columns, "PASSES", 0)
+    monkeypatch.setattr(scratch, "_room", scratch._Room())
+    begun = threading.Event()
+    scratch.configure(tmp_path / "room", announce=lambda message: begun.set())
+    header = write_hollow(tmp_path / "001" / "ct" / "large.mhd")
+    made = stations()
+    made.controller.show_lot(volume_lot(tmp_path, header, (1000, 1000, 1000), 100))
+    made.window.pages.setCurrentWidget(made.window.workbench)
+    made.window.actions_["planes"].setChecked(True)
+    qtbot.waitUntil(begun.is_set, timeout=WAIT)
+    stations.close(made)
+    # Else the window would have waited for it to be whole.
+    assert not list((tmp_path / "room").rglob("*.columns"))
+    close_volumes()
+    scratch.remove_all()
 
 
 def test_separate_slices_are_linked_by_their_numbers(qtbot, stations, lot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,6 +62,14 @@ def write_metaimage(path: Path, body: Array, data: bytes | None = None, **fields
         path.write_bytes(path.read_bytes() + raw)
     else:
         (path.parent / ending).write_bytes(raw)
+    return path
+
+
+def write_hollow(path: Path, side: int = 1000) -> Path:
+    """Write a cube of 16-bit zeros, 2 GB by default, that takes no room on most disks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_metaimage(path, np.zeros((1, 1, 1), np.uint16), DimSize=f"{side} {side} {side}")
+    os.truncate(path.with_suffix(".raw"), 2 * side**3)
     return path
 
 

@@ -103,7 +103,7 @@ class ChannelModel:
         grey : of the stack that the images are of
         """
         size = (self._preprocess.width, self._preprocess.height)
-        decoded = self._decoding.images(list(self.wanted(images, grey)), then)
+        decoded = self._decoding.images(list(self.wanted(images, grey)), then, cancel)
         while not cancel.is_set() and (batch := list(islice(decoded, BATCH))):
             yield from (item for item in batch if isinstance(item, FailedPrediction))
             ready = [item for item in batch if not isinstance(item, FailedPrediction)]

@@ -18,6 +18,7 @@ from inspection.volumes import scratch
 from inspection.volumes.greys import Greys
 from inspection.volumes.raw.header import Packing, RawVolume
 from inspection.volumes.source import Place, StoredPlanes
+from inspection.volumes.stopping import ReadingStopped, go_on, held
 from inspection.volumes.volume import VolumeInfo, Voxels
 
 _IN_MEMORY_BYTES = 1 << 28
@@ -104,7 +105,7 @@ class UnpackedPlanes:
     def read(self, start: Sequence[int], stop: Sequence[int]) -> Voxels:
         """Return the voxels from ``start`` up to ``stop``, both (z, y, x)."""
         (z0, y0, x0), (z1, y1, x1) = start, stop
-        with self._lock:
+        with held(self._lock):
             if self._whole is None and self._stored is None:
                 self._unpack()
             if self._stored is not None:
@@ -139,7 +140,7 @@ class UnpackedPlanes:
             raise ImageError(
                 "volume_no_scratch", name=raw.header.name, gigabytes=raw.size >> 30
             ) from error
-        except ImageError:
+        except (ImageError, ReadingStopped):
             place.remove()
             raise
         self._place = place
@@ -155,6 +156,7 @@ class UnpackedPlanes:
                     if len(stream.read(raw.skipped)) < raw.skipped:
                         raise EOFError
                     while left:
+                        go_on()
                         data = stream.read(min(_STEP, left))
                         if not data:
                             raise EOFError

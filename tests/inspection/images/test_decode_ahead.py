@@ -1,12 +1,19 @@
 """Images are decoded ahead of the models, in order, across batteries, and never too many."""
 
+import threading
+
 import pytest
+from builders.volume_files import write_hollow
 
 from inspection.images.decode_ahead import DecodeAhead, Decoded, Wanted
 from inspection.images.preprocess import Preprocess
 from inspection.lot.scan import scan_lot
 from inspection.predictions import FailedPrediction
+from inspection.records import ImageRef, Section, VolumeRef
 from inspection.synthetic import SyntheticLot, write_lot
+from inspection.volumes import columns, scratch, stack
+from inspection.volumes.opening import close_volumes
+from inspection.volumes.stopping import ReadingStopped
 
 SPEC = Preprocess(modality="ct", width=24, height=48, channels=1, mean=(0.5,), std=(0.5,))
 
@@ -80,3 +87,33 @@ def test_a_cancelled_battery_leaves_nothing_behind(batteries, decoding):
     decoding.forget()
     assert not decoding._begun
     assert names(decoding.images(second)) == [item.image for item in second]
+
+
+@pytest.fixture
+def planes(tmp_path, monkeypatch):
+    """Planes that a volume has to be laid out for, and an event that is set when that begins."""
+    monkeypatch.setattr(stack, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(columns, "PASSES", 0)
+    monkeypatch.setattr(scratch, "_room", scratch._Room())
+    begun = threading.Event()
+    scratch.configure(tmp_path, announce=lambda message: begun.set())
+    header = write_hollow(tmp_path / "large.mhd", 400)
+    ref = VolumeRef(header)
+    sections = [Section(ref, "x", number) for number in range(4)]
+    refs = [ImageRef(header, "ct", "1", "x", s.number, None, None, None, s) for s in sections]
+    yield [Wanted(ref, SPEC) for ref in refs], begun
+    close_volumes()
+    scratch.remove_all()
+
+
+def test_a_cancel_does_not_wait_until_a_volume_is_laid_out(planes, decoding):
+    wanted, cancel = planes
+    assert not list(decoding.images(wanted, cancel=cancel))
+
+
+def test_what_a_cancelled_run_had_begun_is_not_missing_in_the_next(planes, batteries, decoding):
+    wanted, cancel = planes
+    list(decoding.images(batteries[0][:1], wanted[:1], cancel))
+    (begun,) = decoding._begun.values()
+    assert isinstance(begun.exception(60), ReadingStopped)
+    assert names(decoding.images(wanted)) == [item.image for item in wanted]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tifffile
-from builders.volume_files import smooth_body
+from builders.volume_files import smooth_body, write_hollow
 
 from inspection.records import VolumeRef
 from inspection.volumes import columns, scratch, stack
 from inspection.volumes.opening import close_volumes, open_volume
+from inspection.volumes.stopping import ReadingStopped, read_until, until
 
 BODY = smooth_body((70, 40, 50))
 
@@ -60,6 +64,39 @@ def test_a_volume_that_others_push_out_gives_its_room_back_and_stays_good(tmp_pa
         volume_in(tmp_path, name)
     assert files_in(tmp_path) == []
     np.testing.assert_array_equal(first.section("x", 20), BODY[:, :, 20])
+
+
+def test_laying_out_ends_when_nobody_waits_for_it_any_more(tmp_path, told):
+    volume = open_volume(VolumeRef(write_hollow(tmp_path / "large.mhd")))
+    stop = threading.Event()
+    scratch.configure(tmp_path, announce=lambda message: stop.set())
+    with pytest.raises(ReadingStopped), until(stop.is_set):
+        volume.section("x", 0)
+    assert files_in(tmp_path) == []
+
+
+def test_who_waits_for_what_another_lays_out_need_not_wait_for_its_end(tmp_path, told):
+    volume = open_volume(VolumeRef(write_hollow(tmp_path / "large.mhd")))
+    begun, stop = threading.Event(), threading.Event()
+    scratch.configure(tmp_path, announce=lambda message: begun.set())
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(read_until, stop.is_set, lambda: volume.section("x", 0))
+        assert begun.wait(60)
+        with pytest.raises(ReadingStopped), until(lambda: True):
+            volume.section("x", 1)
+        assert not other.done()
+        stop.set()
+        with pytest.raises(ReadingStopped):
+            other.result(60)
+    assert files_in(tmp_path) == []
+
+
+def test_what_was_stopped_is_laid_out_when_it_is_wanted_again(tmp_path, told):
+    volume = volume_in(tmp_path)
+    with pytest.raises(ReadingStopped), until(lambda: True):
+        volume.section("x", 0)
+    np.testing.assert_array_equal(volume.section("x", 7), BODY[:, :, 7])
+    assert len(files_in(tmp_path)) == 1
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, told):
