@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from inspection.messages import Message
 from inspection.names import told_name
@@ -56,6 +57,11 @@ class Section(NamedTuple):
 
 ImageSource = Path | Section
 """Where an image's pixels come from: a file of its own, or a plane of a volume."""
+
+
+def source_path(source: ImageSource) -> Path:
+    """Return the file, or what its volume is known by."""
+    return source.volume.path if isinstance(source, Section) else source
 
 
 def source_name(source: ImageSource) -> str:
@@ -113,6 +119,17 @@ def plane_suffix(section: Section | None) -> str:
     volume, axis, number = section
     series = f"{volume.series}/" if volume.series else ""
     return f"#{series}{axis}{number:04d}"
+
+
+_PLANE = re.compile(r"(.*)#(?:([^/]+)/)?([xyz])([0-9]{4,})", re.DOTALL)
+
+
+def named_source(root: Path, name: str) -> ImageSource:
+    """Return the source that `image_name` has named: no image file is called as a plane is."""
+    if (found := _PLANE.fullmatch(name)) is None:
+        return root / name
+    path, series, axis, number = found.groups()
+    return Section(VolumeRef(root / path, series or ""), cast(Axis, axis), int(number))
 
 
 def named_section(root: Path, name: str, axis: Axis | None, number: int) -> Section | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from inspection.lot.filenames import parse_stem, source_at_start
 from inspection.lot.findings import Findings
 from inspection.lot.folders import Folder
 from inspection.lot.label_json import LABEL_KEYS, read_label_json
+from inspection.names import told_name
+from inspection.records import Axis, VolumeRef
+from inspection.volumes.planes import AXES
+
+Planes = dict[tuple[Axis, int], Path]
+"""The labels of a volume's planes, by axis and number."""
+
+_OF_PLANE = re.compile(r"#([^/]+/)?[xyz][0-9]{4,}")
 
 
 class LabelIndex:
@@ -52,6 +61,8 @@ class LabelIndex:
         stem = name[: name.rfind(".")].lower()
         if source_at_start(stem) or stem in self._stems_of(folder):
             return True
+        if _OF_PLANE.search("/".join((*folder.parts[-1:], stem))):
+            return True
         try:
             content = read_label_json(folder.path / name)
         except LabelError as error:
@@ -90,6 +101,38 @@ class LabelIndex:
             return None
         self._unused[place.parts].discard(name)
         return place.path / name
+
+    def of_planes(
+        self, folder: Folder, volume: VolumeRef, shape: tuple[int, int, int], *, published: bool
+    ) -> Planes:
+        """Return the labels of a volume's planes and count them as used, whatever the recipe cuts.
+
+        A label is called as its plane is in results: ``volume.tif#z0123.json`` beside the volume,
+        ``ct#z0123.json`` beside the folder of a series.
+
+        Parameters
+        ----------
+        folder : the one that the volume's files are in
+        shape : voxels (z, y, x)
+        published : whether the volume's name alone tells it within its part
+        """
+        found: Planes = {}
+        if not self:
+            return found
+        place = folder
+        if volume.path == folder.path:
+            place = folder._replace(path=folder.path.parent, parts=folder.parts[:-1])
+        before = f"{told_name(volume.path.name)}#"
+        if volume.series:
+            within = f"{before}{volume.series}"
+            place = place._replace(path=place.path / within, parts=(*place.parts, within))
+            before = ""
+        for axis, length in zip(AXES, shape, strict=True):
+            for number in range(length):
+                stem = f"{before}{axis}{number:04d}"
+                if label := self.take(place, stem, published_name=published):
+                    found[axis, number] = label
+        return found
 
     def report_unused(self) -> None:
         """Report the labels that no image took."""

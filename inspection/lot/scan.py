@@ -147,7 +147,7 @@ def _battery(
     lost: tuple[Message, ...] = ()
     source = pairing.ct
     if source and any(image.volume for image in source.images):
-        ct, lost, pictures = volume_slices(source, pairing.battery_id, recipe, findings)
+        ct, lost, pictures = volume_slices(source, pairing.battery_id, labels, recipe, findings)
         source = dataclasses.replace(source, images=pictures)
     if source and not ct:
         ct = _images(source, pairing.battery_id, labels, findings)

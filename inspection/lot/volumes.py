@@ -9,6 +9,7 @@ from typing import NamedTuple
 from inspection.errors import ImageError
 from inspection.lot.findings import Findings
 from inspection.lot.groups import FoundImage, Source
+from inspection.lot.label_index import LabelIndex
 from inspection.messages import Message
 from inspection.names import told_name
 from inspection.records import SMALLEST_SIDE, Axis, BatteryType, Form, ImageRef, Section, VolumeRef
@@ -47,7 +48,11 @@ class VolumeSlices(NamedTuple):
 
 
 def volume_slices(
-    source: Source, battery_id: str, recipe: VolumesConfig, findings: Findings
+    source: Source,
+    battery_id: str,
+    labels: LabelIndex,
+    recipe: VolumesConfig,
+    findings: Findings,
 ) -> VolumeSlices:
     """Return the slices of a source's volume.
 
@@ -57,6 +62,7 @@ def volume_slices(
     Parameters
     ----------
     source : with at least one volume among its images
+    labels : of the lot; those of planes that are inspected are referred to
     """
     opened = [_open(image, image.volume) for image in source.images if image.volume is not None]
     pictures = [image for image in source.images if image.volume is None]
@@ -84,7 +90,7 @@ def volume_slices(
         lost.append(Message(code="lot_slices_left_out", params=params))
     battery_type, form = source.battery_type, source.form
     refs = plane_refs(chosen.volume.ref, chosen.info, recipe, battery_id, battery_type, form)
-    return VolumeSlices(refs, tuple(lost), [])
+    return VolumeSlices(_labelled(refs, chosen, labels, findings), tuple(lost), [])
 
 
 def plane_refs(
@@ -119,6 +125,26 @@ def plane_refs(
         )
         for axis, number in places or [("z", 0)]
     )  # fmt: skip
+
+
+def _labelled(
+    refs: tuple[ImageRef, ...], chosen: _Opened, labels: LabelIndex, findings: Findings
+) -> tuple[ImageRef, ...]:
+    """Return a volume's slices with their labels; where a labelled lot has none, it is told."""
+    image, volume, info, _ = chosen
+    if not labels or info is None:
+        return refs
+    published = image.form is not None
+    found = labels.of_planes(image.folder, volume.ref, info.shape, published=published)
+    kept = tuple(ref._replace(label_path=found.get((ref.axis or "z", ref.number))) for ref in refs)
+    missing = [ref for ref in kept if ref.label_path is None]
+    # Of a volume without any, once: not for each of a thousand planes.
+    names = [ref.file_name for ref in missing] if len(missing) < len(kept) else [image.name]
+    for name in names if missing else ():
+        findings.add_file(
+            "lot_image_unlabelled", image.folder.path, told_name(name), kept[0].battery_id
+        )
+    return kept
 
 
 def _open(image: FoundImage, volume: FoundVolume) -> _Opened:

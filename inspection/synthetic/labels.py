@@ -18,7 +18,7 @@ def label_of(
     plan: BatteryPlan,
     data_type: str,
     serial: int,
-    picture: NDArray[np.uint8],
+    size: tuple[int, int],
     file_name: str,
     outlines: list[tuple[str, NDArray[np.float32]]],
     roi: tuple[int, int] | None,
@@ -30,12 +30,12 @@ def label_of(
     plan : of its battery
     data_type : ``ct`` or ``rgb``
     serial : makes the image's id, with the battery's number
-    picture : (h, w) or (h, w, 3)
+    size : width and height of the picture
     file_name : of the picture
     outlines : kind and outline (n, 2) of each defect, picture pixels
     roi : width and height of the content; None where it is the whole picture
     """
-    height, width = picture.shape[:2]
+    width, height = size
     limit = np.array([width - 1, height - 1], np.float32)
     table = class_table()
     defects = [

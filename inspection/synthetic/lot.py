@@ -182,7 +182,13 @@ def _write_slices(
             write_picture(places.ct / f"{stem}.jpg", picture, options)
             serial = AXES.index(axis) * 1000 + number
             label = label_of(
-                plan, "ct", serial, picture, f"{stem}.jpg", outlines, structure.image.shape[::-1]
+                plan,
+                "ct",
+                serial,
+                picture.shape[::-1],
+                f"{stem}.jpg",
+                outlines,
+                structure.image.shape[::-1],
             )
             if plan.battery_type == "module" and not through and noise.random() < 0.05:
                 x0, y0, x1, y1 = structure.body
@@ -227,7 +233,8 @@ def _write_views(
         options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
         write_picture(places.rgb / f"{stem}.png", picture[..., ::-1], options)
         serial = len(AXES) * 1000 + number
-        label = label_of(plan, "rgb", serial, picture, f"{stem}.png", outlines, None)
+        size = picture.shape[1], picture.shape[0]
+        label = label_of(plan, "rgb", serial, size, f"{stem}.png", outlines, None)
         write_json(places.rgb_labels / f"{stem}.json", label)
         if outlines:
             showing.append(number)

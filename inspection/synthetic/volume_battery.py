@@ -45,10 +45,14 @@ def write_body(folder: Path, spec: SyntheticLot, plan: BatteryPlan) -> dict[str,
     voxel_mm = round(PART_MM / spec.canvas, 4)
     if spec.form == "jpeg":
         voxels = np.stack([stored_values(plane, "8") for plane in planes])
-        _write_planes(folder, plan, voxels, [defect.mask() for defect in defects])
+        _write_planes(folder, voxels)
+        beside, called = folder, "{axis}_{number:04d}.jpg"
     else:
         stored = (stored_values(plane, spec.bits) for plane in planes)
-        WRITERS[spec.form](folder, WholeVolume(body.shape, stored, spec.bits, voxel_mm))
+        volume = WRITERS[spec.form](folder, WholeVolume(body.shape, stored, spec.bits, voxel_mm))
+        beside, called = volume.parent, volume.name + "#{axis}{number:04d}"
+    masks = [defect.mask() for defect in defects]
+    _write_labels(beside, called, plan, body.shape, masks)
     return {
         "shape": list(body.shape),
         "voxel_mm": voxel_mm,
@@ -64,7 +68,7 @@ def write_body(folder: Path, spec: SyntheticLot, plan: BatteryPlan) -> dict[str,
                     zlib.compress(np.packbits(mask.voxels).tobytes())
                 ).decode(),
             }
-            for mask in (defect.mask() for defect in defects)
+            for mask in masks
         ],
     }
 
@@ -83,23 +87,33 @@ def true_mask(entry: Mapping[str, Any]) -> Mask:
     return Mask(entry["name"], (z, y, x), voxels)
 
 
-def _write_planes(
-    folder: Path, plan: BatteryPlan, voxels: NDArray[Any], masks: Sequence[Mask]
-) -> None:
+def _write_planes(folder: Path, voxels: NDArray[Any]) -> None:
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     for dimension, axis in enumerate(AXES):
         for number in range(voxels.shape[dimension]):
             picture = np.ascontiguousarray(voxels.take(number, axis=dimension))
-            stem = f"{axis}_{number:04d}"
-            options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-            write_picture(folder / f"{stem}.jpg", picture, options)
+            write_picture(folder / f"{axis}_{number:04d}.jpg", picture, options)
+
+
+def _write_labels(
+    folder: Path,
+    called: str,
+    plan: BatteryPlan,
+    shape: tuple[int, int, int],
+    masks: Sequence[Mask],
+) -> None:
+    for dimension, axis in enumerate(AXES):
+        rows, columns = (side for place, side in enumerate(shape) if place != dimension)
+        for number in range(shape[dimension]):
+            name = called.format(axis=axis, number=number)
             outlines = [
                 (mask.name, outline)
                 for mask in masks
                 for outline in _outlines(mask, dimension, number)
             ]
             serial = (dimension + 1) * SERIALS + number
-            label = label_of(plan, "ct", serial, picture, f"{stem}.jpg", outlines, None)
-            write_json(folder / f"{stem}.json", label)
+            label = label_of(plan, "ct", serial, (columns, rows), name, outlines, None)
+            write_json(folder / f"{name.removesuffix('.jpg')}.json", label)
 
 
 def _outlines(mask: Mask, dimension: int, number: int) -> list[NDArray[np.float32]]:

@@ -46,13 +46,14 @@ def stored_values(grey: NDArray[np.float32], bits: Bits) -> Stored:
     return values.astype(np.uint8) if bits == "8" else values.astype(np.uint16)
 
 
-def write_tiff_stack(folder: Path, volume: WholeVolume) -> None:
-    """Write ``volume.tif``, a multi-page TIFF with ImageJ's voxel size."""
+def write_tiff_stack(folder: Path, volume: WholeVolume) -> Path:
+    """Write ``volume.tif``, a multi-page TIFF with ImageJ's voxel size; return it."""
     import tifffile
 
     per_mm = 1 / volume.voxel_mm
+    path = folder / "volume.tif"
     tifffile.imwrite(
-        folder / "volume.tif",
+        path,
         volume.planes,
         shape=volume.shape,
         dtype=volume.dtype,
@@ -60,10 +61,11 @@ def write_tiff_stack(folder: Path, volume: WholeVolume) -> None:
         resolution=(per_mm, per_mm),
         metadata={"axes": "ZYX", "spacing": volume.voxel_mm, "unit": "mm"},
     )
+    return path
 
 
-def write_raw(folder: Path, volume: WholeVolume) -> None:
-    """Write ``volume.raw`` and its header, ``volume.mhd``."""
+def write_raw(folder: Path, volume: WholeVolume) -> Path:
+    """Write ``volume.raw`` and its header, ``volume.mhd``; return the header."""
     with (folder / "volume.raw").open("wb") as data:
         for plane in volume.planes:
             data.write(plane.astype(plane.dtype.newbyteorder("<")).tobytes())
@@ -82,11 +84,13 @@ def write_raw(folder: Path, volume: WholeVolume) -> None:
         "ElementDataFile": "volume.raw",
     }
     lines = "".join(f"{key} = {value}\n" for key, value in header.items())
-    (folder / "volume.mhd").write_text(lines, encoding="utf-8")
+    path = folder / "volume.mhd"
+    path.write_text(lines, encoding="utf-8")
+    return path
 
 
-def write_dicom(folder: Path, volume: WholeVolume) -> None:
-    """Write a series of single slices, whose names do not tell their order."""
+def write_dicom(folder: Path, volume: WholeVolume) -> Path:
+    """Write a series of single slices, whose names do not tell their order; return the folder."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -121,9 +125,10 @@ def write_dicom(folder: Path, volume: WholeVolume) -> None:
         slice_.PixelData = plane.tobytes()
         slice_["PixelData"].VR = "OB" if plane.itemsize == 1 else "OW"
         slice_.save_as(path, enforce_file_format=True)
+    return folder
 
 
-WRITERS: dict[str, Callable[[Path, WholeVolume], None]] = {
+WRITERS: dict[str, Callable[[Path, WholeVolume], Path]] = {
     "tiff-stack": write_tiff_stack,
     "dicom": write_dicom,
     "raw": write_raw,

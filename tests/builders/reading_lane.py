@@ -9,6 +9,7 @@ from dataclasses import replace
 from builders.uninstalled_lane import UninstalledLane
 from inspection.errors import ImageError
 from inspection.images.bounds import read_regular_file
+from inspection.images.decoding import Decoder
 from inspection.messages import Message
 from inspection.predictions import FailedPrediction, LaneResult
 from inspection.records import Battery, ImageRef, image_name
@@ -48,7 +49,10 @@ class ReadingLane(UninstalledLane):
                 "number": ref.number,
             }
             try:
-                read_regular_file(ref.path, len)
+                if ref.section is None:
+                    read_regular_file(ref.path, len)
+                else:
+                    Decoder(ref.source, ref.modality).stored()
             except ImageError as error:
                 on_event(FailedPrediction(ref, error))
                 images.append(ImageResult(**which, state="failed", error=error.message))

@@ -38,6 +38,7 @@ from training.autoencoder.views import (
     validation_batches,
 )
 from training.data.image_cache import ImageCache, open_cache
+from training.data.planes import cache_planes
 from training.data.stack_windows import find_windows
 from training.loop.checkpoints import identity_of
 from training.loop.config import LoggingConfig, LoopConfig
@@ -88,11 +89,13 @@ def train_autoencoder(config: AutoencoderConfig, run: TrainingRun) -> Bundle:
             load_weights(model, start, grow=True)
         model.to(processes.device).to(memory_format=torch.channels_last)
         origin = {**run.provenance(), "init": None if start is None else start.sha256}
-        task = AutoencoderTask(
-            config, model, sides, levels, open_cache(config.cache), run.out, origin, processes
-        )
-        views = (*sides.train, *sides.held, *sides.judged)
-        images = [(view.ref.path, ",".join(view.defects)) for view in views]
+        views, cache = (*sides.train, *sides.held, *sides.judged), open_cache(config.cache)
+        planes = [(view.ref.source, view.window) for view in views]
+        workers = config.training.workers
+        spec, mine = config.preprocess, processes.share(planes)
+        cache_planes(cache, mine, config.modality, spec, workers)
+        task = AutoencoderTask(config, model, sides, levels, cache, run.out, origin, processes)
+        images = [(view.ref.source, ",".join(view.defects)) for view in views]
         identity = identity_of(config, **origin, normal=run.normal, images=digest_of(images))
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / slot, slot)
@@ -127,8 +130,8 @@ def _sides(config: AutoencoderConfig, run: TrainingRun) -> Sides:
         judged, source = held, f"held-out images of {run.lots[0].resolve().name}/{run.normal}"
     elif run.split is not None:
         views = read_lots(run.lots, config.modality)
-        parts = [run.split.paths(part, config.modality) for part in ("train", "val")]
-        train, judged = ([v for v in views if v.ref.path in paths] for paths in parts)
+        parts = [run.split.sources(part, config.modality) for part in ("train", "val")]
+        train, judged = ([v for v in views if v.ref.source in part] for part in parts)
         train, held = ([v for v in part if not v.is_defect] for part in (train, judged))
         source = "validation part of the split"
     else:
@@ -152,7 +155,7 @@ def _windowed(
         return sides, None
     views = (*sides.train, *sides.held, *sides.judged)
     taught = {view.battery for view in sides.train}
-    windows, levels = find_windows([(v.battery, v.ref.path) for v in views], taught, start)
+    windows, levels = find_windows([(v.battery, v.ref.source) for v in views], taught, start)
     train, held, judged = (
         [replace(view, window=windows[view.battery]) for view in part]
         for part in (sides.train, sides.held, sides.judged)

@@ -151,7 +151,7 @@ def score_views(
     scores = []
     for start in range(0, len(views), size):
         part = views[start : start + size]
-        pixels = [images.read(v.ref.path, v.ref.modality, spec, v.window).pixels for v in part]
+        pixels = [images.read(v.ref.source, v.ref.modality, spec, v.window).pixels for v in part]
         scores.append(_scores(model, to_input(pixels, spec), config))
     return np.concatenate(scores) if scores else np.zeros(0, np.float32)
 

@@ -164,8 +164,8 @@ def _batches(
         # Each image draws from its own generator, so that threads cannot change the result.
         rng = np.random.default_rng([config.training.seed, epoch, index])
         view = views[index % len(views)]
-        path, modality = view.ref.path, view.ref.modality
-        pixels = images.read(path, modality, config.preprocess, view.window).pixels
+        source, modality = view.ref.source, view.ref.modality
+        pixels = images.read(source, modality, config.preprocess, view.window).pixels
         if train:
             pixels = augment(pixels, config.augmentation, rng)
             # Two draws that options long gone had: a seed paints what it painted before.

@@ -35,6 +35,7 @@ from training.classifier.dataset import (
 from training.classifier.pretrained import load_pretrained
 from training.classifier.validation import Validation, validate
 from training.data.image_cache import open_cache
+from training.data.planes import cache_planes
 from training.data.stack_windows import find_windows
 from training.evaluation.metrics import DEFECT_INDICES, calibrate_temperature
 from training.loop.checkpoints import identity_of
@@ -87,8 +88,11 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         model.to(processes.device).to(memory_format=torch.channels_last)
         train, val = read_sides(config, run)
         cache = open_cache(config.cache)
-        stacks = [(item.battery, item.ref.path) for item in (*train, *val)]
+        stacks = [(item.battery, item.ref.source) for item in (*train, *val)]
         windows, levels = find_windows(stacks, {item.battery for item in train}, start)
+        planes = [(item.ref.source, windows[item.battery]) for item in (*train, *val)]
+        workers = config.training.workers
+        cache_planes(cache, processes.share(planes), "ct", config.preprocess, workers)
         log.info("%s: %d slices, %d to validate", config.run_name, len(train), len(val))
         task = ClassifierTask(
             config,
@@ -100,7 +104,7 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
             {**run.provenance(), "init": None if start is None else start.sha256},
             processes,
         )
-        images = [(item.ref.path, class_table().ct[item.label]) for item in (*train, *val)]
+        images = [(item.ref.source, class_table().ct[item.label]) for item in (*train, *val)]
         identity = identity_of(config, **task.origin, images=digest_of(images))
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / SLOT, SLOT)
@@ -116,8 +120,8 @@ def read_sides(config: CnnConfig, run: TrainingRun) -> tuple[list[Slice], list[S
     """
     slices = read_slices(run.lots)
     if run.split is not None:
-        wanted = run.split.paths("train", "ct"), run.split.paths("val", "ct")
-        train, val = ([s for s in slices if s.ref.path in paths] for paths in wanted)
+        wanted = run.split.sources("train", "ct"), run.split.sources("val", "ct")
+        train, val = ([s for s in slices if s.ref.source in part] for part in wanted)
     elif run.val is None:
         train, val, _ = split_batteries(slices, config.split, config.training.seed)
     else:

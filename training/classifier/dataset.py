@@ -122,7 +122,7 @@ class SliceImages:
         """
         item = self.slices[index]
         window = self._windows[item.battery]
-        found = self._images.read(item.ref.path, "ct", self._spec, window)
+        found = self._images.read(item.ref.source, "ct", self._spec, window)
         return found, [to_input(p, found.roi, found.content) for p in item.polygons]
 
 

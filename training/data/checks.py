@@ -13,11 +13,11 @@ import numpy as np
 from inspection.lot.folders import part_of
 from inspection.messages import Message
 from inspection.names import told_name
-from inspection.records import MODALITIES, image_name
+from inspection.records import MODALITIES, ImageSource, image_name
 from training.data.duplicates import (
     MOST_CANDIDATES,
+    Compared,
     Copy,
-    ImageSource,
     Signature,
     compare,
     near_pairs,
@@ -27,6 +27,7 @@ from training.data.findings import SEVERITIES, CheckFinding, Severity
 from training.data.labelled import LabelledImage, read_labels, scan_lots
 from training.data.prefetch import prefetch
 from training.data.split_files import PARTS, read_split
+from training.data.stack_windows import DeepStack
 from training.progress import progress_bar
 
 # Mended on reading, or true and merely worth knowing.
@@ -57,7 +58,7 @@ class _Image:
     name: str
     battery: str
     part: str
-    source: ImageSource
+    source: Compared
     label_size: tuple[int, int] | None
 
 
@@ -92,10 +93,10 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
     """
     lots = scan_lots(folders)
     roots = {name: lot.root for name, lot in lots.lots.items()}
-    parts: dict[Path, str] = {}
+    parts: dict[ImageSource, str] = {}
     if split is not None:
         read = read_split(split, list(roots.values()), allow_overlap=True)
-        parts = {row.path: part for part in PARTS for row in read.rows(part)}
+        parts = {row.source: part for part in PARTS for row in read.rows(part)}
     findings: list[CheckFinding] = []
     for lot in lots.lots.values():
         for found in lot.findings:
@@ -109,18 +110,23 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
         findings += [_graded(message, (), (owner.name,)) for message in told]
 
     images: list[_Image] = []
+    stacks: dict[tuple[str, str], DeepStack] = {}
     with progress_bar("labels") as advance:
         for image in read_labels(lots, advance):
             root, label = roots[image.owner.lot], image.label
             name = image_name(image.ref, root)
             published = part_of((root.name, *name.split("/")[:-1]))
-            part = published if split is None else parts.get(image.ref.path, "")
+            part = published if split is None else parts.get(image.ref.source, "")
             findings += [
                 _graded(message, (part,), (image.owner.name,), (name,))
                 for message in _label_problems(image)
             ]
             roi = label.roi if label and image.ref.modality == "ct" else None
-            source = ImageSource(image.ref.path, image.ref.modality, roi)
+            stack = None
+            if image.ref.modality == "ct":
+                owner_key = image.owner.lot, image.owner.battery.battery_id
+                stack = stacks.setdefault(owner_key, DeepStack(image.owner.battery.ct))
+            source = Compared(image.ref.source, image.ref.modality, roi, stack)
             size = label.size if label else None
             images.append(_Image(name, image.owner.name, part, source, size))
 

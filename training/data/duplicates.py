@@ -10,7 +10,6 @@ import hashlib
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -22,7 +21,9 @@ from PIL import Image
 from inspection.errors import ImageError, InspectionError
 from inspection.images.decoding import Decoder
 from inspection.images.preprocess import ImageData, load_image
-from inspection.records import Modality, Rect
+from inspection.records import ImageSource, Modality, Rect, Section, source_name
+from inspection.volumes.opening import open_volume
+from training.data.stack_windows import DeepStack
 
 HASH_SIDE = 128
 """The ROI is reduced to a square of this side before it is hashed."""
@@ -43,12 +44,19 @@ Copy = Literal["identical", "near"]
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSource:
-    """An image to be compared: where it is and which part of it counts."""
+class Compared:
+    """An image to be compared.
 
-    path: Path
+    Parameters
+    ----------
+    roi : width and height of the part that counts, from the corner; None: the content
+    stack : of a slice, which may need a window to be seen at all
+    """
+
+    source: ImageSource
     modality: Modality
     roi: tuple[int, int] | None
+    stack: DeepStack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Signature:
 
     Parameters
     ----------
-    digest : of the file
+    digest : of the file, or of a plane's values
     coarse : perceptual hash of 64 bits
     fine : perceptual hash of 256 bits, (4,) uint64
     size : (width, height) of the whole image
@@ -112,54 +120,62 @@ def near_pairs(
     return [(one, two) for _, one, two in sorted(found)]
 
 
-def sign(source: ImageSource) -> Signature | InspectionError:
+def sign(image: Compared) -> Signature | InspectionError:
     """Return what is kept of an image, or why it cannot be read."""
     try:
-        with source.path.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+        digest = _digest(image.source)
         side = (HASH_SIDE, HASH_SIDE)
-        image = _load(source, side)
+        loaded = _load(image, side)
     except InspectionError as error:
         return error
     except OSError as error:
         problem = error.strerror or str(error)
-        return ImageError("image_unreadable", name=source.path.name, problem=problem)
-    small = cv2.resize(_grey(image.pixels), side, interpolation=cv2.INTER_AREA)
+        return ImageError("image_unreadable", name=source_name(image.source), problem=problem)
+    small = cv2.resize(_grey(loaded.pixels), side, interpolation=cv2.INTER_AREA)
     picture = Image.fromarray(small)
     return Signature(
         digest,
         int(_words(imagehash.phash(picture, 8))[0]),
         _words(imagehash.phash(picture, 16)),
-        image.source_size,
+        loaded.source_size,
     )
+
+
+def _digest(source: ImageSource) -> bytes:
+    if isinstance(source, Section):
+        plane = open_volume(source.volume).section(source.axis, source.number)
+        return hashlib.blake2b(np.ascontiguousarray(plane).tobytes(), digest_size=16).digest()
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
 def _words(found: imagehash.ImageHash) -> NDArray[np.uint64]:
     return np.packbits(found.hash.ravel()).view(np.uint64)
 
 
-def compare(pair: tuple[ImageSource, ImageSource]) -> Copy | None:
+def compare(pair: tuple[Compared, Compared]) -> Copy | None:
     """Return whether one image is a copy of the other, looking at the pixels."""
     # Both were read before; a file that has gone bad since is not worth the whole check.
-    one, two = (_load(source).pixels for source in pair)
+    one, two = (_load(image).pixels for image in pair)
     if one.shape == two.shape and np.array_equal(one, two):
         return "identical"
     alike = float(np.vdot(_texture(one), _texture(two)))
     return "near" if alike >= SAME_TEXTURE else None
 
 
-def _load(source: ImageSource, fit: tuple[int, int] | None = None) -> ImageData:
+def _load(image: Compared, fit: tuple[int, int] | None = None) -> ImageData:
     """Return the labelled part of an image, else the part that is inspected.
 
     A label's frame does not move with the pixels' values, as the content's box may by a pixel: a
     copy that was made a little brighter is cut alike.
     """
-    if source.roi is None:
-        return load_image(source.path, modality=source.modality, fit=fit)
-    decoder = Decoder(source.path, source.modality)
-    (width, height), size = source.roi, decoder.size
+    window = image.stack.window if image.stack else None
+    if image.roi is None:
+        return load_image(image.source, modality=image.modality, fit=fit, window=window)
+    decoder = Decoder(image.source, image.modality)
+    (width, height), size = image.roi, decoder.size
     scale = 1.0 if fit is None else min(1.0, fit[0] / width, fit[1] / height)
-    frame = decoder.decode(scale)
+    frame = decoder.decode(scale, window)
     rows = math.ceil(height * frame.shape[0] / size[1])
     columns = math.ceil(width * frame.shape[1] / size[0])
     roi = Rect(0, 0, min(width, size[0]), min(height, size[1]))

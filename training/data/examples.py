@@ -16,6 +16,7 @@ from inspection.lot.labels import class_of, read_label
 from inspection.records import ImageRef, Modality
 from training.data.labelled import scan_lots
 from training.data.prefetch import prefetch
+from training.data.stack_windows import DeepStack
 
 READERS = 4
 """Threads that decode."""
@@ -74,18 +75,24 @@ def read_examples(lots: Sequence[Path], max_pixels: int) -> Iterator[Example]:
         If a picture cannot be read.
     """
     batteries = scan_lots(lots).batteries
-    refs = [ref for item in batteries for ref in (*item.battery.ct, *item.battery.rgb)]
-    for example in prefetch(partial(_read, max_pixels=max_pixels), refs, READERS):
+    images: list[tuple[ImageRef, DeepStack | None]] = []
+    for item in batteries:
+        stack = DeepStack(item.battery.ct) if item.battery.ct else None
+        images += [(ref, stack) for ref in item.battery.ct]
+        images += [(ref, None) for ref in item.battery.rgb]
+    for example in prefetch(partial(_read, max_pixels=max_pixels), images, READERS):
         if example is not None:
             yield example
 
 
-def _read(ref: ImageRef, max_pixels: int) -> Example | None:
+def _read(item: tuple[ImageRef, DeepStack | None], max_pixels: int) -> Example | None:
+    ref, stack = item
     label = read_label(ref.label_path) if ref.label_path else None
     name = class_of(label, ref.modality) if label else None
     if label is None or name is None:
         return None
-    image = load_content(ref.source, modality=ref.modality, max_pixels=max_pixels)
+    window = stack.window if stack else None
+    image = load_content(ref.source, modality=ref.modality, max_pixels=max_pixels, window=window)
     roi = image.roi
     kinds: list[str] = []
     boxes: list[NDArray[np.float64]] = []

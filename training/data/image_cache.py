@@ -1,7 +1,8 @@
 """Decoded, cropped and letterboxed images kept on disk, so that only a first epoch decodes.
 
 One file an image, named by a digest of all that its pixels depend on: path, size and time of the
-source file, the preprocess's geometry, the region asked for. It holds the raw pixels after a
+source file, or of all files of the volume that it is a plane of, the preprocess's geometry, the
+region asked for. It holds the raw pixels after a
 short header with a checksum: a file cut off by a crash, or altered, is decoded anew. Files are
 put in place by a rename, so several processes may share a folder.
 
@@ -32,7 +33,7 @@ import platformdirs
 from numpy.typing import NDArray
 from pydantic import Field
 
-from inspection import lzw
+from inspection import lzw, volumes
 from inspection.config import Config
 from inspection.errors import ConfigError
 from inspection.images import (
@@ -46,16 +47,20 @@ from inspection.images import (
     jpeg,
     png,
     preprocess,
+    sections,
     tiff,
     tiff_tags,
     unwritten,
 )
 from inspection.images.grey import GreyWindow
 from inspection.images.preprocess import Preprocess, load_image
-from inspection.records import Modality, Rect
+from inspection.records import ImageSource, Modality, Rect, Section, VolumeRef
+from inspection.volumes.opening import volume_files
 from training.data.transforms import Pixels, letterbox
 
 log = logging.getLogger(__name__)
+
+_Stat = tuple[bytes, int, int]
 
 FORMAT = b"BSIMG001"
 _HEADER = struct.Struct("<8s8iHI")
@@ -116,6 +121,7 @@ class ImageCache:
         self.decoded = 0
         self._lock = threading.Lock()
         self._used: set[str] = set()
+        self._volumes: dict[VolumeRef, tuple[_Stat, ...]] = {}
         self._reserved: dict[str, int] = {}
         self._total = 0
         self._unmeasured = 0
@@ -129,13 +135,17 @@ class ImageCache:
             self._total = self._measure()
 
     def read(
-        self, path: Path, modality: Modality, spec: Preprocess, window: GreyWindow | None = None
+        self,
+        source: ImageSource,
+        modality: Modality,
+        spec: Preprocess,
+        window: GreyWindow | None = None,
     ) -> PreparedImage:
         """Return an image, decoded now or earlier: the same pixels either way.
 
         Parameters
         ----------
-        path, modality, window : as `inspection.images.preprocess.load_image` takes them
+        source, modality, window : as `inspection.images.preprocess.load_image` takes them
         spec : the geometry; its statistics do not matter here
 
         Raises
@@ -146,10 +156,10 @@ class ImageCache:
         file = None
         # Where the file is gone, whoever decodes it says what is wrong.
         with contextlib.suppress(OSError):
-            file = self._file_of(path, modality, spec, window) if self.max_bytes > 0 else None
+            file = self._file_of(source, modality, spec, window) if self.max_bytes > 0 else None
         found = None if file is None else _unpack(file, spec)
         if file is None or found is None:
-            found = self._decode(path, modality, spec, window)
+            found = self._decode(source, modality, spec, window)
             if file is not None:
                 self._store(file, found)
             return found
@@ -162,21 +172,29 @@ class ImageCache:
         return found
 
     def _file_of(
-        self, path: Path, modality: Modality, spec: Preprocess, window: GreyWindow | None
+        self, source: ImageSource, modality: Modality, spec: Preprocess, window: GreyWindow | None
     ) -> Path:
         """Return where an image is kept, by a digest of all that its pixels depend on."""
-        stat = path.stat()
         parts = (
-            _code_digest(), os.fsencode(path.absolute()), stat.st_size, stat.st_mtime_ns,
-            modality, spec.modality, spec.width, spec.height, spec.channels, spec.version, window,
+            _code_digest(), *self._stats_of(source), modality,
+            spec.modality, spec.width, spec.height, spec.channels, spec.version, window,
         )  # fmt: skip
         key = hashlib.sha256(repr(parts).encode()).hexdigest()
         return self.folder / key[:2] / f"{key[2:]}{_SUFFIX}"
 
+    def _stats_of(self, source: ImageSource) -> tuple[object, ...]:
+        if not isinstance(source, Section):
+            return _stat(source)
+        volume = source.volume
+        # Once a run: a series has a file a plane, and each plane would ask for all of them.
+        if volume not in self._volumes:
+            self._volumes[volume] = tuple(map(_stat, volume_files(volume)))
+        return (self._volumes[volume], volume.series, source.axis, source.number)
+
     def _decode(
-        self, path: Path, modality: Modality, spec: Preprocess, window: GreyWindow | None
+        self, source: ImageSource, modality: Modality, spec: Preprocess, window: GreyWindow | None
     ) -> PreparedImage:
-        image = load_image(path, modality=modality, fit=(spec.width, spec.height), window=window)
+        image = load_image(source, modality=modality, fit=(spec.width, spec.height), window=window)
         pixels, content = letterbox(image, spec)
         pixels = np.ascontiguousarray(pixels)
         pixels.flags.writeable = False
@@ -292,14 +310,22 @@ def open_cache(config: CacheConfig) -> ImageCache:
     return ImageCache(folder.expanduser(), int(config.max_gigabytes * 1e9))
 
 
+def _stat(path: Path) -> _Stat:
+    found = path.stat()
+    return os.fsencode(path.absolute()), found.st_size, found.st_mtime_ns
+
+
 @functools.cache
 def _code_digest() -> str:
     """Return a digest of the code that prepares images: what older code made is not found."""
     parts = (
-        bmp, bounds, colours, decoding, formats, grey, headers, jpeg, lzw, png, preprocess, tiff,
-        tiff_tags, unwritten, letterbox,
+        bmp, bounds, colours, decoding, formats, grey, headers, jpeg, lzw, png, preprocess,
+        sections, tiff, tiff_tags, unwritten, letterbox,
     )  # fmt: skip
-    sources = (inspect.getsource(part) for part in parts)
+    sources = [inspect.getsource(part) for part in parts]
+    # Without importing the readers of formats that no lot has.
+    readers = Path(str(volumes.__file__)).parent.glob("*.py")
+    sources += [file.read_text(encoding="utf-8") for file in sorted(readers)]
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 

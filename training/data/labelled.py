@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspection.errors import InspectionError, LabelError, LotError
+from inspection.images.body_planes import with_body
 from inspection.lot.filenames import source_at_start
 from inspection.lot.folders import PART_NAME
 from inspection.lot.labels import class_of, read_label
@@ -85,6 +86,8 @@ class LabelledImage:
 def scan_lots(folders: Sequence[Path]) -> LabelledLots:
     """Scan lots and tell which of their batteries are the same body.
 
+    Of volumes the planes that the station judges: none that show air beside the body.
+
     Raises
     ------
     LotError
@@ -105,7 +108,7 @@ def scan_lots(folders: Sequence[Path]) -> LabelledLots:
     found = [
         (name, set_names[owner], battery)
         for (name, lot), owner in zip(lots.items(), sets, strict=True)
-        for battery in lot.batteries
+        for battery in map(with_body, lot.batteries)
     ]
     bodies = _Bodies()
     for _, owner, battery in found:

@@ -7,8 +7,9 @@ UTF-8 text. The head is comments, some of which the reader needs, and ends with 
     # lot lot-a<TAB>/data/lot-a    a name for every lot folder
     # path<TAB>label<TAB>battery<TAB>lot
 
-``path`` is below the lot's folder, with ``/``; ``label`` one of the five CT classes or, for an RGB
-view, ``normal``, ``pollution`` or ``damaged``.
+``path`` is below the lot's folder, with ``/``; a volume's plane is ``001/ct/volume.tif#z0123``.
+``label`` is one of the five CT classes or, for an RGB view, ``normal``, ``pollution`` or
+``damaged``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from typing import Literal, NamedTuple, get_args
 from inspection.atomic import write_atomic
 from inspection.classes import class_table
 from inspection.errors import ConfigError
-from inspection.records import Modality
+from inspection.records import (
+    ImageSource,
+    Modality,
+    Section,
+    named_source,
+    plane_suffix,
+    source_name,
+    source_path,
+)
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -36,13 +45,13 @@ class SplitRow(NamedTuple):
 
     Parameters
     ----------
-    path : the image, below the lot folder that was asked for
+    source : the image, below the lot folder that was asked for
     label : one of the table's classes of CT or ``RGB_CLASSES``
     battery : what is never in two parts; unique over all lots of the split
     lot : name of its lot, a key of ``SplitFiles.lots``
     """
 
-    path: Path
+    source: ImageSource
     label: str
     battery: str
     lot: str
@@ -75,9 +84,9 @@ class SplitFiles:
         rows = self.parts[part]
         return rows if modality is None else tuple(r for r in rows if r.modality == modality)
 
-    def paths(self, part: Part, modality: Modality | None = None) -> frozenset[Path]:
-        """Return the paths of a part: those that ``scan_lot`` gives for the folders in `lots`."""
-        return frozenset(row.path for row in self.rows(part, modality))
+    def sources(self, part: Part, modality: Modality | None = None) -> frozenset[ImageSource]:
+        """Return the images of a part, as ``scan_lot`` refers to them for the folders in `lots`."""
+        return frozenset(row.source for row in self.rows(part, modality))
 
 
 def read_split(
@@ -105,19 +114,23 @@ def read_split(
             raise ConfigError("split_mixed", folder=str(folder), file=f"{part}.txt")
     roots = _roots(first.lots, lots, folder)
     parts: dict[Part, tuple[SplitRow, ...]] = {}
+    there: set[Path] = set()
     for part in PARTS:
         rows = [
-            SplitRow(roots[row.lot] / row.path, row.label, row.battery, row.lot)
+            SplitRow(named_source(roots[row.lot], row.path), row.label, row.battery, row.lot)
             for row in read[part].rows
         ]
         for line, row in zip(read[part].lines, rows, strict=True):
-            if not row.path.is_file():
-                raise ConfigError(
-                    "split_image_gone", file=f"{part}.txt", line=line, path=str(row.path)
-                )
+            path = source_path(row.source)
+            # A series is known by its folder; a volume is looked for once, not for every plane.
+            is_plane = isinstance(row.source, Section)
+            if path in there or path.is_file() or (is_plane and path.is_dir()):
+                there.add(path)
+                continue
+            raise ConfigError("split_image_gone", file=f"{part}.txt", line=line, path=str(path))
         parts[part] = tuple(rows)
     batteries: dict[str, Part] = {}
-    images: dict[Path, Part] = {}
+    images: dict[ImageSource, Part] = {}
     for part in PARTS if not allow_overlap else ():
         for row in parts[part]:
             other = batteries.setdefault(row.battery, part)
@@ -125,11 +138,10 @@ def read_split(
                 raise ConfigError(
                     "split_battery_twice", battery=row.battery, first=other, second=part
                 )
-            if row.path in images:
-                raise ConfigError(
-                    "split_image_twice", image=row.path.name, first=images[row.path], second=part
-                )
-            images[row.path] = part
+            if row.source in images:
+                name, before = source_name(row.source), images[row.source]
+                raise ConfigError("split_image_twice", image=name, first=before, second=part)
+            images[row.source] = part
     # Of the rows as they are, not as the head says: a split changed by hand is another one.
     digest = _digest({part: "".join(map(_line, read[part].rows)) for part in PARTS})
     return SplitFiles(folder, digest, roots, parts)
@@ -153,10 +165,7 @@ def write_split(
     bodies: dict[Part, str] = {}
     counts: dict[Part, str] = {}
     for part in PARTS:
-        rows = [
-            _StoredRow(row.path.relative_to(lots[row.lot]).as_posix(), *row[1:])
-            for row in parts[part]
-        ]
+        rows = [_StoredRow(_name_below(lots[row.lot], row.source), *row[1:]) for row in parts[part]]
         # The same split gives the same bytes, in whatever order the disk lists a lot.
         rows.sort(key=lambda row: (row.lot, row.path))
         bodies[part] = "".join(map(_line, rows))
@@ -169,6 +178,11 @@ def write_split(
         head += [*(f"# {line}" for line in (*comments, counts[part])), _COLUMNS]
         write_atomic(folder / f"{part}.txt", "\n".join(head) + "\n" + bodies[part])
     return digest
+
+
+def _name_below(root: Path, source: ImageSource) -> str:
+    name = source_path(source).relative_to(root).as_posix()
+    return name + plane_suffix(source) if isinstance(source, Section) else name
 
 
 class _StoredRow(NamedTuple):

@@ -13,6 +13,7 @@ from inspection.console import system_language
 from inspection.errors import ConfigError
 from inspection.messages import Message
 from inspection.names import told_name
+from inspection.records import image_name
 from training.data.labelled import LabelledImage, Progress, read_labels, scan_lots
 from training.data.split_files import PARTS, Part, SplitRow, write_split
 from training.data.splits import Split, deal
@@ -79,12 +80,12 @@ def split_lots(
         unwritable = set(str(path)) & set(_UNWRITABLE) or told_name(str(path)) != str(path)
         if reason is None and unwritable:
             reason = Message(code="image_name_unwritable")
-        elif reason is None and path.stat().st_size == 0:
+        elif reason is None and path.is_file() and path.stat().st_size == 0:
             reason = Message(code="lot_file_empty", params={"name": path.name})
         if image.name is not None and reason is None:
             kept.append((image, image.name))
         elif reason is not None:
-            name = told_name(path.relative_to(lots.lots[image.owner.lot].root).as_posix())
+            name = image_name(image.ref, lots.lots[image.owner.lot].root)
             left_out.append((name, reason, image.owner.lot))
     if not kept:
         raise ConfigError("split_no_labels", lots=", ".join(lots.lots))
@@ -112,7 +113,7 @@ def split_lots(
     rows: dict[Part, list[SplitRow]] = {part: [] for part in PARTS}
     for image, name in kept:
         owner = image.owner
-        rows[dealt[owner.name]].append(SplitRow(image.ref.path, name, owner.name, owner.lot))
+        rows[dealt[owner.name]].append(SplitRow(image.ref.source, name, owner.name, owner.lot))
     roots = {name: lot.root for name, lot in lots.lots.items()}
     shares = f"shares {split.train:g} {split.val:g} {split.test:g}, seed {seed}"
     try:

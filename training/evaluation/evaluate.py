@@ -82,13 +82,13 @@ def select_data(lots: Sequence[Path], split: Path | None, part: str) -> Data:
     if part not in PARTS:
         raise ConfigError("evaluate_part_unknown", part=part, known=", ".join(PARTS))
     files = read_split(split, lots)
-    wanted = files.paths(part)
+    wanted = files.sources(part)
     if not wanted:
         raise ConfigError("evaluate_part_empty", part=part, folder=str(split))
     # A lot with nothing in the part need not be scanned.
     names = {row.lot for row in files.rows(part)}
     folders = tuple(path for name, path in files.lots.items() if name in names)
-    return Data(folders, lambda ref: ref.path in wanted, (part, files.id))
+    return Data(folders, lambda ref: ref.source in wanted, (part, files.id))
 
 
 def evaluate(

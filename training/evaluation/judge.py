@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from inspection.classes import class_table
 from inspection.config import InspectorConfig
 from inspection.errors import ConfigError
+from inspection.images.body_planes import with_body
 from inspection.images.decode_ahead import DecodeAhead
 from inspection.images.grey import GreyLevels
 from inspection.images.stack_grey import GreyPolicy, StackWindows
@@ -29,6 +30,7 @@ from inspection.systems.ensemble.detectors import STATION_SLOTS, load_predictor
 from inspection.systems.ensemble.lane import EnsembleLane
 from inspection.systems.image_choice import ImageChooser
 from inspection.systems.lane import LaneSettings, resolve_device
+from inspection.volumes.planes import AXES
 from training.evaluation.metrics import points_at_defect
 
 TRUTH_NAME = "truth.json"
@@ -153,7 +155,7 @@ class Models:
         try:
             if lane is not None:
                 lane.load()
-            batteries = _kept(scanned.batteries, keep)
+            batteries = _kept(map(with_body, scanned.batteries), keep)
             # Models that no verdict rests on are judged beside the lane.
             others = {
                 slot: ChannelModel(
@@ -236,7 +238,7 @@ def judge_alone(
     greys = StackWindows(GreyPolicy("auto", levels))
     judged = []
     try:
-        for battery in scan_lot(lot).batteries:
+        for battery in map(with_body, scan_lot(lot).batteries):
             of_modality = battery.rgb if modality == "rgb" else battery.ct
             # `filter` takes None for "all of them", as `keep` does.
             truths = {ref.source: visibility.truth_of(ref) for ref in filter(keep, of_modality)}
@@ -293,6 +295,14 @@ def _kept(batteries: Iterable[Battery], keep: Keep | None) -> list[Battery]:
     return [battery for battery in kept if battery.ct or battery.rgb]
 
 
+def _slices_through(defect: Mapping[str, Any]) -> dict[str, Iterable[int]]:
+    """Return the numbers of the slices that show a defect, by axis: of a body across every axis."""
+    if "numbers" in defect:
+        return {defect["axis"]: defect["numbers"]}
+    extent = zip(AXES, defect["start"], defect["shape"], strict=True)
+    return {axis: range(start, start + length) for axis, start, length in extent}
+
+
 @dataclass(frozen=True, slots=True)
 class _Visibility:
     """How visible the defects of a synthetic lot were made; empty for any other lot."""
@@ -311,8 +321,9 @@ class _Visibility:
             found = [*row["internal"], *row["external"]]
             grades[battery_id] = frozenset(str(defect["visibility"]) for defect in found)
             for defect in row["internal"]:
-                for number in defect["numbers"]:
-                    of_image["ct", battery_id, defect["axis"], number] = defect["visibility"]
+                for axis, numbers in _slices_through(defect).items():
+                    for number in numbers:
+                        of_image["ct", battery_id, axis, number] = defect["visibility"]
             for defect in row["external"]:
                 for number in defect["views"]:
                     of_image["rgb", battery_id, "", number] = defect["visibility"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inspection.gate.images import measure
 from inspection.gate.references import GateReferences
+from inspection.images.body_planes import with_body
 from inspection.images.decode_ahead import DecodeAhead, Decoded, Wanted
 from inspection.images.grey import GreyLevels
 from inspection.images.stack_grey import GreyPolicy, StackWindow
@@ -49,7 +50,7 @@ def look_at(
     spec = predictor.preprocess
     wanted: list[tuple[str, Wanted]] = []
     for lot in data.lots:
-        for battery in scan_lot(lot).batteries:
+        for battery in map(with_body, scan_lot(lot).batteries):
             of_ct = spec.modality == "ct"
             grey = StackWindow(battery.ct, GreyPolicy("auto", reference)) if of_ct else None
             wanted += [

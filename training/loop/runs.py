@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from inspection.errors import ConfigError
+from inspection.records import ImageSource, source_name
 from training.data.split_files import SplitFiles
 from training.loop.checkpoints import forget, is_unfinished
 from training.loop.config import LoggingConfig, TrainingFile, save_config
@@ -102,12 +103,12 @@ def begin_run(config: TrainingFile, run: TrainingRun) -> Iterator[Processes]:
         yield processes
 
 
-def digest_of(images: Sequence[tuple[Path, str]]) -> str:
+def digest_of(images: Sequence[tuple[ImageSource, str]]) -> str:
     """Return a digest of images and their labels, by which a resumed run knows its data.
 
     Parameters
     ----------
-    images : path and label; of the path only the name counts, for a lot may be moved
+    images : source and label; of its path only the name counts, for a lot may be moved
     """
-    lines = "".join(f"{path.name}\t{label}\n" for path, label in images)
+    lines = "".join(f"{source_name(source)}\t{label}\n" for source, label in images)
     return hashlib.sha256(lines.encode()).hexdigest()

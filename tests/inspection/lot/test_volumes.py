@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,42 @@ def test_the_name_of_a_plane_leads_back_to_it(tmp_path, name):
         called = image_name(ref, tmp_path)
         assert named_section(tmp_path, called, ref.axis, ref.number) == ref.section
     assert named_section(tmp_path, "001/ct/slice #4.png", "z", 4) is None
+
+
+def labelled(*names: str) -> None:
+    for path in map(Path, names):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"image_info": {"is_normal": True}, "defects": None}
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("volume", "label"),
+    [
+        ("001/ct/volume.tif", "001/ct/volume.tif#"),
+        ("001/ct/a.dcm", "001/ct#"),
+        ("images/CT_cell_pouch_007.tif", "labels/CT_cell_pouch_007.tif#"),
+    ],
+)
+def test_a_label_is_called_as_its_plane_is(tmp_path, volume, label):
+    write(tmp_path, volume)
+    above = str(tmp_path / label)
+    labelled(above + "z0003.json", above + "z0004.json", above + "z0009.json")
+    lot = scan_lot(tmp_path, recipe=VolumesConfig(axes=("z",), step=3))
+    found = {ref.number: ref.label_path for ref in lot.batteries[0].ct}
+    assert found == {0: None, 3: Path(above + "z0003.json"), 6: None}
+    told = [(f.reason.code, f.path.name) for f in lot.findings if "label" in f.reason.code]
+    # Plane 4 is there, only not inspected; there is no plane 9.
+    assert ("lot_label_without_image", Path(above).name + "z0009.json") in told
+    assert [code for code, _ in told].count("lot_label_without_image") == 1
+    assert [code for code, _ in told].count("lot_image_unlabelled") == 2
+
+
+def test_a_volume_without_labels_in_a_labelled_lot_is_told_once(tmp_path):
+    write(tmp_path, "001/ct/volume.tif", "002/ct/volume.tif")
+    labelled(
+        *(str(tmp_path / f"001/ct/volume.tif#{a}{n:04d}.json") for a in "zyx" for n in range(12))
+    )
+    lot = scan_lot(tmp_path)
+    told = [f.path for f in lot.findings if f.reason.code == "lot_image_unlabelled"]
+    assert told == [tmp_path / "002/ct/volume.tif"]

@@ -347,8 +347,8 @@ def test_a_split_says_what_is_trained_and_validated_on(
     assert run("split", str(lot), "--out", str(tmp_path / "split")) == 0
     split = read_split(tmp_path / "split")
     train, val = read_sides(config, TrainingRun(out=tmp_path / "run", split=split))
-    assert {item.ref.path for item in train} == split.paths("train", "ct")
-    assert {item.ref.path for item in val} == split.paths("val", "ct")
+    assert {item.ref.source for item in train} == split.sources("train", "ct")
+    assert {item.ref.source for item in val} == split.sources("val", "ct")
     assert not {item.battery for item in train} & {item.battery for item in val}
 
     overrides = [part for item in (*SMALL, "warmup.epochs=0") for part in ("--set", item)]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from inspection.console import run
+from inspection.records import source_path
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.data.duplicates import near_pairs
@@ -69,7 +70,7 @@ def write_picture(path: Path, pixels: np.ndarray, *options: int) -> None:
 
 
 def of_part(split: Path, part: str, modality: str) -> Path:
-    return read_split(split).rows(part, modality)[0].path  # type: ignore[arg-type]
+    return source_path(read_split(split).rows(part, modality)[0].source)  # type: ignore[arg-type]
 
 
 def test_a_sound_split_passes(lot, split, capsys) -> None:
@@ -142,10 +143,10 @@ def test_a_changed_copy_is_a_near_duplicate(lot, split, capsys, modality, change
 def test_copies_within_a_part_warn_and_within_a_battery_are_noted(lot, split, capsys) -> None:
     rows = read_split(split).rows("train", "rgb")
     other = next(row for row in rows if row.battery != rows[0].battery)
-    shutil.copy(rows[0].path, other.path)
+    shutil.copy(source_path(rows[0].source), source_path(other.source))
     last = rows[-1]
     same = next(row for row in rows if row.battery == last.battery and row != last)
-    shutil.copy(last.path, same.path)
+    shutil.copy(source_path(last.source), source_path(same.source))
     code, found = check(capsys, lot, "--split", split)
     assert code == 0
     assert found["identical_pixels"]["severity"] == "warning"

@@ -16,6 +16,7 @@ from inspection.classes import class_table
 from inspection.console import run
 from inspection.errors import ConfigError, LotError
 from inspection.lot.scan import scan_lot
+from inspection.records import source_path
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.data.labelled import scan_lots
@@ -113,7 +114,7 @@ def test_a_split_names_every_image_once_with_its_class(lot: Path, tmp_path: Path
     split = read_split(tmp_path / "분할")
     scanned = scan_lot(lot)
     on_disk = {ref.path for b in scanned.batteries for ref in (*b.ct, *b.rgb)}
-    assert set().union(*(split.paths(part) for part in PARTS)) == on_disk
+    assert set().union(*(split.sources(part) for part in PARTS)) == on_disk
     truth = json.loads((lot / "truth.json").read_text(encoding="utf-8"))
     for part in PARTS:
         for row in split.rows(part, "ct"):
@@ -161,7 +162,8 @@ def test_what_cannot_be_used_is_listed_with_its_reason(copy: Path, tmp_path: Pat
         emptied.stem: "lot_file_empty",
         second.stem: "lot_image_duplicate",
     }
-    listed = {row.path.stem for part in PARTS for row in read_split(tmp_path / "out").rows(part)}
+    rows = [row for part in PARTS for row in read_split(tmp_path / "out").rows(part)]
+    listed = {source_path(row.source).stem for row in rows}
     assert not listed & (set(reasons) - {second.stem})
     assert len(listed) == 16 * 5 - 4
 
@@ -270,7 +272,7 @@ def test_a_moved_lot_is_found_where_it_is_said_to_be(
         read_split(split.folder)
     found = read_split(split.folder, [moved])
     assert found.id == split.id
-    assert all(path.is_relative_to(moved) for path in found.paths("val"))
+    assert all(source_path(source).is_relative_to(moved) for source in found.sources("val"))
 
 
 def test_lots_of_one_folder_name_are_told_apart(lot: Path, tmp_path: Path) -> None:
