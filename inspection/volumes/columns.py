@@ -30,10 +30,11 @@ _CHUNK_BYTES = 1 << 27
 
 
 class Columns:
-    """Planes across y and x of one volume.
+    """Planes across y and x of one volume, 16 neighbours at a time.
 
-    The volume is read through for the first pieces of 16 planes, which is quicker than to lay it
-    out; and for all of them where the scratch folder has no room for it.
+    The volume is read through for the first pieces, which is quicker than to lay it out; for all of
+    them where the scratch folder has no room for it; and always for planes across y that are not
+    packed: of each plane across z they take a few rows.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class Columns:
         self._path = path
         self._source = source
         self._lock = threading.Lock()
-        self._slab: tuple[Axis, int, Voxels] | None = None
+        self._slabs: dict[Axis, tuple[int, Voxels]] = {}
         self._scratch: scratch.Scratch | None = None
         self._passes_left = 0 if source.packed else PASSES
         depth, height, width = source.info.shape
@@ -66,15 +67,16 @@ class Columns:
         """
         block, place = divmod(number, SIDE)
         with held(self._lock):
-            if self._slab is None or self._slab[:2] != (axis, block):
-                # The old one goes first: two of them need not fit.
-                self._slab = None
-                if self._passes_left == 0:
-                    self._try_to_lay_out()
-                self._passes_left -= 1
+            if axis not in self._slabs or self._slabs[axis][0] != block:
+                # The old one goes first: two of an axis need not fit.
+                self._slabs.pop(axis, None)
+                if axis == "x" or self._source.packed:
+                    if self._passes_left == 0:
+                        self._try_to_lay_out()
+                    self._passes_left -= 1
                 read = self._read if self._scratch is None else self._gather
-                self._slab = (axis, block, read(axis, block))
-            return cast(Voxels, self._slab[2][place].copy())
+                self._slabs[axis] = block, read(axis, block)
+            return cast(Voxels, self._slabs[axis][1][place].copy())
 
     def _try_to_lay_out(self) -> None:
         size = self._down * self._chunks * self._across * self._piece
@@ -95,7 +97,7 @@ class Columns:
     def close(self) -> None:
         """Remove what lies in the scratch folder."""
         with self._lock:
-            self._slab = None
+            self._slabs.clear()
             if self._scratch is not None:
                 self._scratch.remove()
                 self._scratch = None

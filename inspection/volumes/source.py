@@ -81,7 +81,7 @@ class StoredPlanes:
             for index in range(z1 - z0):
                 go_on()
                 place = self.places[z0 + index]
-                if file is None or place.path != opened:
+                if file is None or (place.path is not opened and place.path != opened):
                     if file is not None:
                         file.close()
                     file, opened = place.path.open("rb", buffering=0), place.path

@@ -22,6 +22,9 @@ IN_MEMORY_BYTES = 1 << 28
 """Volumes up to this size are kept whole once a plane along z is asked for."""
 _KEPT_BYTES = 1 << 26
 """Planes that were unpacked and may be asked for again."""
+_NEAR = 8
+"""Planes across y so near to the last one are asked for in their order: several are read at once.
+A single one, as a crosshair wants it, is quicker alone."""
 _AXES: tuple[Axis, ...] = ("z", "y", "x")
 
 
@@ -44,6 +47,7 @@ class StackVolume:
         self._whole: Voxels | None = None
         self._columns: Columns | None = None
         self._planes: OrderedDict[int, Voxels] = OrderedDict()
+        self._last_y = -_NEAR
 
     @property
     def info(self) -> VolumeInfo:
@@ -69,7 +73,9 @@ class StackVolume:
         start, stop = [0, 0, 0], list(self.info.shape)
         start[across], stop[across] = number, number + 1
         if axis == "y" and not self._source.packed and self._bytes > IN_MEMORY_BYTES:
-            return self._source.read(start, stop)[:, 0]
+            far, self._last_y = abs(number - self._last_y) >= _NEAR, number
+            if far:
+                return self._source.read(start, stop)[:, 0]
         columns = self._laid_out()
         if columns is None:
             return self.section(axis, number)

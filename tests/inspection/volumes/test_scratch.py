@@ -49,6 +49,13 @@ def test_planes_along_z_are_laid_out_once_announced_and_removed(tmp_path, told):
     assert files_in(tmp_path) == []
 
 
+def test_planes_across_y_that_are_not_packed_need_no_room(tmp_path, told):
+    volume = volume_in(tmp_path)
+    for number in (*range(40), 5, 30, 29):
+        np.testing.assert_array_equal(volume.section("y", number), BODY[:, number])
+    assert told == []
+
+
 def test_without_room_planes_are_read_all_the_same(tmp_path, told):
     scratch.configure(tmp_path, most_bytes=1000)
     volume = volume_in(tmp_path)
