@@ -18,15 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+from cube import peak_mib, write_cube
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
@@ -36,34 +35,13 @@ from app.settings import SettingsFile
 from inspection.modelstore.folders import ModelFolders
 from inspection.paths import resource_path
 from inspection.records import Battery, ImageRef, Lot, Section, VolumeRef
-from inspection.synthetic.volume_files import WRITERS, WholeVolume
-from inspection.volumes.finding import volumes_in
+from inspection.synthetic.volume_files import WRITERS
 from inspection.volumes.planes import AXES
 
 MOVES = 60
 SECONDS = 60
 STEP = 50
 """Of the planes that count as inspected; the others are looked at all the same."""
-
-
-def planes_of_cube(side: int) -> Iterator[np.ndarray]:
-    """Yield a cylinder with winding layers and noise, plane by plane."""
-    rows, columns = np.ogrid[:side, :side]
-    radius = np.hypot(rows - side / 2, columns - side / 2)
-    layers = np.where(radius < side * 0.45, 30_000 + 8_000 * np.sin(radius / 3), 2_000)
-    noise = np.random.default_rng(1).normal(0, 400, (side + 64, side)).astype(np.float32)
-    for number in range(side):
-        plane = layers + noise[number % 64 : number % 64 + side]
-        yield np.clip(plane, 0, 65_535).astype(np.uint16)
-
-
-def write_cube(kind: str, folder: Path, side: int) -> VolumeRef:
-    """Write a cube, unless it is there from before, and find it as a scan does."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True)
-        WRITERS[kind](folder, WholeVolume((side,) * 3, planes_of_cube(side), "16", 0.02))
-    (found,) = volumes_in(folder, sorted(path.name for path in folder.iterdir()))
-    return found.ref
 
 
 class Painted(QObject):
@@ -134,7 +112,7 @@ def measure(ref: VolumeRef, side: int, folder: Path) -> dict[str, object]:
         crosshair.append(time.perf_counter() - begun)
         wait(lambda: settled(planes))
         sharp.append(time.perf_counter() - begun)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    memory = peak_mib()
     station.window.conversations.close_confirmed.emit()
     station.discard_window()
     return {
