@@ -15,13 +15,13 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from app.auto_lock import AutoLock
 from app.controller import Controller
 from app.folders import logs_folder
 from app.housekeeping import Housekeeping
 from app.journal import Journal
 from app.leftovers import clear_leftovers
 from app.log_file import LogFile
+from app.people.auto_lock import AutoLock
 from app.settings import Settings, SettingsFile
 from app.theme import apply_theme, icon, install_fonts
 from app.window.main_window import MainWindow

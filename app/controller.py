@@ -8,14 +8,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from app.decisions import Decisions
-from app.earlier import ChangedImages, OfferedSession
 from app.folders import backend_cache
-from app.following import Following
-from app.inspected_lot import InspectedLot
-from app.people import People
-from app.region_marks import RegionMarks
-from app.session_writer import SessionWriter
+from app.lot.earlier import ChangedImages, OfferedSession
+from app.lot.following import Following
+from app.lot.inspected_lot import InspectedLot
+from app.lot.session_writer import SessionWriter
+from app.people.decisions import Decisions
+from app.people.people import People
+from app.people.region_marks import RegionMarks
 from app.settings import Settings
 from app.tasks import TaskPool, Ticket
 from app.wording import languages

@@ -8,11 +8,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QPlainTextEdit, QRadioButton, QWidget
 
-from app.decision_words import decision_details, decision_words, region_words, verdict_words
-from app.decisions import Word, needs_reason, occasion_of
 from app.dialogs.frame import DialogFrame
-from app.region_marks import RegionMarks
-from app.review import Row
+from app.lot.review import Row
+from app.people.decision_words import decision_details, decision_words, region_words, verdict_words
+from app.people.decisions import Word, needs_reason, occasion_of
+from app.people.region_marks import RegionMarks
 from app.widgets.panel import button, fill, label, line
 from app.wording import DASH, class_text, kind_text, languages
 from inspection.classes import class_table

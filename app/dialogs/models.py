@@ -20,7 +20,7 @@ from app.dialogs.frame import DialogFrame, confirm
 from app.dialogs.model_details import ModelDetails
 from app.dialogs.model_work import ModelWork
 from app.dialogs.work_progress import WorkProgress
-from app.run_bridge import RunBridge
+from app.lot.run_bridge import RunBridge
 from app.theme import icon, tokens
 from app.widgets.panel import button, dress, fill, let_select, line, rule, table
 from app.wording import DASH, error_text, message_text, size_text, slot_text

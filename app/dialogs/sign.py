@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QRadioButton, QWidget
 
 from app.dialogs.frame import DialogFrame
-from app.people import People
+from app.people.people import People
 from app.widgets.panel import dress
 from app.wording import error_text, meaning_text, person_text
 from inspection.errors import InspectionError

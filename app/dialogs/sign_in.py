@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from app.dialogs.frame import DialogFrame
-from app.people import People
+from app.people.people import People
 from app.widgets.sign_in_form import SignInForm
 from inspection.people.person import Person
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLineEdit, QTreeWidgetItem, QWidget
 
 from app.dialogs.frame import DialogFrame, confirm
-from app.people import People
+from app.people.people import People
 from app.widgets.panel import button, dress, fill, line, table
 from app.wording import error_text, message_text, role_text
 from inspection.errors import InspectionError

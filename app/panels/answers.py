@@ -12,10 +12,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
+from app.lot.review import BatteryView, ShownAnswer, ShownImage, answered_images
 from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, same_battery
 from app.panels.missing import MissingModel
-from app.review import BatteryView, ShownAnswer, ShownImage, answered_images
 from app.tones import Tone
 from app.widgets.chip import Chip
 from app.widgets.panel import column, fill, label, let_select, line, scrolling

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QToolButton
 
+from app.lot.review import BatteryView
 from app.panels.comparison_column import ComparisonColumn
 from app.panels.comparison_words import (
     battery_words,
@@ -18,7 +19,6 @@ from app.panels.comparison_words import (
 )
 from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, Place, same_battery
-from app.review import BatteryView
 from app.theme import icon, tokens
 from app.tones import Tone
 from app.widgets.chip import Chip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from app.review import BatteryView
+from app.lot.review import BatteryView
 from app.wording import (
     DASH,
     class_text,

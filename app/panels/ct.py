@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout, QWidget
 
+from app.lot.review import BatteryView, ShownImage, axes_of
 from app.panels.dock import PanelContext, Place, same_battery
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.panels.planes import PlanesView
-from app.review import BatteryView, ShownImage, axes_of
 from app.theme import icon
 from app.tones import class_tone
 from app.widgets.bars import Bar, Bars, autoencoder_bar

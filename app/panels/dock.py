@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QDockWidget
 from app.actions import Actions
 from app.controller import Controller
 from app.dialogs.conversations import Conversations
+from app.lot.review import BatteryView
 from app.panels.demo_note import DemoModels
-from app.review import BatteryView
 from app.widgets.grey_display import GreyDisplay
 from app.widgets.layers import Layers
 from app.widgets.panel import Panel

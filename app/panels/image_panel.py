@@ -9,9 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
+from app.lot.review import BatteryView, ShownImage, first_shown
 from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, same_battery
-from app.review import BatteryView, ShownImage, first_shown
 from app.theme import icon
 from app.widgets.panel import column, line
 from app.widgets.picture_view import PictureView

@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, QTimer,
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QTableView
 
+from app.lot.review import BatteryView, Row
 from app.panels.dock import DockPanel, PanelContext, Place
-from app.review import BatteryView, Row
 from app.tables.battery_delegate import HEIGHT, BatteryDelegate
 from app.tables.battery_table import PASSES, ROW_ROLE, BatteryFilter, BatteryTable, Column
 from app.theme import icon, tokens

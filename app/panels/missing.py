@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.review import BatteryView
+from app.lot.review import BatteryView
 from app.tones import said_tone
 from app.widgets.chip import Chip
 from app.widgets.panel import button, column, label

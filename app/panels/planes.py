@@ -7,11 +7,11 @@ from functools import partial
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout
 
-from app.bodies import Body, bodies_of
+from app.lot.review import BatteryView, ShownImage
 from app.panels.dock import PanelContext, same_battery
-from app.plane_slices import PlaneSlices
-from app.review import BatteryView, ShownImage
-from app.ruler import Ruler
+from app.planes.bodies import Body, bodies_of
+from app.planes.plane_slices import PlaneSlices
+from app.planes.ruler import Ruler
 from app.tones import class_tone
 from app.widgets.panel import Panel
 from app.widgets.plane_loader import PlaneLoader, PlanePicture

@@ -7,9 +7,9 @@ from typing import Any
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
+from app.lot.review import BatteryView, ShownImage
 from app.panels.dock import PanelContext, Place
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
-from app.review import BatteryView, ShownImage
 from app.theme import tokens
 from app.tones import image_tone
 from app.widgets.panel import column, label

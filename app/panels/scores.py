@@ -6,8 +6,8 @@ from typing import Any
 
 from PySide6.QtGui import QColor, QShowEvent
 
+from app.lot.review import BatteryView, Row
 from app.panels.dock import DockPanel, PanelContext, Place
-from app.review import BatteryView, Row
 from app.theme import tokens
 from app.tones import Tone
 from app.widgets.panel import column, label

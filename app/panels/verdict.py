@@ -8,10 +8,10 @@ import re
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, QWidget
 
-from app.decision_words import decision_details, decision_words
+from app.lot.review import BatteryView, Row
 from app.panels.demo_note import DemoNote
 from app.panels.dock import DockPanel, PanelContext, Place, same_battery
-from app.review import BatteryView, Row
+from app.people.decision_words import decision_details, decision_words
 from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
 from app.widgets.bars import AUTOENCODER_MARK, Bar, Bars, autoencoder_bar

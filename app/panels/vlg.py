@@ -8,9 +8,9 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from app.lot.review import BatteryView
 from app.panels.answers import Answer, AnswersPanel, Described
 from app.panels.dock import Place
-from app.review import BatteryView
 from app.wording import score_text, spot_words
 from inspection.results import Box, VlgImage
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.lot.review import BatteryView
 from app.panels.answers import Answer, AnswersPanel, Described
 from app.panels.dock import Place
-from app.review import BatteryView
 from app.tones import said_tone
 from app.wording import class_text, judgement_text, score_text
 from inspection.results import Box, VlmImage

@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QS
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from app.review import Row
+from app.lot.review import Row
 from app.tables.battery_table import ROW_ROLE, Column
 from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone

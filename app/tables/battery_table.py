@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     Qt,
 )
 
-from app.review import Row
+from app.lot.review import Row
 from app.tables.rows import DISPLAY, Index, RowTable
 from app.wording import (
     DASH,

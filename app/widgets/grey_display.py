@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
-from app.review import BatteryView
+from app.lot.review import BatteryView
 
 LEVEL_STEP = 0.05
 """Of the width that is shown, a press of a key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 
-from app.region_marks import RegionMarks
+from app.people.region_marks import RegionMarks
 
 
 class Layers(QObject):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QImage, QPainter
 
-from app.review import ShownImage
+from app.lot.review import ShownImage
 from app.tasks import TaskPool, Ticket
 from app.widgets.grey_image import GreyImage, as_qimage
 from inspection.errors import ImageError, InspectionError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.review import BatteryView, ShownImage
+from app.lot.review import BatteryView, ShownImage
 from app.tasks import TaskPool, Ticket
 from app.widgets.grey_display import GreyDisplay
 from app.widgets.grey_image import GreyImage

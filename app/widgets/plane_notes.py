@@ -9,8 +9,8 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QLayout, QListWidget, QListWidgetItem
 
-from app.bodies import Body
-from app.ruler import Ruler
+from app.planes.bodies import Body
+from app.planes.ruler import Ruler
 from app.theme import tokens
 from app.tones import class_tone
 from app.widgets.panel import Panel, column, label

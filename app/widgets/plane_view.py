@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QLineF, QPoint, QPointF, QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen, QPolygonF, QTransform
 from PySide6.QtWidgets import QGraphicsView
 
-from app.ruler import Ruler
+from app.planes.ruler import Ruler
 from app.theme import tokens
 from app.tones import Tone
 from app.widgets.grey_display import GreyDisplay

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from app.review import ShownImage
+from app.lot.review import ShownImage
 from app.theme import tokens
 from app.tones import Tone, image_tone
 from app.widgets.chip import draw_mark

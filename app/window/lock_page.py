@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from app.people import People
-from app.run_bridge import RunBridge
+from app.lot.run_bridge import RunBridge
+from app.people.people import People
 from app.theme import icon, tokens
 from app.widgets.panel import Panel, column, fill, label
 from app.widgets.sign_in_form import SignInForm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
-from app.run_bridge import RunBridge
+from app.lot.run_bridge import RunBridge
 from app.widgets.panel import Panel, column, label, line
 from app.wording import duration_text
 from inspection.session.record import SessionRecord

@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTreeWidget
 
 from app.dialogs.tables import TablesDialog
+from app.lot.review import Row
 from app.panels.history import FOLDER_ROLE
-from app.review import Row
 from app.tables.battery_table import Column
 from app.wording import languages
 from inspection.messages import Message

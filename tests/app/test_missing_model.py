@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from app.lot.review import BatteryView, Row
 from app.panels.missing import MissingModel
-from app.review import BatteryView, Row
 from inspection.messages import Message
 from inspection.records import Battery
 from inspection.results import BatteryResult, SystemState, Verdict

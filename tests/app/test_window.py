@@ -18,10 +18,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
 import inspection.seals.chain
-from app.decisions import Word
 from app.dialogs.crash import CrashDialog
 from app.dialogs.operator import OperatorDialog
 from app.dialogs.report import ReportDialog
+from app.people.decisions import Word
 from app.settings import SettingsFile
 from app.tables.battery_table import Column
 from app.tones import image_tone

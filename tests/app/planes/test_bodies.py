@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.bodies import bodies_of
+from app.planes.bodies import bodies_of
 from inspection.results import BatteryResult, Box, ImageResult, Peak, SliceRun, Verdict
 from inspection.volume_results import BodySize, DefectBody
 from inspection.volumes.planes import AXES, PLANES, Space

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from app.review import BatteryView
+from app.lot.review import BatteryView
 from inspection.results import Box
 from inspection.session.record import Region
 

@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 
-from app.decisions import Word
+from app.people.decisions import Word
 from inspection.session.creating import create_session
 from inspection.session.record import Decision
 from inspection.session.store import SessionStore

@@ -9,11 +9,11 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from app.people import People
-from app.region_marks import RegionMarks
-from app.review import Row
-from app.session_writer import SessionWriter
-from app.shown_lot import ShownLot
+from app.lot.review import Row
+from app.lot.session_writer import SessionWriter
+from app.lot.shown_lot import ShownLot
+from app.people.people import People
+from app.people.region_marks import RegionMarks
 from app.wording import class_row
 from inspection.errors import SessionError
 from inspection.people.person import Person

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.review import BatteryView, Row, battery_of, battery_view
-from app.session_writer import SessionWriter
+from app.lot.review import BatteryView, Row, battery_of, battery_view
+from app.lot.session_writer import SessionWriter
 from inspection.config import GreySetting
 from inspection.records import Lot, image_name
 from inspection.results import SYSTEMS, AnyImage, BatteryResult

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
 
-from app.review import ShownImage
+from app.lot.review import ShownImage
 from inspection.records import Axis
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Qt
 
-from app.review import (
+from app.lot.review import (
     Row,
     answered_images,
     battery_view,

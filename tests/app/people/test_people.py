@@ -10,11 +10,11 @@ import yaml
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog
 
-from app.decisions import Word
 from app.dialogs.decision import DecisionDialog
 from app.dialogs.sign import SignDialog
 from app.dialogs.sign_in import SignInDialog
 from app.dialogs.users import UserDialog, UsersDialog
+from app.people.decisions import Word
 from inspection.classes import class_table
 from inspection.people.roles import load_people
 from inspection.people.users import UserStore

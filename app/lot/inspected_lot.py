@@ -8,11 +8,11 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from app.earlier import OtherJudges
-from app.review import Row
-from app.run_bridge import RunBridge
-from app.session_writer import SessionWriter
-from app.shown_lot import ShownLot
+from app.lot.earlier import OtherJudges
+from app.lot.review import Row
+from app.lot.run_bridge import RunBridge
+from app.lot.session_writer import SessionWriter
+from app.lot.shown_lot import ShownLot
 from inspection.errors import InspectionError
 from inspection.keeping.space import shortage
 from inspection.records import Lot

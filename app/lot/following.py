@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.session_writer import SessionWriter
+from app.lot.session_writer import SessionWriter
 from app.tasks import TaskPool
 from inspection.session.files import AUDIT_NAME, SESSION_NAME
 from inspection.session.lock import Holder, SessionForeignError, SessionHeldError, holder_of

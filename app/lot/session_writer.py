@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from app.decision_writer import DecisionWriter, is_disk
 from app.folders import opened_folder
+from app.lot.decision_writer import DecisionWriter, is_disk
 from app.tasks import TaskPool
 from inspection.errors import SessionError
 from inspection.messages import Message

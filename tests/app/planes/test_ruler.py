@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ruler import Ruler
+from app.planes.ruler import Ruler
 from inspection.volumes.planes import Space
 
 SPACE = Space((10, 100, 100), (0.5, 0.1, 0.1))

@@ -1,0 +1,1 @@
+"""Who is at the station, and their word on the batteries."""

@@ -1,0 +1,1 @@
+"""What the three planes of a volume show, without Qt."""
