@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication
 from app.controller import Controller
 from app.folders import logs_folder
 from app.housekeeping import Housekeeping
-from app.journal import Journal
+from app.journal import StationJournal
 from app.leftovers import clear_leftovers
 from app.log_file import LogFile
 from app.people.auto_lock import AutoLock
@@ -118,7 +118,7 @@ class Station(QObject):
             self,
         )
         self.window = MainWindow(self.controller)
-        self.journal = Journal(self.controller, self.window.conversations.model_work)
+        self.journal = StationJournal(self.controller, self.window.conversations.model_work)
         self.auto_lock = AutoLock(self.controller.people)
         self.controller.settings_changed.connect(self._on_settings)
         self.window.language_chosen.connect(self._on_language)

@@ -20,7 +20,7 @@ LOGGED = ("operator", "station", "systems", "device", "site")
 """Settings that bear on what is inspected and decided; the others are a matter of taste."""
 
 
-class Journal(QObject):
+class StationJournal(QObject):
     """Records the start, and changes of settings, policy and models.
 
     Parameters

@@ -28,7 +28,7 @@ WRONG = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Verified:
     """What was found of a session or of the log.
 
     Parameters
@@ -59,7 +59,7 @@ def verify(sessions: Sequence[Path], *, with_log: bool, lot: Path | None, as_jso
     scanned = scan_lot(lot) if lot is not None else None
     found = [_check(path, scanned) for path in sessions]
     if with_log:
-        found.append(Checked(str(StationLog().folder), _verify_log()))
+        found.append(Verified(str(StationLog().folder), _verify_log()))
     if as_json:
         typer.echo(json.dumps([_as_json(one) for one in found], indent=2, ensure_ascii=False))
     else:
@@ -74,16 +74,16 @@ def show_key() -> None:
     typer.echo(fingerprint(station_key().public))
 
 
-def _check(path: Path, lot: Lot | None) -> Checked:
+def _check(path: Path, lot: Lot | None) -> Verified:
     if path.suffix.lower() != ".zip":
-        return Checked(str(path), verify_session(path), _changed(path, lot))
+        return Verified(str(path), verify_session(path), _changed(path, lot))
     # Unpacked anew: what is asked is how the zip is, not a copy that was made of it once.
     with tempfile.TemporaryDirectory() as place:
         try:
             folder = unpack_session(path, Path(place))
         except ArchiveError as error:
-            return Checked(str(path), SealReport("altered", (error.message,), (), 0))
-        return Checked(str(path), verify_session(folder), _changed(folder, lot))
+            return Verified(str(path), SealReport("altered", (error.message,), (), 0))
+        return Verified(str(path), verify_session(folder), _changed(folder, lot))
 
 
 def _changed(folder: Path, lot: Lot | None) -> tuple[Message, ...]:
@@ -114,7 +114,7 @@ def _verify_log() -> SealReport:
     return SealReport(state, (*problems, *clock), tuple(keys), count)
 
 
-def _print(one: Checked) -> None:
+def _print(one: Verified) -> None:
     language = system_language()
     typer.echo(f"{one.name}: {one.report.message.text(language)}")
     for key in one.report.keys:
@@ -126,7 +126,7 @@ def _print(one: Checked) -> None:
         typer.echo(f"  {problem.text_with_hint(language)}")
 
 
-def _as_json(one: Checked) -> dict[str, object]:
+def _as_json(one: Verified) -> dict[str, object]:
     language = system_language()
     return {
         "name": one.name,

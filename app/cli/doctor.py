@@ -53,7 +53,7 @@ LOG_TAIL = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorLine:
     """One line.
 
     Parameters
@@ -113,33 +113,33 @@ def examine(models: Path | None, sessions: Path | None, bundle: Path | None) -> 
     return 0 if sound else PROBLEM_FOUND
 
 
-def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | str]:
+def look(models: Path | None, sessions: Path | None) -> Iterator[DoctorLine | str]:
     """Yield the heading of each section and what was found; the next is looked for when asked."""
     yield say("doctor_program")
-    yield Finding(say("doctor_version"), __version__)
+    yield DoctorLine(say("doctor_version"), __version__)
     frozen = getattr(sys, "frozen", False)
-    yield Finding(say("doctor_form"), say("doctor_frozen" if frozen else "doctor_source"))
-    yield Finding("Python", platform.python_version())
-    yield Finding(say("doctor_system"), platform.platform())
+    yield DoctorLine(say("doctor_form"), say("doctor_frozen" if frozen else "doctor_source"))
+    yield DoctorLine("Python", platform.python_version())
+    yield DoctorLine(say("doctor_system"), platform.platform())
 
     yield say("doctor_libraries")
     for name in LIBRARIES:
         try:
-            yield Finding(name, version(name))
+            yield DoctorLine(name, version(name))
         except PackageNotFoundError:
-            yield Finding(name, say("doctor_absent"))
+            yield DoctorLine(name, say("doctor_absent"))
 
     yield say("doctor_devices")
     devices = find_devices()
-    yield Finding(say("doctor_processor"), f"{devices.processor} ({devices.cores})")
+    yield DoctorLine(say("doctor_processor"), f"{devices.processor} ({devices.cores})")
     memory = f"{_gigabytes(devices.memory)} ({_gigabytes(devices.free_memory)})"
-    yield Finding(say("doctor_memory"), memory)
-    yield Finding("CUDA", devices.cuda or say("doctor_absent"))
-    yield Finding(say("doctor_driver"), devices.driver_cuda or say("doctor_absent"))
+    yield DoctorLine(say("doctor_memory"), memory)
+    yield DoctorLine("CUDA", devices.cuda or say("doctor_absent"))
+    yield DoctorLine(say("doctor_driver"), devices.driver_cuda or say("doctor_absent"))
     for gpu in devices.gpus:
-        yield Finding("GPU", f"{gpu.name}, {_gigabytes(gpu.total)} ({_gigabytes(gpu.free)})")
+        yield DoctorLine("GPU", f"{gpu.name}, {_gigabytes(gpu.total)} ({_gigabytes(gpu.free)})")
     if not devices.gpus:
-        yield Finding("GPU", say("doctor_no_gpu"))
+        yield DoctorLine("GPU", say("doctor_no_gpu"))
 
     yield say("doctor_models")
     for slot in ALL_SLOTS:
@@ -150,26 +150,26 @@ def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | str]:
         if state.condition == "installed":
             words = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
             words = say("doctor_demo_model", model=words) if state.demo else words
-        yield Finding(state.slot, words, state.problem)
+        yield DoctorLine(state.slot, words, state.problem)
 
     yield say("doctor_window")
     try:
         require_display()
     except DisplayError as error:
         # Commands without a window work all the same.
-        yield Finding("Qt", error.message.text(system_language()))
+        yield DoctorLine("Qt", error.message.text(system_language()))
     else:
         from PySide6.QtWidgets import QApplication
 
         app = QApplication.instance() or QApplication(["station"])
         assert isinstance(app, QApplication)
-        yield Finding("Qt", app.platformName())
+        yield DoctorLine("Qt", app.platformName())
         for screen in app.screens():
             size = f"{screen.size().width()} x {screen.size().height()}"
-            yield Finding(say("doctor_screen"), f"{size}, {screen.devicePixelRatio():g}")
+            yield DoctorLine(say("doctor_screen"), f"{size}, {screen.devicePixelRatio():g}")
 
     yield say("doctor_folders")
-    yield Finding(say("doctor_program_folder"), str(program_root()))
+    yield DoctorLine(say("doctor_program_folder"), str(program_root()))
     for name, folder in (
         ("doctor_sessions_folder", sessions_folder(sessions)),
         ("doctor_models_folder", model_folders(models).install),
@@ -180,7 +180,7 @@ def look(models: Path | None, sessions: Path | None) -> Iterator[Finding | str]:
         yield _folder(say(name), folder)
 
 
-def _folder(what: str, folder: Path) -> Finding:
+def _folder(what: str, folder: Path) -> DoctorLine:
     """Look at a folder, or at the nearest one above that is there: the rest will be made."""
     there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     free = shutil.disk_usage(there).free
@@ -192,7 +192,7 @@ def _folder(what: str, folder: Path) -> Finding:
     except OSError:
         problem = Message(code="doctor_folder_read_only")
     value = say("doctor_folder_free", folder=str(folder), size=_gigabytes(free))
-    return Finding(what, value, problem)
+    return DoctorLine(what, value, problem)
 
 
 def _gigabytes(count: int) -> str:

@@ -196,7 +196,7 @@ def _import_detectors() -> None:
 
         import_detectors()
     except Exception:
-        # Told, with the reason, by the first run that needs them.
+        # A broken library fails in any way as it is imported; a run that needs it tells why.
         log.exception("the ensemble's libraries cannot be imported")
 
 

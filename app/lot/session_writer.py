@@ -30,7 +30,7 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _OpenedSession:
     """A session that is open; ``kept_out`` says why it is so for reading only."""
 
     store: SessionStore
@@ -85,8 +85,8 @@ class SessionWriter(QObject):
         start : as `create_session` takes it
         """
 
-        def work() -> _Opened:
-            return _Opened(create_session(self.sessions_dir, **start))
+        def work() -> _OpenedSession:
+            return _OpenedSession(create_session(self.sessions_dir, **start))
 
         self._replace(None, work, then)
 
@@ -97,7 +97,7 @@ class SessionWriter(QObject):
     def _replace(
         self,
         folder: Path | None,
-        work: Callable[[], _Opened],
+        work: Callable[[], _OpenedSession],
         then: Callable[[SessionStore], None],
     ) -> None:
         if self._opening is not None:
@@ -111,7 +111,7 @@ class SessionWriter(QObject):
             work, partial(self._on_opened, opening), partial(self._on_not_opened, opening)
         )
 
-    def _on_opened(self, opening: _Opening, opened: _Opened) -> None:
+    def _on_opened(self, opening: _Opening, opened: _OpenedSession) -> None:
         store = opened.store
         if opening is not self._opening:
             # Closed before it was open: let other programs have it.
@@ -304,12 +304,12 @@ class SessionWriter(QObject):
             self.unsaved_changed.emit(error)
 
 
-def _open(folder: Path) -> _Opened:
+def _open(folder: Path) -> _OpenedSession:
     if folder.is_relative_to(opened_folder()):
         # What is decided on a copy in a cache would be lost with it.
         copied = SessionError("session_packed_copy", session=folder.name)
-        return _Opened(SessionStore.open(folder, read_only=True), copied)
+        return _OpenedSession(SessionStore.open(folder, read_only=True), copied)
     try:
-        return _Opened(SessionStore.open(folder))
+        return _OpenedSession(SessionStore.open(folder))
     except (SessionHeldError, SessionForeignError) as error:
-        return _Opened(SessionStore.open(folder, read_only=True), error)
+        return _OpenedSession(SessionStore.open(folder, read_only=True), error)

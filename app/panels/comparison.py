@@ -18,7 +18,7 @@ from app.panels.comparison_words import (
     result_so_far,
 )
 from app.panels.demo_note import DemoNote
-from app.panels.dock import DockPanel, PanelContext, Place, same_battery
+from app.panels.dock import DockPanel, DockPlace, PanelContext, same_battery
 from app.theme import icon, tokens
 from app.tones import Tone
 from app.widgets.chip import Chip
@@ -41,7 +41,7 @@ class ComparisonPanel(DockPanel):
     """One image at a time, three columns of the same form, and the battery's line below."""
 
     name = "comparison"
-    place = Place("right", of="lot")
+    place = DockPlace("right", of="lot")
     room = "takes"
     walks_answers = True
 

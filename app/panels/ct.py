@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout, QWidget
 
 from app.lot.review import BatteryView, ShownImage, axes_of
-from app.panels.dock import PanelContext, Place, same_battery
+from app.panels.dock import DockPlace, PanelContext, same_battery
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.panels.planes import PlanesView
 from app.theme import icon
@@ -26,7 +26,7 @@ class CtPanel(ImagePanel):
     """The CT side of the current battery."""
 
     name = "ct"
-    place = Place("right", of="lot", share=0.56)
+    place = DockPlace("right", of="lot", share=0.56)
     slot = "ct_cnn"
     wordy_width = 440
 

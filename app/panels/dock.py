@@ -18,7 +18,7 @@ from app.widgets.panel import Panel
 from app.widgets.plots import Plots
 
 
-class Place(NamedTuple):
+class DockPlace(NamedTuple):
     """Where a dock stands at first.
 
     Parameters
@@ -52,7 +52,7 @@ class DockPanel(Panel):
     """A dock's content. It is made with the context, and connects itself to what it shows."""
 
     name: ClassVar[str]
-    place: ClassVar[Place]
+    place: ClassVar[DockPlace]
     room: ClassVar[Literal["keeps", "makes", "takes"]] = "keeps"
     """What becomes of its room when the systems are compared: one dock takes that of others."""
     walks_answers: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QTreeWidgetItem
 
-from app.panels.dock import DockPanel, PanelContext, Place
+from app.panels.dock import DockPanel, DockPlace, PanelContext
 from app.theme import icon, tokens
 from app.widgets.panel import button, column, label, line, table
 from app.wording import DASH, holder_text, message_text
@@ -33,7 +33,7 @@ class HistoryPanel(DockPanel):
     """Lists the sessions of the sessions folder, newest first."""
 
     name = "history"
-    place = Place("tab", of="lot")
+    place = DockPlace("tab", of="lot")
 
     def __init__(self, context: PanelContext) -> None:
         super().__init__(context)

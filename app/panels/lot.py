@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QHeaderView, QLineEdit, QTableView
 
 from app.lot.review import BatteryView, Row
-from app.panels.dock import DockPanel, PanelContext, Place
+from app.panels.dock import DockPanel, DockPlace, PanelContext
 from app.tables.battery_delegate import HEIGHT, BatteryDelegate
 from app.tables.battery_table import PASSES, ROW_ROLE, BatteryFilter, BatteryTable, Column
 from app.theme import icon, tokens
@@ -61,7 +61,7 @@ class LotPanel(DockPanel):
     """Lists the batteries, and has the one that is chosen shown everywhere."""
 
     name = "lot"
-    place = Place("right", share=0.27, widest=396)
+    place = DockPlace("right", share=0.27, widest=396)
 
     def __init__(self, context: PanelContext) -> None:
         super().__init__(context)

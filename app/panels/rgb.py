@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from app.lot.review import BatteryView, ShownImage
-from app.panels.dock import PanelContext, Place
+from app.panels.dock import DockPlace, PanelContext
 from app.panels.image_panel import DETAILS_HEIGHT, ImagePanel
 from app.theme import tokens
 from app.tones import image_tone
@@ -24,7 +24,7 @@ class RgbPanel(ImagePanel):
     """The exterior of the current battery."""
 
     name = "rgb"
-    place = Place("right", of="ct", share=0.44)
+    place = DockPlace("right", of="ct", share=0.44)
     slot = "rgb_ae"
 
     def __init__(self, context: PanelContext) -> None:

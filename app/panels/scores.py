@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtGui import QColor, QShowEvent
 
 from app.lot.review import BatteryView, Row
-from app.panels.dock import DockPanel, PanelContext, Place
+from app.panels.dock import DockPanel, DockPlace, PanelContext
 from app.theme import tokens
 from app.tones import Tone
 from app.widgets.panel import column, label
@@ -23,7 +23,7 @@ class ScoresPanel(DockPanel):
     """Histogram of the fused scores, stacked by verdict: normal, review, defect."""
 
     name = "scores"
-    place = Place("below", of="rgb", share=0.24)
+    place = DockPlace("below", of="rgb", share=0.24)
     room = "makes"
 
     def __init__(self, context: PanelContext) -> None:

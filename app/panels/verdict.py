@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, 
 
 from app.lot.review import BatteryView, Row
 from app.panels.demo_note import DemoNote
-from app.panels.dock import DockPanel, PanelContext, Place, same_battery
+from app.panels.dock import DockPanel, DockPlace, PanelContext, same_battery
 from app.people.decision_words import decision_details, decision_words
 from app.theme import icon, tokens
 from app.tones import kind_tone, said_tone
@@ -42,7 +42,7 @@ class VerdictPanel(DockPanel):
     """Kind, channels, systems, reasons, advice; accept, override, undo."""
 
     name = "verdict"
-    place = Place("right", of="rgb", share=0.25, widest=336)
+    place = DockPlace("right", of="rgb", share=0.25, widest=336)
 
     def __init__(self, context: PanelContext) -> None:
         super().__init__(context)

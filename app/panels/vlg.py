@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from app.lot.review import BatteryView
 from app.panels.answers import Answer, AnswersPanel, Described
-from app.panels.dock import Place
+from app.panels.dock import DockPlace
 from app.wording import score_text, spot_words
 from inspection.results import Box, VlgImage
 
@@ -79,7 +79,7 @@ class VlgPanel(AnswersPanel):
     """What text queries found on each image, surest first; or why there is nothing."""
 
     name = "vlg"
-    place = Place("tab", of="vlm")
+    place = DockPlace("tab", of="vlm")
 
     def title(self) -> str:
         """Return the dock's title."""

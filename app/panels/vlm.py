@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.lot.review import BatteryView
 from app.panels.answers import Answer, AnswersPanel, Described
-from app.panels.dock import Place
+from app.panels.dock import DockPlace
 from app.tones import said_tone
 from app.wording import class_text, judgement_text, score_text
 from inspection.results import Box, VlmImage
@@ -14,7 +14,7 @@ class VlmPanel(AnswersPanel):
     """Judgement, defect type, confidence, explanation and boxes; or why there are none."""
 
     name = "vlm"
-    place = Place("below", of="ct", share=0.24)
+    place = DockPlace("below", of="ct", share=0.24)
 
     def title(self) -> str:
         """Return the dock's title."""

@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Greys:
+class GreyStatistics:
     """What the checks need to know of one image's pixels, all in grey levels.
 
     Parameters
@@ -44,7 +44,7 @@ class Greys:
     digest: str
 
 
-def measure(image: ModelInput, spec: Preprocess) -> Greys:
+def measure(image: ModelInput, spec: Preprocess) -> GreyStatistics:
     """Look at an image as the model is given it; of a colour picture at its green.
 
     Parameters
@@ -63,7 +63,7 @@ def measure(image: ModelInput, spec: Preprocess) -> Greys:
     # Every fourth row tells two pictures apart as surely, at a quarter of the cost: their noise
     # differs everywhere.
     digest = hashlib.blake2b(pixels[::4].tobytes(), digest_size=8).hexdigest()
-    return Greys(
+    return GreyStatistics(
         mean=max(0.0, (mean * spec.std[channel] + spec.mean[channel]) * 255.0),
         spread=spread * to_greys,
         saturated=cv2.countNonZero(bright) / pixels.size,
@@ -118,7 +118,9 @@ class ImageGate:
             for name, image, roi, distance in zip(names, inputs, rois, distances, strict=True)
         ]
 
-    def _finding(self, name: str, greys: Greys, roi: Rect, distance: float | None) -> GateFinding:
+    def _finding(
+        self, name: str, greys: GreyStatistics, roi: Rect, distance: float | None
+    ) -> GateFinding:
         config, failed = self._config, []
 
         def fail(code: str, value: float, limit: float) -> None:

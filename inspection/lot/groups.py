@@ -70,7 +70,7 @@ class FoundImage(NamedTuple):
 
 
 @dataclass(slots=True)
-class Source:
+class ImageGroup:
     """All images of one modality of one battery.
 
     Parameters
@@ -91,7 +91,7 @@ class Source:
 
 def group_images(
     folders: Iterable[Folder], root_name: str, config: LotConfig, findings: Findings
-) -> list[Source]:
+) -> list[ImageGroup]:
     """Return the sources of a lot, their images sorted and without duplicates.
 
     Order of trust: the site's patterns, then the published file names, then the folders
@@ -129,7 +129,7 @@ def group_images(
 
 class _Grouper:
     def __init__(self, root_name: str, config: LotConfig, findings: Findings) -> None:
-        self.sources: dict[Hashable, Source] = {}
+        self.sources: dict[Hashable, ImageGroup] = {}
         self._root_name = root_name
         self._patterns = config.patterns
         self._seconds = [0.0] * len(config.patterns)
@@ -229,7 +229,7 @@ class _Grouper:
     ) -> None:
         source = self.sources.get(key)
         if source is None:
-            source = Source(modality, source_id, pairing_id, str(key[0]), None, None)
+            source = ImageGroup(modality, source_id, pairing_id, str(key[0]), None, None)
             self.sources[key] = source
         source.battery_type = source.battery_type or next(
             (image.battery_type for image in images if image.battery_type), None
@@ -264,7 +264,7 @@ def _parsed_volume(volume: FoundVolume) -> NameParts | None:
     return NameParts(said, None, 0) if said else None
 
 
-def _number_and_sort(source: Source) -> None:
+def _number_and_sort(source: ImageGroup) -> None:
     """Give every image its axis, number and title; sort by them, of copies the best first."""
     by_axis: dict[Axis | None, list[FoundImage]] = defaultdict(list)
     volumes = [image for image in source.images if image.volume is not None]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from inspection.errors import LotError
 from inspection.lot.filenames import battery_id_of, natural_key
 from inspection.lot.findings import Findings
-from inspection.lot.groups import Source
+from inspection.lot.groups import ImageGroup
 from inspection.messages import Message
 
 PAIRS_NAME = "pairs.csv"
@@ -27,8 +27,8 @@ class Pairing(NamedTuple):
     """The sources of one battery, and what the operator should know about how it came about."""
 
     battery_id: str
-    ct: Source | None
-    rgb: Source | None
+    ct: ImageGroup | None
+    rgb: ImageGroup | None
     warnings: tuple[Message, ...] = ()
 
 
@@ -41,13 +41,13 @@ class PairRow(NamedTuple):
     rgb_id: str
 
 
-def pair_by_number(sources: list[Source], findings: Findings) -> list[Pairing]:
+def pair_by_number(sources: list[ImageGroup], findings: Findings) -> list[Pairing]:
     """Pair sources of one layout that share a battery number (or folder).
 
     Where a number stands for several batteries, such as a cell and a module, nothing tells
     which one the views belong to: each source then is a battery of its own, with a warning.
     """
-    sharing: dict[tuple[str, str], list[Source]] = defaultdict(list)
+    sharing: dict[tuple[str, str], list[ImageGroup]] = defaultdict(list)
     for source in sources:
         sharing[source.family, source.pairing_id].append(source)
     # A folder's own name where it is the only one of that name, else its path.
@@ -108,14 +108,14 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _alone(battery_id: str, source: Source, warning: Message, findings: Findings) -> Pairing:
+def _alone(battery_id: str, source: ImageGroup, warning: Message, findings: Findings) -> Pairing:
     findings.add(source.images[0].folder.path, warning, battery_id)
     ct, rgb = (source, None) if source.modality == "ct" else (None, source)
     return Pairing(battery_id, ct, rgb, (warning,))
 
 
 def pair_by_table(
-    sources: list[Source], rows: list[PairRow], path: Path, findings: Findings
+    sources: list[ImageGroup], rows: list[PairRow], path: Path, findings: Findings
 ) -> list[Pairing]:
     """Pair as the rows of ``path`` say; sources that none names stay alone.
 
@@ -128,7 +128,7 @@ def pair_by_table(
     names: set[str] = set()
     used: set[int] = set()
     for row in rows:
-        found: list[Source | None] = []
+        found: list[ImageGroup | None] = []
         for column, wanted, known in (("ct_id", row.ct_id, ct), ("rgb_id", row.rgb_id, rgb)):
             source = known.get(wanted.casefold()) or known.get(battery_id_of(wanted).casefold())
             params: dict[str, str | int | float] = {
@@ -158,9 +158,9 @@ def pair_by_table(
     return pairings
 
 
-def _by_alias(sources: list[Source]) -> dict[str, Source]:
+def _by_alias(sources: list[ImageGroup]) -> dict[str, ImageGroup]:
     """Return sources by their own id, and by number or folder where only one has it."""
-    known: dict[str, Source] = {}
+    known: dict[str, ImageGroup] = {}
     # A source's own id goes before a number that reads the same.
     for key in ("pairing_id", "source_id"):
         names = [str(getattr(source, key)).casefold() for source in sources]

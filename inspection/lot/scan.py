@@ -21,7 +21,7 @@ from inspection.lot.config import LotConfig, load_lot_config
 from inspection.lot.filenames import natural_key, source_at_start
 from inspection.lot.findings import Findings
 from inspection.lot.folders import Folder, UnreadableFolder, walk_lot
-from inspection.lot.groups import FoundImage, Source, group_images
+from inspection.lot.groups import FoundImage, ImageGroup, group_images
 from inspection.lot.label_index import LabelIndex
 from inspection.lot.labels import read_label
 from inspection.lot.pairing import PAIRS_NAME, Pairing, pair_by_number, pair_by_table, read_rows
@@ -178,7 +178,7 @@ def _battery(
 
 
 def _images(
-    source: Source, battery_id: str, labels: LabelIndex, findings: Findings
+    source: ImageGroup, battery_id: str, labels: LabelIndex, findings: Findings
 ) -> tuple[ImageRef, ...]:
     """References of a source's images; of each number the first, the others reported."""
     refs: list[ImageRef] = []

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from inspection.errors import ImageError
 from inspection.lot.findings import Findings
-from inspection.lot.groups import FoundImage, Source
+from inspection.lot.groups import FoundImage, ImageGroup
 from inspection.lot.label_index import LabelIndex
 from inspection.messages import Message
 from inspection.names import told_name
@@ -48,7 +48,7 @@ class VolumeSlices(NamedTuple):
 
 
 def volume_slices(
-    source: Source,
+    source: ImageGroup,
     battery_id: str,
     labels: LabelIndex,
     recipe: VolumesConfig,

@@ -47,7 +47,9 @@ def battery_card(
         station, final = words.kind(entry.station_kind), words.kind(entry.final_kind)
         notes.append(words("overridden_note", station=station.text, final=final.text))
     card += [blocks.Text(note, "note") for note in notes]
-    card.append(blocks.Columns([list(_grounds(entry, words)), list(_advice(entry, demo, words))]))
+    card.append(
+        blocks.SideBySide([list(_grounds(entry, words)), list(_advice(entry, demo, words))])
+    )
 
     # Below the columns and not inside: an operator's comment may be longer than a page.
     card.append(blocks.Heading(words("decision"), 4))

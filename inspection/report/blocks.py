@@ -171,7 +171,7 @@ class Signatures:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SideBySide:
     """Blocks in columns; ``shares`` of the width, equal ones where there are none."""
 
     columns: Sequence[Sequence[Block]]
@@ -201,7 +201,7 @@ Block = (
     | Tiles
     | Pictures
     | Signatures
-    | Columns
+    | SideBySide
     | Card
     | Cards
 )

@@ -102,7 +102,7 @@ def _battery(
     if battery.defect_type == "conflict":
         facts.append((words("defect_type"), words("comparison_types_conflict")))
     card += [blocks.Fields(facts, 0.28)] if facts else []
-    card.append(blocks.Columns([list(_said(battery.cells[name], words)) for name in systems]))
+    card.append(blocks.SideBySide([list(_said(battery.cells[name], words)) for name in systems]))
 
     # The images that tell most have pictures: in conflict with boxes, then either, then none.
     boxes = {i.image: any(cell.boxes for cell in i.cells.values()) for i in battery.images}
@@ -145,8 +145,8 @@ def _image(
         missing = blocks.CaptionedPicture("", [], words("picture_missing", name=image.image))
         pictures = [blocks.CaptionedPicture("", [picture]) for picture in drawn or []]
         columns = [[blocks.Pictures([one])] for one in pictures or [missing] * len(cells)]
-        yield blocks.Columns(columns)
-    yield blocks.Columns([list(_said(cell, words)) for cell in cells])
+        yield blocks.SideBySide(columns)
+    yield blocks.SideBySide([list(_said(cell, words)) for cell in cells])
 
 
 def _said(cell: Cell, words: Words) -> Iterator[blocks.Block]:

@@ -150,7 +150,7 @@ def _headline(report: SessionReport, words: Words) -> Iterator[blocks.Block]:
     yield blocks.Card([table] if open_items else [nothing])
 
 
-def _verdicts(report: SessionReport, words: Words) -> blocks.Columns:
+def _verdicts(report: SessionReport, words: Words) -> blocks.SideBySide:
     """Return the verdicts by kind beside the session's facts."""
     session, entries = report.session, report.entries
     station, final, decided = report.station, report.final, report.decided
@@ -194,7 +194,7 @@ def _verdicts(report: SessionReport, words: Words) -> blocks.Columns:
         "lot_path": session.lot.path,
     }
     details = blocks.Fields([(words(key), value) for key, value in facts.items()], 0.3)
-    return blocks.Columns(
+    return blocks.SideBySide(
         [
             [blocks.Heading(words("verdicts")), blocks.Card(verdicts)],
             [blocks.Heading(words("session_details")), blocks.Card([details])],

@@ -254,8 +254,8 @@ def _(block: blocks.Signatures, width: float) -> list[Flowable]:
     return [Spacer(0, 15 * mm), Grid([cells[:-1]], colWidths=widths[:-1], style=style)]
 
 
-@_drawn.register(blocks.Columns)
-def _(block: blocks.Columns, width: float) -> list[Flowable]:
+@_drawn.register(blocks.SideBySide)
+def _(block: blocks.SideBySide, width: float) -> list[Flowable]:
     count = len(block.columns)
     shares = block.shares or [1 / count] * count
     room = width - _GAP * (count - 1)

@@ -89,7 +89,8 @@ class LaneWorker:
         try:
             lane.close()
         except Exception:
-            # The models are out of reach either way; a run must still be able to start.
+            # A library may fail in any way as it lets go. Its models are out of reach either way,
+            # and a run must still be able to start.
             log.exception("%s could not be closed", self._system)
 
     def _loaded(self, run: Run) -> Lane | None:

@@ -47,14 +47,14 @@ class ChainLine(Record):
     signature: str
 
 
-class Place(NamedTuple):
+class ChainPlace(NamedTuple):
     """Where a chain goes on: after the line of this number and hash."""
 
     sequence: int
     hash: str
 
 
-START = Place(0, GENESIS)
+START = ChainPlace(0, GENESIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class ChainScan:
     problems: tuple[Message, ...]
     clock: tuple[Message, ...]
     torn: bytes
-    place: Place
+    place: ChainPlace
 
     @property
     def broken_line(self) -> int | None:
@@ -82,7 +82,7 @@ class ChainScan:
         return int(self.problems[0].params["line"]) if self.problems else None
 
 
-def scan_chain(path: Path, after: Place = START) -> ChainScan:
+def scan_chain(path: Path, after: ChainPlace = START) -> ChainScan:
     """Read a chain and check every line; one that does not exist yet is empty.
 
     A chain whose end was cut off at a line end fits: what else knows its length is compared with
@@ -98,7 +98,7 @@ def scan_chain(path: Path, after: Place = START) -> ChainScan:
     lines: list[ChainLine] = []
     problems: list[Message] = []
     clock: list[Message] = []
-    place: Place | None = after
+    place: ChainPlace | None = after
     for number, text in enumerate(texts, start=1):
         where: dict[str, str | int | float] = {"name": path.name, "line": number}
         try:
@@ -121,9 +121,9 @@ def scan_chain(path: Path, after: Place = START) -> ChainScan:
             if lines and lines[-1].key and line.at < lines[-1].at - CLOCK_SLACK:
                 clock.append(Message(code="seal_clock_back", params=where))
             lines.append(line)
-        place = Place(line.sequence, line.hash)
+        place = ChainPlace(line.sequence, line.hash)
     if place is None:
-        place = Place(after.sequence + len(texts), hashlib.sha256(texts[-1]).hexdigest())
+        place = ChainPlace(after.sequence + len(texts), hashlib.sha256(texts[-1]).hexdigest())
     return ChainScan(tuple(lines), tuple(problems), tuple(clock), torn, place)
 
 
@@ -150,7 +150,7 @@ def parse_line(text: bytes) -> ChainLine:
     return ChainLine.model_validate_json(text)
 
 
-def tail(path: Path, after: Place = START) -> tuple[Place, bytes]:
+def tail(path: Path, after: ChainPlace = START) -> tuple[ChainPlace, bytes]:
     """Return where a chain goes on and what a killed writer left after it, without reading it all.
 
     Parameters
@@ -168,7 +168,7 @@ def tail(path: Path, after: Place = START) -> tuple[Place, bytes]:
     except (IndexError, ValueError):
         scan = scan_chain(path, after)
         return scan.place, scan.torn
-    return Place(line.sequence, line.hash), torn
+    return ChainPlace(line.sequence, line.hash), torn
 
 
 def set_torn_aside(path: Path, torn: bytes) -> None:
@@ -195,7 +195,7 @@ class Chain:
     place : where it goes on, from `scan_chain` or `tail`; what a killed writer left is aside
     """
 
-    def __init__(self, path: Path, key: StationKey, place: Place) -> None:
+    def __init__(self, path: Path, key: StationKey, place: ChainPlace) -> None:
         self.path = path
         self.place = place
         self._key = key
@@ -227,7 +227,7 @@ class Chain:
         digest = digest_of(hashed)
         whole = {**hashed, "hash": digest, "signature": self._key.sign(digest)}
         self._write(canonical(whole) + b"\n")
-        self.place = Place(self.place.sequence + 1, digest)
+        self.place = ChainPlace(self.place.sequence + 1, digest)
         return ChainLine.model_validate(whole)
 
     def _write(self, line: bytes) -> None:

@@ -24,8 +24,8 @@ from inspection.seals.chain import (
     START,
     Chain,
     ChainLine,
+    ChainPlace,
     ChainScan,
-    Place,
     parse_line,
     scan_chain,
     set_torn_aside,
@@ -192,7 +192,7 @@ class StationLog:
         """Return the newest value of a detail, or None where no line has it."""
         return next((line.content[name] for line in self.newest(name)), None)
 
-    def _keep_head(self, place: Place) -> None:
+    def _keep_head(self, place: ChainPlace) -> None:
         try:
             write_head(self._head, place, station_key())
         except OSError as error:
@@ -200,7 +200,7 @@ class StationLog:
             log.warning("the end of the station's log is not kept: %s", error)
 
     @staticmethod
-    def _end(files: list[Path]) -> tuple[Place, bytes]:
+    def _end(files: list[Path]) -> tuple[ChainPlace, bytes]:
         """Return where the log goes on, and what a killed program left after it."""
         if not files:
             return START, b""

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from inspection.atomic import write_atomic
 from inspection.record_base import Record
-from inspection.seals.chain import Place, digest_of
+from inspection.seals.chain import ChainPlace, digest_of
 from inspection.seals.keys import (
     StationKey,
     fingerprint,
@@ -29,7 +29,7 @@ class LogHead(Record):
     signature: str
 
 
-def write_head(path: Path, place: Place, key: StationKey) -> None:
+def write_head(path: Path, place: ChainPlace, key: StationKey) -> None:
     """Keep where the log ends now.
 
     Raises
@@ -42,7 +42,7 @@ def write_head(path: Path, place: Place, key: StationKey) -> None:
     write_atomic(path, head.model_dump_json())
 
 
-def read_head(path: Path) -> Place | None:
+def read_head(path: Path) -> ChainPlace | None:
     """Return where the log ended when it was last written; None where nothing vouches for it."""
     try:
         content = load_strict(path.read_bytes())
@@ -51,7 +51,7 @@ def read_head(path: Path) -> Place | None:
     except (OSError, ValidationError, ValueError):
         return None
     signed = known and is_signed(head.key, _digest(head.sequence, head.hash), head.signature)
-    return Place(head.sequence, head.hash) if signed else None
+    return ChainPlace(head.sequence, head.hash) if signed else None
 
 
 def _digest(sequence: int, line: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from inspection.errors import InspectionError
 from inspection.people.person import Person
-from inspection.seals.chain import Place, parse_line
+from inspection.seals.chain import ChainPlace, parse_line
 from inspection.seals.keys import fingerprint, is_signed, station_fingerprint, trusted_fingerprints
 from inspection.seals.log import StationLog
 from inspection.session.files import is_session
@@ -35,13 +35,13 @@ class KnownHead:
 
     began: str
     folder: Path
-    place: Place
+    place: ChainPlace
 
 
 def tell_head(
     folder: Path,
     began: str,
-    place: Place,
+    place: ChainPlace,
     event: Literal["session_created", "head", "signed"] = "head",
     person: Person | None = None,
     decided: dict[str, Any] | None = None,
@@ -102,7 +102,7 @@ def known_head(folder: Path, run_id: str, began: str | None) -> KnownHead | None
     here = folder.resolve()
     known: list[KnownHead] = []
     for said in _told_of(folder, run_id):
-        place = Place(said["sequence"], said["hash"])
+        place = ChainPlace(said["sequence"], said["hash"])
         head = KnownHead(said["began"], Path(said["folder"]), place)
         if head.folder == here:
             return head

@@ -44,7 +44,7 @@ class _Speck(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class SoundBody:
     """One part, still without its defects.
 
     Parameters
@@ -66,10 +66,10 @@ class Body:
     cup: tuple[float, float]
     blocks: tuple[_Block, ...]
     specks: tuple[_Speck, ...]
-    layers: _Layers
+    layers: _VolumeLayers
 
 
-class _Layers:
+class _VolumeLayers:
     """The electrode stack: stripes across x, gently waved along y and z."""
 
     def __init__(self, scale: float, rng: np.random.Generator) -> None:
@@ -103,7 +103,7 @@ def _between(grid: Plane, share: float) -> Plane:
     return np.asarray(grid[first] + (place - first) * (grid[first + 1] - grid[first]), np.float32)
 
 
-def build_body(battery_type: BatteryType, canvas: int, rng: np.random.Generator) -> Body:
+def build_body(battery_type: BatteryType, canvas: int, rng: np.random.Generator) -> SoundBody:
     """Return a part of random size and make.
 
     Parameters
@@ -131,7 +131,7 @@ def build_body(battery_type: BatteryType, canvas: int, rng: np.random.Generator)
         for count, radius, contrast in SPECKS.values()
         for _ in range(rng.poisson(count))
     ]
-    return Body(
+    return SoundBody(
         shape=shape,
         bounds=bounds,
         scale=scale,
@@ -142,7 +142,7 @@ def build_body(battery_type: BatteryType, canvas: int, rng: np.random.Generator)
         cup=(rng.uniform(0.02, 0.06), rng.uniform(0.03, 0.12)),
         blocks=tuple(blocks),
         specks=tuple(specks),
-        layers=_Layers(scale, rng),
+        layers=_VolumeLayers(scale, rng),
     )
 
 
@@ -189,7 +189,7 @@ def _inside(bounds: Bounds, rim: tuple[int, int, int]) -> Bounds:
     return z, y, x
 
 
-def body_planes(body: Body, defects: Sequence[MaskRecorder]) -> Iterator[Plane]:
+def body_planes(body: SoundBody, defects: Sequence[MaskRecorder]) -> Iterator[Plane]:
     """Yield the planes across z in their order, (y, x) float32 grey levels with noise.
 
     No more than a few are in memory at once.
@@ -211,7 +211,7 @@ def body_planes(body: Body, defects: Sequence[MaskRecorder]) -> Iterator[Plane]:
             yield sum((w * one for w, one in zip(weights, clean, strict=True)), noise)
 
 
-def _clean_plane(body: Body, defects: Sequence[MaskRecorder], number: int) -> Plane:
+def _clean_plane(body: SoundBody, defects: Sequence[MaskRecorder], number: int) -> Plane:
     rows, columns = body.shape[1:]
     plane = np.full((rows, columns), AIR, np.float32)
     layers = body.layers.draw(number / body.shape[0], rows, columns)
@@ -238,7 +238,7 @@ def _clean_plane(body: Body, defects: Sequence[MaskRecorder], number: int) -> Pl
 
 
 def build_defects(
-    body: Body, name: str | None, visibility: Visibility, rng: np.random.Generator
+    body: SoundBody, name: str | None, visibility: Visibility, rng: np.random.Generator
 ) -> list[MaskRecorder]:
     """Return the defects of one kind that a body has: up to three pores, or one hump of resin."""
     if name is None:

@@ -99,6 +99,7 @@ class ChosenImagesLane(ABC, Generic[Answer, Model, Limits]):
         try:
             self.placed = PlacedModel(self.name, model, self.settings, limits, bytes_on, load)
         except Exception:
+            # Whatever it was: what had been loaded by then must not keep its memory.
             self.close()
             raise
         return self.placed

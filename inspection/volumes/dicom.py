@@ -15,7 +15,7 @@ from inspection.errors import ImageError
 from inspection.messages import Message
 from inspection.volumes.codestreams import stated_size
 from inspection.volumes.dicom_header import DicomHeader, Vector, is_dicom, quiet, read_header
-from inspection.volumes.source import Place, Source, StoredPlanes
+from inspection.volumes.source import PlaneAt, Source, StoredPlanes
 from inspection.volumes.stopping import go_on
 from inspection.volumes.volume import VolumeInfo, Voxels
 
@@ -139,7 +139,7 @@ def _source(path: Path, headers: Sequence[DicomHeader]) -> Source:
     ):
         size = first.rows * first.columns * np.dtype(first.greys.stored).itemsize
         places = [
-            Place(plane.header.path, (plane.header.offset or 0) + plane.frame * size)
+            PlaneAt(plane.header.path, (plane.header.offset or 0) + plane.frame * size)
             for plane in planes
         ]
         return StoredPlanes(info, places, first.greys)

@@ -42,7 +42,7 @@ class _Entry:
     look_at: float
 
 
-class _Opened:
+class _OpenVolumes:
     """Volumes that were asked for last; the one that was not for longest is closed."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class _Opened:
             volume.close()
 
 
-_opened = _Opened()
+_opened = _OpenVolumes()
 
 
 def read_info(ref: VolumeRef) -> VolumeInfo:

@@ -44,7 +44,7 @@ class Source(Protocol):
         ...
 
 
-class Place(NamedTuple):
+class PlaneAt(NamedTuple):
     """Where a plane's first voxel lies."""
 
     path: Path
@@ -64,7 +64,7 @@ class StoredPlanes:
 
     packed = False
 
-    def __init__(self, info: VolumeInfo, places: Sequence[Place], greys: Greys) -> None:
+    def __init__(self, info: VolumeInfo, places: Sequence[PlaneAt], greys: Greys) -> None:
         self.info = info
         self.places = places
         self._greys = greys

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from inspection.errors import ImageError
 from inspection.lzw import decode_lzw
 from inspection.volumes.greys import KEPT, Greys
-from inspection.volumes.source import Place, Source, StoredPlanes
+from inspection.volumes.source import PlaneAt, Source, StoredPlanes
 from inspection.volumes.stopping import go_on
 from inspection.volumes.tiff_pages import chained_pages
 from inspection.volumes.tiff_scale import voxel_mm
@@ -79,7 +79,9 @@ def _source(path: Path, file: Any, chained: int) -> Source:
     size = os.fstat(file.filehandle.fileno()).st_size
     if offset is not None:
         _refuse_short(path, offset + plane * shape[0], size)
-        return StoredPlanes(info, [Place(path, offset + plane * z) for z in range(shape[0])], greys)
+        return StoredPlanes(
+            info, [PlaneAt(path, offset + plane * z) for z in range(shape[0])], greys
+        )
     pages = [_Page(*_segments(page)) for page in series.pages]
     if any(None in page.offsets or len(page.offsets) != len(page.counts) for page in pages):
         raise ImageError("volume_damaged", name=path.name)
@@ -89,7 +91,7 @@ def _source(path: Path, file: Any, chained: int) -> Source:
     if page.compression == 1 and all(len(page.offsets) == 1 for page in pages):
         if any(page.counts[0] < plane for page in pages):
             raise ImageError("volume_cut", name=path.name)
-        return StoredPlanes(info, [Place(path, page.offsets[0]) for page in pages], greys)
+        return StoredPlanes(info, [PlaneAt(path, page.offsets[0]) for page in pages], greys)
     return PackedPages(path, info, pages, page, greys)
 
 

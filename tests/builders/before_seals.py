@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from inspection.seals.chain import START, Place, canonical, digest_of, scan_chain
+from inspection.seals.chain import START, ChainPlace, canonical, digest_of, scan_chain
 from inspection.session.audit import audit_entries
 
 DECISION = ("action", "kind", "reason", "comment", "operator", "decided_at")
@@ -52,8 +52,8 @@ def strip_seal(folder: Path) -> None:
     log.write_bytes(text)
 
 
-def old_line(place: Place, **content: Any) -> tuple[bytes, Place]:
+def old_line(place: ChainPlace, **content: Any) -> tuple[bytes, ChainPlace]:
     """Return a line of the old log, and where it goes on."""
     hashed = {"sequence": place.sequence + 1, "previous": place.hash, **content}
     digest = digest_of(hashed)
-    return canonical({**hashed, "hash": digest}), Place(place.sequence + 1, digest)
+    return canonical({**hashed, "hash": digest}), ChainPlace(place.sequence + 1, digest)

@@ -18,7 +18,7 @@ from training.data.duplicates import (
     MOST_CANDIDATES,
     Compared,
     Copy,
-    Signature,
+    Fingerprint,
     compare,
     near_pairs,
     sign,
@@ -192,13 +192,13 @@ def _pixel_findings(
     ----------
     across_parts : compare images of different parts; otherwise of different batteries
     """
-    signatures: list[Signature | None] = []
+    signatures: list[Fingerprint | None] = []
     with progress_bar("images") as advance:
         signing = prefetch(sign, (item.source for item in images), WORKERS)
         for done, (item, signed) in enumerate(zip(images, signing, strict=True), start=1):
             advance(done, len(images))
-            signatures.append(signed if isinstance(signed, Signature) else None)
-            if not isinstance(signed, Signature):
+            signatures.append(signed if isinstance(signed, Fingerprint) else None)
+            if not isinstance(signed, Fingerprint):
                 reason = signed.message
             elif item.label_size is not None and item.label_size != signed.size:
                 sizes = {"label": item.label_size, "image": signed.size}
@@ -252,7 +252,7 @@ def _pixel_findings(
 
 
 def _look_alikes(
-    images: Sequence[_Image], signatures: Sequence[Signature | None], sides: Sequence[str]
+    images: Sequence[_Image], signatures: Sequence[Fingerprint | None], sides: Sequence[str]
 ) -> list[tuple[int, int]]:
     """Return the images of different sides that look alike and are not the same file."""
     found: list[tuple[int, int]] = []

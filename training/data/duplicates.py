@@ -60,7 +60,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class Fingerprint:
     """What is kept of an image.
 
     Parameters
@@ -120,7 +120,7 @@ def near_pairs(
     return [(one, two) for _, one, two in sorted(found)]
 
 
-def sign(image: Compared) -> Signature | InspectionError:
+def sign(image: Compared) -> Fingerprint | InspectionError:
     """Return what is kept of an image, or why it cannot be read."""
     try:
         digest = _digest(image.source)
@@ -133,7 +133,7 @@ def sign(image: Compared) -> Signature | InspectionError:
         return ImageError("image_unreadable", name=source_name(image.source), problem=problem)
     small = cv2.resize(_grey(loaded.pixels), side, interpolation=cv2.INTER_AREA)
     picture = Image.fromarray(small)
-    return Signature(
+    return Fingerprint(
         digest,
         int(_words(imagehash.phash(picture, 8))[0]),
         _words(imagehash.phash(picture, 16)),

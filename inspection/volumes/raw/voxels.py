@@ -17,7 +17,7 @@ from inspection.messages import Message
 from inspection.volumes import scratch
 from inspection.volumes.greys import Greys
 from inspection.volumes.raw.header import Packing, RawVolume
-from inspection.volumes.source import Place, StoredPlanes
+from inspection.volumes.source import PlaneAt, StoredPlanes
 from inspection.volumes.stopping import ReadingStopped, go_on, held
 from inspection.volumes.volume import VolumeInfo, Voxels
 
@@ -62,9 +62,9 @@ def open_raw(raw: RawVolume) -> StoredPlanes | UnpackedPlanes:
     return source
 
 
-def _places(path: Path, offset: int, raw: RawVolume) -> list[Place]:
+def _places(path: Path, offset: int, raw: RawVolume) -> list[PlaneAt]:
     plane = raw.size // raw.shape[0]
-    return [Place(path, offset + plane * z) for z in range(raw.shape[0])]
+    return [PlaneAt(path, offset + plane * z) for z in range(raw.shape[0])]
 
 
 def _is_turned_round(source: StoredPlanes, raw: RawVolume) -> bool:

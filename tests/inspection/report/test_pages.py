@@ -43,7 +43,7 @@ def every_block() -> list[blocks.Block]:
             [
                 blocks.Heading("heading-3", 3, [label], "below-1", "there"),
                 blocks.Text("text-3", "note"),
-                blocks.Columns([inner, [blocks.Bullets(["bullet-1"])]], (0.4, 0.6)),
+                blocks.SideBySide([inner, [blocks.Bullets(["bullet-1"])]], (0.4, 0.6)),
                 blocks.Fields([("name-1", "value-2")]),
                 blocks.Fields([("name-2", "value-3")], in_line=True),
                 blocks.Table(columns, [cells], "title-1", "note-1"),

@@ -13,7 +13,7 @@ from inspection.seals.chain import (
     GENESIS,
     START,
     Chain,
-    Place,
+    ChainPlace,
     canonical,
     digest_of,
     scan_chain,
@@ -120,7 +120,7 @@ def test_a_line_of_another_key_names_that_key(
     assert scan.lines[4].key != own
 
 
-def old_line(place: Place) -> tuple[bytes, Place]:
+def old_line(place: ChainPlace) -> tuple[bytes, ChainPlace]:
     content = {
         "sequence": place.sequence + 1,
         "previous": place.hash,
@@ -134,7 +134,7 @@ def old_line(place: Place) -> tuple[bytes, Place]:
         "comment": "",
     }
     digest = digest_of(content)
-    return canonical({**content, "hash": digest}), Place(place.sequence + 1, digest)
+    return canonical({**content, "hash": digest}), ChainPlace(place.sequence + 1, digest)
 
 
 def test_a_chain_goes_on_after_lines_from_before_there_were_signatures(tmp_path: Path) -> None:
