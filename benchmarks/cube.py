@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from inspection.records import VolumeRef
-from inspection.synthetic.volume_files import WRITERS, WholeVolume
+from inspection.synthetic.volume_files import WRITERS, WholeVolume, write_raw
 from inspection.volumes.finding import volumes_in
 
 EDGE_MM = 0.02
@@ -42,7 +42,21 @@ def write_deflated(folder: Path, volume: WholeVolume) -> None:
     )
 
 
+def write_hollow(folder: Path, volume: WholeVolume) -> None:
+    """Write ``volume.raw`` and its header; all but the middle is zeros that take no room."""
+    depth, height, width = volume.shape
+    write_raw(folder, volume._replace(planes=iter(())))
+    plane = height * width * np.dtype(volume.dtype).itemsize
+    with (folder / "volume.raw").open("r+b") as data:
+        data.truncate(depth * plane)
+        for number in range(depth * 35 // 100, depth * 65 // 100):
+            data.seek(number * plane)
+            data.write(next(volume.planes).tobytes())
+
+
 KINDS = WRITERS | {"tiff-deflate": write_deflated}
+SPARE = KINDS | {"hollow-raw": write_hollow}
+"""Also one that is too large for most disks otherwise."""
 
 
 def write_cube(kind: str, folder: Path, side: int, depth: int | None = None) -> VolumeRef:
@@ -50,7 +64,7 @@ def write_cube(kind: str, folder: Path, side: int, depth: int | None = None) -> 
     if not folder.is_dir():
         folder.mkdir(parents=True)
         planes = planes_of_cube(side, depth)
-        KINDS[kind](folder, WholeVolume((depth or side, side, side), planes, "16", EDGE_MM))
+        SPARE[kind](folder, WholeVolume((depth or side, side, side), planes, "16", EDGE_MM))
     (found,) = volumes_in(folder, sorted(path.name for path in folder.iterdir()))
     return found.ref
 

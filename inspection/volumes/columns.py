@@ -106,6 +106,7 @@ class Columns:
         depth, height, width = self._source.info.shape
         padded = np.zeros((self._thick, self._down * SIDE, self._across * SIDE), self._kind)
         with into.path.open("wb", buffering=0) as file:
+            file.truncate(self._down * self._chunks * self._across * self._piece)
             for chunk in range(self._chunks):
                 first = chunk * self._thick
                 last = min(first + self._thick, depth)
@@ -115,6 +116,9 @@ class Columns:
                 for block in range(self._down):
                     go_on()
                     rows = padded[:, block * SIDE : (block + 1) * SIDE]
+                    if not rows.any():
+                        # Air that was cut to zero takes neither time nor room.
+                        continue
                     columns = rows.reshape(self._thick, SIDE, self._across, SIDE)
                     file.seek((block * self._chunks + chunk) * self._across * self._piece)
                     left = memoryview(columns.transpose(2, 0, 1, 3).tobytes())
