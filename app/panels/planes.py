@@ -289,7 +289,7 @@ class PlanesView(Panel):
             return
         info = planes.source.info
         self.notes.show_volume(self._space, info.format if info else "")
-        self.notes.show_bodies(self._bodies)
+        self.notes.show_bodies(self._bodies, self._space)
         for axis in AXES:
             self._caption(axis)
         self._word_place()

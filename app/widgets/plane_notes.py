@@ -48,6 +48,7 @@ class PlaneNotes(Panel):
         plots.ready.connect(self._draw)
         self._line: tuple[Any, Any] | None = None
         self._bodies: Sequence[Body] = ()
+        self._space: Space | None = None
         self.volume, self.where = label("muted", wrap=True), label("", wrap=True)
         self.value, self.greys = label("", wrap=True), label("muted", wrap=True)
         self.measured, self.kept = label("", wrap=True), label("warning", wrap=True)
@@ -75,7 +76,7 @@ class PlaneNotes(Panel):
             words = (self.kept, self.where, self.value, self.measured, self.greys, self.volume)
             for made in words:
                 made.setText("")
-            self.show_bodies(())
+            self.show_bodies((), None)
             return
         size = " × ".join(str(space.length(axis)) for axis in reversed(AXES))
         if not kind:
@@ -143,9 +144,9 @@ class PlaneNotes(Panel):
         sign = f" · {CHANGED} {self.tr('display only')}" if moved else ""
         self.greys.setText(f"{level} · {width}{sign}")
 
-    def show_bodies(self, bodies: Sequence[Body]) -> None:
-        """List the bodies that can be gone to."""
-        self._bodies = bodies
+    def show_bodies(self, bodies: Sequence[Body], space: Space | None) -> None:
+        """List the bodies that can be gone to, with how large they are."""
+        self._bodies, self._space = bodies, space
         self.list.clear()
         for body in bodies:
             places = " · ".join(
@@ -156,7 +157,7 @@ class PlaneNotes(Panel):
             told = [head, places]
             tips = [self.tr("Go to this body")]
             if body.defect is not None:
-                told.insert(1, self._size_text(body.defect))
+                told.insert(1, self._size_text(body, body.defect))
                 tips.append(message_text(body.defect.told))
                 if body.defect.problem is not None:
                     tips.append(message_text(body.defect.problem))
@@ -198,7 +199,7 @@ class PlaneNotes(Panel):
 
     def restyle(self) -> None:
         """Put the theme's colours in place."""
-        self.show_bodies(self._bodies)
+        self.show_bodies(self._bodies, self._space)
         self._draw()
 
     # -- inside ----------------------------------------------------------------------------
@@ -240,11 +241,16 @@ class PlaneNotes(Panel):
         super().resizeEvent(event)
         self._share_room()
 
-    def _size_text(self, defect: DefectBody) -> str:
+    def _size_text(self, body: Body, defect: DefectBody) -> str:
         """Return how large a body is, as short as it is told in a list."""
-        size = defect.size
+        size, space = defect.size, self._space
         if size is None:
-            return self.tr("size not measured")
+            edges = {axis: space.edge(axis) if space else 1.0 for axis in AXES}
+            sides = {a: (past - first) * edges[a] for a, (first, past) in body.extents.items()}
+            hot = " × ".join(f"{sides[axis]:.3g}" for axis in reversed(AXES))
+            in_mm = space is not None and space.voxel_mm is not None
+            unit = "mm" if in_mm else self.tr("voxels")
+            return self.tr("not measured; hot over {sides} {unit}").format(sides=hot, unit=unit)
         percent = max(1, round(100 * size.error))
         if size.length_mm is None or size.volume_mm3 is None:
             return self.tr("{length} voxels long · {voxels} voxels ± {percent} %").format(

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from inspection.volumes.body_voxels import (
+    Contrast,
+    Corner,
+    Floats,
+    Mask,
+    averaged,
+    cut_out,
+    depth_of,
+    dilated,
+    eroded,
+    noise_of,
+    without_trend,
+)
 from inspection.volumes.planes import Voxel
 from inspection.volumes.volume import Volume
-
-Contrast = Literal["darker", "brighter"]
-Corner = tuple[int, int, int]
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 MARGIN = 10
 """Voxels around a place that tell what its surroundings are like."""
@@ -27,16 +33,12 @@ LONGEST = 448
 """Voxels of a side that is looked at; a body that is longer has no size here."""
 LARGEST = 24_000_000
 """Voxels that are looked at."""
-DEPTH = 4.0
-"""Times the noise of 27 voxels' mean that a body has to stand out by."""
 FARTHEST = 60
 """Voxels around a place beyond which nothing is searched for."""
 NEAR = 8
 MOST_OF_A_PLANE = 0.35
 """Share of a plane that a body may fill: its median is to be that of the surroundings."""
 MOST_IN_ONE_PART = 6
-FEWEST = 8
-"""Voxels of a body, of which fewer are noise, and of its inside, of which fewer tell no depth."""
 _CORNERS = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).reshape(3, 8).T
 
 
@@ -70,7 +72,7 @@ class SizedBody(NamedTuple):
 
     def length(self, edges: Sequence[float] = (1.0, 1.0, 1.0)) -> float:
         """Return the longest distance between two of its points, in the unit of a voxel's edges."""
-        rim = self.mask & ~_eroded(self.mask)
+        rim = self.mask & ~eroded(self.mask)
         points = np.argwhere(rim).astype(np.float64) * edges
         directions = _directions()
         along = points @ directions.T  # (n, d)
@@ -107,6 +109,9 @@ def measure_bodies(
         body = measure_body(volume, start, stop, contrast, without=found)
         if body is None or (found and body.depth < found[0].depth / 2):
             break
+        if any(one.holds(body.deepest) for one in found):
+            # What was left of a body beside its rim leads back to it.
+            break
         found.append(body)
     return found
 
@@ -120,8 +125,8 @@ def measure_body(
 ) -> SizedBody | None:
     """Return the body that stands out most from its surroundings in a part of a volume.
 
-    It is cut at half of its depth, and its volume is the sum of what each voxel has of that depth,
-    which blur at its rim does not change.
+    It is cut at half of its depth, and its volume is the sum of what each voxel, and each next to
+    it, has of that depth, which blur at its rim does not change.
 
     Parameters
     ----------
@@ -169,10 +174,10 @@ def measure_body(
             ]
         else:
             break
-    # Once more with what is next to it alone: layers run on in waves.
+    # Once more with what is next to it alone, whose trend is known now that the body is.
     box = _Box(found.start, found.stop)
     near = box.wider([max(NEAR, side // 2) for side in box.sides], volume.info.shape)
-    again = _look(volume, near, box, contrast, ())
+    again = _look(volume, near, box, contrast, (), known=found)
     cut = again is None or any(_crowded(again, near, volume.info.shape))
     return found if again is None or cut else again
 
@@ -195,18 +200,33 @@ class _Box(NamedTuple):
 
 
 def _look(
-    volume: Volume, window: _Box, zone: _Box, contrast: Contrast, without: Sequence[SizedBody]
+    volume: Volume,
+    window: _Box,
+    zone: _Box,
+    contrast: Contrast,
+    without: Sequence[SizedBody],
+    known: SizedBody | None = None,
 ) -> SizedBody | None:
-    """Return the body whose deepest voxel is in a zone, seen in a window around it."""
-    depth = _depth(volume.block(window.start, window.stop), contrast)
-    smooth = _averaged(depth)
+    """Return the body whose deepest voxel is in a zone, seen in a window around it.
+
+    Parameters
+    ----------
+    known : the body as it was seen before: what is around it tells how its surroundings run
+    """
+    depth = depth_of(volume.block(window.start, window.stop), contrast)
+    if known is not None:
+        near = np.zeros(depth.shape, bool)
+        within = zip(known.start, known.stop, window.start, strict=True)
+        near[tuple(slice(a - o, b - o) for a, b, o in within)] = known.mask
+        depth = without_trend(depth, ~dilated(dilated(dilated(near))))
+    smooth = averaged(depth)
     origin = [a - o for a, o in zip(zone.start, window.start, strict=True)]
     inner = tuple(slice(o, o + side) for o, side in zip(origin, zone.sides, strict=True))
     candidates = smooth[inner].copy()
     for body in without:
         _blank(candidates, body, zone.start)
-    found = _cut(depth, smooth, candidates, origin)
-    return None if found is None else _sized(depth, *found, window.start)
+    found = cut_out(depth, smooth, candidates, origin)
+    return None if found is None else _sized(depth, smooth, *found, window.start)
 
 
 def _reaches_edge(body: SizedBody, shape: Corner) -> bool:
@@ -232,20 +252,6 @@ def _crowded(body: SizedBody, window: _Box, shape: Corner) -> list[bool]:
     return short
 
 
-def _depth(block: NDArray[Any], contrast: Contrast) -> Floats:
-    """Return how far each voxel stands out from its surroundings.
-
-    What is the same over a whole plane (a layer, a housing's wall) belongs to the surroundings.
-    """
-    values = block.astype(np.float32)
-    middle = np.float32(np.median(values))
-    around = np.full(values.shape, middle, np.float32)
-    for axis in range(3):
-        others = tuple(place for place in range(3) if place != axis)
-        around += np.median(values, axis=others, keepdims=True).astype(np.float32) - middle
-    return around - values if contrast == "darker" else values - around
-
-
 def _blank(candidates: Floats, body: SizedBody, origin: Sequence[int]) -> None:
     """Leave a body, and what is next to it, out of what may be the deepest voxel of another."""
     ends = [
@@ -253,7 +259,7 @@ def _blank(candidates: Floats, body: SizedBody, origin: Sequence[int]) -> None:
         for a, b, o, side in zip(body.start, body.stop, origin, candidates.shape, strict=True)
     ]
     if all(a < b for a, b in ends):
-        wide = _dilated(np.pad(body.mask, 1))
+        wide = dilated(np.pad(body.mask, 1))
         within = tuple(
             slice(a + o - s + 1, b + o - s + 1)
             for (a, b), o, s in zip(ends, origin, body.start, strict=True)
@@ -261,45 +267,25 @@ def _blank(candidates: Floats, body: SizedBody, origin: Sequence[int]) -> None:
         candidates[tuple(slice(a, b) for a, b in ends)][wide[within]] = -np.inf
 
 
-def _cut(
-    depth: Floats, smooth: Floats, candidates: Floats, origin: Sequence[int]
-) -> tuple[Mask, float, Corner] | None:
-    """Return the body's voxels, its depth, and its deepest voxel; None where none stands out."""
-    noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
-    place = np.unravel_index(int(candidates.argmax()), candidates.shape)
-    seed = _corner([int(at) + o for at, o in zip(place, origin, strict=True)])
-    level = float(smooth[seed])
-    if not np.isfinite(candidates[place]) or level <= DEPTH * noise:
-        return None
-    mask: Mask | None = None
-    for _ in range(3):
-        # Noise makes holes in a body and bridges to the next: between the voxel and its nearest.
-        mask = _connected((depth + smooth) / 2 > level / 2, seed)
-        if mask is None or np.count_nonzero(mask) < FEWEST:
-            return None
-        inside = _eroded(mask)
-        if np.count_nonzero(inside) < FEWEST:
-            # Too thin to have an inside: its deepest quarter is nearest to its depth.
-            inside = mask & (smooth >= np.quantile(smooth[mask], 0.75))
-        level = float(np.median(depth[inside]))
-    assert mask is not None
-    return mask, level, seed
-
-
-def _sized(depth: Floats, mask: Mask, level: float, deepest: Corner, low: Corner) -> SizedBody:
-    wide = _dilated(mask)
-    rim = wide & ~_eroded(mask)
-    apart = depth[~_dilated(wide)]
-    noise = 1.4826 * float(np.median(np.abs(apart - np.median(apart)))) if apart.size else 0.0
-    count = int(np.count_nonzero(mask))
-    shares = np.clip(depth[rim] / level, 0, 1)
-    # Clipped noise of an empty voxel is not zero on average, but some tenths of it.
-    shares = np.clip(shares - 0.4 * noise / level * (shares < 0.5), 0, 1)
-    voxels = float(np.count_nonzero(mask & ~rim) + shares.sum())
-    # Where the rim is depends on the depth and on its surroundings, all of it in one direction; and
-    # the two ways to count differ by what blur makes uncertain.
-    moved = 0.5 * noise / level * float(np.count_nonzero(rim & mask)) / count
-    error = math.sqrt(moved**2 + (abs(voxels - count) / voxels) ** 2 + 1 / count)
+def _sized(
+    depth: Floats, smooth: Floats, mask: Mask, level: float, deepest: Corner, low: Corner
+) -> SizedBody:
+    wide = dilated(mask)
+    count, shared = int(np.count_nonzero(mask)), int(np.count_nonzero(wide))
+    # Cut off at 0 and 1, shares of noisy voxels would be too small inside and too large beside.
+    voxels = float(depth[wide].sum()) / level
+    if not voxels > 0:
+        voxels = float(count)
+    # Of the mean of 27 voxels, whose noise is what the noise of neighbours have in common too.
+    noise = noise_of(smooth[~dilated(wide)]) * math.sqrt(27) / level
+    inside = max(1, int(np.count_nonzero(eroded(mask))))
+    # That of the sum, that of the depth, and what the two ways to count differ by: blur and cut.
+    error = math.hypot(
+        noise * math.sqrt(shared) / voxels,
+        noise / math.sqrt(inside),
+        (voxels - count) / voxels,
+        1 / math.sqrt(count),
+    )
     where = np.argwhere(mask)
     first, last = where.min(axis=0), where.max(axis=0) + 1
     cut = mask[tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))]
@@ -313,55 +299,6 @@ def _sized(depth: Floats, mask: Mask, level: float, deepest: Corner, low: Corner
 def _corner(values: Sequence[int]) -> Corner:
     z, y, x = values
     return z, y, x
-
-
-def _averaged(values: Floats) -> Floats:
-    """Return the mean of each voxel and its nearest 26."""
-    for axis in range(3):
-        padded = np.pad(values, [(1, 1) if place == axis else (0, 0) for place in range(3)], "edge")
-        parts = [padded.take(range(k, k + values.shape[axis]), axis) for k in range(3)]
-        values = np.asarray(sum(parts, np.zeros_like(values)) / np.float32(3), np.float32)
-    return values
-
-
-def _shifted(mask: Mask, fill: bool) -> list[Mask]:
-    padded = np.pad(mask, 1, constant_values=fill)
-    whole = [slice(1, -1)] * 3
-    found = []
-    for axis in range(3):
-        for at in (slice(0, -2), slice(2, None)):
-            where = [*whole]
-            where[axis] = at
-            found.append(padded[tuple(where)])
-    return found
-
-
-def _eroded(mask: Mask) -> Mask:
-    return np.asarray(np.logical_and.reduce([mask, *_shifted(mask, False)]))
-
-
-def _dilated(mask: Mask) -> Mask:
-    return np.asarray(np.logical_or.reduce([mask, *_shifted(mask, False)]))
-
-
-def _connected(mask: Mask, seed: Corner) -> Mask | None:
-    """Return the voxels that hang together with one by their faces; None where it is no part."""
-    if not mask[seed]:
-        return None
-    labels = [cv2.connectedComponents(plane, connectivity=4)[1] for plane in mask.astype(np.uint8)]
-    found = np.zeros_like(mask)
-    waiting = [(seed[0], int(labels[seed[0]][seed[1:]]))]
-    seen = {*waiting}
-    while waiting:
-        number, label = waiting.pop()
-        region = labels[number] == label
-        found[number] |= region
-        for beside in (number - 1, number + 1):
-            if 0 <= beside < len(labels):
-                met = {(beside, int(one)) for one in np.unique(labels[beside][region]) if one}
-                waiting += met - seen
-                seen |= met
-    return found
 
 
 def _directions() -> Floats:

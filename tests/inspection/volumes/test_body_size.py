@@ -47,7 +47,9 @@ def heat_of(mask: Mask, step: int = 16) -> tuple[list[int], list[int]]:
 
 
 @pytest.mark.parametrize("visibility", ["clear", "hard"])
-@pytest.mark.parametrize(("seed", "canvas"), [(0, 160), (1, 192), (3, 256), (8, 400)])
+@pytest.mark.parametrize(
+    ("seed", "canvas"), [(0, 160), (1, 192), (3, 256), (8, 400), (1003, 160), (1006, 192)]
+)
 def test_pores_are_as_large_as_they_were_made_within_15_percent(seed, canvas, visibility):
     volume, masks = synthetic(seed, canvas, visibility)
     for mask in masks:
@@ -63,6 +65,20 @@ def test_pores_are_as_large_as_they_were_made_within_15_percent(seed, canvas, vi
             past = mask.start[axis] + mask.voxels.shape[axis]
             assert abs(body.start[axis] - mask.start[axis]) <= 1
             assert abs(body.stop[axis] - past) <= 1
+
+
+def test_what_is_told_of_a_faint_pore_s_error_holds():
+    trusted = []
+    for seed in range(1000, 1006):
+        volume, masks = synthetic(seed, 160, "faint")
+        for mask in masks:
+            found = [
+                b for b in measure_bodies(volume, *heat_of(mask), "darker") if overlaps(b, mask)
+            ]
+            off = [abs(body.voxels / mask.voxels.sum() - 1) < 2 * body.error for body in found]
+            trusted += off[:1]
+    assert len(trusted) >= 8
+    assert np.mean(trusted) >= 0.8
 
 
 def overlaps(body, mask: Mask) -> bool:
