@@ -81,15 +81,15 @@ class StackDisplay:
                 policy = self._read_policy()
                 if policy.setting == "auto" and stored.dtype == np.uint8:
                     return None
-                self._expected = find_stack_grey([ref.source for ref in self._slices], policy)
+                self._expected = find_stack_grey(self._slices, policy)
             return self._expected
 
     def own(self, stored: Stored) -> GreyWindow:
         """Return the range of the stack's values; of ``stored`` where no slice can be read."""
         with self._lock:
             if self._own is None:
-                sources = [ref.source for ref in self._slices]
-                self._own = own_window((sample_stack(sources) if sources else []) or [stored])
+                samples = sample_stack(self._slices) if self._slices else []
+                self._own = own_window(samples or [stored])
             return self._own
 
 

@@ -16,11 +16,14 @@ from inspection.errors import InspectionError
 from inspection.images.decoding import Decoder
 from inspection.images.grey import GreyLevels, GreyWindow, Stored
 from inspection.messages import Message
-from inspection.records import Battery, ImageRef, ImageSource
+from inspection.records import Battery, ImageRef
 from inspection.results import StackGrey
 
 SAMPLE = 6
-"""Slices that levels are found from, evenly spaced over the stack's axes."""
+"""Slices that levels are found from."""
+DENSE = 24
+"""Slices across z that show a body without the other axes: then levels are found from them alone,
+as planes across x and y are costly to read from a volume, and come in another order from files."""
 KEPT = 16
 """Batteries; lanes are rarely further apart, and a window is found again soon enough."""
 SMALLEST_STACK = 3
@@ -72,7 +75,7 @@ class StackWindow:
         """Return what was found; the sampled slices are decoded at the first call."""
         with self._lock:
             if self._found is None:
-                self._found = find_stack_grey([ref.source for ref in self._slices], self._policy)
+                self._found = find_stack_grey(self._slices, self._policy)
             return self._found
 
     @property
@@ -117,12 +120,12 @@ def window_of(grey: StackGrey | None) -> GreyWindow | None:
     return GreyWindow(grey.low, grey.high)
 
 
-def find_stack_grey(sources: Sequence[ImageSource], policy: GreyPolicy) -> StackGrey:
+def find_stack_grey(slices: Sequence[ImageRef], policy: GreyPolicy) -> StackGrey:
     """Return the window of a stack.
 
     Parameters
     ----------
-    sources : its slices in order; a few of them, evenly spaced, are decoded
+    slices : of one stack in order; a few of them are decoded
     policy : setting and reference
 
     Returns
@@ -131,13 +134,13 @@ def find_stack_grey(sources: Sequence[ImageSource], policy: GreyPolicy) -> Stack
         Under ``auto`` with ``problem`` set where no window could be found: then the slices are
         seen as their type says, and cannot be trusted unless they are of 8 bits.
     """
-    if policy.setting == "dtype" or not sources:
+    if policy.setting == "dtype" or not slices:
         return StackGrey(method="dtype")
     if policy.setting != "auto":
         low, high = policy.setting
         return StackGrey(method="fixed", low=low, high=high)
-    samples = sample_stack(sources)
-    if len(samples) < min(SMALLEST_STACK, len(sources)):
+    samples = sample_stack(slices)
+    if len(samples) < min(SMALLEST_STACK, len(slices)):
         # Those slices may be there again once they are judged: a share that was away for a moment.
         return StackGrey(method="dtype", problem=Message(code="grey_stack_unread"))
     eight_bits = all(sample.dtype == np.uint8 for sample in samples)
@@ -167,17 +170,27 @@ def find_stack_grey(sources: Sequence[ImageSource], policy: GreyPolicy) -> Stack
     )
 
 
-def sample_stack(sources: Sequence[ImageSource]) -> list[Stored]:
+def sample_stack(slices: Sequence[ImageRef]) -> list[Stored]:
     """Return stored values of slices that are evenly spaced over a stack, those that can be read.
+
+    One body gives the same levels whether it comes as a volume or as pictures of its planes.
 
     Parameters
     ----------
-    sources : slices of one stack in order, at least one
+    slices : of one stack in order, at least one
     """
+    across_z = [ref for ref in slices if ref.axis == "z"]
+    if len(across_z) >= DENSE:
+        # A stack begins and ends at the body's rim, or beside it.
+        places = (np.arange(SAMPLE) + 0.5) / SAMPLE * len(across_z)
+        chosen = [across_z[place] for place in places.astype(int)]
+    else:
+        places = np.linspace(0, len(slices) - 1, SAMPLE).round()
+        chosen = [slices[place] for place in np.unique(places.astype(int))]
     samples: list[Stored] = []
-    for index in np.unique(np.linspace(0, len(sources) - 1, SAMPLE).round().astype(int)):
+    for ref in chosen:
         try:
-            decoder = Decoder(sources[index], "ct")
+            decoder = Decoder(ref.source, "ct")
             samples.append(decoder.stored(min(1.0, SAMPLE_SIDE / min(decoder.size))))
         except (InspectionError, OSError):
             # The slice fails once more when it is judged, and its reason is told there.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.classes import class_table
+from inspection.images.body_planes import GRAZED
 from inspection.records import Axis
 from inspection.synthetic.labels import label_of, write_json, write_picture
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot
@@ -90,7 +91,7 @@ def true_mask(entry: Mapping[str, Any]) -> Mask:
 def _write_planes(folder: Path, voxels: NDArray[Any]) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     for dimension, axis in enumerate(AXES):
-        for number in range(voxels.shape[dimension]):
+        for number in _planes_of_body(voxels, dimension):
             picture = np.ascontiguousarray(voxels.take(number, axis=dimension))
             write_picture(folder / f"{axis}_{number:04d}.jpg", picture, options)
 
@@ -114,6 +115,15 @@ def _write_labels(
             serial = (dimension + 1) * SERIALS + number
             label = label_of(plan, "ct", serial, (columns, rows), name, outlines, None)
             write_json(folder / f"{name.removesuffix('.jpg')}.json", label)
+
+
+def _planes_of_body(voxels: NDArray[np.uint8], dimension: int) -> range:
+    """Return the planes across one axis that are exported: none that shows hardly but air."""
+    middle, _ = cv2.threshold(voxels.reshape(len(voxels), -1), 0, 255, cv2.THRESH_OTSU)
+    others = tuple(other for other in range(3) if other != dimension)
+    shown = np.count_nonzero(voxels > middle, axis=others)
+    places = np.flatnonzero(shown >= GRAZED * shown.max())
+    return range(places[0], places[-1] + 1)
 
 
 def _outlines(mask: Mask, dimension: int, number: int) -> list[NDArray[np.float32]]:

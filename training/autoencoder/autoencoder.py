@@ -155,7 +155,7 @@ def _windowed(
         return sides, None
     views = (*sides.train, *sides.held, *sides.judged)
     taught = {view.battery for view in sides.train}
-    windows, levels = find_windows([(v.battery, v.ref.source) for v in views], taught, start)
+    windows, levels = find_windows([(v.battery, v.ref) for v in views], taught, start)
     train, held, judged = (
         [replace(view, window=windows[view.battery]) for view in part]
         for part in (sides.train, sides.held, sides.judged)

@@ -88,7 +88,7 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         model.to(processes.device).to(memory_format=torch.channels_last)
         train, val = read_sides(config, run)
         cache = open_cache(config.cache)
-        stacks = [(item.battery, item.ref.source) for item in (*train, *val)]
+        stacks = [(item.battery, item.ref) for item in (*train, *val)]
         windows, levels = find_windows(stacks, {item.battery for item in train}, start)
         planes = [(item.ref.source, windows[item.battery]) for item in (*train, *val)]
         workers = config.training.workers

@@ -10,7 +10,7 @@ import numpy as np
 from inspection.images.grey import GreyLevels, GreyWindow
 from inspection.images.stack_grey import SMALLEST_STACK, levels_of, sample_stack
 from inspection.modelstore.bundle import Bundle
-from inspection.records import ImageRef, ImageSource
+from inspection.records import ImageRef
 
 DEEP_LEVELS = GreyLevels(8.0, 112.0)
 """Of a training whose stacks are all deeper than 8 bits: there is room for metal, which is twice
@@ -31,7 +31,7 @@ class DeepStack:
     @cached_property
     def window(self) -> GreyWindow | None:
         """Found when it is first asked for; None where values are what their type says."""
-        samples = sample_stack([ref.source for ref in self._slices])
+        samples = sample_stack(self._slices)
         if len(samples) < SMALLEST_STACK or all(sample.dtype == np.uint8 for sample in samples):
             return None
         levels = levels_of(samples)
@@ -39,7 +39,7 @@ class DeepStack:
 
 
 def find_windows(
-    slices: Iterable[tuple[str, ImageSource]], taught: Collection[str], start: Bundle | None
+    slices: Iterable[tuple[str, ImageRef]], taught: Collection[str], start: Bundle | None
 ) -> tuple[dict[str, GreyWindow | None], GreyLevels | None]:
     """Return the window of each battery's stack, and the levels that they bring it to.
 
@@ -48,17 +48,17 @@ def find_windows(
 
     Parameters
     ----------
-    slices : battery and source of each, in the order of the stacks
+    slices : battery and reference of each, in the order of the stacks
     taught : batteries that are trained on
     start : the model that the training starts from
     """
-    stacks: dict[str, list[ImageSource]] = {}
-    for battery, source in slices:
-        stacks.setdefault(battery, []).append(source)
+    stacks: dict[str, list[ImageRef]] = {}
+    for battery, ref in slices:
+        stacks.setdefault(battery, []).append(ref)
     found = {}
     eight_bits: set[str] = set()
-    for battery, sources in stacks.items():
-        samples = sample_stack(sources)
+    for battery, stack in stacks.items():
+        samples = sample_stack(stack)
         found[battery] = levels_of(samples) if len(samples) >= SMALLEST_STACK else None
         if all(sample.dtype == np.uint8 for sample in samples):
             eight_bits.add(battery)

@@ -8,6 +8,7 @@ from inspection.images.grey import GreyLevels, GreyWindow
 from inspection.images.preprocess import load_image
 from inspection.images.stack_grey import GreyPolicy, find_stack_grey, levels_of
 from inspection.lot.scan import scan_lot
+from inspection.records import ImageRef
 from inspection.synthetic import SyntheticLot, write_lot
 
 REFERENCE = GreyLevels(6.0, 114.0)
@@ -31,10 +32,12 @@ def stack(tmp_path_factory):
 
 def written(folder, pictures, suffix=".tif"):
     folder.mkdir()
-    paths = [folder / f"s_{number:03d}{suffix}" for number in range(len(pictures))]
-    for path, picture in zip(paths, pictures, strict=True):
+    refs = []
+    for number, picture in enumerate(pictures):
+        path = folder / f"s_{number:03d}{suffix}"
         path.write_bytes(cv2.imencode(suffix, picture)[1].tobytes())
-    return paths
+        refs.append(ImageRef(path, "ct", "001", "z", number, "cell", "pouch", None))
+    return refs
 
 
 @pytest.mark.parametrize("how", STORED)
@@ -42,11 +45,11 @@ def test_what_the_model_sees_does_not_depend_on_how_the_stack_was_stored(stack, 
     policy = GreyPolicy("auto", REFERENCE)
     shown = []
     for name, pictures in (("as drawn", stack), (how, [STORED[how](p) for p in stack])):
-        paths = written(tmp_path / name, pictures)
-        grey = find_stack_grey(paths, policy)
+        slices = written(tmp_path / name, pictures)
+        grey = find_stack_grey(slices, policy)
         assert (grey.method, grey.problem) == ("auto", None)
         window = GreyWindow(grey.low, grey.high)
-        shown.append([load_image(path, modality="ct", window=window) for path in paths])
+        shown.append([load_image(r.path, modality="ct", window=window) for r in slices])
     for drawn, stored in zip(*shown, strict=True):
         assert stored.roi == drawn.roi
         difference = np.abs(stored.pixels.astype(int) - drawn.pixels)
@@ -55,10 +58,11 @@ def test_what_the_model_sees_does_not_depend_on_how_the_stack_was_stored(stack, 
 
 
 def test_air_and_body_become_the_levels_of_the_training(stack, tmp_path):
-    paths = written(tmp_path / "dim", [(20 + p * 0.6).astype(np.uint8) for p in stack])
-    grey = find_stack_grey(paths, GreyPolicy("auto", REFERENCE))
+    slices = written(tmp_path / "dim", [(20 + p * 0.6).astype(np.uint8) for p in stack])
+    grey = find_stack_grey(slices, GreyPolicy("auto", REFERENCE))
     window = GreyWindow(grey.low, grey.high)
-    seen = levels_of([window.apply(cv2.imread(str(p), cv2.IMREAD_UNCHANGED)) for p in paths])
+    read = [cv2.imread(str(ref.path), cv2.IMREAD_UNCHANGED) for ref in slices]
+    seen = levels_of([window.apply(stored) for stored in read])
     assert seen.air == pytest.approx(REFERENCE.air, abs=1.0)
     assert seen.body == pytest.approx(REFERENCE.body, abs=1.0)
 
@@ -99,10 +103,10 @@ def test_a_stack_that_is_white_from_some_row_on_is_told(stack, tmp_path):
 
 
 def test_a_single_slice_takes_its_type_and_a_fixed_window_is_taken_as_it_is(stack, tmp_path):
-    paths = written(tmp_path / "one", [p.astype(np.uint16) * 257 for p in stack])
-    alone = find_stack_grey(paths[:1], GreyPolicy("auto", REFERENCE))
+    slices = written(tmp_path / "one", [p.astype(np.uint16) * 257 for p in stack])
+    alone = find_stack_grey(slices[:1], GreyPolicy("auto", REFERENCE))
     assert (alone.method, alone.problem.code) == ("dtype", "grey_stack_small")
-    fixed = find_stack_grey(paths, GreyPolicy((100.0, 50_000.0), REFERENCE))
+    fixed = find_stack_grey(slices, GreyPolicy((100.0, 50_000.0), REFERENCE))
     assert (fixed.method, fixed.low, fixed.high) == ("fixed", 100.0, 50_000.0)
 
 

@@ -16,6 +16,7 @@ from inspection.images.stack_grey import GreyPolicy, StackWindows
 from inspection.lot.scan import scan_lot
 from inspection.modelstore.bundle import load_bundle
 from inspection.paths import config_path
+from inspection.records import ImageRef
 from inspection.results import Peak
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.cnn import CnnPredictor
@@ -75,8 +76,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
 
 
-def stacks_of(slices: list[Slice]) -> list[tuple[str, Path]]:
-    return [(item.battery, item.ref.path) for item in slices]
+def stacks_of(slices: list[Slice]) -> list[tuple[str, ImageRef]]:
+    return [(item.battery, item.ref) for item in slices]
 
 
 def images_of(slices: list[Slice], config: CnnConfig, folder: Path) -> SliceImages:
