@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from inspection.errors import ImageError
+from inspection.messages import Message
 from inspection.volumes.greys import Greys
 from inspection.volumes.stopping import go_on
 from inspection.volumes.volume import VolumeInfo, Voxels
@@ -42,6 +44,28 @@ class Source(Protocol):
     def close(self) -> None:
         """Forget what was unpacked; it is unpacked anew if it is asked for again."""
         ...
+
+
+class Damage:
+    """Remembers that a volume is damaged, so that not every plane is read up to there to find out.
+
+    A file that is replaced is opened anew, and with it this.
+    """
+
+    def __init__(self) -> None:
+        self._found: Message | None = None
+
+    @contextmanager
+    def told_again(self) -> Iterator[None]:
+        """Raise what was raised here before, without the work; what may pass is tried again."""
+        if self._found is not None:
+            raise ImageError(self._found.code, **self._found.params)
+        try:
+            yield
+        except ImageError as error:
+            if error.message.code == "volume_damaged":
+                self._found = error.message
+            raise
 
 
 class PlaneAt(NamedTuple):

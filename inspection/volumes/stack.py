@@ -14,7 +14,7 @@ import numpy as np
 from inspection.errors import ImageError
 from inspection.records import Axis
 from inspection.volumes.columns import Columns
-from inspection.volumes.source import Source
+from inspection.volumes.source import Damage, Source
 from inspection.volumes.stopping import held
 from inspection.volumes.volume import VolumeInfo, Voxels
 
@@ -48,6 +48,7 @@ class StackVolume:
         self._columns: Columns | None = None
         self._planes: OrderedDict[int, Voxels] = OrderedDict()
         self._last_y = -_NEAR
+        self._damage = Damage()
 
     @property
     def info(self) -> VolumeInfo:
@@ -76,10 +77,12 @@ class StackVolume:
             far, self._last_y = abs(number - self._last_y) >= _NEAR, number
             if far:
                 return self._source.read(start, stop)[:, 0]
-        columns = self._laid_out()
-        if columns is None:
-            return self.section(axis, number)
-        return columns.plane(axis, number)
+        # It crosses every plane across z: one that is damaged is in the way of all others.
+        with self._damage.told_again():
+            columns = self._laid_out()
+            if columns is not None:
+                return columns.plane(axis, number)
+        return self.section(axis, number)
 
     def block(self, start: Sequence[int], stop: Sequence[int]) -> Voxels:
         """Return the voxels from ``start`` up to ``stop``, (z, y, x), clipped to the volume."""

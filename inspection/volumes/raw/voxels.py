@@ -17,7 +17,7 @@ from inspection.messages import Message
 from inspection.volumes import scratch
 from inspection.volumes.greys import Greys
 from inspection.volumes.raw.header import Packing, RawVolume
-from inspection.volumes.source import PlaneAt, StoredPlanes
+from inspection.volumes.source import Damage, PlaneAt, StoredPlanes
 from inspection.volumes.stopping import ReadingStopped, go_on, held
 from inspection.volumes.volume import VolumeInfo, Voxels
 
@@ -98,6 +98,7 @@ class UnpackedPlanes:
         self.info = info
         self._raw = raw
         self._lock = threading.Lock()
+        self._damage = Damage()
         self._whole: Voxels | None = None
         self._stored: StoredPlanes | None = None
         self._place: scratch.Scratch | None = None
@@ -107,7 +108,8 @@ class UnpackedPlanes:
         (z0, y0, x0), (z1, y1, x1) = start, stop
         with held(self._lock):
             if self._whole is None and self._stored is None:
-                self._unpack()
+                with self._damage.told_again():
+                    self._unpack()
             if self._stored is not None:
                 return self._stored.read(start, stop)
             assert self._whole is not None
@@ -129,17 +131,21 @@ class UnpackedPlanes:
             stored = np.frombuffer(data, raw.greys.stored).reshape(raw.shape)
             self._whole = raw.greys.values(stored)
             return
+        full = ImageError("volume_no_scratch", name=raw.header.name, gigabytes=raw.size >> 30)
         place = scratch.reserve(raw.header, raw.size, self)
         if place is None:
-            raise ImageError("volume_no_scratch", name=raw.header.name, gigabytes=raw.size >> 30)
+            raise full
         try:
             with place.path.open("wb") as file:
-                self._pour(file.write)
-        except OSError as error:
-            place.remove()
-            raise ImageError(
-                "volume_no_scratch", name=raw.header.name, gigabytes=raw.size >> 30
-            ) from error
+
+                def write(data: bytes) -> None:
+                    try:
+                        file.write(data)
+                        file.flush()
+                    except OSError as error:
+                        raise full from error
+
+                self._pour(write)
         except (ImageError, ReadingStopped):
             place.remove()
             raise
@@ -170,6 +176,12 @@ class UnpackedPlanes:
             raise ImageError("volume_cut", name=raw.data.name) from error
         except (gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise ImageError("volume_damaged", name=raw.data.name) from error
+        except OSError as error:
+            # bz2 tells damage by one that no system has raised.
+            if error.errno is None:
+                raise ImageError("volume_damaged", name=raw.data.name) from error
+            problem = error.strerror or type(error).__name__
+            raise ImageError("image_unreadable", name=raw.data.name, problem=problem) from error
 
 
 def _stream(file: IO[bytes], packing: Packing) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import warnings
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from pydicom.uid import UID
 
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
+from inspection.volumes import columns, scratch, stack
 from inspection.volumes.dicom_header import READ_SYNTAXES
 from inspection.volumes.opening import open_volume, read_info
 
@@ -111,6 +113,10 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "text.nrrd": (lambda path: write_nrrd(path, BODY, "ascii"), "image_compression"),
     "cut.nrrd": (lambda path: cut(write_nrrd(path, BODY), 0.5), "volume_size_differs"),
+    "damaged.nrrd": (
+        lambda path: write_nrrd(path, BODY, "bzip2", bz2.compress(BODY.tobytes())[:99] + bytes(99)),
+        "volume_damaged",
+    ),
     "cut packed.nrrd": (packed_and_cut, "volume_cut"),
     "cut.vgi": (
         lambda path: cut(write_vgi(path, BODY).with_suffix(".vol"), 0.5).with_suffix(".vgi"),
@@ -156,6 +162,33 @@ def test_a_file_that_is_cut_while_it_is_open_is_an_error_and_no_crash(tmp_path):
     cut(path, 0.5)
     with pytest.raises(ImageError, match="cut short"):
         volume.section("z", 12)
+
+
+def test_planes_through_one_that_is_damaged_are_told_without_reading_up_to_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stack, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(columns, "PASSES", 0)
+    monkeypatch.setattr(scratch, "_room", scratch._Room())
+    laid_out = []
+    scratch.configure(tmp_path, announce=laid_out.append)
+    path = write_tiff(tmp_path / "a.tif", BODY, compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[6].dataoffsets[0]
+    with path.open("r+b") as opened:
+        opened.seek(at + 40)
+        opened.write(b"no zlib stream")
+    volume = open_volume(VolumeRef(path))
+    for number in range(5):
+        with pytest.raises(ImageError, match="damaged"):
+            volume.section("x", number)
+    assert len(laid_out) == 1
+    # Those beside it are as they were.
+    np.testing.assert_array_equal(volume.section("z", 5), BODY[5])
+    write_tiff(path, BODY, compression="zlib")
+    assert read_info(VolumeRef(path)).shape == SHAPE
+    np.testing.assert_array_equal(open_volume(VolumeRef(path)).section("x", 3), BODY[:, :, 3])
+    scratch.remove_all()
 
 
 def test_a_missing_plane_is_a_warning_with_its_count(tmp_path):
