@@ -16,6 +16,7 @@ from inspection.run.events import (
     BatteryChanged,
     BatteryStarted,
     ImagesDone,
+    ImagesLeftOut,
     LaneEnded,
     LaneReady,
     LotAway,
@@ -175,9 +176,8 @@ class RunBridge(QObject):
         for system in SYSTEMS:
             if status.live.get(system) is not live.get(system):
                 self.live_changed.emit(system, status.live.get(system))
-        if isinstance(
-            event, ImagesDone | BatteryChanged | LaneEnded | LotAway | LotBack | RunEnded
-        ):
+        counted = ImagesDone | ImagesLeftOut | BatteryChanged
+        if isinstance(event, counted | LaneEnded | LotAway | LotBack | RunEnded):
             self.progress_changed.emit()
         if isinstance(event, RunEnded):
             self.ended.emit(event.cancelled)

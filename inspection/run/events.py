@@ -53,6 +53,15 @@ class ImagesDone:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesLeftOut:
+    """How many images of the battery in work a system does not judge: they show no body."""
+
+    system: SystemName
+    battery_id: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
     """A VLM or VLG took up an image, goes on writing, or has spoken on it."""
 
@@ -123,6 +132,7 @@ RunEvent = (
     | LaneUnavailable
     | BatteryStarted
     | ImagesDone
+    | ImagesLeftOut
     | Answering
     | BatteryChanged
     | LaneEnded

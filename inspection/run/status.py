@@ -14,6 +14,7 @@ from inspection.run.events import (
     Answering,
     BatteryChanged,
     ImagesDone,
+    ImagesLeftOut,
     LaneEnded,
     LaneLoading,
     LaneReady,
@@ -74,7 +75,8 @@ class InspectionProgress:
     Parameters
     ----------
     batteries, total_batteries : batteries every system has spoken on, and all of the run
-    images, total_images : images judged by the ensemble
+    images, total_images : images judged by the ensemble, and all that it is to judge, as far as it
+        is known: planes that show no body are known when their battery is taken up
     seconds : since the first model was loaded, pauses left out
     others : share of its batteries that each other system has done
     """
@@ -165,6 +167,8 @@ class RunStatus:
             case ImagesDone(system="ensemble"):
                 # Only the ensemble looks at every image.
                 self._images += event.images
+            case ImagesLeftOut(system="ensemble"):
+                self._total_images -= event.images
             case Answering():
                 live = self.live.get(event.system)
                 if live is None or live.battery_id != event.battery_id:

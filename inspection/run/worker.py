@@ -20,6 +20,7 @@ from inspection.run.events import (
     Answering,
     BatteryStarted,
     ImagesDone,
+    ImagesLeftOut,
     LaneLoading,
     LaneReady,
     LaneUnavailable,
@@ -170,6 +171,9 @@ class LaneWorker:
                     seen = with_body(battery)
             except ReadingStopped:
                 return None
+            left_out = len(battery.ct) - len(seen.ct)
+            if left_out and not looks:
+                run.tell(ImagesLeftOut(self._system, battery.battery_id, left_out))
             result = inspect_safely(lane, seen, watch, events.take, then)
             events.tell_held()
             unreached = unreached_images(battery, result, root)

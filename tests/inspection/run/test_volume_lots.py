@@ -17,6 +17,7 @@ from inspection.records import ImageRef, Section, VolumeRef
 from inspection.run.driver import inspect_into
 from inspection.run.lot_access import can_be_opened
 from inspection.run.plan import Conditions, plan_rest
+from inspection.run.status import RunStatus
 from inspection.session.creating import create_session
 from inspection.synthetic import SyntheticLot, write_lot
 from inspection.systems.ensemble.lane import EnsembleLane
@@ -124,6 +125,24 @@ def test_of_a_replaced_volume_the_new_planes_are_judged(lot, store, conditions):
     assert [i.pred_score for i in one.images if "ct/" in i.image] == [
         i.pred_score for i in two.images if "ct/" in i.image
     ]
+
+
+def test_a_run_is_as_far_as_the_planes_that_are_judged_tell(lot, store, conditions):
+    plan, status = plan_rest(store, lot, conditions), RunStatus()
+    status.begin(plan)
+    inspect_into(
+        store,
+        lot,
+        plan,
+        lambda _, settings: EnsembleLane(settings),
+        cancel=threading.Event(),
+        on_event=status.take,
+    )
+    judged = sum(len(store.load_battery(battery.battery_id).images) for battery in lot.batteries)
+    # Planes of air beside the body are no images that anybody waits for.
+    assert judged < sum(len(battery.ct) + len(battery.rgb) for battery in lot.batteries)
+    assert (status.progress.images, status.progress.total_images) == (judged, judged)
+    assert status.progress.share == 1.0
 
 
 def test_a_volume_that_was_replaced_after_its_battery_was_done_is_named(lot, store, conditions):
