@@ -23,7 +23,7 @@ from inspection.volumes.stopping import ReadingStopped, go_on, held
 from inspection.volumes.volume import Voxels
 
 SIDE = 16
-PASSES = 2
+PASSES = 1
 """Through a volume that is not packed, before it is laid out."""
 _CHUNK_BYTES = 1 << 27
 """Of planes that are in memory while they are laid out."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import re
 import shutil
 import tempfile
 import threading
@@ -22,6 +24,7 @@ from inspection.messages import Message
 
 GIB = 1 << 30
 _NAME = "battery-station-volumes"
+_OURS = re.compile("[0-9a-f]{32}")
 _SPARE_BYTES = GIB
 """What the disk keeps free whatever is allowed."""
 
@@ -78,8 +81,15 @@ class _Room:
             self._used -= size
 
     def _make(self) -> Path:
-        parent = (self.parent or Path(tempfile.gettempdir())) / _NAME
-        parent.mkdir(parents=True, exist_ok=True)
+        usual, on_disk = Path(tempfile.gettempdir()), Path("/var/tmp")
+        if usual == Path("/tmp") and os.access(on_disk, os.W_OK):
+            # What lies in /tmp takes memory on many a Linux system.
+            usual = on_disk
+        user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+        parent = (self.parent or usual) / f"{_NAME}{user}"
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if parent.is_symlink() or (user and parent.stat().st_uid != os.getuid()):
+            raise PermissionError(f"{parent} is not this user's")
         _remove_left_behind(parent)
         self._folder = parent / uuid4().hex
         self._folder.mkdir(mode=0o700)
@@ -101,6 +111,8 @@ class _Room:
 
 def _remove_left_behind(parent: Path) -> None:
     for folder in parent.iterdir():
+        if not _OURS.fullmatch(folder.name):
+            continue
         try:
             with FileLock(folder / "lock", timeout=0):
                 pass
@@ -121,7 +133,7 @@ def configure(
 
     Parameters
     ----------
-    folder : by default the system's folder for temporary files
+    folder : by default the system's folder for temporary files, on a disk
     announce : by default the log
     """
     _room.parent = folder

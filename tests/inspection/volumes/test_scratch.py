@@ -106,9 +106,29 @@ def test_what_was_stopped_is_laid_out_when_it_is_wanted_again(tmp_path, told):
     assert len(files_in(tmp_path)) == 1
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, told):
-    left = tmp_path / "battery-station-volumes" / "0123"
-    left.mkdir(parents=True)
-    (left / "old.columns").write_bytes(bytes(9))
+def test_nothing_is_laid_out_or_removed_where_a_link_leads_elsewhere(tmp_path, told):
     volume_in(tmp_path).section("x", 0)
+    (laid_out,) = files_in(tmp_path)
+    mine = laid_out.parent.parent
+    scratch.remove_all()
+    mine.rmdir()
+    kept = tmp_path / "elsewhere" / ("0" * 32)
+    kept.mkdir(parents=True)
+    mine.symlink_to(kept.parent, target_is_directory=True)
+    volume = volume_in(tmp_path, "b.tif")
+    np.testing.assert_array_equal(volume.section("x", 33), BODY[:, :, 33])
+    assert [path.name for path in kept.parent.rglob("*")] == [kept.name]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, told):
+    volume_in(tmp_path).section("x", 0)
+    (laid_out,) = files_in(tmp_path)
+    left = laid_out.parent.with_name("0123456789abcdef" * 2)
+    other = laid_out.parent.with_name("somebody's")
+    for folder in (left, other):
+        folder.mkdir()
+        (folder / "old.columns").write_bytes(bytes(9))
+    scratch.remove_all()
+    volume_in(tmp_path, "b.tif").section("x", 0)
     assert not left.exists()
+    assert other.exists()
