@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from inspection.lot.filenames import IMAGE_SUFFIXES
 from inspection.records import MODALITIES
-from inspection.volumes.finding import FoundVolume, volumes_in
+from inspection.volumes.finding import ZARR, FoundVolume, volumes_in
 
 Part = Literal["training", "validation", ""]
 
@@ -67,6 +67,9 @@ def walk_lot(root: Path) -> Iterator[Folder | UnreadableFolder]:
                 for entry in entries:
                     name = entry.name
                     if _is_folder(entry):
+                        if name.lower().endswith(ZARR) and name[0] not in ".~":
+                            folder.others.append(name)
+                            continue
                         kept = name[0] not in ".~" and name.lower() not in _IGNORED
                         if kept and _is_new(entry, seen):
                             subfolders.append(name)

@@ -12,6 +12,9 @@ from inspection.records import VolumeRef
 from inspection.volumes.raw.described import DATA, HEADERS, described, describer
 
 _TIFF = (".tif", ".tiff")
+HDF5 = (".h5", ".hdf5")
+ZARR = ".zarr"
+"""Of a folder, which is one volume: its files are no others of the lot's."""
 _LOOKED_AT_FIRST = 8
 _LARGER = 1.5
 
@@ -36,13 +39,17 @@ def volumes_in(folder: Path, names: Sequence[str]) -> list[FoundVolume]:
     """Return the volumes that some files of a folder make, in the order of their names.
 
     A TIFF file is one where it has several pages of one size; DICOM files with or without a suffix
-    are one a series; raw data belong to their header. A single-page TIFF is no volume.
+    are one a series; raw data belong to their header. A single-page TIFF is no volume. Of HDF5 and
+    Zarr nothing is opened: whether they hold one is told when it is.
 
     Parameters
     ----------
-    names : of files in the folder, of any kind
+    names : of files in the folder, of any kind, and of folders that are Zarr's
     """
     found = [*_stacks(folder, names), *_described(folder, names), *_series(folder, names)]
+    for name in names:
+        if name.lower().endswith((*HDF5, ZARR)):
+            found.append(FoundVolume(VolumeRef(folder / name), (name,), _title(name)))
     return sorted(found, key=lambda volume: (volume.files[0], volume.ref.series))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from inspection.errors import ImageError
 from inspection.records import VolumeRef
 from inspection.volumes.dicom_header import is_dicom
+from inspection.volumes.finding import HDF5, ZARR
 from inspection.volumes.raw.described import described, describer
 from inspection.volumes.raw.voxels import open_raw
 from inspection.volumes.source import Source
@@ -130,13 +131,15 @@ def close_volumes() -> None:
 
 
 def volume_files(ref: VolumeRef) -> tuple[Path, ...]:
-    """Return all files that a volume is made of: header and data, or the planes of a series.
+    """Return all files that a volume is made of: header and data, planes, or chunks.
 
     Raises
     ------
     ImageError
         If a header, or the folder of a series, cannot be read.
     """
+    if ref.path.name.lower().endswith(ZARR):
+        return tuple(sorted(path for path in ref.path.rglob("*") if path.is_file()))
     if ref.path.is_dir():
         from inspection.volumes.dicom import files_of_series
 
@@ -168,6 +171,14 @@ def _source(ref: VolumeRef) -> Source:
         from inspection.volumes.tiff import open_tiff
 
         return open_tiff(path)
+    if path.name.lower().endswith(HDF5):
+        from inspection.volumes.hdf5 import open_hdf5
+
+        return open_hdf5(path)
+    if path.name.lower().endswith(ZARR):
+        from inspection.volumes.ome_zarr import open_zarr
+
+        return open_zarr(path)
     if describe := describer(path.name):
         return open_raw(described(path, describe))
     if path.is_dir() or is_dicom(path):

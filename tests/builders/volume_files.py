@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import tifffile
 from numpy.typing import NDArray
 from pydicom import dcmwrite
@@ -38,6 +39,42 @@ def write_tiff(path: Path, body: Array, **options: Any) -> Path:
     """Write a grey TIFF stack as `tifffile` does by these options."""
     tifffile.imwrite(path, body, **({"photometric": "minisblack"} | options))
     return path
+
+
+def write_hdf5(path: Path, *bodies: Array, **options: Any) -> Path:
+    """Write arrays beside a table, each with its voxel size; skip where h5py is missing."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file["entry/rotation"] = np.arange(7.0)
+        for number, body in enumerate(bodies):
+            dataset = file.create_dataset(f"entry/data{number}", data=body, **options)
+            dataset.attrs["element_size_um"] = (50.0, 30.0, 20.0)
+    return path
+
+
+def write_zarr(
+    path: Path, *bodies: Array, version: int = 2, ome: Any = None, **options: Any
+) -> Path:
+    """Write a group of arrays, by OME's attributes where they are given; skip without zarr."""
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(path, mode="w", zarr_format=version)
+    for number, body in enumerate(bodies):
+        chunks = (*(1 for _ in body.shape[:-3]), 4, 32, 32)
+        group.create_array(str(number), data=body, chunks=chunks, **options)
+    if ome is not None:
+        group.attrs.update({"ome": ome} if version == 3 else ome)
+    return path
+
+
+def ome_scales(*leading: str, unit: str = "micrometer") -> dict[str, Any]:
+    """Return the attributes of a pyramid whose finest scale has voxels of 50, 30 and 20."""
+    axes: list[dict[str, str]] = [{"name": name} for name in leading]
+    axes += [{"name": name, "type": "space", "unit": unit} for name in "zyx"]
+    scale = {"type": "scale", "scale": [*(1.0 for _ in leading), 25.0, 15.0, 10.0]}
+    doubled = {"type": "scale", "scale": [2.0 for _ in axes]}
+    scales = [{"path": "0", "coordinateTransformations": [scale]}, {"path": "1"}]
+    pyramid = {"axes": axes, "datasets": scales, "coordinateTransformations": [doubled]}
+    return {"multiscales": [pyramid]}
 
 
 def write_metaimage(path: Path, body: Array, data: bytes | None = None, **fields: str) -> Path:

@@ -35,6 +35,14 @@ def test_everything_that_is_shipped_is_under_an_allowed_licence(licences):
     assert not names & {"pytest", "pyinstaller", "tensorboard"}
 
 
+def test_what_the_extras_bring_is_under_an_allowed_licence(licences):
+    pytest.importorskip("h5py")
+    pytest.importorskip("zarr")
+    packages = licences.shipped_packages("battery-station[hdf5,zarr]")
+    licences.check(packages)
+    assert {"h5py", "zarr", "numcodecs"} <= {package.name for package in packages}
+
+
 @pytest.mark.parametrize(
     ("expression", "allowed"),
     [

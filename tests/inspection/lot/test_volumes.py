@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from builders.volume_files import write_zarr
 
 from inspection.images.decoding import Decoder
 from inspection.lot.config import LotConfig, SitePattern
@@ -28,6 +29,8 @@ def write(root: Path, *names: str, shape: tuple[int, int, int] = SHAPE) -> None:
         voxels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
         if name.endswith((".tif", ".tiff")):
             tifffile.imwrite(path, voxels, photometric="minisblack", metadata=None)
+        elif name.endswith(".zarr"):
+            write_zarr(path, voxels)
         elif name.endswith(".dcm"):
             for form in path.parent.glob("*.dcm"):
                 form.unlink()
@@ -48,6 +51,7 @@ def planes(battery) -> dict[str, int]:
         (["001/ct/a.dcm", "001/rgb/1.png"], {"001": True}),
         (["001/volume.tif", "001/rgb/1.png"], {"001": True}),
         (["001/scan/volume.tif", "001/rgb/1.png", "002/rgb/1.png"], {"001": True, "002": None}),
+        (["001/ct/volume.zarr", "001/rgb/1.png", "002/a.zarr"], {"001": True, "002": False}),
         (["001/volume.tif", "002/a.dcm"], {"001": False, "002": False}),
         (["A7.tif", "B7.tif", "A7/rgb/1.png"], {"A7": True, "B7": False}),
         (
@@ -134,7 +138,9 @@ def test_a_table_and_a_sites_pattern_name_volumes(tmp_path):
     assert {b.battery_id: planes(b) for b in named if b.ct}.keys() == {"7731", "7732"}
 
 
-@pytest.mark.parametrize(("name", "count"), [("001/ct/volume.tif", 1), ("001/ct/a.dcm", 9)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("001/ct/volume.tif", 1), ("001/ct/a.dcm", 9), ("001/ct/a.zarr", 7)]
+)
 def test_of_a_volume_every_file_is_printed_once(tmp_path, name, count):
     write(tmp_path, name)
     (battery,) = scan_lot(tmp_path).batteries
@@ -152,7 +158,7 @@ def test_of_a_volume_every_file_is_printed_once(tmp_path, name, count):
     assert (changed.code, changed.params["names"]) == ("images_changed", prints[0].image)
 
 
-@pytest.mark.parametrize("name", ["001/ct/volume.tif", "001/ct/a.dcm"])
+@pytest.mark.parametrize("name", ["001/ct/volume.tif", "001/ct/a.dcm", "001/a.zarr"])
 def test_the_name_of_a_plane_leads_back_to_it(tmp_path, name):
     write(tmp_path, name)
     for ref in scan_lot(tmp_path).batteries[0].ct:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
+import shutil
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +21,16 @@ from builders.volume_files import (
     SHAPE,
     dicom_plane,
     nifti_bytes,
+    ome_scales,
     smooth_body,
     write_bytes,
+    write_hdf5,
     write_metaimage,
     write_nrrd,
     write_series,
     write_tiff,
     write_vgi,
+    write_zarr,
 )
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
@@ -38,6 +44,7 @@ from inspection.volumes.opening import open_volume, read_info
 
 BODY = smooth_body()
 J2K = "1.2.840.10008.1.2.4.90"
+EXTRAS = [("h5py", "hdf5", "a.h5"), ("h5py", "hdf5", "A.HDF5"), ("zarr", "zarr", "a.zarr")]
 PYDICOMS = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
@@ -88,6 +95,49 @@ def pages_of_two_sizes(path: Path) -> Path:
     return path
 
 
+def unfinished(path: Path) -> Path:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", BODY.shape, BODY.dtype, chunks=(1, 64, 72))
+        data[:9] = BODY[:9]
+    return path
+
+
+def linked(path: Path) -> Path:
+    """Write an array whose voxels are in another file; where that is missing, they read as 0."""
+    h5py = pytest.importorskip("h5py")
+    layout = h5py.VirtualLayout(BODY.shape, BODY.dtype)
+    layout[:] = h5py.VirtualSource("elsewhere.h5", "data", BODY.shape)
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("data", layout)
+    return path
+
+
+def turned_axes(path: Path) -> Path:
+    ome = ome_scales()
+    ome["multiscales"][0]["axes"].reverse()
+    return write_zarr(path, BODY, ome=ome)
+
+
+def packed_by(path: Path, codec: str, **options: Any) -> Path:
+    write_zarr(path, BODY)
+    header = path / "0" / ".zarray"
+    said = json.loads(header.read_text())
+    header.write_text(json.dumps(said | {"filters": [{"id": codec, **options}]}))
+    return path
+
+
+def empty(path: Path) -> Path:
+    pytest.importorskip("zarr")
+    path.mkdir()
+    return path
+
+
+def damaged_chunk(path: Path) -> Path:
+    write_bytes(write_zarr(path, BODY) / "0" / "2.1.1", b"no chunk")
+    return path
+
+
 BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     "cut.tif": (lambda path: cut(write_tiff(path, BODY), 0.9), "volume_cut"),
     "cut packed.tif": (
@@ -125,6 +175,26 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     "cut.nii": (
         lambda path: write_bytes(path, nifti_bytes(BODY)[:-9]), "volume_size_differs"
     ),
+    "cut.h5": (lambda path: cut(write_hdf5(path, BODY), 0.9), "volume_cut"),
+    "several.h5": (lambda path: write_hdf5(path, BODY, BODY), "volume_several_arrays"),
+    "table.h5": (write_hdf5, "volume_no_array"),
+    "unfinished.h5": (unfinished, "volume_cut"),
+    "linked.h5": (linked, "volume_field"),
+    "complex.h5": (lambda path: write_hdf5(path, BODY * 1j), "image_pixel_type"),
+    "no hdf.h5": (lambda path: write_bytes(path, bytes(4000)), "volume_damaged"),
+    "several.zarr": (lambda path: write_zarr(path, BODY, BODY), "volume_several_arrays"),
+    "channels.zarr": (
+        lambda path: write_zarr(path, np.stack([BODY, BODY]), ome=ome_scales("c")),
+        "volume_several_channels",
+    ),
+    "turned.zarr": (turned_axes, "volume_field"),
+    "code.zarr": (lambda path: packed_by(path, "pickle"), "volume_damaged"),
+    "scaled.zarr": (
+        lambda path: packed_by(path, "fixedscaleoffset", offset=1, scale=2, dtype="<u2"),
+        "image_compression",
+    ),
+    "empty.zarr": (empty, "volume_damaged"),
+    "bytes.zarr": (damaged_chunk, "volume_damaged"),
     "analyze.hdr": (lambda path: write_bytes(path, bytes(400)), "volume_unknown"),
     "mixed": (mixed, "volume_mixed_sizes"),
     "two": (two_in_one, "volume_planes_twice"),
@@ -201,6 +271,33 @@ def test_a_missing_plane_is_a_warning_with_its_count(tmp_path):
         assert warning.code == "volume_planes_missing"
         assert warning.params["count"] == 1
         assert info.voxel_mm == spacing
+
+
+def test_chunks_that_are_not_there_are_a_warning_with_their_count(tmp_path):
+    path = write_zarr(tmp_path / "copied.zarr", BODY)
+    (path / "0" / "3.0.1").unlink()
+    (warning,) = read_info(VolumeRef(path)).warnings
+    assert (warning.code, warning.params["count"]) == ("volume_chunks_absent", 1)
+
+
+def test_a_folder_that_goes_while_it_is_open_is_an_error_and_not_zeros(tmp_path):
+    path = write_zarr(tmp_path / "gone.zarr", BODY)
+    volume = open_volume(VolumeRef(path))
+    shutil.rmtree(path)
+    with pytest.raises(ImageError, match="no longer there"):
+        volume.section("z", 12)
+
+
+@pytest.mark.parametrize(("library", "extra", "name"), EXTRAS)
+def test_without_its_library_a_format_is_refused_by_the_extra_that_brings_it(
+    library, extra, name, tmp_path, monkeypatch
+):
+    path = write_bytes(tmp_path / name, b"")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImageError) as failed:
+        read_info(VolumeRef(path))
+    for language in ("en", "ko"):
+        assert f'pip install "battery-station[{extra}]"' in failed.value.text(language)
 
 
 def test_planes_at_odd_distances_have_no_size(tmp_path):

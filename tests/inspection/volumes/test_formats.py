@@ -16,13 +16,16 @@ import tifffile
 from builders.volume_files import (
     SHAPE,
     nifti_bytes,
+    ome_scales,
     smooth_body,
     write_bytes,
+    write_hdf5,
     write_metaimage,
     write_nrrd,
     write_series,
     write_tiff,
     write_vgi,
+    write_zarr,
 )
 
 from inspection.records import VolumeRef
@@ -107,6 +110,27 @@ FORMATS: dict[str, tuple[Callable[[Path], Path], str, tuple[float, ...] | None]]
     ),
     "JPEG 2000": (
         lambda path: write_series(path, BODY, packed_as="1.2.840.10008.1.2.4.90"), "DICOM", MM
+    ),
+    "body.h5": (lambda path: write_hdf5(path, BODY), "HDF5", MM),
+    "chunked.hdf5": (
+        lambda path: write_hdf5(path, BODY, chunks=(4, 16, 72), compression="gzip", shuffle=True),
+        "HDF5", MM,
+    ),
+    "turned.h5": (lambda path: write_hdf5(path, BODY.astype(">u2")), "HDF5", MM),
+    "body.zarr": (lambda path: write_zarr(path, BODY), "Zarr", None),
+    "sharded.zarr": (
+        lambda path: write_zarr(path, BODY, version=3, shards=(8, 64, 64)), "Zarr", None
+    ),
+    "pyramid.zarr": (
+        lambda path: write_zarr(path, BODY, BODY[::2, ::2, ::2], ome=ome_scales()), "Zarr", MM
+    ),
+    "one channel.ome.zarr": (
+        lambda path: write_zarr(
+            path, BODY[None, None], BODY, version=3, ome=ome_scales("t", "c")
+        ), "Zarr", MM,
+    ),
+    "unknown.zarr": (
+        lambda path: write_zarr(path, BODY, ome=ome_scales(unit="")), "Zarr", None
     ),
     "implicit": (lambda path: write_series(path, BODY, syntax="1.2.840.10008.1.2"), "DICOM", MM),
 }  # fmt: skip
