@@ -43,6 +43,14 @@ def test_what_the_extras_bring_is_under_an_allowed_licence(licences):
     assert {"h5py", "zarr", "numcodecs"} <= {package.name for package in packages}
 
 
+def test_what_brings_no_text_of_its_own_has_one_here(licences):
+    # Of MIT and BSD the holder's name is part of the text; other texts are the same for all.
+    own = [p for p in licences.shipped_packages() if p.licence.startswith(("MIT", "BSD"))]
+    here = {path.stem for path in licences.TEXTS.glob("*.txt")}
+    assert "pyjpegls" in here
+    assert not [p.name for p in own if not p.texts and p.name not in here]
+
+
 @pytest.mark.parametrize(
     ("expression", "allowed"),
     [
