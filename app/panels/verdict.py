@@ -296,7 +296,11 @@ class VerdictPanel(DockPanel):
             if body.problem is not None:
                 parts.append(message_text(body.problem))
             name = html.escape(class_text(body.defect_type))
-            told.append(f"<b>{name}</b><br>{html.escape(' '.join(parts))}")
+            text = html.escape(" ".join(parts))
+            for raised, digit in (("²", "2"), ("³", "3")):
+                # As high as the font has them, nobody tells one from the other.
+                text = text.replace(raised, f"<sup>{digit}</sup>")
+            told.append(f"<b>{name}</b><br>{text}")
         self._sizes.setText("".join(f'<p style="margin: 0 0 5px 0">{one}</p>' for one in told))
         seen = result.volume if result else None
         self._volume.setText(message_text(seen.told) if seen else "")

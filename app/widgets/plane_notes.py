@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from app.widgets.grey_image import GreyImage, ValueThere
 
 AXIS_WIDTH = 40
+LEAST_LIST = 34
+"""Pixels of height: of a body its class and its size."""
 LOW = 210
-"""Pixels of height under which what is told elsewhere is left out beside a profile."""
+"""Pixels of height under which what is told elsewhere is left out beside a profile or bodies."""
 
 
 class PlaneNotes(Panel):
@@ -55,6 +58,9 @@ class PlaneNotes(Panel):
         self.list = QListWidget()
         # The arrow keys are the window's: a list with the focus would take them.
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setMinimumHeight(LEAST_LIST)
+        self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(self._on_item)
         words = (self.kept, self.where, self.value, self.measured)
         parts = (*words, (self.list, 1), self.greys, self.volume)
@@ -97,7 +103,9 @@ class PlaneNotes(Panel):
         if space.voxel_mm is not None:
             # From the corner of the volume to the middle of the voxel.
             mm = ((voxel.along(axis) + 0.5) * space.edge(axis) for axis in reversed(AXES))
-            place += "\n" + "   ".join(f"{value:.3f}" for value in mm) + " mm"
+            # To a tenth of a voxel: more digits would say nothing, and take another line.
+            digits = max(0, math.ceil(-math.log10(min(space.voxel_mm)))) + 1
+            place += "\n" + "  ".join(f"{value:.{digits}f}" for value in mm) + " mm"
         self.where.setText(place)
 
     def show_value(
@@ -157,7 +165,7 @@ class PlaneNotes(Panel):
             told = [head, places]
             tips = [self.tr("Go to this body")]
             if body.defect is not None:
-                told.insert(1, self._size_text(body, body.defect))
+                told[1] = self._size_text(body, body.defect)
                 tips.append(message_text(body.defect.told))
                 if body.defect.problem is not None:
                     tips.append(message_text(body.defect.problem))
@@ -219,10 +227,12 @@ class PlaneNotes(Panel):
     def _share_room(self) -> None:
         if self._plot is not None:
             self._plot.setVisible(self._line is not None)
-        self.kept.setVisible(bool(self.kept.text()))
+        for made in (self.kept, self.measured):
+            made.setVisible(bool(made.text()))
         self.list.setVisible(bool(self._bodies) and self._line is None)
+        aside = self._line is None and not self._bodies
         for made in (self.greys, self.volume):
-            made.setVisible(self._line is None or self.height() >= LOW)
+            made.setVisible(aside or self.height() >= LOW)
 
     def hasHeightForWidth(self) -> bool:
         """Qt: its words would ask for room that is the planes'."""
@@ -253,10 +263,10 @@ class PlaneNotes(Panel):
             return self.tr("not measured; hot over {sides} {unit}").format(sides=hot, unit=unit)
         percent = max(1, round(100 * size.error))
         if size.length_mm is None or size.volume_mm3 is None:
-            return self.tr("{length} voxels long · {voxels} voxels ± {percent} %").format(
+            return self.tr("{length} voxels long, volume {voxels} ± {percent} %").format(
                 length=f"{size.length:.0f}", voxels=round(size.voxels), percent=percent
             )
-        return self.tr("{length} mm long · {volume} mm³ ± {percent} %").format(
+        return self.tr("{length} mm long, volume {volume} mm³ ± {percent} %").format(
             length=f"{size.length_mm:.3g}", volume=f"{size.volume_mm3:.3g}", percent=percent
         )
 

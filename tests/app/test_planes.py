@@ -107,7 +107,7 @@ def test_a_click_moves_all_planes_to_the_voxel(qtbot, station):
     assert planes.cross == (12, 31, 45)
     value = voxels_with_pore()[12, 31, 45]
     assert planes.notes.value.text().startswith(f"Value {value}")
-    assert planes.notes.where.text() == "x 45   y 31   z 12\n2.275   1.575   0.625 mm"
+    assert planes.notes.where.text() == "x 45   y 31   z 12\n2.275  1.575  0.625 mm"
 
 
 def test_keys_step_across_the_plane_that_was_touched(qtbot, station):

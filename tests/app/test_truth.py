@@ -144,7 +144,7 @@ def test_clicks_put_the_crosshair_on_a_pore_and_tell_its_grey_value(qtbot, stati
         # In millimetres from the corner of the volume to the middle of the voxel.
         mm = [float(word) for word in planes.notes.where.text().splitlines()[1].split()[:3]]
         for value, number, edge in zip(reversed(mm), middle, known.edges, strict=True):
-            assert abs(value - (number + 0.5) * edge) <= edge + 0.001
+            assert abs(value - (number + 0.5) * edge) <= edge + 0.01
 
 
 def test_the_pointer_tells_the_voxel_under_it_on_every_plane(qtbot, station, known):
@@ -201,7 +201,7 @@ def test_a_measured_pore_is_gone_to_and_has_its_true_box_and_size(qtbot, station
         size = body.defect.size
         assert size.volume_mm3 == pytest.approx(true * edge_mm3, rel=0.15)
         told = planes.notes.list.item(row).text()
-        assert f"{size.length_mm:.3g} mm long · {size.volume_mm3:.3g} mm³" in told
+        assert f"{size.length_mm:.3g} mm long, volume {size.volume_mm3:.3g} mm³" in told
         # The frame is drawn on every plane through it.
         assert all(view._bodies for view in planes.views.values())
     assert sorted(met) == list(range(len(masks)))
