@@ -168,12 +168,14 @@ def _with_gone(row: Row, result: BatteryResult, root: Path) -> Row:
     for image in (one for system in SYSTEMS for one in result.images_of(system)):
         judged.setdefault(image.image, image)
     there = row.battery
-    gone = {
-        modality: [image for image in judged.values() if image.modality == modality]
-        for modality, refs in (("ct", there.ct), ("rgb", there.rgb))
-        if not any(image_name(ref, root) in judged for ref in refs)
-    }
-    kept = battery_of(result, [image for images in gone.values() for image in images], root)
+    gone: list[AnyImage] = []
+    for modality, refs in (("ct", there.ct), ("rgb", there.rgb)):
+        images = [image for image in judged.values() if image.modality == modality]
+        if images and not any(image_name(ref, root) in judged for ref in refs):
+            gone += images
+    if not gone:
+        return row
+    kept = battery_of(result, gone, root)
     return replace(row, battery=replace(there, ct=kept.ct or there.ct, rgb=kept.rgb or there.rgb))
 
 
