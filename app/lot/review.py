@@ -154,6 +154,7 @@ class ShownImage:
     session : folder in which its heat-map and evidence are, None without a session
     grey : window that its stack was judged under; None before, and on RGB
     stack : how its stack can be shown without; None on RGB
+    kept : whose picture stands for the file once that is gone, where ``result`` is not to be shown
     """
 
     ref: ImageRef
@@ -162,6 +163,7 @@ class ShownImage:
     session: Path | None = None
     grey: StackGrey | None = None
     stack: StackDisplay | None = None
+    kept: ImageResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +213,7 @@ def answered_images(
     live : what the system is at; goes before what it said earlier, if it is this battery
     """
     # Without the ensemble's word on them, which is another system's.
-    by_name = {
-        image.name: ShownImage(image.ref, image.name, grey=image.grey, stack=image.stack)
-        for image in view.images
-    }
+    by_name = {image.name: replace(image, result=None, kept=image.result) for image in view.images}
     if live is not None and live.battery_id == view.row.battery_id:
         answers: Sequence[AnyImage] = live.answered
     else:

@@ -116,7 +116,7 @@ def heat_of(shown: ShownImage) -> Heat | None:
 
 
 def load_content_picture(shown: ShownImage) -> Picture:
-    """Decode an image as the VLM and the VLG are shown it."""
+    """Decode an image as the VLM and the VLG are shown it, or what was kept of it."""
     from inspection.images.preprocess import load_content
 
     try:
@@ -125,7 +125,7 @@ def load_content_picture(shown: ShownImage) -> Picture:
         ref = shown.ref
         data = load_content(ref.source, modality=ref.modality, max_pixels=FRAME_PIXELS)
     except (InspectionError, OSError) as error:
-        return without_pixels(shown, error)
+        return kept_picture(shown, error)
     return Picture(shown, as_qimage(data.pixels), data.roi)
 
 
@@ -153,7 +153,7 @@ def kept_picture(
     """
     from inspection.images.evidence import read_kept
 
-    found, result = heat_of(shown), shown.result
+    found, result = heat_of(shown), shown.result or shown.kept
     if result is None or result.roi is None or shown.session is None:
         return without_pixels(shown, error)
     named = result.evidence.get("image")

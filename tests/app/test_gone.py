@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from builders.truth_lane import build_truth_lane, middle_of, truth_of
 from builders.windows import press, reviewed
 from PySide6.QtWidgets import QApplication
 
+from app.lot.review import answered_images
+from app.widgets.pictures import load_content_picture
 from app.wording import languages
+from inspection.results import VlmImage, VlmResult
 from inspection.volumes.opening import close_volumes
 from inspection.volumes.planes import AXES
 
@@ -75,6 +79,21 @@ def test_a_slice_without_a_kept_picture_shows_where_it_was_hot(qtbot, station, l
     qtbot.waitUntil(lambda: panel.stage.notice.text().endswith(told), timeout=WAIT)
     assert heat_visible(panel.stage)
     assert greys_shown(panel.stage).max() == 0
+
+
+def test_an_answer_on_a_slice_that_has_gone_stands_on_the_picture_that_was_kept(qtbot, station):
+    view = station.controller.current_view()
+    worst = {image.name: image for image in view.ct}[view.result.worst_slices[0]]
+    axis, number = worst.ref.axis, worst.ref.number
+    looked_at = VlmImage(image=worst.name, modality="ct", axis=axis, number=number, state="done")
+    vlm = VlmResult(prediction="defect", explanation="", images=[looked_at])
+    answered = replace(view, result=view.result.model_copy(update={"vlm": vlm}))
+    (entry,) = answered_images(answered, "vlm", None)
+    picture = load_content_picture(entry.shown)
+    assert picture.image is not None
+    assert picture.problem.code == "picture_kept_gone"
+    # The heat-map is the ensemble's word, not the VLM's.
+    assert picture.heat is None
 
 
 def test_the_planes_show_what_was_kept_where_it_lay(qtbot, station, lot):
