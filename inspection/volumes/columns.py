@@ -1,7 +1,7 @@
 """A volume laid out anew, so that planes along z are read in few pieces.
 
-The voxels stand in columns of 16 x 16, in the order (block of y, chunk of z, block of x, z, y, x):
-16 neighbouring planes across y are one piece of the file, 16 across x one piece a chunk.
+The voxels stand in columns of 16 x 16, in the order (block of x, chunk of z, block of y, z, y, x):
+16 neighbouring planes across x are one piece of the file, 16 across y one piece a chunk and block.
 """
 
 from __future__ import annotations
@@ -113,15 +113,15 @@ class Columns:
                 padded[: last - first, :height, :width] = self._source.read(
                     (first, 0, 0), (last, height, width)
                 )
-                for block in range(self._down):
+                for block in range(self._across):
                     go_on()
-                    rows = padded[:, block * SIDE : (block + 1) * SIDE]
+                    rows = padded[:, :, block * SIDE : (block + 1) * SIDE]
                     if not rows.any():
                         # Air that was cut to zero takes neither time nor room.
                         continue
-                    columns = rows.reshape(self._thick, SIDE, self._across, SIDE)
-                    file.seek((block * self._chunks + chunk) * self._across * self._piece)
-                    left = memoryview(columns.transpose(2, 0, 1, 3).tobytes())
+                    columns = rows.reshape(self._thick, self._down, SIDE, SIDE)
+                    file.seek((block * self._chunks + chunk) * self._down * self._piece)
+                    left = memoryview(columns.transpose(1, 0, 2, 3).tobytes())
                     while len(left):
                         left = left[file.write(left) :]
 
@@ -132,22 +132,23 @@ class Columns:
         other = self._across if axis == "y" else self._down
         slab = np.empty((SIDE, self._chunks * self._thick, other * SIDE), self._kind)
         chunk = np.empty((self._thick, SIDE, SIDE), self._kind)
-        row = np.empty((self._across, self._thick, SIDE, SIDE), self._kind)
+        row = np.empty((self._down, self._thick, SIDE, SIDE), self._kind)
         with self._scratch.path.open("rb", buffering=0) as file:
             for number in range(self._chunks):
                 deep = slice(number * self._thick, (number + 1) * self._thick)
-                if axis == "y":
-                    file.seek((block * self._chunks + number) * self._across * self._piece)
+                go_on()
+                if axis == "x":
+                    file.seek((block * self._chunks + number) * self._down * self._piece)
                     _fill(file, row)
-                    # (x block, z, y, x) -> (y, z, x block, x)
-                    planes = row.transpose(2, 1, 0, 3)
-                    slab[:, deep] = planes.reshape(SIDE, self._thick, self._across * SIDE)
+                    # (y block, z, y, x) -> (x, z, y block, y)
+                    planes = row.transpose(3, 1, 0, 2)
+                    slab[:, deep] = planes.reshape(SIDE, self._thick, self._down * SIDE)
                     continue
-                for down in range(self._down):
-                    at = ((down * self._chunks + number) * self._across + block) * self._piece
+                for across in range(self._across):
+                    at = ((across * self._chunks + number) * self._down + block) * self._piece
                     file.seek(at)
                     _fill(file, chunk)
-                    slab[:, deep, down * SIDE : (down + 1) * SIDE] = chunk.transpose(2, 0, 1)
+                    slab[:, deep, across * SIDE : (across + 1) * SIDE] = chunk.transpose(1, 0, 2)
         return cast(Voxels, slab[:, :depth, : width if axis == "y" else height])
 
     def _read(self, axis: Axis, block: int) -> Voxels:
