@@ -250,6 +250,9 @@ def content_region(decoder: Decoder, window: GreyWindow | None) -> Rect | None:
     if factor > 1:
         size = (whole.shape[1] // factor, whole.shape[0] // factor)
         whole = cv2.resize(whole, size, interpolation=cv2.INTER_AREA).astype(whole.dtype)
+    elif scale == 1.0 and window is not None:
+        # Not reduced, noise is not averaged: single voxels would move the box of a thin body.
+        whole = cv2.blur(whole, (3, 3))
     reduced = whole.astype(np.uint8, copy=False) if window is None else window.apply(whole)
     # Reduced by area, noise is averaged, and what is lit stands out of the black.
     background = float(np.percentile(reduced, 10))

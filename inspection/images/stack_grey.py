@@ -21,7 +21,7 @@ from inspection.results import StackGrey
 
 SAMPLE = 6
 """Slices that levels are found from."""
-DENSE = 24
+DENSE = 2 * SAMPLE
 """Slices across z that show a body without the other axes: then levels are found from them alone,
 as planes across x and y are costly to read from a volume, and come in another order from files."""
 KEPT = 16

@@ -27,7 +27,7 @@ PART_MM = 100.0
 """Length of a canvas, from which a voxel has its size."""
 SERIALS = 100_000_000
 """Beyond all ids of a lot's views."""
-JPEG_QUALITY = 97
+JPEG_QUALITY = 100
 """Higher than of slices drawn one by one: these are compared with volumes that lose nothing."""
 
 

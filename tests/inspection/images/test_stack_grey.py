@@ -80,6 +80,18 @@ def test_air_that_was_cut_to_one_value_is_still_air(stack):
     assert levels.body == pytest.approx(drawn.body * 100, rel=0.05)
 
 
+def test_one_body_has_the_same_levels_as_pictures_and_as_a_volume(tmp_path):
+    found = []
+    for form in ("jpeg", "tiff-stack"):
+        spec = SyntheticLot(batteries=1, views=1, canvas=128, seed=5, bits="8", form=form)
+        (battery,) = scan_lot(write_lot(tmp_path / form, spec, workers=1)).batteries
+        found.append(find_stack_grey(battery.ct, GreyPolicy("auto", REFERENCE)))
+    pictures, volume = found
+    # Here planes begin and end in air, and come in another order.
+    assert volume.air == pytest.approx(pictures.air, abs=1.0)
+    assert volume.body == pytest.approx(pictures.body, rel=0.02)
+
+
 def test_slices_without_a_body_have_no_window(tmp_path):
     empty = np.full((64, 64), 900, np.uint16)
     empty[5, 5] = 40_000  # a hot pixel
