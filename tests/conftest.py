@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from inspection.seals.keys import station_key
+
+# How long an example takes is no matter of what is right, and differs beside other work.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 # Before Qt is imported by any test.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

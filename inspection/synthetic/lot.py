@@ -38,6 +38,9 @@ PNG_LEVEL = 1
 RUN_LENGTH = (6, 13)
 """Slices a defect runs through, where the stack is long enough: about nine."""
 
+PIXELS_WORTH_A_PROCESS = 4_000_000
+"""Drawing these takes as long as starting a process does."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -54,7 +57,7 @@ def write_lot(
     ----------
     out : new or empty folder
     spec : what to make; the same spec gives the same files
-    workers : processes; by default one a processor
+    workers : processes; by default one a processor, as far as there is work for them
     progress : called with batteries done and in all
 
     Raises
@@ -72,7 +75,7 @@ def write_lot(
     except OSError as error:
         raise LotError("lot_unwritable", folder=str(out), problem=error.strerror or "") from error
     try:
-        _fill(building, spec, workers or os.cpu_count() or 1, progress)
+        _fill(building, spec, workers or _worthwhile(spec), progress)
         if out.exists():
             out.rmdir()
         building.chmod(0o755)
@@ -84,6 +87,13 @@ def write_lot(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out
+
+
+def _worthwhile(spec: SyntheticLot) -> int:
+    """Return how many processes draw a lot the soonest."""
+    pictures = spec.views + (spec.slices if spec.form == "slices" else spec.canvas / 4)
+    pixels = spec.batteries * pictures * spec.canvas**2
+    return max(1, min(os.cpu_count() or 1, int(pixels / PIXELS_WORTH_A_PROCESS)))
 
 
 def _fill(root: Path, spec: SyntheticLot, workers: int, progress: Progress | None) -> None:
