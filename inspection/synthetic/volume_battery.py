@@ -46,14 +46,16 @@ def write_body(folder: Path, spec: SyntheticLot, plan: BatteryPlan) -> dict[str,
     voxel_mm = round(PART_MM / spec.canvas, 4)
     if spec.form == "jpeg":
         voxels = np.stack([stored_values(plane, "8") for plane in planes])
-        _write_planes(folder, voxels)
+        shown = [_planes_of_body(voxels, dimension) for dimension in range(3)]
+        _write_planes(folder, voxels, shown)
         beside, called = folder, "{axis}_{number:04d}.jpg"
     else:
         stored = (stored_values(plane, spec.bits) for plane in planes)
         volume = WRITERS[spec.form](folder, WholeVolume(body.shape, stored, spec.bits, voxel_mm))
+        shown = [range(side) for side in body.shape]
         beside, called = volume.parent, volume.name + "#{axis}{number:04d}"
     masks = [defect.mask() for defect in defects]
-    _write_labels(beside, called, plan, body.shape, masks)
+    _write_labels(beside, called, plan, body.shape, shown, masks)
     return {
         "shape": list(body.shape),
         "voxel_mm": voxel_mm,
@@ -88,10 +90,10 @@ def true_mask(entry: Mapping[str, Any]) -> Mask:
     return Mask(entry["name"], (z, y, x), voxels)
 
 
-def _write_planes(folder: Path, voxels: NDArray[Any]) -> None:
+def _write_planes(folder: Path, voxels: NDArray[Any], shown: Sequence[range]) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     for dimension, axis in enumerate(AXES):
-        for number in _planes_of_body(voxels, dimension):
+        for number in shown[dimension]:
             picture = np.ascontiguousarray(voxels.take(number, axis=dimension))
             write_picture(folder / f"{axis}_{number:04d}.jpg", picture, options)
 
@@ -101,11 +103,12 @@ def _write_labels(
     called: str,
     plan: BatteryPlan,
     shape: tuple[int, int, int],
+    shown: Sequence[range],
     masks: Sequence[Mask],
 ) -> None:
     for dimension, axis in enumerate(AXES):
         rows, columns = (side for place, side in enumerate(shape) if place != dimension)
-        for number in range(shape[dimension]):
+        for number in shown[dimension]:
             name = called.format(axis=axis, number=number)
             outlines = [
                 (mask.name, outline)
