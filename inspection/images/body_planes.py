@@ -88,7 +88,9 @@ def _look(volume: Volume, least: float) -> Bounds:
         places = np.flatnonzero(shown >= least * shown.max())
         if not shown.any():
             return {}
-        # The plane on which the body begins is half of air.
-        first, last = int(places[0]) * factor + 1, int(places[-1]) * factor + factor - 2
+        # The plane on which the body begins or ends is half of air. Of those between the last one
+        # known to show it and the next one looked at, nobody knows: another axis sees them.
+        beyond = factor - 2 if least == TOUCHED else -1
+        first, last = int(places[0]) * factor + 1, int(places[-1]) * factor + beyond
         bounds[axis] = first, min(last, volume.info.shape[place] - 1)
     return bounds

@@ -52,6 +52,23 @@ def test_planes_of_air_at_the_ends_are_left_out_and_the_body_is_not(tmp_path, vo
         assert len([r for r in kept.ct if r.axis == axis]) == shown[1] - shown[0] + 1
 
 
+def test_no_plane_of_air_is_kept_where_a_large_body_ends_abruptly(tmp_path):
+    # Looked for in a copy of every fifth voxel: the body ends between two of them.
+    voxels = np.full((600, 40, 40), AIR, np.uint16)
+    voxels += np.random.default_rng(2).integers(0, 300, voxels.shape, np.uint16)
+    voxels[103:452, 5:35, 5:35] += METAL - AIR
+    path = written(tmp_path, voxels)
+    volume = VolumeRef(path)
+    refs = [
+        ImageRef(path, "ct", "001", axis, number, None, None, None, Section(volume, axis, number))
+        for axis, side in (("z", 600), ("y", 40))
+        for number in range(side)
+    ]
+    first, last = ends(with_body(Battery("001", "001", None, tuple(refs))), "z")
+    assert 103 <= first <= 108
+    assert 446 <= last <= 451
+
+
 def test_where_no_other_axis_sees_it_a_plane_that_grazes_the_body_stays(tmp_path, voxels):
     # A tip that is a twentieth as thick as the body.
     voxels[4:10, 12:18, 5:12] = METAL
