@@ -252,7 +252,7 @@ def content_region(decoder: Decoder, window: GreyWindow | None) -> Rect | None:
         whole = cv2.resize(whole, size, interpolation=cv2.INTER_AREA).astype(whole.dtype)
     elif scale == 1.0 and window is not None:
         # Not reduced, noise is not averaged: single voxels would move the box of a thin body.
-        whole = cv2.blur(whole, (3, 3))
+        whole = cv2.blur(whole, (3, 3)).astype(whole.dtype, copy=False)
     reduced = whole.astype(np.uint8, copy=False) if window is None else window.apply(whole)
     # Reduced by area, noise is averaged, and what is lit stands out of the black.
     background = float(np.percentile(reduced, 10))

@@ -120,7 +120,7 @@ def _write_labels(
             write_json(folder / f"{name.removesuffix('.jpg')}.json", label)
 
 
-def _planes_of_body(voxels: NDArray[np.uint8], dimension: int) -> range:
+def _planes_of_body(voxels: NDArray[Any], dimension: int) -> range:
     """Return the planes across one axis that are exported: none that shows hardly but air."""
     middle, _ = cv2.threshold(voxels.reshape(len(voxels), -1), 0, 255, cv2.THRESH_OTSU)
     others = tuple(other for other in range(3) if other != dimension)
