@@ -100,7 +100,7 @@ class StationLog:
         who = person.model_dump(mode="json") if person else None
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=LOCK_SECONDS, thread_local=False):
+            with self._lock():
                 files = self.files()
                 place, torn = self._end(files)
                 if files:
@@ -109,7 +109,7 @@ class StationLog:
                 # After a clock was set back the newest file goes on: its order is the log's.
                 path = max(month, files[-1]) if files else month
                 chain = Chain(path, station_key(), place)
-                if (lost := self.lost()) is not None:
+                if (lost := self._lost()) is not None:
                     told = {"what": lost.code, "params": lost.params}
                     chain.append("log_altered", {"person": None, **told})
                 elif read_head(self._head) is None:
@@ -129,6 +129,20 @@ class StationLog:
         OSError
             If the disk refuses.
         """
+        if (lost := self._lost()) is None:
+            return None
+        # A line and the end that is kept after it are two writes: another program, or a thread of
+        # this one, may be between them.
+        try:
+            with self._lock():
+                return self._lost()
+        except (OSError, Timeout):
+            return lost
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / ".lock", timeout=LOCK_SECONDS, thread_local=False)
+
+    def _lost(self) -> Message | None:
         # Before the files: what is written meanwhile makes the log longer, never shorter.
         head = read_head(self._head)
         files = self.files()

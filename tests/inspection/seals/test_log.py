@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from filelock import FileLock
 
 from inspection.people.person import Person
 from inspection.seals.chain import Chain, tail
@@ -122,6 +125,20 @@ def test_a_kill_between_a_line_and_what_knows_the_end_is_no_alteration(station_d
     assert log.lost() is None
     log.append("sign_in", KIM)
     assert "log_altered" not in [line.event for line in log.newest()]
+
+
+def test_an_end_that_is_being_written_is_waited_for(station_data):
+    log = three_lines()
+    head = station_data / "log_head.json"
+    kept = head.read_bytes()
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(log.folder / ".lock"):
+            head.unlink()
+            told = pool.submit(log.lost)
+            # It has seen the log without its end; the writer is not done.
+            assert not wait([told], 0.2).done
+            head.write_bytes(kept)
+        assert told.result(5) is None
 
 
 def test_a_log_from_before_its_end_was_kept_goes_on_without_a_word(station_data):
