@@ -17,7 +17,7 @@ from builders.volumes import (
     voxels_with_pore,
     write_stack,
 )
-from builders.windows import press
+from builders.windows import planes_of, press, settled
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
@@ -53,24 +53,6 @@ def station(qtbot, stations, stack: Path):
     made.window.actions_["planes"].setChecked(True)
     settled(qtbot, made)
     return made
-
-
-def planes_of(station):
-    return station.window.panels["ct"].planes
-
-
-def settled(qtbot, station) -> None:
-    """Wait until every plane is the one that the crosshair asks for."""
-    planes = planes_of(station)
-    qtbot.waitUntil(
-        lambda: all(
-            view.found is not None
-            and view.found.wanted == planes.cross.along(axis)
-            and not view.found.rough
-            for axis, view in planes.views.items()
-        ),
-        timeout=WAIT,
-    )
 
 
 def click(view, place) -> None:

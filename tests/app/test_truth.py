@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from builders.pore_lots import pore_lot
 from builders.truth_lane import build_truth_lane, middle_of, truth_of
-from builders.windows import press, reviewed
+from builders.windows import planes_of, press, reviewed, settled
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -88,24 +88,6 @@ def station(qtbot, stations, known):
     qtbot.waitUntil(lambda: bool(planes_of(made)._bodies), timeout=WAIT)
     settled(qtbot, made)
     return made
-
-
-def planes_of(station):
-    return station.window.panels["ct"].planes
-
-
-def settled(qtbot, station) -> None:
-    """Wait until every plane is the one that the crosshair asks for, and sharp."""
-    planes = planes_of(station)
-    qtbot.waitUntil(
-        lambda: all(
-            view.found is not None
-            and view.found.wanted == planes.cross.along(axis)
-            and not view.found.rough
-            for axis, view in planes.views.items()
-        ),
-        timeout=WAIT,
-    )
 
 
 def at(view, voxel: dict[Axis, int]):

@@ -34,3 +34,21 @@ def press(station, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     station.window.activateWindow()
     QApplication.processEvents()
     QTest.keyClick(station.window, key, modifier)
+
+
+def planes_of(station):
+    return station.window.panels["ct"].planes
+
+
+def settled(qtbot, station) -> None:
+    """Wait until every plane is the one that the crosshair asks for, and sharp."""
+    planes = planes_of(station)
+    qtbot.waitUntil(
+        lambda: all(
+            view.found is not None
+            and view.found.wanted == planes.cross.along(axis)
+            and not view.found.rough
+            for axis, view in planes.views.items()
+        ),
+        timeout=WAIT,
+    )
