@@ -2,9 +2,8 @@
 
 One file an image, named by a digest of all that its pixels depend on: path, size and time of the
 source file, or of all files of the volume that it is a plane of, the preprocess's geometry, the
-region asked for. It holds the raw pixels after a
-short header with a checksum: a file cut off by a crash, or altered, is decoded anew. Files are
-put in place by a rename, so several processes may share a folder.
+region asked for. It holds the raw pixels after a short header with a checksum: a file cut off by a
+crash, or altered, is decoded anew. Files are put in place by a rename: processes may share them.
 
 The folder is bounded. Images that this run has not used make room, the longest unused first; its
 own never do. Where a run needs more than the bound, what fits stays and the rest is decoded in
@@ -324,8 +323,8 @@ def _code_digest() -> str:
     )  # fmt: skip
     sources = [inspect.getsource(part) for part in parts]
     # Without importing the readers of formats that no lot has.
-    readers = Path(str(volumes.__file__)).parent.glob("*.py")
-    sources += [file.read_text(encoding="utf-8") for file in sorted(readers)]
+    readers = sorted(Path(str(volumes.__file__)).parent.rglob("*.py"))
+    sources += [file.read_text(encoding="utf-8") for file in readers]
     return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
