@@ -26,6 +26,7 @@ from inspection.session.files import (
     read_battery,
 )
 from inspection.session.heads import tell_head
+from inspection.session.image_words import IMAGE_CONFIRMED
 from inspection.session.leftovers import remove_evidence_leftovers
 from inspection.session.lock import SessionLock
 from inspection.session.record import SessionRecord
@@ -42,7 +43,7 @@ from inspection.session.verify import Examined
 
 log = logging.getLogger(__name__)
 
-TOLD_TO_THE_STATION = frozenset({OPENED, ADOPTED, DECIDED, STATUS, SIGNED, FOUND})
+TOLD_TO_THE_STATION = frozenset({OPENED, ADOPTED, DECIDED, IMAGE_CONFIRMED, STATUS, SIGNED, FOUND})
 """Events after which the station's log is told where the chain ends."""
 
 

@@ -26,6 +26,7 @@ from inspection.session.files import (
     disk_error,
     is_session,
 )
+from inspection.session.image_words import IMAGE_CONFIRMED, ImageWord
 from inspection.session.journal import Journal
 from inspection.session.lock import SessionLock
 from inspection.session.record import (
@@ -283,6 +284,28 @@ class SessionStore:
         """
         with self._mutex:
             return self._decided(undo(self._story, person))
+
+    def image_words(self, battery_id: str) -> tuple[ImageWord, ...]:
+        """Return the words that stand on a battery's images: those that call one normal."""
+        return self._story.image_words(battery_id)
+
+    def confirm_image(
+        self, battery_id: str, image: str, person: Person, *, normal: bool = True
+    ) -> ImageWord:
+        """Record that a person calls an image normal, or that this is taken back.
+
+        Raises
+        ------
+        SessionError
+            If the battery is unknown, or the disk refuses.
+        """
+        with self._mutex, self._disk():
+            row = self._story.row(battery_id)
+            if row is None:
+                raise SessionError("session_battery_unknown", battery=battery_id)
+            word = ImageWord.of(battery_id, image, person, normal=normal, shown=row.digest)
+            self._writer().write(IMAGE_CONFIRMED, word.model_dump(mode="json"), person)
+            return word
 
     # -- writing ---------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from inspection.seals.chain import ChainLine
 from inspection.session.audit import SESSION, SIGNED, AuditEntry, audit_entry
 from inspection.session.decisions import Decided, DecisionHistory
 from inspection.session.files import migrated
+from inspection.session.image_words import IMAGE_CONFIRMED, ImageWord
 from inspection.session.record import BatterySummary, Decision, SessionRecord, Signature
 
 OPENED = "opened"
@@ -89,6 +90,7 @@ class SessionStory:
         self.sequence = 0
         self.signed_at: int | None = None
         self._images: dict[str, int] = {}
+        self._image_words: dict[str, dict[str, ImageWord]] = {}
         self._rows: dict[str, BatterySummary] = {}
         self._base: SessionRecord | None = None
         self._told: SessionRecord | None = None
@@ -130,6 +132,12 @@ class SessionStory:
         """Return a battery's row."""
         return self._rows.get(battery_id)
 
+    def image_words(self, battery_id: str) -> tuple[ImageWord, ...]:
+        """Return the words that stand on a battery's images: those that call one normal."""
+        with self._mutex:
+            words = self._image_words.get(battery_id, {}).values()
+            return tuple(word for word in words if word.normal)
+
     def take(self, line: ChainLine) -> None:
         """Let one more line hold.
 
@@ -162,6 +170,9 @@ class SessionStory:
             signature = Signature.model_validate(content)
             self._set(signatures=[*self._base.signatures, signature])
             self.signed_at = line.sequence
+        elif line.event == IMAGE_CONFIRMED:
+            word = ImageWord.model_validate(content)
+            self._image_words.setdefault(word.battery_id, {})[word.image] = word
         elif line.event == SET_ASIDE:
             self.set_aside.add(content["digest"])
             self.files.pop(content["battery_id"], None)
