@@ -10,13 +10,25 @@ from app.controller import Controller
 from app.theme import icon, tokens
 from app.wording import message_text
 from inspection.people.roles import Deed
+from inspection.records import Modality
 
-CHECKABLE = ("pause", "overlay", "boxes", "compare", "lock", "mark", "planes", "ruler")
+CHECKABLE = (
+    "pause",
+    "overlay",
+    "boxes",
+    "compare",
+    "lock",
+    "mark",
+    "planes",
+    "ruler",
+    "confirm_slice",
+    "confirm_view",
+)
 OF_A_PART = ("accept_next",)
 """Keys that count where a part of the window has the focus, which takes the action to itself."""
 DEEDS: dict[str, Deed] = {
     **dict.fromkeys(("start", "start_over", "again", "pause", "cancel"), "start"),
-    **dict.fromkeys(("accept", "override"), "decide"),
+    **dict.fromkeys(("accept", "override", "confirm_slice", "confirm_view"), "decide"),
     **dict.fromkeys(("models", "unload"), "models"),
     "change": "change_decision",
     "undo": "undo",
@@ -26,12 +38,14 @@ DEEDS: dict[str, Deed] = {
     "users": "users",
 }
 """What a person needs the right to; everything else anybody who is signed in may do."""
+CONFIRMING: dict[str, Modality] = {"confirm_slice": "ct", "confirm_view": "rgb"}
 WHILE_LOCKED = ("quit", "keys", "about")
 REPEATED = ("slice", "view", "answer", "level", "width")
 GROUPS = (
     (
         *("previous", "next", "suspicious", "conflict"),
         *("accept", "accept_next", "override", "change", "undo", "mark", "find"),
+        *("confirm_slice", "confirm_view"),
     ),
     (
         *("slice_back", "slice_on", "view_back", "view_on", "answer_back", "answer_on"),
@@ -107,6 +121,8 @@ class Actions(QObject):
             "change": ("override", ("Shift+O",), self.tr("Change the decision ...")),
             "undo": ("undo", ("Ctrl+Z",), self.tr("Undo")),
             "mark": ("boxes", ("M",), self.tr("Mark a region")),
+            "confirm_slice": ("accept", ("G",), self.tr("Confirm this slice as normal")),
+            "confirm_view": ("accept", ("Shift+G",), self.tr("Confirm this view as normal")),
             "leave_mark": ("", ("Esc",), self.tr("Leave marking")),
             "drop_corner": ("", ("Backspace",), self.tr("Take a corner back")),
             "slice_back": ("", ("Left",), self.tr("Previous slice")),
@@ -186,6 +202,9 @@ class Actions(QObject):
         offered |= {"undo": decisions.may_undo}
         offered["mark"] = decisions.may_decide or decisions.may_change
         offered |= dict.fromkeys(("leave_mark", "drop_corner"), controller.marks.active)
+        offered |= {
+            name: decisions.images.may_say(modality) for name, modality in CONFIRMING.items()
+        }
         offered |= dict.fromkeys(("export", "pack"), writer.record is not None)
         offered |= dict.fromkeys(("open_lot", "open_packed", "unload"), phase == "idle")
         offered["sign"] = writer.record is not None and not writer.read_only and not running
@@ -205,6 +224,8 @@ class Actions(QObject):
             )
         self._by_name["pause"].setChecked(phase == "paused")
         self._by_name["mark"].setChecked(controller.marks.active)
+        for name, modality in CONFIRMING.items():
+            self._by_name[name].setChecked(decisions.images.is_normal(modality))
 
     def sheet(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """Return the keys in groups, for the sheet."""

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from app.tasks import TaskPool
 from inspection.errors import SessionError
 from inspection.people.person import Person
+from inspection.session.image_words import ImageWord
 from inspection.session.record import BatterySummary, Decision
 from inspection.session.store import SessionStore
 
@@ -39,6 +40,8 @@ class DecisionWriter(QObject):
     """The row of a battery as it was, since a decision on it is not to be saved."""
     taken_back = Signal(str)
     """A battery whose decision was taken back."""
+    image_said = Signal(object)
+    """A person's word on one image that is on the disk."""
     settled = Signal(object)
     """None where something was saved or given up, else the error of a disk that refuses."""
     failed = Signal(object)
@@ -83,6 +86,17 @@ class DecisionWriter(QObject):
             self._pool.submit(
                 partial(store.undo, person), partial(self._on_undone, store), self.failed.emit
             )
+
+    def image_words(self, battery_id: str) -> tuple[ImageWord, ...]:
+        """Return what people say of a battery's single images."""
+        return self._store.image_words(battery_id) if self._store else ()
+
+    def say_of_image(self, battery_id: str, image: str, person: Person, *, normal: bool) -> None:
+        """Save that a person calls an image normal, or takes it back."""
+        if self._store is not None:
+            work = partial(self._store.confirm_image, battery_id, image, person, normal=normal)
+            # Not offered again where the disk refuses: it is told, and shown as it stands.
+            self._pool.submit(work, self.image_said.emit, self.failed.emit)
 
     def retry(self) -> None:
         """Write again whatever the disk refused."""

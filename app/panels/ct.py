@@ -28,6 +28,8 @@ class CtPanel(ImagePanel):
     name = "ct"
     place = DockPlace("right", of="lot", share=0.56)
     slot = "ct_cnn"
+    modality = "ct"
+    confirm = "confirm_slice"
     wordy_width = 440
 
     def __init__(self, context: PanelContext) -> None:
@@ -124,10 +126,16 @@ class CtPanel(ImagePanel):
         if on:
             self._loader.forget()
             self.planes.show_battery(self._view, self._current, go=True)
+            self._words.look_at(self.modality, self.in_sight)
         else:
             self.context.actions["ruler"].setChecked(False)
             self.planes.close_battery()
             self._show(self._current)
+
+    @property
+    def in_sight(self) -> ShownImage | None:
+        """The slice that is shown whole; in the planes there is none."""
+        return None if self.in_planes else self._current
 
     def step(self, delta: int) -> None:
         """Go to a neighbour; in the planes to that of the voxel."""

@@ -18,6 +18,7 @@ from app.widgets.picture_view import PictureView
 from app.widgets.pictures import Picture, PictureLoader
 from app.widgets.slice_strip import SliceStrip
 from app.wording import class_text, gate_text, message_text, score_text
+from inspection.records import Modality
 
 DETAILS_HEIGHT = 118
 NARROWEST = 250
@@ -30,6 +31,9 @@ class ImagePanel(DockPanel):
     room = "makes"
     slot: ClassVar[str]
     """Of the model whose word is shown."""
+    modality: ClassVar[Modality]
+    confirm: ClassVar[str]
+    """The action that calls the image in sight normal."""
     wordy_width: ClassVar[int] = 350
 
     def __init__(self, context: PanelContext) -> None:
@@ -46,8 +50,8 @@ class ImagePanel(DockPanel):
         self._worst = QToolButton()
         self._worst.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._worst.clicked.connect(self.to_worst)
-        switches = (QToolButton(), QToolButton())
-        for button, name in zip(switches, ("overlay", "boxes"), strict=True):
+        switches = (QToolButton(), QToolButton(), QToolButton())
+        for button, name in zip(switches, (self.confirm, "overlay", "boxes"), strict=True):
             button.setDefaultAction(context.actions[name])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -87,6 +91,9 @@ class ImagePanel(DockPanel):
         failed = controller.failed.emit
         self._loader = PictureLoader(controller.files, self._on_picture, failed)
         context.actions["worst"].triggered.connect(self.to_worst)
+        self._words = controller.decisions.images
+        context.actions[self.confirm].triggered.connect(self._on_confirm)
+        self._words.changed.connect(self._describe)
         controller.current_changed.connect(self.show_battery)
 
     def add_strip(self, group: str, head: str) -> SliceStrip:
@@ -159,6 +166,11 @@ class ImagePanel(DockPanel):
         """The image that is shown, or is being loaded."""
         return self._current
 
+    @property
+    def in_sight(self) -> ShownImage | None:
+        """The image that a person can say something of."""
+        return self._current
+
     # -- words and colours -----------------------------------------------------------------
 
     def retranslate(self) -> None:
@@ -201,6 +213,13 @@ class ImagePanel(DockPanel):
         if place is not None and place[1] != value:
             self._go(place[0], value)
 
+    def _on_confirm(self) -> None:
+        # The key counts in the whole window: what nobody sees is confirmed by nobody.
+        if not self.visibleRegion().isEmpty():
+            self._words.toggle(self.modality)
+        # The key has ticked the action; what is ticked is on the disk.
+        self._words.changed.emit()
+
     def _show(self, image: ShownImage | None) -> None:
         self._current = image
         place = self._place()
@@ -219,6 +238,7 @@ class ImagePanel(DockPanel):
             self.stage.clear(self.nothing())
         else:
             self._load(image)
+        self._words.look_at(self.modality, self.in_sight)
         self._describe()
 
     def _load(self, image: ShownImage) -> None:
@@ -249,6 +269,9 @@ class ImagePanel(DockPanel):
             caption = self.tr("Not judged")
         elif result is not None and result.state == "done":
             caption = f"{class_text(result.pred_label)}  {score_text(result.pred_score, 3)}"
+        if self._words.is_normal(self.modality):
+            confirmed = self.tr("Confirmed as normal")
+            caption = f"{caption}  ·  {confirmed}" if caption else confirmed
         self.stage.set_captions(caption, image.ref.file_name)
         place = self._place()
         if place is not None:

@@ -26,6 +26,8 @@ class RgbPanel(ImagePanel):
     name = "rgb"
     place = DockPlace("right", of="ct", share=0.44)
     slot = "rgb_ae"
+    modality = "rgb"
+    confirm = "confirm_view"
 
     def __init__(self, context: PanelContext) -> None:
         super().__init__(context)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.lot.review import Row
 from app.lot.session_writer import SessionWriter
 from app.lot.shown_lot import ShownLot
+from app.people.image_words import ImageWords
 from app.people.people import People
 from app.people.region_marks import RegionMarks
 from app.wording import class_row
@@ -76,6 +77,7 @@ class Decisions(QObject):
         self._with_session = with_session
         self._people = people
         self._marks = marks
+        self.images = ImageWords(shown, writer, with_session, people)
         # On their way to the disk; what is not there yet is not shown as decided.
         self._coming: dict[str, Decision] = {}
         self._going_on: set[str] = set()

@@ -185,6 +185,7 @@ class MainWindow(QMainWindow):
         controller.settings_changed.connect(self._on_settings)
         controller.writer.signed.connect(self._sync_actions)
         controller.marks.changed.connect(self._sync_actions)
+        controller.decisions.images.changed.connect(self._sync_actions)
         controller.decisions.second_needed.connect(talk.second_person)
         controller.runner.lane_changed.connect(self.status.set_lane)
         controller.runner.progress_changed.connect(self._sync_actions)

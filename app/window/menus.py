@@ -28,6 +28,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "review": (
         *("previous", "next", "suspicious", "conflict", "find", None),
         *("accept", "accept_next", "override", "change", "undo", "mark", None),
+        *("confirm_slice", "confirm_view", None),
         *("findings", "operator"),
     ),
     "view": (
