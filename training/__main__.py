@@ -14,6 +14,7 @@ from training.cli.export import export
 from training.cli.fuse import fuse
 from training.cli.gate import gate
 from training.cli.split import split
+from training.cli.teach import teach
 from training.cli.threshold import threshold
 from training.cli.train import train
 from training.progress import StderrHandler
@@ -29,7 +30,7 @@ def trainer(context: typer.Context, version: VersionOption = False) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
 
 
-for command in (split, check, train, threshold, gate, fuse, evaluate, export):
+for command in (split, check, train, teach, threshold, gate, fuse, evaluate, export):
     app.command()(command)
 
 

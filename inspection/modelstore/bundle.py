@@ -46,11 +46,12 @@ _PLAIN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 class ThresholdFile(Record):
     """``*_threshold.json``: the score above which an image is an anomaly, and how it was found.
 
-    Every field must be written in the file; the one that the method does not use is null.
+    Every field must be written in the file; the one that the method does not use is null. A person
+    has ``chosen`` it on the scores that the other fields tell of.
     """
 
     threshold: Positive
-    method: Literal["mean_std", "percentile", "f1_max"]
+    method: Literal["mean_std", "percentile", "f1_max", "chosen"]
     k: Positive | None
     percentile: Annotated[float, Field(gt=0.0, le=100.0)] | None
     computed_from: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,10 +70,29 @@ def train_autoencoder(config: AutoencoderConfig, run: TrainingRun) -> Bundle:
     TrainingInterrupted
         After Ctrl-C or SIGTERM.
     """
+    return _train(config, run, lambda: _sides(config, run))
+
+
+def train_views(
+    config: AutoencoderConfig, run: TrainingRun, taught: Sequence[View], held_out: Sequence[View]
+) -> Bundle:
+    """Train on normal images that were chosen one by one; see `train_autoencoder`.
+
+    Parameters
+    ----------
+    taught : normal images to learn from
+    held_out : others, of other batteries, to stop early by and to find the threshold with
+    """
+    source = f"held-out good batteries of {run.lots[0].resolve().name}"
+    sides = Sides(list(taught), list(held_out), list(held_out), source, [])
+    return _train(config, run, lambda: sides)
+
+
+def _train(config: AutoencoderConfig, run: TrainingRun, read: Callable[[], Sides]) -> Bundle:
     slot = slot_of(config)
     start = None if run.init is None else load_bundle(run.init, slot)
     with begin_run(config, run) as processes:
-        sides, levels = _windowed(_sides(config, run), config, start)
+        sides, levels = _windowed(read(), config, start)
         log.info(
             "%s: %d normal images, %d to validate",
             config.run_name,

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from inspection.config import config_error
-from inspection.errors import BundleError, ImageError
-from inspection.modelstore.bundle import ThresholdFile, load_bundle
+from inspection.errors import BundleError, ConfigError, ImageError
+from inspection.modelstore.bundle import Bundle, ThresholdFile, load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle
 from inspection.systems.ensemble.cae_network import CaeArchitecture
 from inspection.systems.ensemble.known_answers import record_answers
@@ -46,7 +46,6 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
     slot = bundle.manifest.slot
     if bundle.threshold is None:
         raise BundleError("bundle_wrong_slot", folder=folder.name, found=slot, expected="rgb_ae")
-    architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)
     judged = [image for lot in data.lots for image in judge_alone(bundle, lot, keep=data.keep)]
     for image in judged:
         if image.error is not None:
@@ -57,14 +56,57 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
     is_defect = np.array([image.truth.is_defect for image in judged], bool)
     source = f"labelled views of {data.name}"
     threshold = compute_threshold(config, scores, is_defect, source)
-    threshold_file = bundle.manifest.threshold_file
-    assert threshold_file is not None
+    put_threshold(bundle, threshold)
+    return threshold
+
+
+def choose_threshold(folder: Path, value: float) -> ThresholdFile:
+    """Rewrite an autoencoder's bundle with a threshold that a person has chosen.
+
+    What is known of the scores that the one before came from stays in the record.
+
+    Raises
+    ------
+    BundleError
+        If the folder is not a sound autoencoder's.
+    ConfigError
+        If the value is not a positive number.
+    """
+    bundle = load_bundle(folder)
+    if bundle.threshold is None:
+        raise BundleError(
+            "bundle_wrong_slot",
+            folder=folder.name,
+            found=bundle.manifest.slot,
+            expected="rgb_ae",
+        )
+    if not 0.0 < value < float("inf"):
+        raise ConfigError("threshold_not_positive", value=value)
+    changes = {"threshold": value, "method": "chosen", "k": None, "percentile": None}
+    threshold = ThresholdFile.model_validate({**bundle.threshold.model_dump(), **changes})
+    put_threshold(bundle, threshold)
+    return threshold
+
+
+def put_threshold(bundle: Bundle, threshold: ThresholdFile) -> Bundle:
+    """Rewrite an autoencoder's bundle with another threshold; its display scale moves with it.
+
+    Raises
+    ------
+    BundleError
+        If the model has no threshold.
+    """
+    name, slot = bundle.manifest.threshold_file, bundle.manifest.slot
+    if name is None:
+        raise BundleError(
+            "bundle_wrong_slot", folder=bundle.folder.name, found=slot, expected="rgb_ae"
+        )
+    architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)
     fresh = rewrite_bundle(
         bundle,
-        {threshold_file: (threshold.model_dump_json(indent=2) + "\n").encode()},
+        {name: (threshold.model_dump_json(indent=2) + "\n").encode()},
         display_scale=display_scale(architecture, threshold.threshold),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     # Its maps have another scale now.
-    record_answers(fresh)
-    return threshold
+    return record_answers(fresh)

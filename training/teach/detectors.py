@@ -1,0 +1,49 @@
+"""The detectors that can be taught, each by the training that makes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inspection.modelstore.bundle import Bundle
+from inspection.modelstore.teaching import DetectorName, TeachRequest
+from inspection.paths import config_path
+from training.autoencoder.autoencoder import train_views
+from training.autoencoder.config import AutoencoderConfig
+from training.config import read_training_config
+from training.loop.checkpoints import is_unfinished
+from training.loop.config import LoggingConfig
+from training.loop.runs import TrainingRun
+from training.teach.images import Chosen, views_of
+from training.teach.telling import Teller, epochs_told
+
+
+def train_detector(
+    name: DetectorName, request: TeachRequest, chosen: Chosen, out: Path, teller: Teller
+) -> Bundle:
+    """Train a detector on the images that are learned from; goes on where a run was broken off.
+
+    Parameters
+    ----------
+    out : folder of its run
+
+    Raises
+    ------
+    InspectionError
+        If an image cannot be read, or the training fails.
+    """
+    modality = "rgb" if request.slot == "rgb_ae" else "ct"
+    taught, held_out = views_of(chosen.taught), views_of(chosen.held_out)
+    overrides = [f"training.seed={request.seed}", f"training.device={request.device}"]
+    overrides += [f"name={request.slot.replace('_', '-')}-taught", "demo=false"]
+    if request.epochs is not None:
+        overrides.append(f"training.epochs={request.epochs}")
+    config = read_training_config(config_path(f"autoencoder_{modality}.yaml"), overrides)
+    assert isinstance(config, AutoencoderConfig)
+    run = TrainingRun(
+        out=out,
+        data=(chosen.lot.root,),
+        resume=is_unfinished(out),
+        logging=LoggingConfig(tensorboard=False),
+    )
+    with epochs_told(teller, out / "log.csv", config.training.epochs):
+        return train_views(config, run, taught, held_out)

@@ -1,0 +1,152 @@
+"""Which images a teaching learns from, which it keeps apart, and which it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from inspection.errors import ConfigError, InspectionError
+from inspection.images.body_planes import with_body
+from inspection.images.decoding import Decoder
+from inspection.lot.chosen import good_images
+from inspection.lot.scan import scan_lot
+from inspection.messages import Message
+from inspection.modelstore.teaching import FEWEST_BATTERIES, LeftOut, TeachRequest, UsedBattery
+from inspection.records import Battery, ImageRef, Lot, Modality, image_name
+from training.autoencoder.views import View
+from training.data.prefetch import prefetch
+
+HELD_SHARE = 0.25
+MOST_TAUGHT = 1200
+"""Images to learn from; of more, evenly spaced ones tell as much."""
+MOST_JUDGED = 1200
+"""Images to judge; of more, neighbours from the middle of each battery, for runs are judged."""
+READERS = 4
+
+OnImage = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The images of a teaching.
+
+    Parameters
+    ----------
+    lot : scanned
+    batteries : of the lot, by id; of volumes only the planes that show the body
+    taught, held_out, defective : images by battery
+    left_out : batteries and images, and why
+    """
+
+    lot: Lot
+    batteries: Mapping[str, Battery]
+    taught: Mapping[str, tuple[ImageRef, ...]]
+    held_out: Mapping[str, tuple[ImageRef, ...]]
+    defective: Mapping[str, tuple[ImageRef, ...]]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def used(self) -> tuple[UsedBattery, ...]:
+        """The good batteries, those that are learned from first."""
+        return tuple(
+            UsedBattery(battery=name, images=len(refs), held_out=held)
+            for part, held in ((self.taught, False), (self.held_out, True))
+            for name, refs in part.items()
+        )
+
+
+def choose(request: TeachRequest, modality: Modality, on_image: OnImage) -> Chosen:
+    """Return the images of a request that can be read, dealt by battery.
+
+    Raises
+    ------
+    LotError
+        If the folder is no lot any more.
+    ConfigError
+        If fewer than three good batteries are left.
+    """
+    lot = scan_lot(Path(request.lot))
+    wanted = {*request.batteries, *request.defective}
+    batteries = {b.battery_id: with_body(b) for b in lot.batteries if b.battery_id in wanted}
+    shown = Lot(lot.root, tuple(batteries.values()))
+    good = good_images(shown, request.batteries, modality)
+    left_out = [LeftOut(name=name, reason=reason) for name, reason in good.left_out]
+    all_refs = [ref for refs in good.used.values() for ref in refs]
+    broken = {}
+    for done, (ref, error) in enumerate(prefetch(_tried, all_refs, READERS), start=1):
+        if error is not None:
+            broken[ref.source] = error
+            left_out.append(LeftOut(name=image_name(ref, lot.root), reason=error))
+        on_image(done, len(all_refs))
+    readable = {
+        name: tuple(ref for ref in refs if ref.source not in broken)
+        for name, refs in good.used.items()
+    }
+    readable = {name: refs for name, refs in readable.items() if refs}
+    if len(readable) < FEWEST_BATTERIES:
+        raise ConfigError("teach_few_batteries", found=len(readable), least=FEWEST_BATTERIES)
+    names = sorted(readable)
+    order = np.random.default_rng(request.seed).permutation(len(names))
+    held = {names[i] for i in order[: max(1, round(HELD_SHARE * len(names)))]}
+    taught = {name: refs for name, refs in readable.items() if name not in held}
+    held_out = {name: refs for name, refs in readable.items() if name in held}
+    defective = {
+        name: battery.rgb if modality == "rgb" else battery.ct
+        for name, battery in batteries.items()
+        if name in request.defective and name not in readable
+    }
+    taught, held_out, defective = (
+        _spaced(taught, MOST_TAUGHT),
+        _neighbours(held_out, MOST_JUDGED),
+        _neighbours({name: refs for name, refs in defective.items() if refs}, MOST_JUDGED),
+    )
+    for name, refs in {**taught, **held_out}.items():
+        if len(refs) < len(readable[name]):
+            params: dict[str, str | int | float] = {"used": len(refs), "found": len(readable[name])}
+            left_out.append(
+                LeftOut(name=name, reason=Message(code="teach_enough_images", params=params))
+            )
+    return Chosen(lot, batteries, taught, held_out, defective, tuple(left_out))
+
+
+def views_of(images: Mapping[str, Sequence[ImageRef]]) -> list[View]:
+    """Return images by battery as the trainings take them."""
+    return [View(ref, name) for name, refs in images.items() for ref in refs]
+
+
+def _tried(ref: ImageRef) -> tuple[ImageRef, Message | None]:
+    """Return why an image cannot be read, None where it can."""
+    try:
+        Decoder(ref.source, ref.modality).stored(0.25)
+    except InspectionError as error:
+        return ref, error.message
+    return ref, None
+
+
+def _spaced(
+    images: Mapping[str, tuple[ImageRef, ...]], most: int
+) -> dict[str, tuple[ImageRef, ...]]:
+    """Return so many evenly spaced images in all, about as many of each battery."""
+    share = max(1, most // max(1, len(images)))
+    return {name: refs[:: -(-len(refs) // share)] for name, refs in images.items()}
+
+
+def _neighbours(
+    images: Mapping[str, tuple[ImageRef, ...]], most: int
+) -> dict[str, tuple[ImageRef, ...]]:
+    """Return the middle images of each battery and axis, so many in all."""
+    found = {}
+    share = max(1, most // max(1, len(images)))
+    for name, refs in images.items():
+        axes = {ref.axis for ref in refs}
+        each = max(3, share // len(axes))
+        kept: list[ImageRef] = []
+        for axis in sorted(axes, key=str):
+            stack = [ref for ref in refs if ref.axis == axis]
+            first = max(0, (len(stack) - each) // 2)
+            kept += stack[first : first + each]
+        found[name] = tuple(kept)
+    return found
