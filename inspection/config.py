@@ -16,7 +16,7 @@ from pydantic import (
     field_validator,
 )
 
-from inspection.errors import ConfigError
+from inspection.config_mistakes import config_error
 from inspection.messages import Language
 from inspection.paths import config_path
 from inspection.results import FusionMethod
@@ -261,7 +261,7 @@ def load_config(path: Path, model: type[C], section: str | None = None) -> C:
         source = None
         if site and section and above is not None:
             source = site.source_of(place if nested else (section, *place))
-        raise config_error(error, str(source) if source else path.name) from error
+        raise config_error(error, str(source) if source else path.name, schema=model) from error
 
 
 def load_section(path: Path, kind: type[S], section: str, *, with_site: bool = False) -> S:
@@ -280,15 +280,6 @@ def load_section(path: Path, kind: type[S], section: str, *, with_site: bool = F
     whole = create_model(section, __base__=Config, **fields)
     found: S = getattr(load_config(path, whole, section if with_site else None), section)
     return found
-
-
-def config_error(error: ValidationError, name: str) -> ConfigError:
-    """Return the first thing that is wrong with a configuration; ``name`` is its file's."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or Path(name).stem
-    if first["type"] == "extra_forbidden":
-        return ConfigError("config_key_unknown", name=name, field=field)
-    return ConfigError("config_invalid", name=name, field=field, problem=first["msg"])
 
 
 def load_inspector(path: Path | None = None) -> InspectorConfig:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from inspection.config import config_error
+from inspection.config_mistakes import Lines, Place, config_error, lines_of, nearest
 from inspection.errors import ConfigError
 from inspection.yaml_file import parse_yaml, read_yaml
 from training.loop.config import TrainingFile
@@ -79,16 +79,21 @@ def read_training_config(path: Path, overrides: Sequence[str] = ()) -> TrainingF
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise ConfigError("config_unreadable", name=path.name, line=1)
-    for override in overrides:
-        _apply(content, override)
-    if content.get("model") not in KINDS:
-        problem = f"must be {' or '.join(KINDS)}"
-        raise ConfigError("config_invalid", name=path.name, field="model", problem=problem)
-    schema: type[TrainingFile] = _named(KINDS[content["model"]].schema)
+    lines = Lines(
+        lines_of(path.read_text(encoding="utf-8-sig")),
+        {_apply(content, override): f"--set {override}" for override in overrides},
+    )
+    model = content.get("model")
+    if not isinstance(model, str) or model not in KINDS:
+        meant = nearest(str(model), KINDS)
+        problem = f"must be {' or '.join(KINDS)}" + (f" ({meant}?)" if meant else "")
+        where = lines.name_of(path.name, ("model",))
+        raise ConfigError("config_invalid", name=where, field="model", problem=problem)
+    schema: type[TrainingFile] = _named(KINDS[model].schema)
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise config_error(error, path.name) from error
+        raise config_error(error, path.name, schema=schema, lines=lines) from error
 
 
 def _named(code: str) -> Any:
@@ -96,8 +101,8 @@ def _named(code: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
-    """Set a key of a file's content as ``key.of.section=value`` says."""
+def _apply(content: dict[str, Any], override: str) -> Place:
+    """Set a key of a file's content as ``key.of.section=value`` says, and return its place."""
     key, separator, text = override.partition("=")
     parts = key.strip().split(".")
     if not separator or not all(parts):
@@ -112,3 +117,4 @@ def _apply(content: dict[str, Any], override: str) -> None:
         target[parts[-1]] = parse_yaml(text, key)
     except ConfigError as error:
         raise ConfigError("override_malformed", override=override) from error
+    return tuple(parts)

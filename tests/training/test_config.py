@@ -46,6 +46,71 @@ def test_unknown_keys_and_values_are_named(file: str, override: str, named: str)
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "override", "meant"),
+    [
+        ("cnn.yaml", "training.epocs=3", "training.epochs"),
+        ("cnn.yaml", "training.batchsize=4", "training.batch_size"),
+        ("cnn.yaml", "training.Learning-Rate=4", "training.learning_rate"),
+        ("cnn.yaml", "trainning.epochs=3", "training"),
+        ("cnn.yaml", "learning_rate=3", "training.learning_rate"),
+        ("autoencoder_ct.yaml", "training.anomalies=3", "anomalies"),
+    ],
+)
+def test_the_key_that_was_meant_is_named_beside_the_option(
+    file: str, override: str, meant: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_training_config(config_path(file), [override])
+    assert str(caught.value).startswith(f"--set {override}: ")
+    assert str(caught.value).endswith(f"the nearest is {meant}.")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ("batchsize: 8", "training.batchsize is not a key that this program knows"),
+        ("batch_size: none", "training.batch_size: Input should be a valid integer"),
+        ("batch_size: 1", "training.batch_size: Input should be greater than or equal to 2"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_with_its_line(
+    wrong: str, problem: str, tmp_path: Path
+) -> None:
+    lines = config_path("cnn.yaml").read_text(encoding="utf-8").splitlines()
+    number = next(n for n, line in enumerate(lines) if "over all processes" in line)
+    lines[number] = f"  {wrong}"
+    (tmp_path / "mine.yaml").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_training_config(tmp_path / "mine.yaml", ["training.epochs=3"])
+    assert str(caught.value).startswith(f"mine.yaml:{number + 1}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("file", "override", "said"),
+    [
+        ("autoencoder_rgb.yaml", "preprocess.width=200", "multiple of 64"),
+        ("autoencoder_rgb.yaml", "training.crop=[100, 101]", "multiple of 2"),
+        ("cnn.yaml", "preprocess.height=500", "the nearest is 496 or 512"),
+        ("cnn.yaml", "warmup.crop=100", "multiple of 16"),
+        ("cnn.yaml", "warmup.crop=320", "more than the smaller side"),
+    ],
+)
+def test_a_size_that_the_network_cannot_have_is_refused_with_one_that_it_can(
+    file: str, override: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_training_config(config_path(file), [override])
+    assert override.partition("=")[0] in str(caught.value)
+
+
+def test_the_warm_up_is_among_the_epochs_that_are_asked_for() -> None:
+    for epochs, warm in (("1", 0), ("2", 1), ("5", 2)):
+        config = read_training_config(config_path("cnn.yaml"), [f"training.epochs={epochs}"])
+        assert isinstance(config, CnnConfig)
+        assert config.warmup_epochs == warm
+
+
 def test_what_cannot_be_built_is_refused_before_training() -> None:
     with pytest.raises(ConfigError, match="output_stride 32 only"):
         read_training_config(config_path("cnn.yaml"), ["architecture.backbone=convnext_tiny"])

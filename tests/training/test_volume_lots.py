@@ -39,7 +39,7 @@ SMALL = (
     "warmup.epochs=1",
     "warmup.crop=32",
     "warmup.batch_size=4",
-    "training.epochs=1",
+    "training.epochs=2",
     "training.batch_size=4",
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from inspection.config import config_error
+from inspection.config_mistakes import config_error
 from inspection.errors import BundleError, ConfigError, ImageError
 from inspection.modelstore.bundle import Bundle, ThresholdFile, load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inspection.config import Config, Fraction, Positive
 from inspection.images.preprocess import Preprocess
@@ -13,6 +13,7 @@ from inspection.systems.ensemble.cae_network import CaeArchitecture
 from training.autoencoder.thresholds import ThresholdConfig
 from training.data.image_cache import CacheConfig
 from training.loop.config import LoopConfig, TrainingFile
+from training.loop.sizes import check_multiple
 
 Kind = Literal["texture", "stain", "mark", "hollow", "raised"]
 Region = Literal["object", "frame"]
@@ -133,6 +134,15 @@ class AutoencoderConfig(TrainingFile):
     training: AutoencoderTraining = AutoencoderTraining()
     threshold: ThresholdConfig = ThresholdConfig()
     cache: CacheConfig = CacheConfig()
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        for side in ("width", "height"):
+            value = getattr(self.preprocess, side)
+            check_multiple(value, self.architecture.step, "preprocess", side)
+        for length in self.training.crop or ():
+            check_multiple(length, 2, "training", "crop")
+        return self
 
     @property
     def run_name(self) -> str:

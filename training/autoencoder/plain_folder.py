@@ -50,8 +50,8 @@ def evaluate_folder(
 ) -> dict[str, Any]:
     """Return the figures of a folder of models on a plain folder of images.
 
-    The normal images are those that training held out; every other subfolder holds defective ones
-    and gives its name to a kind of defect.
+    The normal images are those that training held out, or all of a folder that it knew nothing of;
+    every other subfolder holds defective ones and gives its name to a kind of defect.
 
     Parameters
     ----------
@@ -59,14 +59,13 @@ def evaluate_folder(
         held-out images
     data : holds a subfolder of normal images and others of defective ones
     masks : ``same-stem``: beside each defective image lies its mask, ``NAME.png``
-    normal : subfolder of normal images, all of which are judged: for a model that was trained on
-        other data. By default the held-out list decides.
+    normal : subfolder of normal images; by default the one that training was told of
     device : ``auto``, ``cpu`` or ``cuda``
 
     Returns
     -------
     dict
-        see ``summarise``
+        see ``summarise``; and ``normals_held_out``, whether training has kept back just these
 
     Raises
     ------
@@ -78,24 +77,32 @@ def evaluate_folder(
     ImageError
         If an image cannot be read.
     """
-    held_out = read_held_out(models_dir)
-    if held_out is not None and (
-        normal is None or all(line.startswith(f"{normal}/") for line in held_out)
-    ):
-        normals, names = [data / line for line in held_out], {h.split("/")[0] for h in held_out}
-    elif normal is None:
+    bundle = find_bundle(models_dir, "rgb_ae")
+    held_out = read_held_out(models_dir) or []
+    if normal is None:
+        # In one folder as training was told; of a lot's run nothing is known.
+        normal = next((line.split("/")[0] for line in held_out), None)
+    if normal is None:
         raise ConfigError("ae_folder_normal_unknown", folder=models_dir.name)
-    else:
-        normals, names = images_without_masks(data / normal), {normal}
+    if not (data / normal).is_dir():
+        raise ConfigError("ae_folder_no_normal", folder=str(data), normal=normal)
+    listed = [data / line for line in held_out if line.startswith(f"{normal}/")]
+    normals = [path for path in listed if path.is_file()]
+    # A folder of another name of which not all are there is another one, by chance with some
+    # names in common: then nothing of it was trained on.
+    trained_on = bundle.manifest.training.get("data") == [data.resolve().name]
+    kept_back = bool(normals) and (trained_on or normals == listed)
+    if not kept_back:
+        normals = images_without_masks(data / normal)
     defects = {
         folder.name: images_without_masks(folder)
-        for folder in sorted(p for p in data.iterdir() if p.is_dir() and p.name not in names)
+        for folder in sorted(p for p in data.iterdir() if p.is_dir() and p.name != normal)
     }
     defects = {name: paths for name, paths in defects.items() if paths}
     if not normals or not defects:
         raise ConfigError("ae_folder_one_sided", folder=data.name)
-    predictor = CaePredictor(find_bundle(models_dir, "rgb_ae"), resolve_device(device))
-    return summarise(predictor, normals, defects, masks)
+    predictor = CaePredictor(bundle, resolve_device(device))
+    return {"normals_held_out": kept_back, **summarise(predictor, normals, defects, masks)}
 
 
 def images_without_masks(folder: Path) -> list[Path]:

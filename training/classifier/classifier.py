@@ -105,7 +105,10 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
             processes,
         )
         images = [(item.ref.source, class_table().ct[item.label]) for item in (*train, *val)]
-        identity = identity_of(config, **task.origin, images=digest_of(images))
+        # A run that was begun when the warm-up came on top had other epochs.
+        identity = identity_of(
+            config, **task.origin, images=digest_of(images), epochs=config.training.epochs
+        )
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / SLOT, SLOT)
 
@@ -156,7 +159,7 @@ class ClassifierTask:
         self.settings: LoopConfig = config.training
         self.run_name = config.run_name
         # Crops first: they show the network defects at once, which are rare in whole slices.
-        self.epochs = config.warmup.epochs + config.training.epochs
+        self.epochs = config.training.epochs
         self.model: nn.Module = model
         self.criterion: nn.Module = ClassifierLoss(model, config, train.labels)
         self._classifier = model
@@ -180,17 +183,17 @@ class ClassifierTask:
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch; the first ones are on crops."""
-        warming = epoch < self.config.warmup.epochs
+        warming = epoch < self.config.warmup_epochs
         return self._batches.crop_count if warming else self._batches.whole_count
 
     def batches(self, epoch: int) -> Iterator[SliceBatch]:
         """Yield an epoch's batches."""
-        warming = epoch < self.config.warmup.epochs
+        warming = epoch < self.config.warmup_epochs
         return self._batches.crops(epoch) if warming else self._batches.whole(epoch)
 
     def may_stop_after(self, epoch: int) -> bool:
         """Return whether slices were seen whole, as in validation."""
-        return epoch >= self.config.warmup.epochs
+        return epoch >= self.config.warmup_epochs
 
     def judge(self) -> Judged:
         """Judge the validation slices."""

@@ -14,6 +14,7 @@ from training.data.image_cache import CacheConfig
 from training.data.splits import Split
 from training.data.transforms import Augmentation
 from training.loop.config import LoopConfig, TrainingFile
+from training.loop.sizes import check_at_most, check_multiple
 
 
 class ClassifierArchitecture(Config):
@@ -47,7 +48,12 @@ class Localisation(Config):
 
 
 class Warmup(Config):
-    """First epochs on crops: several times cheaper per image, and half of them show a defect."""
+    """First epochs on crops: several times cheaper per image, and half of them show a defect.
+
+    Parameters
+    ----------
+    epochs : of those in ``training.epochs``; the last of these always sees whole slices
+    """
 
     epochs: int = Field(default=0, ge=0)
     crop: int = Field(default=160, ge=32)
@@ -102,10 +108,26 @@ class CnnConfig(TrainingFile):
             raise ValueError("architecture.in_channels and preprocess.channels differ")
         return self
 
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> CnnConfig:
+        stride, spec = self.architecture.output_stride, self.preprocess
+        # The wanted heat has a cell for each of the network's.
+        for side in ("width", "height"):
+            check_multiple(getattr(spec, side), stride, "preprocess", side)
+        if self.warmup_epochs:
+            check_multiple(self.warmup.crop, stride, "warmup", "crop")
+            check_at_most(self.warmup.crop, min(spec.width, spec.height), "warmup", "crop")
+        return self
+
+    @property
+    def warmup_epochs(self) -> int:
+        """Epochs on crops: fewer than are asked for, where else none would be on whole slices."""
+        return min(self.warmup.epochs, self.training.epochs - 1)
+
     @property
     def batch_sizes(self) -> tuple[int, ...]:
         """Sizes of the batches of whole slices and, with a warm-up, of crops."""
-        warm = (self.warmup.batch_size,) if self.warmup.epochs else ()
+        warm = (self.warmup.batch_size,) if self.warmup_epochs else ()
         return (self.training.batch_size, *warm)
 
     @property

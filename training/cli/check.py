@@ -41,6 +41,7 @@ def check(
     if as_json:
         document = {
             "images": checked.images,
+            "labelled": checked.labelled,
             "batteries": checked.batteries,
             "leakage": leaks,
             "findings": rows,
@@ -49,7 +50,7 @@ def check(
         return LEAKAGE if leaks else 0
     table = Table(
         title=word("check_table", images=checked.images, batteries=checked.batteries),
-        caption=word("check_leaks" if leaks else "check_no_leaks"),
+        caption=word("check_leaks" if leaks else "check_no_leaks") if checked.labelled else None,
         show_lines=True,
     )
     table.add_column(word("check_finding"), overflow="fold")
@@ -62,4 +63,6 @@ def check(
         example = "\n".join(part for part in (", ".join(names), row["detail"]) if part)
         table.add_row(row["kind"], word(f"severity_{row['severity']}"), str(row["count"]), example)
     Console().print(table)
+    if checked.images and not checked.labelled:
+        typer.echo(word("check_unlabelled"), err=True)
     return LEAKAGE if leaks else 0

@@ -46,7 +46,10 @@ def evaluate(
     from training.evaluation.text import flat, summary
 
     lots = data or []
-    if masks or normal or read_held_out(models) is not None:
+    taught = {line.split("/")[0] for line in read_held_out(models) or []}
+    # A model that was taught on a plain folder judges lots too.
+    plain = any((folder / name).is_dir() for folder in lots for name in taught)
+    if masks or normal or plain:
         from inspection.atomic import write_atomic
         from training.autoencoder.plain_folder import evaluate_folder
 

@@ -54,6 +54,12 @@ def split(
     table.add_row(word("split_pairs"), *(str(summary.pairs[p]) for p in PARTS))
     console = Console()
     console.print(table)
+    for label in sorted({label for part in PARTS for label in summary.batteries[part]}):
+        lacking = [p for p in PARTS if shares.share(p) > 0 and not summary.batteries[p][label]]
+        if lacking:
+            params = {"label": label, "parts": ", ".join(lacking)}
+            told = Message(code="split_class_misses", params=params).text(system_language())
+            typer.echo(told, err=True)
     if summary.left_out:
         told = word("split_left_out", count=summary.left_out.total())
         console.print(told, highlight=False)

@@ -64,9 +64,15 @@ class _Image:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was looked at, and what was found."""
+    """What was looked at, and what was found.
+
+    Parameters
+    ----------
+    images, labelled : how many there are, and how many of them have a label
+    """
 
     images: int
+    labelled: int
     batteries: int
     findings: tuple[CheckFinding, ...]
 
@@ -110,10 +116,12 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
         findings += [_graded(message, (), (owner.name,)) for message in told]
 
     images: list[_Image] = []
+    labelled = 0
     stacks: dict[tuple[str, str], DeepStack] = {}
     with progress_bar("labels") as advance:
         for image in read_labels(lots, advance):
             root, label = roots[image.owner.lot], image.label
+            labelled += image.ref.label_path is not None
             name = image_name(image.ref, root)
             published = part_of((root.name, *name.split("/")[:-1]))
             part = published if split is None else parts.get(image.ref.source, "")
@@ -146,7 +154,7 @@ def check_lots(folders: Sequence[Path], split: Path | None = None, *, pixels: bo
         findings += _pixel_findings(images, leak, across_parts=split is not None)
     # A stable sort: within a severity they stay in the order of the lots.
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Checked(len(images), len({item.battery for item in images}), tuple(findings))
+    return Checked(len(images), labelled, len({item.battery for item in images}), tuple(findings))
 
 
 def _graded(

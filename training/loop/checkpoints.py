@@ -166,14 +166,32 @@ class Checkpoints:
 
 def is_unfinished(run: Path) -> bool:
     """Return whether a folder holds a run that ended before its last epoch."""
+    state = _read_state(run)
+    return state is not None and not state["finished"]
+
+
+def is_finished(run: Path) -> bool:
+    """Return whether a folder holds the checkpoint of a run that has made its last epoch."""
+    state = _read_state(run)
+    return state is not None and bool(state["finished"])
+
+
+def finished_epochs(run: Path) -> int:
+    """Return how many epochs a folder's checkpoint holds; 0 where there is none."""
+    state = _read_state(run)
+    return 0 if state is None else int(state["epoch"])
+
+
+def _read_state(run: Path) -> dict[str, Any] | None:
     file = run / FOLDER / LAST
     if not file.is_file():
-        return False
+        return None
     try:
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-        return not content["state"]["finished"]
+        state = content["state"]
+        return state if {"finished", "epoch"} <= set(state) else None
     except _UNREADABLE:
-        return False  # nothing that could go on
+        return None  # nothing that could go on
 
 
 def forget(run: Path) -> None:

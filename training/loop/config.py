@@ -27,7 +27,7 @@ class LoopConfig(Config):
     Parameters
     ----------
     seed : of weights, order and augmentation
-    epochs : passes over the training images, at most
+    epochs : lines of the log, at most: all passes over the training images, any warm-up with them
     batch_size : images of one step, over all processes together
     schedule : of the learning rate: constant, or one cycle over all epochs
     rise_share : share of a one-cycle schedule in which the learning rate rises

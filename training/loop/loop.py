@@ -56,7 +56,7 @@ class Task(Protocol):
     run_name : such as ``resnet18_lr1e-4_bs32_wd1e-4``
     columns : of ``log.csv``
     settings : of the loop
-    epochs : in all, with any warm-up
+    epochs : in all
     model : what is trained
     criterion : holds the model; a batch in, its loss out
     """
@@ -195,9 +195,10 @@ def fit(
                     task.save(judged, state.rows)
                 checkpoints.save(state, best=better)
                 run_log.write(state.rows)
-                run_log.scalars(row, lr=optimiser.param_groups[0]["lr"])
-                if run_log.writer is not None:
-                    task.draw(run_log.writer, state.epoch, judged, logging_config)
+                with run_log.board():
+                    run_log.scalars(row, lr=optimiser.param_groups[0]["lr"])
+                    if run_log.writer is not None:
+                        task.draw(run_log.writer, state.epoch, judged, logging_config)
                 figures = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "epoch")
                 seconds = time.monotonic() - started
                 note = ", the best so far" if better else ""

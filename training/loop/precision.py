@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from inspection.errors import ConfigError
+
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
     """Return a device by its configured name; ``auto`` is the GPU where there is one.
@@ -12,9 +14,16 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     ----------
     name : auto, cpu or cuda
     local_rank : which GPU of the machine
+
+    Raises
+    ------
+    ConfigError
+        If there is no such GPU.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank >= torch.cuda.device_count():
+        raise ConfigError("device_missing", device=name)
     return torch.device(name, local_rank) if name == "cuda" else torch.device(name)
 
 

@@ -6,8 +6,10 @@ import csv
 import io
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -91,8 +93,10 @@ class RunLog:
             # Imported only here: it takes a second, and a run without it does not need it.
             from torch.utils.tensorboard import SummaryWriter
 
-            # Of an epoch that a killed run had begun, nothing may stay.
-            self.writer = SummaryWriter(str(self._board), purge_step=self._done + 1)
+            threading.excepthook = _quiet_about_pictures
+            with self.board():
+                # Of an epoch that a killed run had begun, nothing may stay.
+                self.writer = SummaryWriter(str(self._board), purge_step=self._done + 1)
         self._bars.start()
         return self
 
@@ -104,7 +108,19 @@ class RunLog:
     ) -> None:
         self._bars.stop()
         if self.writer is not None:
-            self.writer.close()
+            # What ends the run must not be hidden by pictures that a full disk does not take.
+            with self.board():
+                self.writer.close()
+        threading.excepthook = threading.__excepthook__
+
+    @contextmanager
+    def board(self) -> Iterator[None]:
+        """Go on without TensorBoard where its file cannot be written: the run needs it not."""
+        try:
+            yield
+        except OSError as error:
+            self.writer = None
+            log.warning("TensorBoard is not written any more: %s", error.strerror or error)
 
     def steps(
         self, title: str, batches: Iterable[T], count: int, losses: list[Tensor]
@@ -151,6 +167,13 @@ class RunLog:
         for name, value in {**row, **more}.items():
             if name != "epoch":
                 self.writer.add_scalar(name.replace("_", "/", 1), value, epoch)
+
+
+def _quiet_about_pictures(said: threading.ExceptHookArgs) -> None:
+    # The thread that writes TensorBoard's file tells its next caller; a traceback besides would
+    # bury the one line that says why the run ends.
+    if type(said.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(said)
 
 
 def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> NDArray[np.uint8]:

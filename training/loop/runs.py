@@ -15,10 +15,11 @@ import torch
 from inspection.errors import ConfigError
 from inspection.records import ImageSource, source_name
 from training.data.split_files import SplitFiles
-from training.loop.checkpoints import forget, is_unfinished
+from training.loop.checkpoints import forget
 from training.loop.config import LoggingConfig, TrainingFile, save_config
 from training.loop.determinism import seed_everything
 from training.loop.distributed import Processes, join_processes
+from training.loop.run_folder import check_folder, folder_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class TrainingRun:
     normal : `data` is one plain folder, and this its folder of normal images
     init : model folder to go on from; random or pretrained weights without it
     resume : go on after the last epoch that an interrupted run has finished
+    force : a run that is in the folder already is kept aside, beside it
     logging : what is written down
     """
 
@@ -46,6 +48,7 @@ class TrainingRun:
     normal: str | None = None
     init: Path | None = None
     resume: bool = False
+    force: bool = False
     logging: LoggingConfig = field(default_factory=LoggingConfig)
 
     @property
@@ -75,17 +78,17 @@ def begin_run(config: TrainingFile, run: TrainingRun) -> Iterator[Processes]:
     Raises
     ------
     ConfigError
-        If the folder holds an unfinished run and this one does not resume it, or the processes
-        cannot share a batch evenly.
+        If the folder holds a run and this one neither resumes it nor is forced, or holds none to
+        be resumed, or cannot be written to, or the processes cannot share a batch evenly.
     """
     settings = config.training
     with join_processes(settings.device) as processes:
         for size in config.batch_sizes:
             if size % processes.size or size // processes.size < 1:
                 raise ConfigError("batch_not_shared", size=size, processes=processes.size)
-        # Days of training must not be lost to a command repeated from the history.
-        if not run.resume and is_unfinished(run.out):
-            raise ConfigError("run_unfinished", folder=str(run.out))
+        check_folder(run.out, resume=run.resume, force=run.force)
+        if run.init is not None and run.force and _is_within(run.init, run.out):
+            raise ConfigError("init_in_run", folder=str(run.out))
         processes.wait()
         if not processes.writes:
             logging.getLogger("training").setLevel(logging.WARNING)
@@ -93,14 +96,18 @@ def begin_run(config: TrainingFile, run: TrainingRun) -> Iterator[Processes]:
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         # One opens the folder, and only when all have looked at it.
-        if processes.writes:
-            run.out.mkdir(parents=True, exist_ok=True)
-            if not run.resume:
-                forget(run.out)
-            if not run.resume or not (run.out / "config.yaml").is_file():
-                save_config(config, run.out / "config.yaml")
-        processes.wait()
-        yield processes
+        with folder_of_run(run.out, resume=run.resume, writes=processes.writes):
+            if processes.writes:
+                if not run.resume:
+                    forget(run.out)
+                if not run.resume or not (run.out / "config.yaml").is_file():
+                    save_config(config, run.out / "config.yaml")
+            processes.wait()
+            yield processes
+
+
+def _is_within(folder: Path, above: Path) -> bool:
+    return folder.resolve().is_relative_to(above.resolve())
 
 
 def digest_of(images: Sequence[tuple[ImageSource, str]]) -> str:

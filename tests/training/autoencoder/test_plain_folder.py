@@ -155,6 +155,30 @@ def test_a_run_on_a_lot_must_be_told_what_is_normal(data, run):
     assert evaluate_folder(run, data, normal="fine")["images"]["n"] == 23
 
 
+def test_any_other_folder_is_judged_whole_whatever_its_files_are_called(data, run, tmp_path):
+    other = tmp_path / "other line"
+    for number in range(5):
+        write(other / "양품" / f"{number:04d}.png", surface(200 + number))
+        write(other / "긁힘" / f"{number:04d}.png", 255 - surface(300 + number))
+    with pytest.raises(ConfigError) as error:
+        evaluate_folder(run, other)
+    assert error.value.message.code == "ae_folder_no_normal"
+    found = evaluate_folder(run, other, normal="양품")
+    assert (found["images"]["n"], found["images"]["defects"]) == (10, 5)
+    assert list(found["by_folder"]) == ["긁힘"]
+    assert not found["normals_held_out"]
+    # Called as the one that was trained on, with one of the held-out names by chance.
+    held = read_held_out(run)
+    for number in range(4):
+        write(other / "fine" / f"{number}.png", surface(400 + number))
+    write(other / held[0], surface(1))
+    assert evaluate_folder(run, other)["images"]["n"] == 5 + 5 + 5
+    # The folder that was trained on is judged on what was kept back, also where some is gone.
+    found = evaluate_folder(run, data)
+    assert found["normals_held_out"]
+    assert found["images"]["n"] == len(held) + 3
+
+
 def test_a_folder_without_defects_is_refused(data, run):
     for path in (data / "hole").iterdir():
         path.unlink()

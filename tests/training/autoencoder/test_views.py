@@ -31,6 +31,8 @@ def settings(tmp_path, *overrides):
         [
             "preprocess.width=64",
             "preprocess.height=32",
+            "architecture.reduction=2",
+            "architecture.levels=3",
             "training.crop=null",
             "training.batch_size=4",
             f"cache.folder={tmp_path / 'cache'}",

@@ -51,7 +51,7 @@ SMALL = [
     "preprocess.height=64",
     "warmup.epochs=1",
     "warmup.crop=32",
-    "training.epochs=1",
+    "training.epochs=2",
     "training.batch_size=4",
     "warmup.batch_size=4",
     "architecture.output_stride=16",
@@ -95,7 +95,7 @@ def run(*arguments: str) -> int:
 
 
 def test_overrides_reach_the_configuration(config: CnnConfig) -> None:
-    assert (config.preprocess.width, config.training.epochs) == (32, 1)
+    assert (config.preprocess.width, config.training.epochs) == (32, 2)
 
 
 @pytest.mark.parametrize(

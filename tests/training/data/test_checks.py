@@ -81,6 +81,17 @@ def test_a_sound_split_passes(lot, split, capsys) -> None:
     assert found["pair_pouch_cylindrical"]["count"] == 12
 
 
+def test_a_lot_without_labels_is_told_to_be_one(lot, capsys) -> None:
+    for label in lot.rglob("*.json"):
+        label.unlink()
+    assert run(app, "trainer", ["check", str(lot), "--no-pixels", "--language", "en"]) == 0
+    said = capsys.readouterr()
+    assert "No image has a label" in said.err
+    assert "No leakage was found" not in said.out
+    assert run(app, "trainer", ["check", str(lot), "--no-pixels", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labelled"] == 0
+
+
 def test_a_battery_in_two_parts_is_leakage(lot, split, capsys) -> None:
     """Also where the file gives its images another battery's name."""
     lines = (split / "train.txt").read_text(encoding="utf-8").splitlines(keepends=True)

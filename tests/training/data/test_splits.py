@@ -127,6 +127,24 @@ def test_a_split_names_every_image_once_with_its_class(lot: Path, tmp_path: Path
     assert not set.intersection(*owners)
 
 
+def test_a_class_that_misses_a_part_is_warned_of(
+    lot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--train", "0.85", "--val", "0.05", "--language", "en")
+    assert trainer("split", lot, "--out", tmp_path / "split", *words) == 0
+    split = read_split(tmp_path / "split")
+    labels = {part: {row.label for row in split.rows(part)} for part in PARTS}
+    told = capsys.readouterr().err
+    for label in set().union(*labels.values()):
+        lacking = ", ".join(part for part in PARTS if label not in labels[part])
+        assert (f"no battery of the class {label} is in {lacking};" in told) == bool(lacking)
+    assert "is in val" in told
+    # A part that was not asked for lacks nothing.
+    words = ("--train", "1", "--val", "0", "--language", "en")
+    assert trainer("split", lot, "--out", tmp_path / "all", *words) == 0
+    assert "Warning" not in capsys.readouterr().err
+
+
 def test_the_same_seed_gives_the_same_files(lot: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         split_lots([lot], tmp_path / name, Split(), seed)

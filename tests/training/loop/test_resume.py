@@ -22,7 +22,7 @@ CNN = [
     "warmup.crop=32",
     "warmup.batch_size=4",
     "warmup.crops_per_image=0.5",
-    "training.epochs=2",
+    "training.epochs=3",
     "training.batch_size=4",
     "training.threads=1",
 ]
@@ -200,7 +200,7 @@ def test_other_data_is_no_resume(
 @pytest.mark.long
 def test_tensorboard_shows_figures_and_pictures(lot: Path, cache: Path, tmp_path: Path) -> None:
     assert (
-        run(*arguments("cnn.yaml", lot, cache, tmp_path / "cnn", "--set", "training.epochs=1")) == 0
+        run(*arguments("cnn.yaml", lot, cache, tmp_path / "cnn", "--set", "training.epochs=2")) == 0
     )
     assert run(*arguments("autoencoder_ct.yaml", lot, cache, tmp_path / "ae")) == 0
     boards = {}
