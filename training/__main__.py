@@ -9,6 +9,7 @@ import typer
 
 from inspection.commands import VersionOption, new_program
 from training.cli.check import check
+from training.cli.collect import collect
 from training.cli.evaluate import evaluate
 from training.cli.export import export
 from training.cli.fuse import fuse
@@ -30,7 +31,7 @@ def trainer(context: typer.Context, version: VersionOption = False) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
 
 
-for command in (split, check, train, teach, threshold, gate, fuse, evaluate, export):
+for command in (collect, split, check, train, teach, threshold, gate, fuse, evaluate, export):
     app.command()(command)
 
 

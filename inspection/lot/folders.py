@@ -19,7 +19,7 @@ Part = Literal["training", "validation", ""]
 _IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir"})
 _IGNORED |= {"system volume information", "dicomdir"}
 # The station's and the customer's own files beside the images.
-_KNOWN = frozenset({"truth.json", "pairs.csv"})
+_KNOWN = frozenset({"truth.json", "pairs.csv", "collected.json"})
 PART_NAME = re.compile(r"(?:[0-9]+[._ ]*)?(training|validation)", re.IGNORECASE)
 # TS_CT_…, TL_…: training source and labels; VS_…, VL_…: validation.
 _PART_PREFIX = re.compile(r"([TV])[SL]_", re.IGNORECASE)

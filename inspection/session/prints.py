@@ -69,6 +69,32 @@ def changed_images(
     battery : as it is in the lot now; its images that had no print are new
     digests : compare the bytes of every file that has a digest, whatever its size and time
     """
+    changed = changed_names(result, lot_root, battery, digests=digests)
+    return [
+        Message(
+            code=code,
+            params={
+                "battery": result.battery_id,
+                "count": len(images),
+                "names": ", ".join([*images[:LISTED], *(["…"] if len(images) > LISTED else [])]),
+            },
+        )
+        for code, images in changed.items()
+        if images
+    ]
+
+
+def changed_names(
+    result: BatteryResult,
+    lot_root: Path,
+    battery: Battery | None = None,
+    *,
+    digests: bool = False,
+) -> dict[str, list[str]]:
+    """Return the images that are not as they were, by the code of what is told of them.
+
+    Parameters are those of `changed_images`.
+    """
     changed: dict[str, list[str]] = {"images_changed": [], "images_gone": [], "images_added": []}
     for before in result.prints:
         path = _path(lot_root, before.image)
@@ -86,18 +112,7 @@ def changed_images(
         known = {before.image for before in result.prints}
         names = [name for name, _ in _files(battery, lot_root)]
         changed["images_added"] = [name for name in names if name not in known]
-    return [
-        Message(
-            code=code,
-            params={
-                "battery": result.battery_id,
-                "count": len(images),
-                "names": ", ".join([*images[:LISTED], *(["…"] if len(images) > LISTED else [])]),
-            },
-        )
-        for code, images in changed.items()
-        if images
-    ]
+    return changed
 
 
 def changed_in(

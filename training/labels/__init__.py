@@ -1,0 +1,1 @@
+"""Labels from elsewhere made into labelled lots: operators' decisions, COCO, YOLO."""
