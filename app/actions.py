@@ -29,7 +29,7 @@ OF_A_PART = ("accept_next",)
 DEEDS: dict[str, Deed] = {
     **dict.fromkeys(("start", "start_over", "again", "pause", "cancel"), "start"),
     **dict.fromkeys(("accept", "override", "confirm_slice", "confirm_view"), "decide"),
-    **dict.fromkeys(("models", "unload"), "models"),
+    **dict.fromkeys(("models", "teach", "unload"), "models"),
     "change": "change_decision",
     "undo": "undo",
     "sign": "sign",
@@ -53,7 +53,7 @@ GROUPS = (
         *("level_up", "level_down", "width_up", "width_down", "reset_grey"),
     ),
     (
-        *("open_lot", "start", "pause", "cancel", "again", "models", "sign", "export"),
+        *("open_lot", "start", "pause", "cancel", "again", "models", "teach", "sign", "export"),
         *("hand_over", "lock_screen", "keys", "quit"),
     ),
 )
@@ -111,6 +111,7 @@ class Actions(QObject):
             "start_over": ("", (), self.tr("Inspect the whole lot again, in a new session")),
             "unload": ("", (), self.tr("Unload the models")),
             "models": ("models", ("Ctrl+M",), self.tr("Models ...")),
+            "teach": ("teach", ("Ctrl+T",), self.tr("Teach ...")),
             "previous": ("previous", ("Up", "K"), self.tr("Previous battery")),
             "next": ("next", ("Down", "J"), self.tr("Next battery")),
             "suspicious": ("suspicious", ("N",), self.tr("Next suspicious")),

@@ -37,6 +37,11 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path(APP_NAME, appauthor=False)
 
 
+def teachings_folder() -> Path:
+    """Return where models are taught: a folder each, with what has come of it."""
+    return platformdirs.user_data_path(APP_NAME, appauthor=False) / "teachings"
+
+
 def opened_folder() -> Path:
     """Return where packed sessions are unpacked to be looked at."""
     return cache_folder() / "opened-sessions"

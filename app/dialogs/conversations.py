@@ -24,10 +24,14 @@ from app.dialogs.sign import SignDialog
 from app.dialogs.sign_in import Purpose, SignInDialog
 from app.dialogs.tables import SessionTables, TablesDialog, changes_between, figures_of
 from app.dialogs.users import UsersDialog
+from app.folders import teachings_folder
+from app.teach.choosing import Subject
+from app.teach.dialog import TeachDialog
 from app.wording import languages, meaning_text, message_text
 from inspection import __version__
 from inspection.errors import InspectionError
 from inspection.messages import Language, Message
+from inspection.modelstore.folders import Slot
 from inspection.people.person import Person
 from inspection.session.record import Meaning, Signature
 
@@ -48,6 +52,7 @@ class Conversations(QObject):
         self._actions = actions
         self.model_work = ModelWork(controller.models, self)
         self._crash: CrashDialog | None = None
+        self._teaching: TeachDialog | None = None
         controller.writer.signed.connect(self._on_signature)
         self._how_to_mark = ""
         controller.marks.changed.connect(self._on_marks)
@@ -181,6 +186,35 @@ class Conversations(QObject):
         dialog.crashed.connect(self._controller.failed)
         dialog.open()
 
+    def teach(self) -> None:
+        """Teach a model on good batteries of the lot that is open."""
+        self.teach_slot("rgb_ae")
+
+    def teach_slot(self, slot: Slot) -> None:
+        """Teach a model, of a slot at first."""
+        controller = self._controller
+        if controller.lot is None or not controller.lot.batteries:
+            controller.failed.emit(InspectionError("teach_no_lot"))
+            return
+        if self._teaching is not None:
+            self._teaching.raise_()
+            return
+        subject = Subject("gate" if slot == "ct_cnn" else "detector", slot)
+        dialog = TeachDialog(self._window, controller, teachings_folder(), subject)
+        dialog.released.connect(controller.take_models)
+        dialog.finished.connect(self._on_taught)
+        self._teaching = dialog
+        dialog.open()
+
+    def _on_taught(self) -> None:
+        self._teaching = None
+
+    def shut_down(self) -> None:
+        """End what is at work in dialogs: the window closes."""
+        self.model_work.shut_down()
+        if self._teaching is not None:
+            self._teaching.shut_down()
+
     def show_about(self) -> None:
         """Show name, version and licence."""
         box = QMessageBox(self._window)
@@ -292,6 +326,8 @@ class Conversations(QObject):
             question = self.tr(
                 "The inspection is running. Close, and go on with the rest at the next start?"
             )
+        elif self._teaching is not None and self._teaching.trainer.busy:
+            question = self.tr("A model is being taught. Cancel that, and close?")
         elif self.model_work.busy:
             question = self.tr("A model is being worked on. Cancel that, and close?")
         else:

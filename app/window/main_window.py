@@ -146,6 +146,7 @@ class MainWindow(QMainWindow):
             "sign": talk.sign,
             "findings": talk.show_findings,
             "models": talk.show_models,
+            "teach": talk.teach,
             # Triggered by the operator, not toggled by the run itself.
             "pause": controller.runner.set_paused,
             "reset_layout": self.workbench.reset,
@@ -332,7 +333,7 @@ class MainWindow(QMainWindow):
         self.remember()
         # Hidden at once: to wait for the image in work may take seconds.
         self.hide()
-        self.conversations.model_work.shut_down()
+        self.conversations.shut_down()
         self.controller.shut_down()
         event.accept()
 

@@ -23,7 +23,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     ),
     "inspection": (
         *("start", "pause", "cancel", None, "again", "start_over", None),
-        *("SYSTEMS", "models", "unload"),
+        *("SYSTEMS", "models", "teach", "unload"),
     ),
     "review": (
         *("previous", "next", "suspicious", "conflict", "find", None),

@@ -193,8 +193,8 @@ class NearMiss(Record):
 
     Parameters
     ----------
-    picture, map : PNG files in the teaching's folder, of the same size; the map's 128 is the edge
-        of a region
+    picture, map : PNG files in the teaching's folder, of the same size: as it is, and with the
+        heat-map laid over it
     """
 
     image: str

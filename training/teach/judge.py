@@ -17,6 +17,7 @@ from inspection.config import Aggregation
 from inspection.errors import ConfigError
 from inspection.images.decode_ahead import DecodeAhead
 from inspection.images.grey import GreyLevels
+from inspection.images.heatmaps import overlay
 from inspection.images.preprocess import load_image
 from inspection.images.stack_grey import GreyPolicy, StackWindow, StackWindows
 from inspection.modelstore.bundle import Bundle
@@ -175,15 +176,13 @@ class Judge:
             height, width = loaded.pixels.shape[:2]
             factor = min(1.0, PICTURE_SIDE / max(height, width))
             size = max(1, round(width * factor)), max(1, round(height * factor))
-            picture = cv2.resize(loaded.pixels, size, interpolation=cv2.INTER_AREA)
-            if picture.ndim == 3:
-                picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            heat = cv2.resize(found.anomaly_map, size, interpolation=cv2.INTER_LINEAR)
+            small = cv2.resize(loaded.pixels, size, interpolation=cv2.INTER_AREA)
+            picture = np.asarray(small, np.uint8)
             names = [f"{MISSES_FOLDER}/{number:02d}{end}.png" for end in ("", "-map")]
-            # The map's 0.5 becomes 128 exactly.
-            grey = np.clip(np.round(heat * 256), 0, 255).astype(np.uint8)
-            for name, pixels in zip(names, (picture, grey), strict=True):
-                write_atomic(folder / name, cv2.imencode(".png", pixels)[1].tobytes())
+            shown = (picture, overlay(picture, found.anomaly_map))
+            for name, pixels in zip(names, shown, strict=True):
+                stored = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+                write_atomic(folder / name, cv2.imencode(".png", stored)[1].tobytes())
             rows.append(
                 NearMiss(
                     image=image_name(ref, self._lot.root),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
+import os
 import signal
 import sys
 import threading
@@ -48,7 +50,8 @@ class Teller:
         self._say(TeachEvent(stage=stage, error=error))
 
     def _say(self, event: TeachEvent) -> None:
-        line = event.model_dump_json()
+        # In ASCII: a console or pipe need not be in UTF-8.
+        line = json.dumps(event.model_dump(mode="json"))
         with self._lock:
             # Whoever listened may have gone, and the run is to survive that; so is a full disk,
             # of which the result will tell.
@@ -86,13 +89,14 @@ def stopped_on_request(folder: Path, *, attached: bool) -> Iterator[None]:
                 return
 
     def watch_parent() -> None:
-        while sys.stdin.buffer.read(1):
+        # Not `sys.stdin` itself, whose lock this thread would hold when the interpreter ends.
+        while os.read(0, 1):
             pass
         ask()
 
     before = signal.signal(signal.SIGTERM, on_signal)
     threading.Thread(target=watch_folder, daemon=True).start()
-    if attached and sys.stdin is not None:
+    if attached:
         threading.Thread(target=watch_parent, daemon=True).start()
     try:
         yield

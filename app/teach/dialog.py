@@ -1,0 +1,355 @@
+"""Teach a model on the good batteries of the lot that is open, look at it, and use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
+
+from app.controller import Controller
+from app.dialogs.frame import DialogFrame, confirm
+from app.teach.choosing import ChoosingPage, Subject
+from app.teach.earlier import EarlierPage
+from app.teach.outcome import OutcomePage
+from app.teach.preview import PreviewPane
+from app.teach.teachings import new_teaching, read_teaching, remove_teaching
+from app.teach.trainer import Trainer, teach_for_long
+from app.teach.working import WorkingPage
+from app.widgets.panel import dress, let_select, line
+from app.wording import error_text, message_text
+from inspection.errors import InspectionError
+from inspection.messages import Message
+from inspection.modelstore.folders import SLOTS, ModelFolders, Slot
+from inspection.modelstore.teaching import (
+    FEWEST_BATTERIES,
+    DetectorName,
+    TeachEvent,
+    TeachRequest,
+)
+from inspection.results import Kind
+
+if TYPE_CHECKING:
+    from inspection.session.confirmed import Confirmed
+
+QUICK: tuple[DetectorName, ...] = ("discriminative",)
+LONG: tuple[DetectorName, ...] = ("discriminative",)
+QUICK_EPOCHS = 3
+DEFECT_OF: dict[str, tuple[Kind, ...]] = {
+    "rgb": ("external_defect", "composite_defect"),
+    "ct": ("internal_defect", "composite_defect"),
+}
+
+
+class TeachDialog(DialogFrame):
+    """Choose, teach, look, use; what was taught before is beside it.
+
+    Parameters
+    ----------
+    controller : holds the lot that is open
+    root : folder of the teachings
+    subject : what is offered first
+    """
+
+    released = Signal()
+    """Another model is in use."""
+
+    def __init__(
+        self, parent: QWidget, controller: Controller, root: Path, subject: Subject
+    ) -> None:
+        super().__init__(parent, width=980)
+        self.setWindowTitle(self.tr("Teach a model"))
+        self.resize(1180, 800)
+        lot = controller.lot
+        assert lot is not None
+        self._controller, self._lot, self._root = controller, lot, root
+        self._folder: Path | None = None
+        self._then: str = ""
+        self._closing = False
+        self._defects: dict[str, tuple[str, ...]] = {}
+        self.trainer = Trainer(self)
+        gated = [slot for slot in SLOTS if (_present(controller.models, slot)) is not None]
+        self.choosing = ChoosingPage(controller.rows, gated, subject)
+        self.preview = PreviewPane(lot, controller.files)
+        self.working = WorkingPage()
+        self.outcome = OutcomePage()
+        self.earlier = EarlierPage(root)
+        first = QWidget()
+        first.setLayout(line((self.choosing, 1), (self.preview, 1), gap=18))
+        self.pages = QStackedWidget()
+        for page in (first, self.working, self.outcome):
+            self.pages.addWidget(page)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.pages, self.tr("Teach"))
+        self.tabs.addTab(self.earlier, self.tr("Earlier teachings"))
+        self.body.addWidget(self.tabs, 1)
+        self.said = self.add_text("")
+        let_select(self.said)
+        self.close_ = self.add_button(self.tr("Close"), self.reject)
+        self.back = self.add_button(self.tr("Back"), self._on_back)
+        self.longer = self.add_button(self.tr("Train longer"), self._on_longer)
+        self.go = self.add_button(self.tr("Teach"), self._on_teach, primary=True)
+        self.use = self.add_button(self.tr("Use it"), self._on_use, primary=True)
+        for order in (self.go, self.use):
+            # Of the two one is shown.
+            order.setShortcut("Ctrl+Return")
+        self.pages.setContentsMargins(12, 12, 12, 12)
+        self.earlier.setContentsMargins(12, 12, 12, 12)
+        self._connect()
+        self._look()
+        self._sync()
+        self.choosing.list.setFocus()
+        self._read_confirmed()
+
+    def _connect(self) -> None:
+        self.choosing.changed.connect(self._look)
+        self.choosing.changed.connect(self._sync)
+        self.working.cancel.clicked.connect(self._on_cancel)
+        self.outcome.threshold_wanted.connect(self._on_threshold)
+        self.earlier.wanted.connect(self._on_earlier)
+        self.tabs.currentChanged.connect(self._sync)
+        self.trainer.told.connect(self._on_told)
+        self.trainer.ended.connect(self._on_ended)
+        self.trainer.cancelled.connect(self._on_cancelled)
+        self._controller.runner.progress_changed.connect(self._sync)
+
+    # -- what people have said -------------------------------------------------------------
+
+    def _read_confirmed(self) -> None:
+        session = self._controller.writer.folder
+        if session is None:
+            return
+
+        def work() -> Confirmed:
+            from inspection.session.confirmed import read_confirmed
+
+            return read_confirmed(session)
+
+        self._controller.files.submit(work, self._on_confirmed, self._on_unconfirmed)
+
+    def _on_confirmed(self, confirmed: Confirmed) -> None:
+        for modality, kinds in DEFECT_OF.items():
+            self._defects[modality] = tuple(
+                one.battery_id for one in confirmed.decided if one.kind in kinds
+            )
+        self.choosing.offer_confirmed(confirmed.normal)
+
+    def _on_unconfirmed(self, error: Exception) -> None:
+        # What nobody can vouch for is not used; the batteries can be ticked all the same.
+        if isinstance(error, InspectionError):
+            self.choosing.by_people.setToolTip(error_text(error))
+
+    # -- orders ----------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self.preview.look_at(self.choosing.chosen, self.choosing.subject.modality)
+
+    def _request(self, detectors: tuple[DetectorName, ...], epochs: int | None) -> TeachRequest:
+        subject = self.choosing.subject
+        present = _present(self._controller.models, subject.slot)
+        return TeachRequest(
+            lot=str(self._lot.root),
+            task=subject.task,
+            slot=subject.slot,
+            batteries=self.choosing.chosen,
+            defective=self._defects.get(subject.modality, ()),
+            detectors=detectors,
+            present=None if present is None else str(present),
+            epochs=epochs,
+            device=self._controller.settings.device,
+        )
+
+    def _on_teach(self) -> None:
+        self._tell("")
+        try:
+            self._folder = new_teaching(self._root, self._request(QUICK, QUICK_EPOCHS))
+        except InspectionError as error:
+            self._tell(error_text(error), "critical")
+            return
+        self._begin("teach", self.tr("The trainer starts ..."))
+        self.trainer.teach(self._folder)
+        self._sync()
+
+    def _on_longer(self) -> None:
+        """Start a training that goes on when this window is closed."""
+        try:
+            folder = new_teaching(self._root, self._request(LONG, None))
+            teach_for_long(folder)
+        except InspectionError as error:
+            self._tell(error_text(error), "critical")
+            return
+        self.tabs.setCurrentWidget(self.earlier)
+        self.earlier.refresh()
+        self._tell(self.tr("It goes on when this window is closed; its curves are shown here."))
+
+    def _on_threshold(self, value: float) -> None:
+        result = self.outcome.result
+        if self._folder is None or result is None:
+            return
+        self._begin("threshold", self.tr("Setting the threshold ..."))
+        self.trainer.run("threshold", str(self._folder / result.model), "--value", repr(value))
+        self._sync()
+
+    def _on_use(self) -> None:
+        """Put the model in use, with the threshold that is shown."""
+        if self.outcome.unset and self.outcome.threshold is not None:
+            self._on_threshold(self.outcome.threshold)
+            self._then = "threshold and use"
+            return
+        result = self.outcome.result
+        if self._folder is None or result is None:
+            return
+        self._begin("use", self.tr("Putting the model in use ..."))
+        models = self._controller.models.install
+        self.trainer.run("export", str(self._folder / result.model), "--out", str(models))
+        self._sync()
+
+    def _begin(self, deed: str, sentence: str) -> None:
+        self._then = deed
+        self._tell("")
+        if deed == "teach":
+            self.working.begin(sentence)
+            self.pages.setCurrentWidget(self.working)
+        else:
+            self._tell(sentence)
+
+    def _on_cancel(self) -> None:
+        self.working.cancel.setEnabled(False)
+        self.trainer.cancel()
+
+    def _on_back(self) -> None:
+        self.pages.setCurrentIndex(0)
+        self._tell("")
+        self._sync()
+
+    def _on_earlier(self, folder: Path) -> None:
+        if not self.trainer.busy:
+            self._show_outcome(folder)
+            self.tabs.setCurrentWidget(self.pages)
+
+    # -- answers ---------------------------------------------------------------------------
+
+    def _on_told(self, event: TeachEvent) -> None:
+        if self._then == "teach" and event.stage not in ("done", "cancelled"):
+            self.working.show_event(event)
+
+    def _on_cancelled(self) -> None:
+        self._drop()
+        self._tell(self.tr("Cancelled; nothing was changed."))
+        if self._closing:
+            super().reject()
+
+    def _on_ended(self, problem: Message | None) -> None:
+        deed, self._then = self._then, ""
+        if problem is not None:
+            if deed == "teach":
+                self._drop_or_show()
+            self._tell(message_text(problem), "critical")
+        elif deed == "teach" and self._folder is not None:
+            self._show_outcome(self._folder)
+        elif deed.startswith("threshold") and self.outcome.threshold is not None:
+            self.outcome.take_threshold(self.outcome.threshold)
+            self._tell(self.tr("The threshold is set."))
+            if deed == "threshold and use":
+                self._on_use()
+        elif deed == "use":
+            self._tell(self.tr("The model is in use from the next inspection on."), "success")
+            self.released.emit()
+        self._sync()
+        if self._closing:
+            super().reject()
+
+    def _drop_or_show(self) -> None:
+        """Keep a result that was there before the trainer failed at something else."""
+        teaching = read_teaching(self._folder) if self._folder is not None else None
+        if teaching is not None and teaching.result is not None:
+            self._show_outcome(teaching.folder)
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Forget a teaching that came to nothing."""
+        self._then = ""
+        if self._folder is not None:
+            remove_teaching(self._folder)
+        self._folder = None
+        self.pages.setCurrentIndex(0)
+        self._sync()
+
+    def _show_outcome(self, folder: Path) -> None:
+        teaching = read_teaching(folder)
+        if teaching is None or teaching.result is None:
+            self._tell(self.tr("The result cannot be read."), "critical")
+            self.pages.setCurrentIndex(0)
+            return
+        self._folder = folder
+        result = teaching.result
+        threshold = result.threshold
+        if threshold is not None:
+            # Imported now: it brings numpy.
+            from inspection.modelstore.bundle import load_bundle
+
+            try:
+                bundle = load_bundle(folder / result.model, result.request.slot)
+                threshold = bundle.threshold.threshold if bundle.threshold else threshold
+            except InspectionError as error:
+                self._tell(error_text(error), "critical")
+        self.outcome.show_result(folder, result, threshold)
+        self.pages.setCurrentWidget(self.outcome)
+        self._sync()
+
+    # -- the dialog itself -----------------------------------------------------------------
+
+    def reject(self) -> None:
+        """Qt: the dialog is to close; what is at work is cancelled first, if so wanted."""
+        if not self.trainer.busy:
+            self.preview.stop()
+            super().reject()
+            return
+        confirm(
+            self,
+            "confirm_cancel",
+            self.tr("A model is being taught. Cancel that, and close?"),
+            title=self.windowTitle(),
+            yes=self.tr("Cancel it"),
+            no=self.tr("Back"),
+            order=self._cancel_and_close,
+        )
+
+    def shut_down(self) -> None:
+        """End what is at work: the window closes."""
+        self.preview.stop()
+        self.trainer.shut_down()
+
+    def _cancel_and_close(self) -> None:
+        self._closing = True
+        if self.trainer.busy:
+            self._on_cancel()
+        else:
+            super().reject()
+
+    def _tell(self, text: str, role: str = "") -> None:
+        dress(self.said, text, role)
+
+    def _sync(self, *_changed: object) -> None:
+        place = self.pages.currentIndex() if self.tabs.currentWidget() is self.pages else -1
+        idle = not self.trainer.busy
+        subject, enough = self.choosing.subject, len(self.choosing.chosen) >= FEWEST_BATTERIES
+        self.back.setVisible(place == 2)
+        self.go.setVisible(place == 0)
+        self.longer.setVisible(place in (0, 2))
+        self.use.setVisible(place == 2)
+        self.back.setEnabled(idle)
+        self.go.setEnabled(idle and enough)
+        self.longer.setEnabled(idle and enough and subject.task == "detector")
+        free = self._controller.runner.phase == "idle"
+        self.use.setEnabled(idle and free)
+        self.use.setToolTip("" if free else self.tr("Possible once the inspection has ended."))
+        self.outcome.setEnabled(idle)
+
+
+def _present(models: ModelFolders, slot: Slot) -> Path | None:
+    """Return the folder of the model in use; None where there is none."""
+    folder = models.holding(slot) / slot
+    return folder if folder.is_dir() else None
