@@ -20,13 +20,13 @@ from app.cli.options import (
     InstallOption,
     ModelsOption,
     SessionsOption,
-    SiteOption,
 )
 from app.cli.people_commands import show_log, users_app
 from inspection.commands import (
     DeviceOption,
     JsonOption,
     LanguageOption,
+    SiteOption,
     VersionOption,
     new_program,
 )

@@ -18,7 +18,7 @@ from inspection.synthetic import SyntheticLot, write_lot
 from training.classifier.dataset import Slice, read_slices, to_input
 from training.data.image_cache import PreparedImage
 from training.data.transforms import Polygon, letterbox
-from training.evaluation.metrics import DEFECT_INDICES
+from training.evaluation.metrics import defect_indices
 
 STRIDE = 16
 CANVAS = 4000
@@ -153,8 +153,8 @@ def training_slices(lot: Path) -> list[Slice]:
     stacks: dict[tuple[str, str | None], list[Slice]] = {}
     for item in read_slices([lot]):
         stacks.setdefault((item.battery, item.ref.axis), []).append(item)
-    bad = [s for s in stacks.values() if any(i.label in DEFECT_INDICES for i in s)]
-    good = [s for s in stacks.values() if all(i.label not in DEFECT_INDICES for i in s)]
+    bad = [s for s in stacks.values() if any(i.label in defect_indices() for i in s)]
+    good = [s for s in stacks.values() if all(i.label not in defect_indices() for i in s)]
     order = np.random.default_rng(1).permutation(len(good))[: round(len(bad) * SOUND_SHARE)]
     return [item for stack in [*bad, *(good[i] for i in sorted(order))] for item in stack]
 

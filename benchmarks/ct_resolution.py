@@ -48,9 +48,9 @@ from training.classifier.config import CnnConfig
 from training.classifier.dataset import SliceBatches, read_slices
 from training.data.transforms import normalise
 from training.evaluation.metrics import (
-    DEFECT_INDICES,
     calibrate_temperature,
     classification_figures,
+    defect_indices,
     points_at_defect,
     reliability,
 )
@@ -127,7 +127,7 @@ def train(
     cropped = cache.part(
         np.arange(len(cache)), VARIANTS[REFERENCE].width if variant.plain else None
     )
-    defective = np.isin(cache.labels, DEFECT_INDICES)
+    defective = np.isin(cache.labels, defect_indices())
     shares = np.where(defective, 0.4 / defective.sum(), 0.6 / (~defective).sum())
     picks = rng.choice(len(shares), min(whole, len(shares)), replace=False, p=shares)
     phases = {

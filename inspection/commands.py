@@ -27,6 +27,22 @@ DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device"
 JsonOption = Annotated[bool, typer.Option("--json")]
 LanguageOption = Annotated[Literal["en", "ko"] | None, typer.Option("--language")]
 
+
+def _use_site(folder: Path | None) -> Path | None:
+    if folder is not None:
+        from inspection.site import use_site
+        from inspection.systems.site_schema import check_site
+
+        # Ahead of the command itself, which reads its configuration through the site.
+        use_site(folder)
+        check_site()
+    return folder
+
+
+SiteOption = Annotated[
+    Path | None, typer.Option("--site", envvar="STATION_SITE", callback=_use_site)
+]
+
 FILLER = "\N{ZERO WIDTH SPACE}"
 """Stands behind a letter that takes two cells, so that counting letters counts cells."""
 

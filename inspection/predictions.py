@@ -60,7 +60,7 @@ class Prediction:
     Parameters
     ----------
     image : which image
-    pred_label : CT: one of the five classes; RGB: ``normal`` or ``defect``
+    pred_label : CT: one of the classes; RGB: ``normal`` or ``defect``
     probabilities : CT: class to probability, summing to 1; RGB: empty
     pred_score : CT: summed probability of the defect classes; RGB: reconstruction score
     threshold : ``pred_score`` above it is an anomaly

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import SiteOption
-from inspection.commands import JsonOption, LanguageOption
+from inspection.commands import JsonOption, LanguageOption, SiteOption
 
 audit_app = typer.Typer(rich_markup_mode=None)
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import SessionsOption, SiteOption
-from inspection.commands import LanguageOption
+from app.cli.options import SessionsOption
+from inspection.commands import LanguageOption, SiteOption
 
 
 def archive(

@@ -18,23 +18,9 @@ def _existing_folder(path: Path | None) -> Path | None:
     return path
 
 
-def _use_site(folder: Path | None) -> Path | None:
-    if folder is not None:
-        from inspection.site import use_site
-        from inspection.systems.site_schema import check_site
-
-        # Ahead of the command itself, which reads its configuration through the site.
-        use_site(folder)
-        check_site()
-    return folder
-
-
 ModelsOption = Annotated[Path | None, typer.Option("--models", callback=_existing_folder)]
 InstallOption = Annotated[Path | None, typer.Option("--models")]
 SessionsOption = Annotated[Path | None, typer.Option("--session-dir")]
-SiteOption = Annotated[
-    Path | None, typer.Option("--site", envvar="STATION_SITE", callback=_use_site)
-]
 BatteryOption = Annotated[list[str] | None, typer.Option("--battery")]
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.cli.options import SiteOption
-from inspection.commands import JsonOption, LanguageOption
+from inspection.commands import JsonOption, LanguageOption, SiteOption
 
 users_app = typer.Typer(rich_markup_mode=None)
 # As `Role` of the records, which would bring pydantic along.

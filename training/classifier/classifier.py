@@ -37,7 +37,7 @@ from training.classifier.validation import Validation, validate
 from training.data.image_cache import open_cache
 from training.data.planes import cache_planes
 from training.data.stack_windows import find_windows
-from training.evaluation.metrics import DEFECT_INDICES, calibrate_temperature
+from training.evaluation.metrics import calibrate_temperature, defect_indices
 from training.loop.checkpoints import identity_of
 from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes, sum_over_processes
@@ -82,7 +82,7 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         if start is not None:
             if start.manifest.architecture != architecture:
                 raise ConfigError("init_architecture", folder=start.folder.name)
-            model.load_state_dict(start.load_tensors())
+            load_start(model, start)
         elif first_weights is not None:
             load_pretrained(model, config.architecture.backbone, first_weights)
         model.to(processes.device).to(memory_format=torch.channels_last)
@@ -111,6 +111,29 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         )
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / SLOT, SLOT)
+
+
+def load_start(model: CtClassifier, start: Bundle) -> None:
+    """Take over a model's weights; of a class that it does not know the weights stay random.
+
+    Raises
+    ------
+    ConfigError
+        If it knows none of the table's classes, or its weights do not fit.
+    """
+    tensors, known = start.load_tensors(), class_table().ct
+    if not {*known} & {*start.manifest.labels}:
+        raise ConfigError("init_labels", folder=start.folder.name)
+    for name, rows in (("fc.weight", model.fc.weight), ("fc.bias", model.fc.bias)):
+        taken = rows.detach().clone()
+        for place, label in enumerate(start.manifest.labels):
+            if label in known:
+                taken[known.index(label)] = tensors[name][place]
+        tensors[name] = taken
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ConfigError("init_architecture", folder=start.folder.name) from error
 
 
 def read_sides(config: CnnConfig, run: TrainingRun) -> tuple[list[Slice], list[Slice]]:
@@ -279,7 +302,7 @@ class ClassifierLoss(nn.Module):
         inputs = torch.from_numpy(batch.inputs).to(device)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         labels = torch.from_numpy(batch.labels).to(device)
-        logits, cams = self.model(inputs)  # (B, 5), (B, 5, h, w)
+        logits, cams = self.model(inputs)  # (B, classes), (B, classes, h, w)
         weights = self._weights.to(device)
         total = functional.cross_entropy(
             logits,
@@ -301,11 +324,11 @@ def map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
 
     Parameters
     ----------
-    cams : (B, 5, h, w) raw class maps
-    heat : (B, 3, h, w) in [0, 1], wanted of the defect classes
+    cams : (B, classes, h, w) raw class maps
+    heat : (B, defects, h, w) in [0, 1], wanted of the defect classes
     """
     if config.weight == 0.0:
         return cams.new_zeros(())
-    maps = cams[:, list(DEFECT_INDICES)] / config.peak  # (B, 3, h, w)
+    maps = cams[:, list(defect_indices())] / config.peak  # (B, defects, h, w)
     weights = 1.0 + config.positive_weight * heat
     return config.weight * MAP_LOSS_SCALE * (weights * (maps - heat) ** 2).mean()

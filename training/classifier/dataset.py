@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.images.grey import GreyWindow
-from inspection.records import ImageRef, Rect
+from inspection.records import BatteryType, ImageRef, Rect
 from training.classifier.config import CnnConfig
 from training.data.image_cache import ImageCache, PreparedImage
 from training.data.labelled import read_classes
@@ -27,7 +27,7 @@ from training.data.transforms import (
     heat_target,
     normalise,
 )
-from training.evaluation.metrics import DEFECT_INDICES
+from training.evaluation.metrics import defect_indices
 from training.loop.distributed import Processes
 
 MIN_CROP_PIXELS = 8
@@ -140,7 +140,7 @@ class SliceBatch:
     ----------
     inputs : (B, C, H, W) float32, normalised
     labels : (B,) indices into the table's classes of CT
-    heat : (B, 3, h, w) float32 in [0, 1], the maps wanted of the defect classes
+    heat : (B, defects, h, w) float32 in [0, 1], the maps wanted of the defect classes
     shares : into how many such parts the batch is divided
     """
 
@@ -178,7 +178,7 @@ class SliceBatches:
         """Yield crops, the configured share of them around a defect."""
         warmup, rng, labels = self._config.warmup, self._rng(epoch), self._images.labels
         count = self._crops
-        defects = np.flatnonzero(np.isin(labels, DEFECT_INDICES))
+        defects = np.flatnonzero(np.isin(labels, defect_indices()))
         picks = rng.integers(len(labels), size=count)
         if len(defects):
             # Every defect class alike, so that the rare ones are learnt from the start.
@@ -228,26 +228,40 @@ class SliceBatches:
         """Return an augmented slice or a part of it: input, label and wanted heat."""
         image, polygons = self._images.read(index)
         pixels, polygons = self._transform(image.pixels, polygons, rng)
-        label = self._images.slices[index].label
+        item, defects = self._images.slices[index], defect_indices()
+        label = item.label
         if crop:
             side = self._config.warmup.crop
             left, top = crop_corner(pixels, polygons, side, rng)
             pixels = pixels[top : top + side, left : left + side]
             polygons = [polygon - np.array((left, top), np.float32) for polygon in polygons]
             lost = draw_mask(polygons, (side, side)).sum() < MIN_CROP_PIXELS
-            if label in DEFECT_INDICES and lost:
-                table = class_table()
-                battery_type = table.rows[table.ct[label]].battery_type
-                normal = table.class_of(None, "ct", battery_type)
-                label, polygons = table.ct.index(normal or table.ct[label]), []
+            if label in defects and lost:
+                label, polygons = normal_beside(label, item.ref.battery_type), []
         height, width = pixels.shape[:2]
         stride = self._config.architecture.output_stride
-        heat = np.zeros((len(DEFECT_INDICES), height // stride, width // stride), np.float32)
-        if label in DEFECT_INDICES:
+        heat = np.zeros((len(defects), height // stride, width // stride), np.float32)
+        if label in defects:
             sigma = self._config.localisation.sigma
             wanted = heat_target(polygons, (width, height), stride, sigma)
-            heat[DEFECT_INDICES.index(label)] = wanted
+            heat[defects.index(label)] = wanted
         return normalise(pixels, self._config.preprocess), label, heat
+
+
+def normal_beside(label: int, battery_type: BatteryType | None) -> int:
+    """Return the class of a part that shows nothing, in a slice that shows a defect.
+
+    Parameters
+    ----------
+    label : of the slice, whose class may occur on cells and modules alike
+    battery_type : of the slice, where that is known
+    """
+    table = class_table()
+    known = table.rows[table.ct[label]].battery_type or battery_type
+    normal = table.class_of(None, "ct", known)
+    if normal is None:
+        normal = next((name for name in table.ct if table.rows[name].kind is None), table.ct[label])
+    return table.ct.index(normal)
 
 
 def crop_corner(

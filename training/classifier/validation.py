@@ -17,7 +17,7 @@ from training.classifier.config import CnnConfig
 from training.classifier.dataset import SliceImages
 from training.data.prefetch import prefetch
 from training.data.transforms import normalise
-from training.evaluation.metrics import DEFECT_INDICES, macro_f1, macro_recall, points_at_defect
+from training.evaluation.metrics import defect_indices, macro_f1, macro_recall, points_at_defect
 from training.loop.distributed import Processes
 
 EVALUATION_BATCH = 32
@@ -25,7 +25,7 @@ EVALUATION_BATCH = 32
 _Place = tuple[Rect, Rect]
 """Where the inspected part lies in the input, and in the source."""
 _Row = tuple[NDArray[np.float32], NDArray[np.float32], _Place]
-"""Logits (5,), maps of the defect classes (3, h, w), and where they lie."""
+"""Logits (classes,), maps of the defect classes (defects, h, w), and where they lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Validation:
 
     Parameters
     ----------
-    logits : (N, 5) float32
+    logits : (N, classes) float32
     loss, f1, accuracy, recall : figures; recall and F1 are means over classes
     cam_hit : share of the correctly found defects whose map peaks at the defect
     display_scale : raw heat to be shown as 1.0
@@ -82,7 +82,7 @@ def validate(
             x = torch.from_numpy(inputs).to(device).contiguous(memory_format=torch.channels_last)
             with context:
                 logits, cams = model(x)
-            maps = cams[:, list(DEFECT_INDICES)].float().cpu().numpy()
+            maps = cams[:, list(defect_indices())].float().cpu().numpy()
             rows += zip(logits.float().cpu().numpy(), maps, places, strict=True)
     # Figures are no means over processes: F1 needs all rows in one place.
     rows = processes.gather(rows, len(images))
@@ -93,9 +93,9 @@ def validate(
     hits: list[bool] = []
     peaks: list[float] = []
     for item, guess, (_, maps, (content, roi)) in zip(images.slices, predicted, rows, strict=True):
-        if item.label not in DEFECT_INDICES or guess != item.label or not item.polygons:
+        if item.label not in defect_indices() or guess != item.label or not item.polygons:
             continue
-        heat = maps[DEFECT_INDICES.index(item.label)]
+        heat = maps[defect_indices().index(item.label)]
         hottest = float(heat.max())
         if hottest > 0:
             shown = np.clip(heat / hottest, 0.0, 1.0)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import JsonOption, LanguageOption
+from inspection.commands import JsonOption, LanguageOption, SiteOption
 from training.cli.options import SplitOption
 
 LEAKAGE = 1
@@ -20,6 +20,7 @@ def check(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE")] = None,
     pixels: bool = True,
     as_json: JsonOption = False,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Find leakage (exit 1) and labels that contradict themselves."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import JsonOption, LanguageOption
+from inspection.commands import JsonOption, LanguageOption, SiteOption
 from inspection.records import BatteryType
 
 SHOWN = 20
@@ -21,6 +21,7 @@ def collect(
     accept_unsealed: Annotated[bool, typer.Option("--accept-unsealed")] = False,
     battery_type: Annotated[BatteryType | None, typer.Option("--type")] = None,
     as_json: JsonOption = False,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Write what operators have decided as a labelled lot."""

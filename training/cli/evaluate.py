@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from inspection.commands import DeviceOption, JsonOption
+from inspection.commands import DeviceOption, JsonOption, SiteOption
 from training.cli.options import (
     ConfigOption,
     DataOption,
@@ -27,6 +27,7 @@ def evaluate(
     out: OutFolderOption = None,
     config: ConfigOption = None,
     policy: Annotated[Path | None, typer.Option("--policy", metavar="FILE")] = None,
+    site: SiteOption = None,
     language: Annotated[Literal["en", "ko"], typer.Option("--language")] = "en",
     masks: Literal["same-stem"] | None = None,
     normal: NormalOption = None,

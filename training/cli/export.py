@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import LanguageOption
+from inspection.commands import LanguageOption, SiteOption
 
 
 def export(
@@ -15,6 +15,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER")],
     inspector: Annotated[Path | None, typer.Option("--inspector", metavar="FILE")] = None,
     force: Annotated[bool, typer.Option("--force")] = False,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Install the models of training runs into a models folder."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import DeviceOption, LanguageOption
+from inspection.commands import DeviceOption, LanguageOption, SiteOption
 from training.cli.options import ConfigOption, DataOption, PartOption, SplitOption
 
 
@@ -22,6 +22,7 @@ def fuse(
     top: Annotated[int, typer.Option("--top", min=1)] = 10,
     config: ConfigOption = None,
     device: DeviceOption = "auto",
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Search the fusion policy on validation batteries and write it as inspector.yaml.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import DeviceOption, LanguageOption
+from inspection.commands import DeviceOption, LanguageOption, SiteOption
 from training.cli.options import DataOption, SplitOption
 
 
@@ -18,6 +18,7 @@ def gate(
     check: Annotated[list[Path] | None, typer.Option("--check", metavar="LOT")] = None,
     split: SplitOption = None,
     device: DeviceOption = "auto",
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Fit a model's gate on the lots it was trained on and write it into its folder."""

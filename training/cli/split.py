@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import LanguageOption
+from inspection.commands import LanguageOption, SiteOption
 
 
 def split(
@@ -16,6 +16,7 @@ def split(
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     train: float = 0.70,
     val: float = 0.15,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Split lots by battery, stratified by class, into text files that list the images."""

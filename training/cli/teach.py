@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from inspection.commands import LanguageOption
+from inspection.commands import LanguageOption, SiteOption
 
 
 def teach(
     request: Path,
     attached: Annotated[bool, typer.Option("--attached")] = False,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Teach a model on good batteries, as a request of the window says.

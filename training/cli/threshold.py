@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from inspection.commands import LanguageOption
+from inspection.commands import LanguageOption, SiteOption
 from training.cli.options import DataOption, PartOption, SplitOption
 
 
@@ -20,6 +20,7 @@ def threshold(
     k: float = 2.5,
     percentile: float = 95.0,
     value: Annotated[float | None, typer.Option("--value")] = None,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Compute an autoencoder's threshold anew, or take --value, and write it into its folder."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from inspection.commands import LanguageOption
+from inspection.commands import LanguageOption, SiteOption
 from training.cli.options import DataOption, NormalOption, SplitOption
 
 
@@ -25,6 +25,7 @@ def train(
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option("--device")] = None,
     logging: Annotated[Path | None, typer.Option("--logging", metavar="FILE")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
+    site: SiteOption = None,
     language: LanguageOption = None,
 ) -> int:
     """Train a model and write its folder under OUT."""

@@ -30,8 +30,8 @@ class Example:
     ----------
     ref : the image
     image : its content, and where that lies in the source
-    name : its class: one of the five of CT, or ``normal``, ``pollution`` or ``damaged``
-    kinds : the kind of each defect: ``porosity``, ``resin_overflow``, ``pollution`` or ``damaged``
+    name : its class: one of the table's, or ``normal`` of a view
+    kinds : the kind of each defect, such as ``porosity``
     boxes : (n, 4) float32, left, top, right and bottom as shares of the picture
     """
 

@@ -72,7 +72,7 @@ class LabelledImage:
     owner : its battery
     ref : the image
     label : None where there is none, or it cannot be read
-    name : its class: one of the five of CT, or ``normal``, ``pollution`` or ``damaged``
+    name : its class: one of the table's, or ``normal`` of a view
     reason : why there is no class
     """
 

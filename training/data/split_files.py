@@ -8,8 +8,8 @@ UTF-8 text. The head is comments, some of which the reader needs, and ends with 
     # path<TAB>label<TAB>battery<TAB>lot
 
 ``path`` is below the lot's folder, with ``/``; a volume's plane is ``001/ct/volume.tif#z0123``.
-``label`` is one of the five CT classes or, for an RGB view, ``normal``, ``pollution`` or
-``damaged``.
+``label`` is one of the classes of CT or, for an RGB view, ``normal`` or a class of external
+defects, such as ``pollution``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from inspection.records import (
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
-RGB_CLASSES = ("normal", *class_table().rgb_defects)
 FORMAT_LINE = "# battery split 1"
 _ID, _LOT, _COLUMNS = "# id ", "# lot ", "# path\tlabel\tbattery\tlot"
 
@@ -46,7 +45,7 @@ class SplitRow(NamedTuple):
     Parameters
     ----------
     source : the image, below the lot folder that was asked for
-    label : one of the table's classes of CT or ``RGB_CLASSES``
+    label : one of the table's classes of CT, or of a view ``normal`` or a class of external defects
     battery : what is never in two parts; unique over all lots of the split
     lot : name of its lot, a key of ``SplitFiles.lots``
     """
@@ -228,7 +227,10 @@ def _read_file(path: Path) -> _StoredFile:
             problem = f"{len(fields)} / {len(_StoredRow._fields)}"
             raise ConfigError("split_line_columns", **place, columns=problem)
         row = _StoredRow(*fields)
-        if row.label not in class_table().ct and row.label not in RGB_CLASSES:
+        if row.label not in class_table().ct and row.label not in (
+            "normal",
+            *class_table().rgb_defects,
+        ):
             raise ConfigError("split_line_label", **place, label=row.label)
         if row.lot not in lots:
             raise ConfigError("split_line_lot", **place, lot=row.lot)

@@ -47,7 +47,7 @@ def ct_figures(
         raise ConfigError("no_labelled_slices", lot=lot)
     # A model that was trained before a class was added gives it no probability.
     rows = [[image.probabilities.get(name, 0.0) for name in table.ct] for image in known]
-    probabilities = np.array(rows, np.float64)  # (N, 5)
+    probabilities = np.array(rows, np.float64)  # (N, classes)
     labels = np.array([table.ct.index(i.truth.name or "") for i in known], np.int64)
     predicted = probabilities.argmax(axis=1)
     scores = np.array([image.score for image in known], np.float64)

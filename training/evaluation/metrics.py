@@ -28,7 +28,12 @@ Labels = NDArray[np.int64]
 
 HIT_MARGIN = 8.0
 """A peak this near a label polygon, in source pixels, still points at it."""
-DEFECT_INDICES = tuple(class_table().ct.index(name) for name in class_table().ct_defects)
+
+
+def defect_indices() -> tuple[int, ...]:
+    """Return the places of the defects among the table's classes of CT."""
+    table = class_table()
+    return tuple(table.ct.index(name) for name in table.ct_defects)
 
 
 def classification_figures(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
@@ -37,19 +42,20 @@ def classification_figures(labels: Labels, probabilities: Probabilities) -> dict
     Parameters
     ----------
     labels : (N,) indices into the table's classes of CT
-    probabilities : (N, 5)
+    probabilities : (N, classes)
     """
     predicted = probabilities.argmax(axis=1)
     present = sorted({*labels.tolist()})
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=present, zero_division=0.0
     )
-    scores = probabilities[:, DEFECT_INDICES].sum(axis=1)
+    defects = defect_indices()
+    scores = probabilities[:, defects].sum(axis=1)
     return {
         # Over the classes that the lot has: an absent one has no F1.
         "macro_f1": float(f1.mean()),
         "accuracy": float(accuracy_score(labels, predicted)),
-        "auroc": ranking_figures(scores, np.isin(labels, DEFECT_INDICES))["auroc"],
+        "auroc": ranking_figures(scores, np.isin(labels, defects))["auroc"],
         "classes": {
             class_table().ct[index]: {
                 "precision": float(precision[row]),

@@ -52,7 +52,7 @@ def model_blocks(
 def _classifier(found: Mapping[str, Any], words: Words) -> Iterator[blocks.Card]:
     bounds = found["intervals"]
     first = (words("macro_f1"), number(found["macro_f1"]), interval(bounds["macro_f1"]))
-    accuracy = (words("accuracy_five"), number(found["accuracy"]), NONE)
+    accuracy = (words("accuracy_classes"), number(found["accuracy"]), NONE)
     rates = _rates(found["defect"], bounds, words)
     yield table_card(words("figures_title"), FIGURES, [first, accuracy, *rates], words)
     classes = []

@@ -107,8 +107,9 @@ class CtClassifier(nn.Module):
 
         Returns
         -------
-        logits : (B, 5)
-        cams : (B, 5, H/stride, W/stride), un-normalised; their means plus the bias are the logits
+        logits : (B, classes)
+        cams : (B, classes, H/stride, W/stride), un-normalised; their means and the bias are the
+            logits
         """
         return self.classify(self.features(x))
 

@@ -104,8 +104,8 @@ class CnnOutput:
 
     Parameters
     ----------
-    probabilities : (N, 5) float32, temperature-scaled, rows sum to 1
-    maps : (N, 5, h, w) float32 in [0, 1] on the bundle's fixed display scale
+    probabilities : (N, classes) float32, temperature-scaled, rows sum to 1
+    maps : (N, classes, h, w) float32 in [0, 1] on the bundle's fixed display scale
     features : for the gate, (N, d) float32 by group: the means of the last layer's channels, means
         and spreads of the first one's, and the input on a coarse grid
     """
@@ -135,8 +135,18 @@ class CnnPredictor:
         # A model need not know a class that was added after its training, but its outputs have
         # to be in the table's order: the trainer reads them by place.
         ordered = tuple(name for name in known if name in manifest.labels)
+        strange = [name for name in manifest.labels if name not in known]
+        if strange:
+            raise BundleError(
+                "bundle_labels_unknown", folder=bundle.folder.name, labels=", ".join(strange)
+            )
         if tuple(manifest.labels) != ordered or not {*ordered} & {*class_table().ct_defects}:
-            raise _misfit(bundle, "labels", f"expected {', '.join(known)}")
+            raise BundleError(
+                "bundle_labels_order",
+                folder=bundle.folder.name,
+                labels=", ".join(manifest.labels),
+                known=", ".join(known),
+            )
         try:
             # Without memory until the weights are known to fit.
             with torch.device("meta"):

@@ -38,9 +38,9 @@ from training.data.stack_windows import find_windows
 from training.data.transforms import letterbox, normalise
 from training.evaluation.evaluate import Data, evaluate
 from training.evaluation.metrics import (
-    DEFECT_INDICES,
     calibrate_temperature,
     classification_figures,
+    defect_indices,
     points_at_defect,
 )
 from training.loop.distributed import Processes
@@ -132,7 +132,7 @@ def test_slices_carry_class_and_polygons(lot: Path) -> None:
     assert len(slices) == 36
     truth = json.loads((lot / "truth.json").read_text(encoding="utf-8"))
     wanted = sum(len(d["numbers"]) for battery in truth.values() for d in battery["internal"])
-    defective = [item for item in slices if item.label in DEFECT_INDICES]
+    defective = [item for item in slices if item.label in defect_indices()]
     assert len(defective) == wanted > 0
     assert all(item.polygons for item in defective)
 
@@ -174,7 +174,7 @@ def test_the_cache_holds_what_the_station_sees(
 def test_polygons_follow_the_defect_into_the_input(
     lot: Path, config: CnnConfig, tmp_path: Path
 ) -> None:
-    slices = [item for item in read_slices([lot]) if item.label in DEFECT_INDICES][:4]
+    slices = [item for item in read_slices([lot]) if item.label in defect_indices()][:4]
     images = images_of(slices, config, tmp_path)
     for index in range(len(images)):
         found, polygons = images.read(index)
@@ -234,7 +234,7 @@ def test_batches_are_the_same_for_the_same_seed(
         assert any((one.inputs != two.inputs).any() for one, two in zip(first, other, strict=True))
         for batch in first:
             hot = batch.heat.reshape(len(batch.labels), -1).max(axis=1) > 0
-            np.testing.assert_array_equal(hot, np.isin(batch.labels, DEFECT_INDICES))
+            np.testing.assert_array_equal(hot, np.isin(batch.labels, defect_indices()))
         # Two processes share the very same batches, and the threads that prepare them may vary.
         faster = config.model_copy(
             update={"training": config.training.model_copy(update={"workers": 4})}

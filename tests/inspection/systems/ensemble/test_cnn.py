@@ -128,7 +128,6 @@ def test_the_shown_map_is_that_of_the_likeliest_defect(model: CtClassifier, tmp_
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"labels": ["good", "bad"]}, "labels"),
         ({"architecture": {"backbone": "resnet18"}}, "architecture"),
         ({"architecture": {**ARCHITECTURE, "backbone": "vgg"}}, "architecture"),
         ({"architecture": {**ARCHITECTURE, "output_stride": 8}}, "architecture"),
@@ -143,6 +142,25 @@ def test_a_bundle_that_does_not_fit_is_refused(
     with pytest.raises(BundleError) as caught:
         CnnPredictor(bundle)
     assert caught.value.message.params["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("labels", "code"),
+    [
+        (["cell_normal", "cell_dent"], "bundle_labels_unknown"),
+        (["cell_porosity", "cell_normal"], "bundle_labels_order"),
+        (["cell_normal", "module_normal"], "bundle_labels_order"),
+    ],
+)
+def test_labels_that_the_class_table_does_not_have_so_are_one_sentence(
+    model: CtClassifier, tmp_path: Path, labels: list[str], code: str
+) -> None:
+    bundle = bundle_of(model, tmp_path / "ct_cnn", labels=labels)
+    with pytest.raises(BundleError) as caught:
+        CnnPredictor(bundle)
+    assert caught.value.message.code == code
+    for language in ("en", "ko"):
+        assert labels[-1] in caught.value.message.text(language)
 
 
 @pytest.mark.parametrize(
