@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import locale
 import os
 import sys
@@ -76,6 +77,13 @@ def run(app: typer.Typer, name: str, arguments: list[str] | None = None) -> int:
     finally:
         _asked_for = None
     return code if isinstance(code, int) else 0
+
+
+def ask_secret(prompt: str) -> str:
+    """Return what is typed without showing it; a script gives a line for each question."""
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def system_language() -> Language:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from inspection.messages import Message
 from inspection.record_base import Finite, Probability, Record, Score
@@ -326,13 +326,25 @@ AnyImage = ImageResult | VlmImage | VlgImage
 """What a system keeps of an image."""
 
 
+class ReleaseMark(Record):
+    """Who let a model judge: the account or person, and who signed for it where somebody did.
+
+    ``hash`` is that of the line in ``releases.jsonl`` beside the models, which holds the evidence.
+    """
+
+    released_at: AwareDatetime
+    by: str
+    signed_by: str | None = None
+    hash: str
+
+
 class ModelProvenance(Record):
     """Which model judged: enough to reproduce a verdict years later.
 
     ``prompt`` is the version and digest of what a VLM or a VLG is asked; ``versions`` are those of
     the libraries that run it, ``device`` is where it was loaded. ``gate`` is False where the model
     brings nothing by which pictures that it has never seen the like of could be told; None of a
-    model that needs no such thing.
+    model that needs no such thing. ``release`` is None where it was never released.
     """
 
     slot: str
@@ -345,3 +357,4 @@ class ModelProvenance(Record):
     device: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     gate: bool | None = None
+    release: ReleaseMark | None = None

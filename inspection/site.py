@@ -33,6 +33,7 @@ SECTIONS = (
     "people",
     "keeping",
     "volumes",
+    "release",
 )
 """What may be set: each the content of the program's file of that name."""
 

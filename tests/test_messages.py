@@ -21,6 +21,7 @@ from inspection.config import GateConfig
 from inspection.messages import Message, korean_by_english, wordings
 from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.installed import FOLDER_SLOTS
+from inspection.modelstore.release_records import Unit
 from inspection.paths import config_path
 from inspection.people.person import Role
 from inspection.results import ChannelState, Judgement, Kind, StackGrey, SystemName, SystemState
@@ -46,6 +47,8 @@ SAID = {
     "grey_window": get_args(StackGrey.model_fields["method"].annotation),
     "slot": (*SLOTS, *FOLDER_SLOTS),
     "gate_check": tuple(GateConfig.model_fields),
+    "release_figure": ("escapes", "overkills", "f1", "gate_stops"),
+    "release_unit": get_args(Unit),
     "self_test": [step.__name__ for step in STEPS],
     "report_severity": {row.severity for row in class_table().rows.values()},
     # A class that came later is worded by its name.

@@ -14,6 +14,7 @@ from training.cli.evaluate import evaluate
 from training.cli.export import export
 from training.cli.fuse import fuse
 from training.cli.gate import gate
+from training.cli.release import release, rollback
 from training.cli.split import split
 from training.cli.teach import teach
 from training.cli.threshold import threshold
@@ -31,7 +32,20 @@ def trainer(context: typer.Context, version: VersionOption = False) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[StderrHandler()])
 
 
-for command in (collect, split, check, train, teach, threshold, gate, fuse, evaluate, export):
+for command in (
+    collect,
+    split,
+    check,
+    train,
+    teach,
+    threshold,
+    gate,
+    fuse,
+    evaluate,
+    export,
+    release,
+    rollback,
+):
     app.command()(command)
 
 

@@ -150,7 +150,7 @@ def look(models: Path | None, sessions: Path | None) -> Iterator[DoctorLine | st
         if state.condition == "installed":
             words = f"{state.name}, {state.size / 1e6:.1f} MB, {state.sha256[:12]}"
             words = say("doctor_demo_model", model=words) if state.demo else words
-        yield DoctorLine(state.slot, words, state.problem)
+        yield DoctorLine(state.slot, words, state.problem or state.unrecorded)
 
     yield say("doctor_window")
     try:

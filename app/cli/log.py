@@ -28,7 +28,7 @@ DETAILS = frozenset(
 )
 """Details that have a word in either language; those of a newer program are told as they are."""
 WORDED = {
-    "purpose": frozenset({"screen", "second_person", "signature", "new_pin", "command"}),
+    "purpose": frozenset({"screen", "second_person", "signature", "new_pin", "command", "release"}),
     "why": frozenset({"locked", "idle", "closed"}),
     "what": frozenset({"users_altered", "users_gone", "log_cut", "log_head_gone"}),
 }

@@ -60,19 +60,29 @@ def list_models(models: Path | None, *, as_json: bool) -> None:
         return
     rows = []
     for state in states:
-        row = [state.slot, say(f"model_state_{state.condition}"), *[DASH] * 5]
+        row = [state.slot, say(f"model_state_{state.condition}"), *[DASH] * 6]
         if state.condition == "installed":
             row[1] += f" ({say('model_demo')})" if state.demo else ""
             digest = state.sha256[:DIGEST_SHOWN]
             row[2:] = [
                 part or DASH
-                for part in (state.name, _size(state.size), state.licence, digest, state.source)
+                for part in (
+                    state.name,
+                    _size(state.size),
+                    state.licence,
+                    digest,
+                    _released(state),
+                    state.source,
+                )
             ]
         rows.append(row)
-    _print_columns(("slot", "state", "name", "size", "licence", "sha256", "source"), rows)
+    columns = ("slot", "state", "name", "size", "licence", "sha256", "released", "source")
+    _print_columns(columns, rows)
     for state in states:
         if state.problem is not None:
             typer.echo(_problem(state))
+        if state.unrecorded is not None:
+            typer.echo(state.unrecorded.text_with_hint(system_language()))
     if any(state.demo for state in states):
         typer.echo(f"({say('model_demo')}): {say('model_demo_note')}")
 
@@ -111,7 +121,9 @@ def verify_models(models: Path | None, slots: Sequence[str]) -> int:
     for state in verified:
         said = (message.text(system_language()) for message in verified_words(state))
         typer.echo(_problem(state) or " ".join(said))
-    return ALTERED if any(state.problem is not None for state in verified) else 0
+        if state.unrecorded is not None:
+            typer.echo(state.unrecorded.text_with_hint(system_language()))
+    return ALTERED if any(state.problem or state.unrecorded for state in verified) else 0
 
 
 def import_model(
@@ -212,6 +224,14 @@ def _problem(state: SlotState) -> str:
     if state.problem is None:
         return ""
     return f"{state.slot}: {state.problem.text_with_hint(system_language())}"
+
+
+def _released(state: SlotState) -> str:
+    """Return by whom and when a model was released, empty where it was not."""
+    if state.release is None:
+        return ""
+    who = state.release.signed_by or state.release.by
+    return f"{state.release.released_at.astimezone():%Y-%m-%d} {who}"
 
 
 def _size(count: int) -> str:

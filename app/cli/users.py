@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import sys
 from typing import Literal
 
 import typer
 
 from app.cli.terminal import print_table, say
-from inspection.console import system_language
+from inspection.console import ask_secret, system_language
 from inspection.errors import PeopleError
 from inspection.people.person import Person, Role
 from inspection.people.roles import load_people
@@ -98,11 +96,7 @@ def _new_secret(code: str, name: str) -> str:
 
 
 def _ask(code: str, name: str) -> str:
-    """Return what is typed without showing it; a script gives a line for each question."""
-    prompt = say(code, name=name) + " "
-    if sys.stdin.isatty():
-        return getpass.getpass(prompt)
-    return sys.stdin.readline().rstrip("\r\n")
+    return ask_secret(say(code, name=name) + " ")
 
 
 def _state(user: User) -> str:

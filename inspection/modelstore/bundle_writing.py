@@ -27,6 +27,7 @@ from inspection.modelstore.bundle import (
 )
 from inspection.modelstore.files import read_json
 from inspection.modelstore.folders import Slot
+from inspection.modelstore.seen import SEEN_FILE, SeenImages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +49,7 @@ def write_bundle(
     threshold: ThresholdFile | None = None,
     grey_levels: GreyLevels | None = None,
     gate: GateReferences | None = None,
+    seen: SeenImages | None = None,
 ) -> Bundle:
     """Write a bundle in one step and return it, read back and verified.
 
@@ -59,6 +61,7 @@ def write_bundle(
     folder : the bundle's folder; an older bundle there is replaced
     tensors : the network's state, on any device
     gate : fitted with these very weights
+    seen : images of its training
 
     Raises
     ------
@@ -82,6 +85,8 @@ def write_bundle(
         contents[threshold_file] = _as_json(threshold.model_dump(mode="json"))
     if gate is not None:
         contents[GATE_FILE] = gate.to_bytes()
+    if seen is not None:
+        contents[SEEN_FILE] = seen.to_bytes()
     content: dict[str, Any] = {
         "schema_version": 1,
         "slot": slot,

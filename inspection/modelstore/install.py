@@ -238,7 +238,7 @@ def install(
         raise InterruptedError(str(target))
     for model in models:
         sync_folder(stage / model.slot)
-    _swap_in([model.slot for model in models], stage, target, policy)
+    swap_in([model.slot for model in models], stage, target, policy)
     return Installed(
         tuple(model.slot for model in models),
         tuple(file.as_posix() for model in models for file in model.left_out),
@@ -273,8 +273,15 @@ def _verify(
             raise BundleError("bundle_altered", folder=model.folder.name, file=name)
 
 
-def _swap_in(slots: Sequence[str], stage: Path, target: Path, policy: str | None) -> None:
-    """Put staged models in the place of older ones; where the disk refuses one, all go back."""
+def swap_in(slots: Sequence[str], stage: Path, target: Path, policy: str | None) -> None:
+    """Put staged models in the place of older ones; where the disk refuses one, all go back.
+
+    Parameters
+    ----------
+    slots : folders in the stage
+    stage, target : as `staging` gives them
+    policy : content of the fusion policy that comes with ``POLICY_SLOT``; None where none does
+    """
     older: dict[str, Path] = {}
     swapped: list[str] = []
     try:
@@ -287,7 +294,7 @@ def _swap_in(slots: Sequence[str], stage: Path, target: Path, policy: str | None
             swapped.append(slot)
         sync_folder(target)
         if POLICY_SLOT in slots:
-            _install_policy(policy, target)
+            install_policy(policy, target)
     except BaseException:
         for slot in swapped:
             (target / slot).replace(stage / slot)
@@ -299,8 +306,8 @@ def _swap_in(slots: Sequence[str], stage: Path, target: Path, policy: str | None
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _install_policy(policy: str | None, target: Path) -> None:
-    """A policy belongs to the models it was found for, and leaves with them."""
+def install_policy(policy: str | None, target: Path) -> None:
+    """Put a policy beside models, or take it away: it leaves with those it was found for."""
     if policy is None:
         (target / INSPECTOR_NAME).unlink(missing_ok=True)
     else:
@@ -320,7 +327,7 @@ def remove_model(target: Path, slot: str) -> None:
     with staging(target) as stage:
         (target / slot).replace(stage / slot)
         if slot == POLICY_SLOT:
-            _install_policy(None, target)
+            install_policy(None, target)
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from inspection.errors import BundleError, ModelMissingError
+from inspection.errors import BundleError, ModelMissingError, SealError
 from inspection.messages import Message
 from inspection.modelstore.bundle import find_bundle
 from inspection.modelstore.files import OnBytes
 from inspection.modelstore.folders import SLOTS, ModelFolders
 from inspection.modelstore.installed import FOLDER_SLOTS, altered_files, installed_model
+from inspection.modelstore.releases import standing_of
+from inspection.results import ReleaseMark
 
 ALL_SLOTS: tuple[str, ...] = (*SLOTS, *FOLDER_SLOTS)
 SlotCondition = Literal["installed", "not_installed", "unusable"]
@@ -39,6 +41,8 @@ class SlotState:
         another project, which cannot
     gate : whether it brings what tells pictures that it has never seen the like of; None of a
         model that no verdict rests on
+    release : who let it judge; None where nobody did, as of a model that came with the program
+    unrecorded : what is to be told where the record of releases knows another model, or is damaged
     """
 
     slot: str
@@ -57,6 +61,8 @@ class SlotState:
     problem: Message | None = None
     known_answers: bool | None = None
     gate: bool | None = None
+    release: ReleaseMark | None = None
+    unrecorded: Message | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the state as plain data, note and problem in English."""
@@ -75,6 +81,8 @@ class SlotState:
             "folder": str(self.folder),
             "card": str(self.card) if self.card else None,
             "problem": self.problem.text("en") if self.problem else None,
+            "release": self.release.model_dump(mode="json") if self.release else None,
+            "unrecorded": self.unrecorded.text("en") if self.unrecorded else None,
         }
 
 
@@ -106,6 +114,7 @@ def slot_state(models: ModelFolders, slot: str) -> SlotState:
                 "known_answers": bundle.answers is not None,
                 # A slice passes one gate, the classifier's.
                 "gate": None if slot == "ct_ae" else bundle.gate is not None,
+                **_released(models, slot, bundle.sha256),
             }
         else:
             model = installed_model(folder, slot)
@@ -117,6 +126,15 @@ def slot_state(models: ModelFolders, slot: str) -> SlotState:
         return SlotState(slot, "unusable", folder, own, problem=error.message)
     card = next((folder / name for name in CARDS if (folder / name).is_file()), None)
     return SlotState(slot, "installed", folder, own, card=card, **facts)
+
+
+def _released(models: ModelFolders, slot: str, sha256: str) -> dict[str, Any]:
+    try:
+        standing = standing_of(models, slot, sha256)
+    except SealError as error:
+        return {"unrecorded": error.message}
+    known = standing.release if standing.condition == "released" else None
+    return {"release": known.mark if known else None, "unrecorded": standing.problem}
 
 
 def verify_slot(

@@ -203,6 +203,12 @@ MODEL_COLUMNS: tuple[ReportColumn[ModelProvenance], ...] = (
     ),
     ReportColumn("device", lambda m, w: m.device),
     ReportColumn("prompt", lambda m, w: m.prompt),
+    ReportColumn(
+        "released_at", lambda m, w: m.release.released_at.isoformat() if m.release else None
+    ),
+    ReportColumn("released_by", lambda m, w: m.release.by if m.release else None),
+    ReportColumn("signed_by", lambda m, w: m.release.signed_by if m.release else None),
+    ReportColumn("release", lambda m, w: m.release.hash if m.release else None),
 )  # fmt: skip
 """``note`` says what a demo model is."""
 
@@ -264,9 +270,15 @@ def columns_table(columns: Sequence[ReportColumn[Row]], rows: Iterable[Row], wor
 
 
 def _model(model: ModelProvenance, words: Words) -> Cell:
-    """Return a model's name; below it that it is a demo, what it was asked, where and with what."""
+    """Return a model's name; below it who released it, and what else is to be known of it."""
+    released = ""
+    if model.release is not None:
+        code = "model_signed" if model.release.signed_by else "model_released"
+        when = f"{model.release.released_at.astimezone():%Y-%m-%d %H:%M}"
+        who = model.release.signed_by or model.release.by
+        released = words(code, who=who, when=when)
     prompt = words("model_prompt", prompt=model.prompt) if model.prompt else ""
     versions = (f"{name} {version}" for name, version in model.versions.items())
-    note = " · ".join(part for part in (prompt, model.device or "", *versions) if part)
+    note = " · ".join(part for part in (released, prompt, model.device or "", *versions) if part)
     demo = (Label(words("model_demo"), "warning"),) if model.demo else ()
     return (model.name, *demo, *([Soft(note)] if note else ()))

@@ -20,6 +20,7 @@ from inspection.config import (
     load_keeping,
 )
 from inspection.lot.config import LotConfig, load_lot_config
+from inspection.modelstore.release_records import ReleaseConfig, load_release
 from inspection.paths import program_root
 from inspection.people.roles import PeopleConfig, load_people
 from inspection.reasons import Reason, reasons
@@ -46,6 +47,7 @@ class _SiteFile(Config):
     people: PeopleConfig
     keeping: KeepingConfig
     volumes: VolumesConfig
+    release: ReleaseConfig
 
 
 def check_site() -> None:
@@ -68,6 +70,7 @@ def check_site() -> None:
     load_vlg_config()
     load_people()
     load_volumes()
+    load_release()
 
 
 def site_schema() -> str:

@@ -22,6 +22,7 @@ from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import Bundle, load_bundle
 from inspection.modelstore.bundle_writing import write_bundle
 from inspection.modelstore.folders import Slot
+from inspection.modelstore.seen import SeenImages, see
 from inspection.systems.ensemble.cae import load_weights
 from inspection.systems.ensemble.cae_network import ConvAutoencoder
 from inspection.systems.ensemble.known_answers import record_answers
@@ -113,7 +114,10 @@ def _train(config: AutoencoderConfig, run: TrainingRun, read: Callable[[], Sides
         workers = config.training.workers
         spec, mine = config.preprocess, processes.share(planes)
         cache_planes(cache, mine, config.modality, spec, workers)
-        task = AutoencoderTask(config, model, sides, levels, cache, run.out, origin, processes)
+        seen = see((view.ref.source for view in views), start)
+        task = AutoencoderTask(
+            config, model, sides, levels, cache, run.out, origin, seen, processes
+        )
         images = [(view.ref.source, ",".join(view.defects)) for view in views]
         identity = identity_of(config, **origin, normal=run.normal, images=digest_of(images))
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
@@ -198,9 +202,10 @@ class AutoencoderTask:
         images: ImageCache,
         out: Path,
         origin: Mapping[str, Any],
+        seen: SeenImages,
         processes: Processes,
     ) -> None:
-        self.config = config
+        self.config, self._seen = config, seen
         self.settings: LoopConfig = config.training
         self.run_name, self.epochs = config.run_name, config.training.epochs
         self.model: nn.Module = model
@@ -281,6 +286,7 @@ class AutoencoderTask:
             tensors=model.state_dict(),
             threshold=threshold,
             grey_levels=self._levels,
+            seen=self._seen,
         )
         record_answers(bundle)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from inspection.config_mistakes import config_error
 from inspection.errors import BundleError, ConfigError, ImageError
 from inspection.modelstore.bundle import Bundle, ThresholdFile, load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle
+from inspection.modelstore.seen import also_seen
+from inspection.records import ImageSource
 from inspection.systems.ensemble.cae_network import CaeArchitecture
 from inspection.systems.ensemble.known_answers import record_answers
 from training.autoencoder.loss import display_scale
@@ -56,7 +58,7 @@ def set_threshold(folder: Path, rule: Mapping[str, Any], data: Data) -> Threshol
     is_defect = np.array([image.truth.is_defect for image in judged], bool)
     source = f"labelled views of {data.name}"
     threshold = compute_threshold(config, scores, is_defect, source)
-    put_threshold(bundle, threshold)
+    put_threshold(bundle, threshold, [image.ref.source for image in judged])
     return threshold
 
 
@@ -88,8 +90,14 @@ def choose_threshold(folder: Path, value: float) -> ThresholdFile:
     return threshold
 
 
-def put_threshold(bundle: Bundle, threshold: ThresholdFile) -> Bundle:
+def put_threshold(
+    bundle: Bundle, threshold: ThresholdFile, found_on: Iterable[ImageSource] = ()
+) -> Bundle:
     """Rewrite an autoencoder's bundle with another threshold; its display scale moves with it.
+
+    Parameters
+    ----------
+    found_on : images that it comes from, which the model has seen from now on
 
     Raises
     ------
@@ -104,7 +112,10 @@ def put_threshold(bundle: Bundle, threshold: ThresholdFile) -> Bundle:
     architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)
     fresh = rewrite_bundle(
         bundle,
-        {name: (threshold.model_dump_json(indent=2) + "\n").encode()},
+        {
+            name: (threshold.model_dump_json(indent=2) + "\n").encode(),
+            **also_seen(bundle, found_on),
+        },
         display_scale=display_scale(architecture, threshold.threshold),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -21,6 +21,7 @@ from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import Bundle, load_bundle
 from inspection.modelstore.bundle_writing import write_bundle
 from inspection.modelstore.folders import Slot
+from inspection.modelstore.seen import SeenImages, see
 from inspection.systems.ensemble.backbones import CtClassifier, build_classifier
 from inspection.systems.ensemble.known_answers import record_answers
 from training.classifier.config import CnnConfig, Localisation
@@ -102,6 +103,7 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
             levels,
             run.out,
             {**run.provenance(), "init": None if start is None else start.sha256},
+            see((item.ref.source for item in (*train, *val)), start),
             processes,
         )
         images = [(item.ref.source, class_table().ct[item.label]) for item in (*train, *val)]
@@ -176,9 +178,10 @@ class ClassifierTask:
         levels: GreyLevels | None,
         out: Path,
         origin: Mapping[str, Any],
+        seen: SeenImages,
         processes: Processes,
     ) -> None:
-        self.config, self.origin = config, origin
+        self.config, self.origin, self._seen = config, origin, seen
         self.settings: LoopConfig = config.training
         self.run_name = config.run_name
         # Crops first: they show the network defects at once, which are rare in whole slices.
@@ -257,6 +260,7 @@ class ClassifierTask:
             demo=self.config.demo,
             tensors=self.model.state_dict(),
             grey_levels=self._levels,
+            seen=self._seen,
         )
         record_answers(bundle)
 

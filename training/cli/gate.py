@@ -30,6 +30,7 @@ def gate(
     from inspection.messages import Message
     from inspection.modelstore.bundle import WEIGHTS_NAME, load_bundle
     from inspection.modelstore.bundle_writing import rewrite_bundle
+    from inspection.modelstore.seen import also_seen
     from inspection.systems.ensemble.detectors import load_predictor
     from inspection.systems.lane import resolve_device
     from training.evaluation.evaluate import select_data
@@ -55,7 +56,9 @@ def gate(
             *false_alarms(seen, held_out, blurred),
             *out_of_place(predictor, fitted, some, blurred),
         ]
-    rewrite_bundle(bundle, {GATE_FILE: fitted.to_bytes()}, gate_file=GATE_FILE)
+    sources = [ref.source for part in (taught, others) for ref in part.images()]
+    files = {GATE_FILE: fitted.to_bytes(), **also_seen(bundle, sources)}
+    rewrite_bundle(bundle, files, gate_file=GATE_FILE)
     words = language or system_language()
     for figure in figures:
         params = {"caught": figure.caught, "tried": figure.tried}

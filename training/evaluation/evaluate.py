@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inspection.config import InspectorConfig, find_policy
 from inspection.errors import ConfigError
+from inspection.images.body_planes import with_body
+from inspection.lot.scan import scan_lot
 from inspection.modelstore.bundle import Bundle, find_bundle
 from inspection.modelstore.folders import Slot
+from inspection.records import Battery, ImageRef
 from training.data.split_files import PARTS, read_split
 from training.evaluation.batteries import battery_figures, judged_pairs
 from training.evaluation.config import EvaluationConfig, load_evaluation
 from training.evaluation.ct import ct_figures
-from training.evaluation.judge import FUSED, JudgedBattery, JudgedImage, Keep, Models, Predictions
+from training.evaluation.judge import (
+    FUSED,
+    JudgedBattery,
+    JudgedImage,
+    Keep,
+    Models,
+    Predictions,
+    kept_batteries,
+)
 from training.evaluation.rgb import view_figures
 from training.progress import progress_bar
 
@@ -45,6 +56,17 @@ class Data:
         """The lots' names, with the part where there is a split."""
         names = ", ".join(lot.resolve().name for lot in self.lots)
         return f"{names} ({self.part[0]})" if self.part else names
+
+    def batteries(self) -> Iterator[tuple[Path, Battery]]:
+        """Yield the batteries, each with its lot and with the images to keep alone."""
+        for lot in self.lots:
+            for battery in kept_batteries(map(with_body, scan_lot(lot).batteries), self.keep):
+                yield lot, battery
+
+    def images(self) -> Iterator[ImageRef]:
+        """Yield the images, battery by battery."""
+        for _, battery in self.batteries():
+            yield from (*battery.ct, *battery.rgb)
 
 
 @dataclass(frozen=True, slots=True)

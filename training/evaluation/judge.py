@@ -155,7 +155,7 @@ class Models:
         try:
             if lane is not None:
                 lane.load()
-            batteries = _kept(map(with_body, scanned.batteries), keep)
+            batteries = kept_batteries(map(with_body, scanned.batteries), keep)
             # Models that no verdict rests on are judged beside the lane.
             others = {
                 slot: ChannelModel(
@@ -284,7 +284,7 @@ def battery_truth(truths: Sequence[ImageTruth], battery: Battery) -> Truth | Non
     return "normal" if known else None
 
 
-def _kept(batteries: Iterable[Battery], keep: Keep | None) -> list[Battery]:
+def kept_batteries(batteries: Iterable[Battery], keep: Keep | None) -> list[Battery]:
     """Return the batteries that have images to keep, and of these none but those."""
     if keep is None:
         return list(batteries)

@@ -21,6 +21,7 @@ from inspection.images.stack_grey import StackWindow
 from inspection.messages import Message
 from inspection.modelstore.bundle import Bundle, find_bundle
 from inspection.modelstore.folders import Slot
+from inspection.modelstore.releases import release_of
 from inspection.predictions import FailedPrediction, LaneResult, Prediction
 from inspection.records import Battery, ImageRef, Modality, image_name
 from inspection.results import Box, ImageResult, ModelProvenance, SystemName
@@ -74,7 +75,9 @@ class EnsembleLane:
             if self.settings.cache_dir is not None:
                 predictor.accelerate(self.settings.cache_dir)
             settle_backend(predictor, bundle)
-            provenance.append(_provenance(bundle, predictor.device, predictor.backends))
+            found = _provenance(bundle, predictor.device, predictor.backends)
+            released = release_of(self.settings.models, found.slot, found.sha256)
+            provenance.append(found.model_copy(update={"release": released}))
             return made
 
         for modality, slot in STATION_SLOTS.items():
