@@ -14,6 +14,7 @@ from training.cli.evaluate import evaluate
 from training.cli.export import export
 from training.cli.fuse import fuse
 from training.cli.gate import gate
+from training.cli.labels import labels_app
 from training.cli.release import release, rollback
 from training.cli.split import split
 from training.cli.teach import teach
@@ -47,6 +48,8 @@ for command in (
     rollback,
 ):
     app.command()(command)
+
+app.add_typer(labels_app, name="labels")
 
 
 def main() -> int:

@@ -95,11 +95,15 @@ class LotWriter:
 
     def add_json(self, name: str, content: dict[str, Any]) -> None:
         """Add a JSON file."""
+        self.add_text(name, json.dumps(content, ensure_ascii=False))
+
+    def add_text(self, name: str, text: str) -> None:
+        """Add a text file."""
         path = self._folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=False)
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
