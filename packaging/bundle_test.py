@@ -50,7 +50,9 @@ class Installed:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def start(self, *arguments: str | Path, user: str = "user") -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str | Path, user: str = "user", program: str = "station"
+    ) -> subprocess.Popen[str]:
         """Start a command as somebody who may write in a home only."""
         home = self.home(user)
         root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -58,7 +60,7 @@ class Installed:
             for path in (home, *home.rglob("*")):
                 shutil.chown(path, NOBODY, NOBODY)
         return subprocess.Popen(
-            [str(self.folder / "station"), *map(str, arguments)],
+            [str(self.folder / program), *map(str, arguments)],
             cwd=home,
             env=_bare_environment(home),
             stdout=subprocess.PIPE,
@@ -195,6 +197,41 @@ def _listed(told: str) -> list[tuple[str, str, str]]:
     return [(row["slot"], row["state"], row["sha256"]) for row in json.loads(told)]
 
 
+def check_teaching(installed: Installed, lot: Path) -> None:
+    """Teach the program on the lot's own good batteries, and inspect with what comes of it."""
+    from inspection.lot.scan import scan_lot
+    from inspection.modelstore.bundle import load_bundle
+    from inspection.modelstore.teaching import REQUEST_NAME, TeachRequest, TeachResult
+
+    folder = installed.home("teacher") / "teaching"
+    folder.mkdir()
+    request = TeachRequest(
+        lot=str(lot),
+        slot="rgb_ae",
+        batteries=tuple(battery.battery_id for battery in scan_lot(lot).batteries),
+        present=str(next(installed.folder.rglob("models/rgb_ae"))),
+        epochs=1,
+        device="cpu",
+    )
+    (folder / REQUEST_NAME).write_text(request.model_dump_json(), encoding="utf-8")
+    command = ("teach", folder / REQUEST_NAME)
+    told = finished(installed.start(*command, user="teacher", program="trainer"))
+    if json.loads(told.splitlines()[-1])["stage"] != "done":
+        sys.exit(f"the trainer has not taught: {told}")
+    result = TeachResult.model_validate_json((folder / "result.json").read_text(encoding="utf-8"))
+    if load_bundle(folder / result.model).sha256 != result.sha256 or result.present is None:
+        sys.exit(f"the trainer has not judged what it taught: {result}")
+    models = installed.home("teacher") / "models"
+    export = ("export", folder / result.model, "--out", models)
+    finished(installed.start(*export, user="teacher", program="trainer"))
+    listed = finished(
+        installed.start("models", "list", "--json", "--models", models, user="teacher")
+    )
+    states = {row["slot"]: (row["state"], row["sha256"]) for row in json.loads(listed)}
+    if states["rgb_ae"] != ("installed", result.sha256):
+        sys.exit(f"the taught model is not in use: {states}")
+
+
 def check_same(found: dict[str, object], expected: dict[str, object]) -> None:
     """End this script where the frozen program says anything else than the sources."""
     if len(expected) != BATTERIES or found.keys() != expected.keys():
@@ -228,6 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_models(installed, work)
         say("the bundled models are those of the sources", started)
         compare(installed, work)
+        started = time.monotonic()
+        check_teaching(installed, work / "로트 1")
+        say("a model taught on the lot, and installed", started)
         if contents(installed.folder) != before:
             sys.exit("the program has written into its own folder")
         print("OK  nothing was written into the program's folder")

@@ -12,6 +12,7 @@ ICON_COLOUR = "#4f9dff"
 NAMES = {
     "station": "Battery inspection station (command line)",
     "station-gui": "Battery inspection station",
+    "trainer": "Battery inspection station (trainer)",
 }
 VERSION_FILE = """\
 VSVersionInfo(

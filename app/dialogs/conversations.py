@@ -183,6 +183,7 @@ class Conversations(QObject):
     def show_models(self) -> None:
         """Show the model manager."""
         dialog = ModelsDialog(self._window, self.model_work, self._controller.runner)
+        dialog.teach_wanted.connect(self.teach_slot)
         dialog.crashed.connect(self._controller.failed)
         dialog.open()
 
@@ -191,7 +192,7 @@ class Conversations(QObject):
         self.teach_slot("rgb_ae")
 
     def teach_slot(self, slot: Slot) -> None:
-        """Teach a model, of a slot at first."""
+        """Teach, and offer something for a slot first."""
         controller = self._controller
         if controller.lot is None or not controller.lot.batteries:
             controller.failed.emit(InspectionError("teach_no_lot"))

@@ -27,6 +27,7 @@ from app.wording import DASH, error_text, message_text, size_text, slot_text
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.modelstore.catalogue import CatalogueEntry, load_catalogue
+from inspection.modelstore.folders import SLOTS
 
 if TYPE_CHECKING:
     from inspection.modelstore.install import Installed
@@ -46,6 +47,8 @@ class ModelsDialog(DialogFrame):
 
     crashed = Signal(object)
     """An error without a sentence of its own."""
+    teach_wanted = Signal(str)
+    """A model for this slot is to be taught."""
 
     def __init__(self, parent: QWidget, work: ModelWork, runner: RunBridge) -> None:
         super().__init__(parent, width=780)
@@ -71,9 +74,11 @@ class ModelsDialog(DialogFrame):
         self.import_folder = button(text=self.tr("Import folder ..."))
         self.import_zip = button(text=self.tr("Import zip ..."))
         self.fetch = button(text=self.tr("Download ..."))
+        self.teach = button(text=self.tr("Teach ..."))
         self.verify = button(text=self.tr("Verify"))
         self.remove = button(text=self.tr("Remove ..."))
-        tools = (self.import_folder, self.import_zip, self.fetch, None, self.verify, self.remove)
+        bring = (self.import_folder, self.import_zip, self.fetch, self.teach)
+        tools = (*bring, None, self.verify, self.remove)
         self.progress = WorkProgress()
         fill(self.body, (self.slots, 1), self.details, line(*tools), rule(), self.progress)
         self.said = self.add_text("")
@@ -91,6 +96,7 @@ class ModelsDialog(DialogFrame):
         self.import_folder.clicked.connect(self._on_import_folder)
         self.import_zip.clicked.connect(self._on_import_zip)
         self.fetch.clicked.connect(self._on_fetch)
+        self.teach.clicked.connect(self._on_teach)
         self.verify.clicked.connect(self._on_verify)
         self.remove.clicked.connect(self._on_remove)
         self.progress.cancel.clicked.connect(work.cancel)
@@ -163,6 +169,12 @@ class ModelsDialog(DialogFrame):
         removing = self.tr("Removing ...")
         dialog.discard_wanted.connect(partial(self._begin, removing, self._work.discard_unfinished))
         dialog.open()
+
+    def _on_teach(self) -> None:
+        state = self.chosen()
+        if state is not None:
+            self.reject()
+            self.teach_wanted.emit(state.slot)
 
     def _on_verify(self) -> None:
         state = self.chosen()
@@ -278,6 +290,7 @@ class ModelsDialog(DialogFrame):
         free = idle and self._runner.phase == "idle"
         for tool in (self.import_folder, self.import_zip, self.fetch):
             tool.setEnabled(free)
+        self.teach.setEnabled(free and state is not None and state.slot in SLOTS)
         self.verify.setEnabled(idle and state is not None and state.condition == "installed")
         self.remove.setEnabled(free and state is not None and state.removable)
         running = self._runner.phase != "idle"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
@@ -11,9 +10,11 @@ from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 from app.controller import Controller
 from app.dialogs.frame import DialogFrame, confirm
 from app.teach.choosing import ChoosingPage, Subject
+from app.teach.decided import Decided
 from app.teach.earlier import EarlierPage
 from app.teach.outcome import OutcomePage
 from app.teach.preview import PreviewPane
+from app.teach.releasing import ReleasingPage
 from app.teach.teachings import new_teaching, read_teaching, remove_teaching
 from app.teach.trainer import Trainer, teach_for_long
 from app.teach.working import WorkingPage
@@ -28,18 +29,11 @@ from inspection.modelstore.teaching import (
     TeachEvent,
     TeachRequest,
 )
-from inspection.results import Kind
-
-if TYPE_CHECKING:
-    from inspection.session.confirmed import Confirmed
+from inspection.site import current_site
 
 QUICK: tuple[DetectorName, ...] = ("discriminative",)
 LONG: tuple[DetectorName, ...] = ("discriminative",)
 QUICK_EPOCHS = 3
-DEFECT_OF: dict[str, tuple[Kind, ...]] = {
-    "rgb": ("external_defect", "composite_defect"),
-    "ct": ("internal_defect", "composite_defect"),
-}
 
 
 class TeachDialog(DialogFrame):
@@ -67,18 +61,19 @@ class TeachDialog(DialogFrame):
         self._folder: Path | None = None
         self._then: str = ""
         self._closing = False
-        self._defects: dict[str, tuple[str, ...]] = {}
+        self.decided = Decided(self)
         self.trainer = Trainer(self)
         gated = [slot for slot in SLOTS if (_present(controller.models, slot)) is not None]
         self.choosing = ChoosingPage(controller.rows, gated, subject)
         self.preview = PreviewPane(lot, controller.files)
         self.working = WorkingPage()
         self.outcome = OutcomePage()
+        self.releasing = ReleasingPage()
         self.earlier = EarlierPage(root)
         first = QWidget()
         first.setLayout(line((self.choosing, 1), (self.preview, 1), gap=18))
         self.pages = QStackedWidget()
-        for page in (first, self.working, self.outcome):
+        for page in (first, self.working, self.outcome, self.releasing):
             self.pages.addWidget(page)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.pages, self.tr("Teach"))
@@ -91,8 +86,9 @@ class TeachDialog(DialogFrame):
         self.longer = self.add_button(self.tr("Train longer"), self._on_longer)
         self.go = self.add_button(self.tr("Teach"), self._on_teach, primary=True)
         self.use = self.add_button(self.tr("Use it"), self._on_use, primary=True)
-        for order in (self.go, self.use):
-            # Of the two one is shown.
+        self.agree = self.add_button(self.tr("Put it in use"), self._on_agreed, primary=True)
+        for order in (self.go, self.use, self.agree):
+            # One of them is shown.
             order.setShortcut("Ctrl+Return")
         self.pages.setContentsMargins(12, 12, 12, 12)
         self.earlier.setContentsMargins(12, 12, 12, 12)
@@ -100,45 +96,22 @@ class TeachDialog(DialogFrame):
         self._look()
         self._sync()
         self.choosing.list.setFocus()
-        self._read_confirmed()
+        self.decided.read(controller)
 
     def _connect(self) -> None:
         self.choosing.changed.connect(self._look)
+        self.decided.normal.connect(self.choosing.offer_confirmed)
+        self.decided.refused.connect(self.choosing.by_people.setToolTip)
         self.choosing.changed.connect(self._sync)
         self.working.cancel.clicked.connect(self._on_cancel)
         self.outcome.threshold_wanted.connect(self._on_threshold)
+        self.releasing.signed.connect(self._on_signed)
         self.earlier.wanted.connect(self._on_earlier)
         self.tabs.currentChanged.connect(self._sync)
         self.trainer.told.connect(self._on_told)
         self.trainer.ended.connect(self._on_ended)
         self.trainer.cancelled.connect(self._on_cancelled)
         self._controller.runner.progress_changed.connect(self._sync)
-
-    # -- what people have said -------------------------------------------------------------
-
-    def _read_confirmed(self) -> None:
-        session = self._controller.writer.folder
-        if session is None:
-            return
-
-        def work() -> Confirmed:
-            from inspection.session.confirmed import read_confirmed
-
-            return read_confirmed(session)
-
-        self._controller.files.submit(work, self._on_confirmed, self._on_unconfirmed)
-
-    def _on_confirmed(self, confirmed: Confirmed) -> None:
-        for modality, kinds in DEFECT_OF.items():
-            self._defects[modality] = tuple(
-                one.battery_id for one in confirmed.decided if one.kind in kinds
-            )
-        self.choosing.offer_confirmed(confirmed.normal)
-
-    def _on_unconfirmed(self, error: Exception) -> None:
-        # What nobody can vouch for is not used; the batteries can be ticked all the same.
-        if isinstance(error, InspectionError):
-            self.choosing.by_people.setToolTip(error_text(error))
 
     # -- orders ----------------------------------------------------------------------------
 
@@ -153,7 +126,7 @@ class TeachDialog(DialogFrame):
             task=subject.task,
             slot=subject.slot,
             batteries=self.choosing.chosen,
-            defective=self._defects.get(subject.modality, ()),
+            defective=self.decided.defects(subject.modality),
             detectors=detectors,
             present=None if present is None else str(present),
             epochs=epochs,
@@ -200,9 +173,28 @@ class TeachDialog(DialogFrame):
         result = self.outcome.result
         if self._folder is None or result is None:
             return
-        self._begin("use", self.tr("Putting the model in use ..."))
+        self._begin("compare", self.tr("Comparing it with the model in use ..."))
+        # Exit code 1 is that somebody has to sign.
+        self.trainer.run(*self._release(), "--compare-only", "--json", fine=(0, 1))
+        self._sync()
+
+    def _release(self) -> tuple[str, ...]:
+        result, site = self.outcome.result, current_site()
+        assert self._folder is not None
+        assert result is not None
         models = self._controller.models.install
-        self.trainer.run("export", str(self._folder / result.model), "--out", str(models))
+        of_site = () if site is None else ("--site", str(site.folder))
+        named = ("--models", str(models), "--slot", result.request.slot, "--teaching")
+        return "release", str(self._folder), *named, *of_site
+
+    def _on_agreed(self) -> None:
+        self._begin("release", self.tr("Putting the model in use ..."))
+        self.trainer.run(*self._release())
+        self._sync()
+
+    def _on_signed(self, name: str, secret: str) -> None:
+        self._begin("release", self.tr("Putting the model in use ..."))
+        self.trainer.run(*self._release(), "--signed-by", name, secret=secret)
         self._sync()
 
     def _begin(self, deed: str, sentence: str) -> None:
@@ -219,7 +211,8 @@ class TeachDialog(DialogFrame):
         self.trainer.cancel()
 
     def _on_back(self) -> None:
-        self.pages.setCurrentIndex(0)
+        here = self.pages.currentWidget()
+        self.pages.setCurrentIndex(2 if here is self.releasing else 0)
         self._tell("")
         self._sync()
 
@@ -245,6 +238,8 @@ class TeachDialog(DialogFrame):
         if problem is not None:
             if deed == "teach":
                 self._drop_or_show()
+            elif deed == "release":
+                self.releasing.refuse(problem)
             self._tell(message_text(problem), "critical")
         elif deed == "teach" and self._folder is not None:
             self._show_outcome(self._folder)
@@ -253,12 +248,20 @@ class TeachDialog(DialogFrame):
             self._tell(self.tr("The threshold is set."))
             if deed == "threshold and use":
                 self._on_use()
-        elif deed == "use":
+        elif deed == "compare":
+            self._show_comparison(self.trainer.output)
+        elif deed == "release":
             self._tell(self.tr("The model is in use from the next inspection on."), "success")
+            self.pages.setCurrentWidget(self.outcome)
             self.released.emit()
         self._sync()
         if self._closing:
             super().reject()
+
+    def _show_comparison(self, printed: str) -> None:
+        self._tell("")
+        self.releasing.show_printed(printed, self._controller.people)
+        self.pages.setCurrentWidget(self.releasing)
 
     def _drop_or_show(self) -> None:
         """Keep a result that was there before the trainer failed at something else."""
@@ -336,10 +339,13 @@ class TeachDialog(DialogFrame):
         place = self.pages.currentIndex() if self.tabs.currentWidget() is self.pages else -1
         idle = not self.trainer.busy
         subject, enough = self.choosing.subject, len(self.choosing.chosen) >= FEWEST_BATTERIES
-        self.back.setVisible(place == 2)
+        self.back.setVisible(place in (2, 3))
         self.go.setVisible(place == 0)
         self.longer.setVisible(place in (0, 2))
         self.use.setVisible(place == 2)
+        compared = self.releasing.comparison
+        self.agree.setVisible(place == 3 and compared is not None and compared.may_be_released)
+        self.agree.setEnabled(idle)
         self.back.setEnabled(idle)
         self.go.setEnabled(idle and enough)
         self.longer.setEnabled(idle and enough and subject.task == "detector")

@@ -34,6 +34,7 @@ class Histogram(QWidget):
         self._good: list[float] = []
         self._bad: list[float] = []
         self.threshold: float | None = None
+        self.span = (0.0, 1.0)
         self.setMinimumHeight(96)
         if movable:
             self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -45,24 +46,17 @@ class Histogram(QWidget):
         """Show other scores."""
         self._good, self._bad = list(good), list(bad)
         self.threshold = threshold
+        values = [*good, *bad, *([] if threshold is None else [threshold])]
+        if values:
+            low, high = min(values), max(values)
+            room = (high - low) * 0.15 or max(high, 1e-6)
+            self.span = max(0.0, low - room / 4), high + room
         self.update()
 
     def set_threshold(self, threshold: float) -> None:
         """Move the line."""
         self.threshold = max(threshold, 1e-9)
         self.update()
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """Lowest and highest score that is drawn."""
-        values = [*self._good, *self._bad]
-        if self.threshold is not None and not self._movable:
-            values.append(self.threshold)
-        if not values:
-            return 0.0, 1.0
-        low, high = min(values), max(values)
-        room = (high - low) * 0.25 or max(high, 1e-6)
-        return max(0.0, low - room / 4), high + room
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Qt: draw."""

@@ -113,8 +113,8 @@ class OutcomePage(QWidget):
     def show_result(self, folder: Path, result: TeachResult, threshold: float | None) -> None:
         """Show a teaching; ``threshold`` is what its model holds now."""
         self._folder, self.result, self.written = folder, result, threshold
-        taught = sum(not row.held_out for row in result.used)
-        held = sum(row.held_out for row in result.used)
+        taught = sum(row.part == "taught" for row in result.used)
+        held = len(result.used) - taught
         words = self.tr(
             "Taught on {taught} batteries, judged on {held} others that it has not seen; "
             "{left} left out; {seconds} s."

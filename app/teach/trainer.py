@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from app.wording import languages
+from inspection.console import WRONG_USE
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.modelstore.teaching import REQUEST_NAME, TeachEvent
@@ -47,12 +49,20 @@ class Trainer(QObject):
         super().__init__(parent)
         self._process: QProcess | None = None
         self._line, self._said = b"", b""
+        self._lines: list[bytes] = []
+        self._fine = frozenset({0})
+        self._teaches = False
         self._error: Message | None = None
         self._stopping = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE_MS)
         self._patience.timeout.connect(self._on_patience)
+
+    @property
+    def output(self) -> str:
+        """What the child has printed, but for where a teaching is."""
+        return b"\n".join([*self._lines, self._line]).decode("utf-8", "replace")
 
     @property
     def busy(self) -> bool:
@@ -62,11 +72,19 @@ class Trainer(QObject):
     def teach(self, folder: Path) -> None:
         """Do what the request in a folder says."""
         self.run("teach", str(folder / REQUEST_NAME), "--attached")
+        self._teaches = True
 
-    def run(self, *arguments: str) -> None:
-        """Start the trainer with arguments; nothing while a child is at work."""
+    def run(self, *arguments: str, secret: str = "", fine: Collection[int] = (0,)) -> None:
+        """Start the trainer with arguments; nothing while a child is at work.
+
+        Parameters
+        ----------
+        secret : what it will ask for
+        fine : exit codes with which it has done what it was asked
+        """
         if self._process is not None:
             return
+        self._teaches = False
         program, first = trainer_command()
         process = self._process = QProcess(self)
         process.setProcessEnvironment(_environment())
@@ -75,7 +93,10 @@ class Trainer(QObject):
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_process_error)
         self._line, self._said, self._error, self._stopping = b"", b"", None, False
+        self._lines, self._fine = [], frozenset(fine)
         process.start(program, [*first, *arguments])
+        if secret:
+            process.write(f"{secret}\n".encode())
 
     def cancel(self) -> None:
         """Ask the child to stop; one that does not is ended."""
@@ -108,6 +129,9 @@ class Trainer(QObject):
             self._line + bytes(self._process.readAllStandardOutput().data())
         ).split(b"\n")
         for text in lines:
+            if not self._teaches:
+                self._lines.append(text)
+                continue
             if not text.startswith(b"{"):
                 continue
             event = TeachEvent.model_validate_json(text)
@@ -128,7 +152,7 @@ class Trainer(QObject):
     def _on_finished(self, code: int, _status: QProcess.ExitStatus) -> None:
         self._on_output()
         self._on_error_output()
-        if code == 0:
+        if code in self._fine:
             self._end(None)
         elif self._stopping:
             self._forget()
@@ -139,7 +163,10 @@ class Trainer(QObject):
             last = (said.splitlines() or [""])[-1]
             # The line of a mistake names the program first.
             words = last.removeprefix("trainer: ")
-            broke = Message(code="teach_child_died", params={"code": code, "words": words})
+            # Exit code 2 is a sentence of the trainer's own, in the window's language.
+            whole = code == WRONG_USE and last.startswith("trainer: ")
+            name = "teach_said" if whole else "teach_child_died"
+            broke = Message(code=name, params={"code": code, "words": words})
             self._end(self._error or broke)
 
     def _end(self, error: Message | None) -> None:

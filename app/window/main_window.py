@@ -99,6 +99,7 @@ class MainWindow(QMainWindow):
         # Before the panels: they show a battery as it is to be shown at first.
         controller.current_changed.connect(display.show_battery)
         demo = DemoModels(controller, self)
+        demo.teach_wanted.connect(self.conversations.teach_slot)
         context = PanelContext(
             controller, actions, self.conversations, self.layers, display, demo, plots
         )

@@ -127,11 +127,17 @@ class ScoredBattery(Record):
 
 
 class UsedBattery(Record):
-    """A good battery that was used, and for what."""
+    """A good battery that was used, and for what.
+
+    Parameters
+    ----------
+    part : it was learned from, its scores gave the threshold and the limits of the gate, or it was
+        only judged: what a release may be compared on
+    """
 
     battery: str
     images: Annotated[int, Field(ge=1)]
-    held_out: bool
+    part: Literal["taught", "threshold", "judged"]
 
 
 class LeftOut(Record):
@@ -142,13 +148,14 @@ class LeftOut(Record):
 
 
 class Proposal(Record):
-    """A threshold from the scores of the held-out images.
+    """A threshold from the scores of the held-out images that are there for it.
 
     Parameters
     ----------
     value : ``k`` or the percentile
-    unseen : good batteries called defective by the threshold that the other held-out ones give:
-        what to expect of batteries that had no say in it; None with fewer than three
+    unseen : good batteries called defective by a threshold that they had no say in, which is what
+        to expect of others: those that were only judged, and each of the rest by the threshold
+        that the others give; None with too few
     """
 
     method: Literal["mean_std", "percentile"]
@@ -267,3 +274,8 @@ def present_rates(result: TeachResult) -> tuple[Rate, Rate | None] | None:
     called = Rate(count=sum(score > limit for score in good), total=len(good))
     missed = Rate(count=sum(score <= limit for score in bad), total=len(bad))
     return called, missed if bad else None
+
+
+def parts_of(result: TeachResult, part: str) -> frozenset[str]:
+    """Return the good batteries of a part; see `UsedBattery`."""
+    return frozenset(row.battery for row in result.used if row.part == part)

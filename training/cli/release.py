@@ -30,6 +30,7 @@ def release(
     split: SplitOption = None,
     part: PartOption = "test",
     normal: NormalOption = None,
+    teaching: Annotated[bool, typer.Option("--teaching")] = False,
     golden: Annotated[list[Path] | None, typer.Option("--golden", metavar="LOT")] = None,
     slot: Annotated[SlotName | None, typer.Option("--slot")] = None,
     margin: Annotated[float | None, typer.Option("--margin", min=0.0, max=1.0)] = None,
@@ -45,12 +46,14 @@ def release(
     import json
 
     from inspection.console import system_language
+    from inspection.errors import ConfigError
     from inspection.modelstore.releasing import release_model
     from inspection.site import use_site
     from inspection.systems.lane import resolve_device
     from inspection.systems.trial import try_model
     from training.evaluation.evaluate import Data
     from training.release.compare import compare, find_challenger
+    from training.release.taught import read_taught_units
     from training.release.text import lines_of
     from training.release.units import read_units
 
@@ -59,7 +62,12 @@ def release(
     config, folders = _config(margin), _folders(models)
     challenger = find_challenger(run, slot)
     modality = challenger.manifest.preprocess.modality
-    held_out = _held_out(data or [], split, part, normal, modality)
+    if teaching:
+        if data or split or normal is not None:
+            raise ConfigError("release_teaching_alone")
+        held_out = read_taught_units(run)
+    else:
+        held_out = _held_out(data or [], split, part, normal, modality)
     gold = read_units(Data(tuple(golden)), modality) if golden else None
     comparison = compare(run, challenger, folders, held_out, gold, config, resolve_device(device))
     language_of = system_language()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -89,7 +90,8 @@ class RunLog:
     def __enter__(self) -> Self:
         if self._writes and self._done == 0 and self._board.is_dir():
             shutil.rmtree(self._board)
-        if self._writes and self.config.tensorboard:
+        # The packaged trainer comes without it.
+        if self._writes and self.config.tensorboard and find_spec("tensorboard") is not None:
             # Imported only here: it takes a second, and a run without it does not need it.
             from torch.utils.tensorboard import SummaryWriter
 

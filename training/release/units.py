@@ -96,7 +96,7 @@ def read_units(data: Data, modality: str) -> HeldOut:
         if truth is None:
             continue
         key = f"{lot.resolve().name}/{battery.battery_id}"
-        units.append(_unit(key, refs, truth != "normal", battery))
+        units.append(unit_of(key, refs, truth != "normal", battery))
     if not units:
         raise ConfigError("release_no_units", data=data.name)
     return HeldOut("battery", tuple(lot.resolve().name for lot in data.lots), tuple(units))
@@ -121,13 +121,14 @@ def read_plain_units(folder: Path, normal: str) -> HeldOut:
         for members in groups.values():
             key = f"{folder.resolve().name}/{part.name}/{members[0].name}"
             refs = tuple(plain_view(p, n, key).ref for n, p in enumerate(members))
-            units.append(_unit(key, refs, part.name != normal, None))
+            units.append(unit_of(key, refs, part.name != normal, None))
     if not units:
         raise ConfigError("release_no_units", data=str(folder))
     return HeldOut("image_group", (folder.resolve().name,), tuple(units))
 
 
-def _unit(key: str, refs: Sequence[ImageRef], defective: bool, battery: Battery | None) -> Unit:
+def unit_of(key: str, refs: Sequence[ImageRef], defective: bool, battery: Battery | None) -> Unit:
+    """Return a unit, with the fingerprints of its files."""
     paths = list(dict.fromkeys(source_path(ref.source) for ref in refs))
     return Unit(key, tuple(refs), frozenset(fingerprints(paths)), defective, battery)
 

@@ -32,7 +32,7 @@ def train_detector(
         If an image cannot be read, or the training fails.
     """
     modality = "rgb" if request.slot == "rgb_ae" else "ct"
-    taught, held_out = views_of(chosen.taught), views_of(chosen.held_out)
+    taught, held_out = views_of(chosen.taught), views_of(chosen.threshold)
     overrides = [f"training.seed={request.seed}", f"training.device={request.device}"]
     overrides += [f"name={request.slot.replace('_', '-')}-taught", "demo=false"]
     if request.epochs is not None:

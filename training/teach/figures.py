@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
@@ -34,24 +34,31 @@ def threshold_of(rule: tuple[Method, float], scores: Sequence[float], source: st
 
 
 def proposals(
-    views: Sequence[ScoredView], batteries: Sequence[ScoredBattery]
+    views: Sequence[ScoredView], batteries: Sequence[ScoredBattery], judged: Collection[str]
 ) -> tuple[Proposal, ...]:
-    """Return what each rule would set, with what it does to a battery that had no say in it."""
-    by_battery: Mapping[str, list[float]] = {row.battery: [] for row in views}
+    """Return what each rule would set, with what it does to a battery that had no say in it.
+
+    Parameters
+    ----------
+    views, batteries : held-out ones
+    judged : batteries among them that have no say in any threshold
+    """
+    by_battery: dict[str, list[float]] = {}
     for row in views:
-        by_battery[row.battery].append(row.score)
+        if row.battery not in judged:
+            by_battery.setdefault(row.battery, []).append(row.score)
     found = []
-    for rule in RULES:
-        unseen = None
-        if len(batteries) >= FEWEST_TO_LEAVE_OUT:
-            called = 0
+    for method, value in RULES:
+        rule = (method, value)
+        scores = [score for part in by_battery.values() for score in part]
+        threshold = threshold_of(rule, scores, "").threshold
+        called = [one.score > threshold for one in batteries if one.battery in judged]
+        if len(by_battery) >= FEWEST_TO_LEAVE_OUT:
             for one in batteries:
-                others = [
-                    s for name, part in by_battery.items() if name != one.battery for s in part
-                ]
-                called += one.score > threshold_of(rule, others, "").threshold
-            unseen = Rate(count=called, total=len(batteries))
-        threshold = threshold_of(rule, [row.score for row in views], "").threshold
-        method, value = rule
+                if one.battery in by_battery:
+                    rest = (part for name, part in by_battery.items() if name != one.battery)
+                    others = [score for part in rest for score in part]
+                    called.append(one.score > threshold_of(rule, others, "").threshold)
+        unseen = Rate(count=sum(called), total=len(called)) if called else None
         found.append(Proposal(method=method, value=value, threshold=threshold, unseen=unseen))
     return tuple(found)

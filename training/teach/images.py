@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from inspection.records import Battery, ImageRef, Lot, Modality, image_name
 from training.autoencoder.views import View
 from training.data.prefetch import prefetch
 
-HELD_SHARE = 0.25
+SHARES = {"threshold": 0.2, "judged": 0.2}
+"""Of the batteries, for each part that is not learned from."""
+FEWEST_TO_JUDGE = 5
+"""With fewer batteries none is kept for judging alone."""
 MOST_TAUGHT = 1200
 """Images to learn from; of more, evenly spaced ones tell as much."""
 MOST_JUDGED = 1200
@@ -27,6 +31,8 @@ MOST_JUDGED = 1200
 READERS = 4
 
 OnImage = Callable[[int, int], None]
+Images = Mapping[str, tuple[ImageRef, ...]]
+Part = Literal["taught", "threshold", "judged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +43,36 @@ class Chosen:
     ----------
     lot : scanned
     batteries : of the lot, by id; of volumes only the planes that show the body
-    taught, held_out, defective : images by battery
+    taught, threshold, judged, defective : images by battery
     left_out : batteries and images, and why
     """
 
     lot: Lot
     batteries: Mapping[str, Battery]
-    taught: Mapping[str, tuple[ImageRef, ...]]
-    held_out: Mapping[str, tuple[ImageRef, ...]]
-    defective: Mapping[str, tuple[ImageRef, ...]]
+    taught: Images
+    threshold: Images
+    judged: Images
+    defective: Images
     left_out: tuple[LeftOut, ...]
 
     @property
     def used(self) -> tuple[UsedBattery, ...]:
         """The good batteries, those that are learned from first."""
-        return tuple(
-            UsedBattery(battery=name, images=len(refs), held_out=held)
-            for part, held in ((self.taught, False), (self.held_out, True))
-            for name, refs in part.items()
+        parts: tuple[tuple[Part, Images], ...] = (
+            ("taught", self.taught),
+            ("threshold", self.threshold),
+            ("judged", self.judged),
         )
+        return tuple(
+            UsedBattery(battery=name, images=len(refs), part=part)
+            for part, images in parts
+            for name, refs in images.items()
+        )
+
+    @property
+    def held_out(self) -> Images:
+        """All that is not learned from."""
+        return {**self.threshold, **self.judged}
 
 
 def choose(request: TeachRequest, modality: Modality, on_image: OnImage) -> Chosen:
@@ -88,28 +105,39 @@ def choose(request: TeachRequest, modality: Modality, on_image: OnImage) -> Chos
     readable = {name: refs for name, refs in readable.items() if refs}
     if len(readable) < FEWEST_BATTERIES:
         raise ConfigError("teach_few_batteries", found=len(readable), least=FEWEST_BATTERIES)
-    names = sorted(readable)
-    order = np.random.default_rng(request.seed).permutation(len(names))
-    held = {names[i] for i in order[: max(1, round(HELD_SHARE * len(names)))]}
-    taught = {name: refs for name, refs in readable.items() if name not in held}
-    held_out = {name: refs for name, refs in readable.items() if name in held}
+    parts = _dealt(sorted(readable), request.seed)
+    taught, threshold, judged = (
+        {name: refs for name, refs in readable.items() if parts[name] == part}
+        for part in ("taught", "threshold", "judged")
+    )
     defective = {
         name: battery.rgb if modality == "rgb" else battery.ct
         for name, battery in batteries.items()
         if name in request.defective and name not in readable
     }
-    taught, held_out, defective = (
-        _spaced(taught, MOST_TAUGHT),
-        _neighbours(held_out, MOST_JUDGED),
-        _neighbours({name: refs for name, refs in defective.items() if refs}, MOST_JUDGED),
+    taught = _spaced(taught, MOST_TAUGHT)
+    threshold, judged, defective = (
+        _neighbours({name: refs for name, refs in images.items() if refs}, MOST_JUDGED)
+        for images in (threshold, judged, defective)
     )
-    for name, refs in {**taught, **held_out}.items():
+    for name, refs in {**taught, **threshold, **judged}.items():
         if len(refs) < len(readable[name]):
             params: dict[str, str | int | float] = {"used": len(refs), "found": len(readable[name])}
             left_out.append(
                 LeftOut(name=name, reason=Message(code="teach_enough_images", params=params))
             )
-    return Chosen(lot, batteries, taught, held_out, defective, tuple(left_out))
+    return Chosen(lot, batteries, taught, threshold, judged, defective, tuple(left_out))
+
+
+def _dealt(names: Sequence[str], seed: int) -> dict[str, Part]:
+    """Deal batteries to the parts: neighbouring images of one body are near copies."""
+    order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+    limits = max(1, round(SHARES["threshold"] * len(names)))
+    alone = round(SHARES["judged"] * len(names)) if len(names) >= FEWEST_TO_JUDGE else 0
+    parts: dict[str, Part] = dict.fromkeys(order, "taught")
+    parts |= dict.fromkeys(order[:limits], "threshold")
+    parts |= dict.fromkeys(order[limits : limits + alone], "judged")
+    return parts
 
 
 def views_of(images: Mapping[str, Sequence[ImageRef]]) -> list[View]:

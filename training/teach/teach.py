@@ -17,6 +17,7 @@ from inspection.gate.references import GATE_FILE, GateReferences
 from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import WEIGHTS_NAME, Bundle, load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle
+from inspection.modelstore.seen import also_seen
 from inspection.modelstore.teaching import (
     RESULT_NAME,
     GateFigure,
@@ -27,7 +28,7 @@ from inspection.modelstore.teaching import (
     TeachResult,
     Trial,
 )
-from inspection.records import ImageRef, Modality
+from inspection.records import ImageRef, ImageSource, Modality
 from inspection.systems.ensemble.detectors import load_predictor
 from inspection.systems.ensemble.known_answers import record_answers
 from inspection.systems.lane import resolve_device
@@ -118,14 +119,15 @@ class _Teaching:
         bundle = trials[0][1]
         judge = self._judge(bundle, rules)
         good, bad = self._score(judge)
-        if not good.images:
-            raise ConfigError("teach_nothing_judged")
         source = f"held-out good batteries of {chosen.lot.root.name}"
-        threshold = threshold_of(RULES[0], list(good.images.values()), source)
+        limits = [score for (name, _), score in good.images.items() if name in chosen.threshold]
+        if not limits:
+            raise ConfigError("teach_nothing_judged")
+        threshold = threshold_of(RULES[0], limits, source)
         gate, figures = self._gate(bundle)
         shutil.rmtree(self._place, ignore_errors=True)
         shutil.copytree(bundle.folder, self._place)
-        written = put_threshold(load_bundle(self._place), threshold)
+        written = put_threshold(load_bundle(self._place), threshold, self._sources())
         written = self._finished(written, gate)
         beside, known = None, (Scores(), Scores())
         if present is not None and present.threshold is not None:
@@ -158,7 +160,7 @@ class _Teaching:
             name=written.manifest.name,
             sha256=written.sha256,
             threshold=threshold.threshold,
-            proposals=proposals(views, batteries),
+            proposals=proposals(views, batteries, chosen.judged.keys()),
             used=chosen.used,
             left_out=chosen.left_out,
             held_out=views,
@@ -178,9 +180,9 @@ class _Teaching:
             raise ConfigError("gate_few_images", least=FEWEST_IMAGES)
         shutil.rmtree(self._place, ignore_errors=True)
         shutil.copytree(present.folder, self._place)
-        written = rewrite_bundle(
-            load_bundle(self._place), {GATE_FILE: gate.to_bytes()}, gate_file=GATE_FILE
-        )
+        copy = load_bundle(self._place)
+        files = {GATE_FILE: gate.to_bytes(), **also_seen(copy, self._sources())}
+        written = rewrite_bundle(copy, files, gate_file=GATE_FILE)
         return TeachResult(
             request=self._request,
             model=self._request.slot,
@@ -191,6 +193,11 @@ class _Teaching:
             gate=figures,
             seconds=0.0,
         )
+
+    def _sources(self) -> list[ImageSource]:
+        """Return the images that the model has learned from, or has its limits from."""
+        parts = (self._chosen.taught, self._chosen.threshold)
+        return [ref.source for part in parts for refs in part.values() for ref in refs]
 
     def _rules(self) -> Aggregation:
         if self._request.present is None:
@@ -224,7 +231,7 @@ class _Teaching:
             TAUGHT: {
                 "lot": chosen.lot.root.name,
                 "batteries": sorted(chosen.taught),
-                "held_out": sorted(chosen.held_out),
+                "threshold": sorted(chosen.threshold),
             },
         }
         files = {} if gate is None else {GATE_FILE: gate.to_bytes()}
@@ -248,7 +255,7 @@ class _Teaching:
         levels = bundle.manifest.grey_levels
         reference = GreyLevels(levels.air, levels.body) if levels else None
         taught, others = (
-            [r for p in part.values() for r in p] for part in (chosen.taught, chosen.held_out)
+            [r for p in part.values() for r in p] for part in (chosen.taught, chosen.threshold)
         )
         if min(len(taught), len(others)) < FEWEST_IMAGES:
             return None, ()

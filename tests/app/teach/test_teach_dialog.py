@@ -15,9 +15,12 @@ from PySide6.QtWidgets import QMessageBox
 from app.people.decisions import Word
 from app.teach.dialog import TeachDialog
 from app.teach.histogram import Histogram
+from app.teach.releasing import ReleasingPage
 from app.teach.teachings import list_teachings, new_teaching, read_curves, read_teaching
 from app.teach.trainer import Trainer
 from inspection.errors import InspectionError
+from inspection.messages import Message
+from inspection.modelstore.release_records import Comparison
 from inspection.modelstore.teaching import (
     LOCK_NAME,
     PROGRESS_NAME,
@@ -80,7 +83,7 @@ def write_result(folder: Path, request: TeachRequest) -> TeachResult:
             Proposal(method="mean_std", value=2.5, threshold=0.4),
             Proposal(method="percentile", value=100, threshold=0.5),
         ),
-        used=(UsedBattery(battery="003", images=2, held_out=False),),
+        used=(UsedBattery(battery="003", images=2, part="taught"),),
         left_out=(),
         held_out=tuple(
             ScoredView(image=f"{name}-{place}", battery=name, score=score, present=score / 2)
@@ -155,7 +158,7 @@ def test_batteries_that_people_confirmed_are_ticked(qtbot, stations, judged_sess
         qtbot.waitUntil(lambda n=name: controller.rows[n].decision is not None, timeout=WAIT)
     dialog = open_dialog(station)
     qtbot.waitUntil(lambda: dialog.choosing.chosen == ("001", "002", "003"), timeout=WAIT)
-    assert dialog._defects["rgb"] == ("004",)
+    assert dialog.decided.defects("rgb") == ("004",)
 
 
 def test_a_lot_that_is_gone_is_one_sentence_and_leaves_nothing(
@@ -290,6 +293,39 @@ def test_a_lot_whose_path_is_no_text_is_refused(tmp_path):
     with pytest.raises(InspectionError) as told:
         new_teaching(tmp_path, request_of(Path("/lots/\udcff")))
     assert told.value.message.code == "teach_lot_name"
+
+
+def comparison_of(**changes) -> Comparison:
+    model = {"name": "new", "sha256": "0" * 64, "demo": False, "policy": "2" * 64}
+    outcomes = {"escapes": 1, "overkills": 2, "stopped": 0, "gate": 0}
+    measured = {
+        "data": ("lot",), "unit": "battery", "held_out": "3" * 64, "defective": 4, "normal": 5,
+        "known_to_challenger": 0, "known_to_present": 0, "challenger": outcomes,
+        "present": outcomes,
+    }  # fmt: skip
+    content = {
+        "made_at": "2026-11-28T12:00:00+00:00", "slot": "rgb_ae", "margin": 0.05,
+        "confidence": 0.95, "challenger": model, "present": model, "measured": measured,
+    }  # fmt: skip
+    return Comparison.model_validate({**content, **changes})
+
+
+def test_what_stands_against_a_release_needs_somebody_who_signs(qtbot):
+    page = ReleasingPage()
+    qtbot.addWidget(page)
+    page.show_comparison(comparison_of(), [])
+    assert page.form.isHidden()
+    assert page._who.isHidden()
+    against = (Message(code="release_escapes_unmeasured"),)
+    page.show_comparison(comparison_of(reservations=against), [])
+    assert page.form.isHidden()
+    assert "station users add" in page._who.text()
+    page.show_comparison(comparison_of(reservations=against), ["Lee"])
+    assert not page.form.isHidden()
+    page.form.secret.setText("268405")
+    with qtbot.waitSignal(page.signed) as signed:
+        page.form.go.click()
+    assert signed.args == ["Lee", "268405"]
 
 
 def test_an_interval_is_shown_with_every_rate():

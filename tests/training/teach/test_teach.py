@@ -24,6 +24,7 @@ from inspection.modelstore.teaching import (
     TeachResult,
     escapes,
     overkill,
+    parts_of,
     present_rates,
 )
 from inspection.synthetic import SyntheticLot, write_lot
@@ -84,8 +85,8 @@ def test_the_model_is_one_that_the_station_takes_and_knows_what_it_was_taught_on
     assert bundle.sha256 == result.sha256
     assert bundle.answers is not None
     known = bundle.manifest.training["taught"]
-    assert set(known["batteries"]).isdisjoint(known["held_out"])
-    assert {row.battery for row in result.held_out} == set(known["held_out"])
+    assert {row.battery for row in result.held_out}.isdisjoint(known["batteries"])
+    assert set(known["threshold"]) == parts_of(result, "threshold")
 
 
 def test_both_models_are_judged_on_the_same_images(result):
@@ -188,10 +189,18 @@ def test_each_proposal_is_tried_on_batteries_that_had_no_say_in_it():
         for place, score in enumerate(part)
     ]
     batteries = [ScoredBattery(battery=name, score=max(part)) for name, part in scores.items()]
-    highest = proposals(views, batteries)[-1]
+    highest = proposals(views, batteries, ())[-1]
     assert highest.threshold == 0.9
     # Without the odd one its score would not have been known.
     assert highest.unseen == Rate(count=1, total=3)
+
+
+def test_a_battery_that_is_only_judged_has_no_say_in_the_threshold():
+    views = [ScoredView(image=n, battery=n, score=s) for n, s in (("a", 0.2), ("b", 0.9))]
+    batteries = [ScoredBattery(battery=row.battery, score=row.score) for row in views]
+    highest = proposals(views, batteries, {"b"})[-1]
+    assert highest.threshold == 0.2
+    assert highest.unseen == Rate(count=1, total=1)
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 5), (2, 5), (5, 5), (0, 0)])
