@@ -154,7 +154,12 @@ def train(
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits, cams = model(x)
             loss = functional.cross_entropy(logits, torch.from_numpy(batch.labels))
-            loss = loss + map_loss(cams, torch.from_numpy(batch.heat), config.localisation)
+            loss = loss + map_loss(
+                cams,
+                torch.from_numpy(batch.heat),
+                torch.from_numpy(batch.placed),
+                config.localisation,
+            )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

@@ -186,6 +186,9 @@ class ClassifierTask:
         self.run_name = config.run_name
         # Crops first: they show the network defects at once, which are rare in whole slices.
         self.epochs = config.training.epochs
+        marked = train.placed[np.isin(train.labels, defect_indices())]
+        # Where no defect's place is marked, no crop is known to show one.
+        self._warmup_epochs = config.warmup_epochs if marked.any() or not marked.size else 0
         self.model: nn.Module = model
         self.criterion: nn.Module = ClassifierLoss(model, config, train.labels)
         self._classifier = model
@@ -209,17 +212,17 @@ class ClassifierTask:
 
     def batch_count(self, epoch: int) -> int:
         """Return the steps of an epoch; the first ones are on crops."""
-        warming = epoch < self.config.warmup_epochs
+        warming = epoch < self._warmup_epochs
         return self._batches.crop_count if warming else self._batches.whole_count
 
     def batches(self, epoch: int) -> Iterator[SliceBatch]:
         """Yield an epoch's batches."""
-        warming = epoch < self.config.warmup_epochs
+        warming = epoch < self._warmup_epochs
         return self._batches.crops(epoch) if warming else self._batches.whole(epoch)
 
     def may_stop_after(self, epoch: int) -> bool:
         """Return whether slices were seen whole, as in validation."""
-        return epoch >= self.config.warmup_epochs
+        return epoch >= self._warmup_epochs
 
     def judge(self) -> Judged:
         """Judge the validation slices."""
@@ -318,10 +321,11 @@ class ClassifierLoss(nn.Module):
         # Of the whole batch: else a rare class would weigh by the process that drew it.
         mean_weight = sum_over_processes(weights[labels].sum()) / batch.shares
         heat = torch.from_numpy(batch.heat).to(device)
-        return total / mean_weight + map_loss(cams, heat, self._config.localisation)
+        placed = torch.from_numpy(batch.placed).to(device)
+        return total / mean_weight + map_loss(cams, heat, placed, self._config.localisation)
 
 
-def map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
+def map_loss(cams: Tensor, heat: Tensor, placed: Tensor, config: Localisation) -> Tensor:
     """Return the weighted squared distance of the defect maps from those wanted.
 
     Squared, because the maps' sums are the logits: background must be zero and not just low.
@@ -330,9 +334,10 @@ def map_loss(cams: Tensor, heat: Tensor, config: Localisation) -> Tensor:
     ----------
     cams : (B, classes, h, w) raw class maps
     heat : (B, defects, h, w) in [0, 1], wanted of the defect classes
+    placed : (B,) bool; the maps of an image without are left alone
     """
     if config.weight == 0.0:
         return cams.new_zeros(())
     maps = cams[:, list(defect_indices())] / config.peak  # (B, defects, h, w)
-    weights = 1.0 + config.positive_weight * heat
+    weights = (1.0 + config.positive_weight * heat) * placed[:, None, None, None]
     return config.weight * MAP_LOSS_SCALE * (weights * (maps - heat) ** 2).mean()

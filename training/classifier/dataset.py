@@ -13,6 +13,7 @@ from inspection.classes import class_table
 from inspection.errors import ConfigError
 from inspection.images.grey import GreyWindow
 from inspection.records import BatteryType, ImageRef, Rect
+from training.classifier.class_folders import class_folders, read_class_folders
 from training.classifier.config import CnnConfig
 from training.data.image_cache import ImageCache, PreparedImage
 from training.data.labelled import read_classes
@@ -43,7 +44,7 @@ class Slice:
     ref : the image
     battery : type and number: what must not be on two sides of a split
     label : index into the table's classes of CT
-    polygons : defects, (n, 2) float32 in source pixels
+    polygons : defects, (n, 2) float32 in source pixels; of a plain folder none are known
     """
 
     ref: ImageRef
@@ -51,10 +52,29 @@ class Slice:
     label: int
     polygons: tuple[Polygon, ...]
 
+    @property
+    def placed(self) -> bool:
+        """True where it is known what the maps should show: nothing, or the defect's place."""
+        return bool(self.polygons) or self.label not in defect_indices()
+
 
 def read_slices(lots: Sequence[Path]) -> list[Slice]:
-    """Return the labelled CT slices of some lots; see `read_classes`."""
+    """Return the labelled CT slices of some lots, or plain folders of classes.
+
+    Raises
+    ------
+    ConfigError
+        If a folder beside those of classes has another name.
+    LotError, LabelError
+        As `read_classes`.
+    """
     table, slices = class_table().ct, []
+    plain = [folder for folder in lots if class_folders(folder)]
+    for folder in plain:
+        for ref, name in read_class_folders(folder):
+            owner = f"{folder.name}/{ref.battery_id}"
+            slices.append(Slice(ref, owner, table.index(name), ()))
+    lots = [folder for folder in lots if folder not in plain]
     for image in read_classes(lots, "ct"):
         label, ref = image.label, image.ref
         if label is not None and image.name in table:
@@ -106,6 +126,7 @@ class SliceImages:
         self.slices = list(slices)
         self._windows = windows
         self.labels: NDArray[np.int64] = np.array([item.label for item in slices], np.int64)
+        self.placed: NDArray[np.bool_] = np.array([item.placed for item in slices], bool)
         self._spec = config.preprocess
         self._images = images
 
@@ -141,12 +162,14 @@ class SliceBatch:
     inputs : (B, C, H, W) float32, normalised
     labels : (B,) indices into the table's classes of CT
     heat : (B, defects, h, w) float32 in [0, 1], the maps wanted of the defect classes
+    placed : (B,) bool, False where it is not known what they should show
     shares : into how many such parts the batch is divided
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
     heat: NDArray[np.float32]
+    placed: NDArray[np.bool_]
     shares: int
 
 
@@ -178,14 +201,16 @@ class SliceBatches:
         """Yield crops, the configured share of them around a defect."""
         warmup, rng, labels = self._config.warmup, self._rng(epoch), self._images.labels
         count = self._crops
-        defects = np.flatnonzero(np.isin(labels, defect_indices()))
-        picks = rng.integers(len(labels), size=count)
+        # What a crop shows of a defect whose place nobody has marked is not known.
+        placed = np.flatnonzero(self._images.placed)
+        defects = placed[np.isin(labels[placed], defect_indices())]
+        picks = placed[rng.integers(len(placed), size=count)]
         if len(defects):
             # Every defect class alike, so that the rare ones are learnt from the start.
             classes = np.unique(labels[defects])
             chosen = rng.random(count) < warmup.defect_share
             for index in np.flatnonzero(chosen):
-                picks[index] = rng.choice(np.flatnonzero(labels == rng.choice(classes)))
+                picks[index] = rng.choice(defects[labels[defects] == rng.choice(classes)])
         return self._batches(picks, warmup.batch_size, epoch, crop=True)
 
     @property
@@ -214,9 +239,14 @@ class SliceBatches:
             for place in self._processes.share(range(start, start + size)):
                 rng = np.random.default_rng([self._config.training.seed, epoch, place])
                 rows.append(self._row(int(picks[place]), rng, crop=crop))
-            inputs, labels, heat = zip(*rows, strict=True)
-            shares = self._processes.size
-            return SliceBatch(np.stack(inputs), np.array(labels, np.int64), np.stack(heat), shares)
+            inputs, labels, heat, placed = zip(*rows, strict=True)
+            return SliceBatch(
+                np.stack(inputs),
+                np.array(labels, np.int64),
+                np.stack(heat),
+                np.array(placed, bool),
+                self._processes.size,
+            )
 
         # A last, smaller batch would have noisier statistics to normalise with: it is left out.
         starts = range(0, len(picks) - size + 1, size)
@@ -224,8 +254,8 @@ class SliceBatches:
 
     def _row(
         self, index: int, rng: np.random.Generator, *, crop: bool
-    ) -> tuple[NDArray[np.float32], int, NDArray[np.float32]]:
-        """Return an augmented slice or a part of it: input, label and wanted heat."""
+    ) -> tuple[NDArray[np.float32], int, NDArray[np.float32], bool]:
+        """Return an augmented slice or a part of it: input, label, wanted heat, if it is known."""
         image, polygons = self._images.read(index)
         pixels, polygons = self._transform(image.pixels, polygons, rng)
         item, defects = self._images.slices[index], defect_indices()
@@ -245,7 +275,7 @@ class SliceBatches:
             sigma = self._config.localisation.sigma
             wanted = heat_target(polygons, (width, height), stride, sigma)
             heat[defects.index(label)] = wanted
-        return normalise(pixels, self._config.preprocess), label, heat
+        return normalise(pixels, self._config.preprocess), label, heat, item.placed
 
 
 def normal_beside(label: int, battery_type: BatteryType | None) -> int:

@@ -93,14 +93,17 @@ def validate(
     hits: list[bool] = []
     peaks: list[float] = []
     for item, guess, (_, maps, (content, roi)) in zip(images.slices, predicted, rows, strict=True):
-        if item.label not in defect_indices() or guess != item.label or not item.polygons:
+        if item.label not in defect_indices() or guess != item.label:
             continue
         heat = maps[defect_indices().index(item.label)]
         hottest = float(heat.max())
         if hottest > 0:
+            peaks.append(hottest)
+        if not item.polygons:
+            continue
+        if hottest > 0:
             shown = np.clip(heat / hottest, 0.0, 1.0)
             peak = peak_of(crop_to_content(shown, content, size), roi)
-            peaks.append(hottest)
         hits.append(hottest > 0 and points_at_defect(peak, item.polygons))
     loss = functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     return Validation(
