@@ -67,6 +67,7 @@ class ModelDetails(QWidget):
             ("licence", self.tr("Licence")),
             ("folder", self.tr("Folder")),
             ("card", self.tr("Model card")),
+            ("release", self.tr("Released")),
             ("sha256", "SHA-256"),
             ("note", self.tr("Note")),
         ):
@@ -92,8 +93,9 @@ class ModelDetails(QWidget):
             elif state.condition == "installed" and not licence:
                 licence = self.tr("not stated")
             note = ""
-            if state.problem is not None:
-                note = message_text(state.problem)
+            if state.problem is not None or state.unrecorded is not None:
+                told = [m for m in (state.problem, state.unrecorded) if m is not None]
+                note = " ".join(map(message_text, told))
             elif state.demo:
                 note = self.tr("Demo model, trained on synthetic images: not for production.")
             texts = {
@@ -102,6 +104,7 @@ class ModelDetails(QWidget):
                 "folder": str(state.folder),
                 "card": state.card.name if state.card else "",
                 "sha256": state.sha256,
+                "release": _released(state),
                 "note": note,
             }
         for name, value in self.values.items():
@@ -115,3 +118,11 @@ class ModelDetails(QWidget):
 
     def _on_copy(self) -> None:
         QGuiApplication.clipboard().setText(self.values["sha256"].text())
+
+
+def _released(state: SlotState) -> str:
+    """Return by whom and when a model was released, empty where it was not."""
+    if state.release is None:
+        return ""
+    who = state.release.signed_by or state.release.by
+    return f"{who}, {state.release.released_at.astimezone():%Y-%m-%d %H:%M}"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from inspection.atomic import sync_folder
 from inspection.config import INSPECTOR_NAME, load_inspector
-from inspection.errors import BundleError, ConfigError, InspectionError
+from inspection.errors import BundleError, ConfigError
 from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, load_bundle
 from inspection.modelstore.folders import POLICY_SLOT, ModelFolders, Slot
 from inspection.modelstore.install import (
@@ -212,7 +212,7 @@ def _swap(
         on_step("swapped")
         try:
             write_line(target, "rollback" if event == "rollback" else "release", line)
-        except InspectionError:
+        except BaseException:
             _undo(present if own else None, before, stage, target, slot)
             raise
         on_step("recorded")

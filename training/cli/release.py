@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from inspection.commands import DeviceOption, JsonOption, LanguageOption
+from inspection.commands import DeviceOption, JsonOption, LanguageOption, SiteOption
 from training.cli.options import DataOption, NormalOption, PartOption, SplitOption
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ REFUSED = 1
 SlotName = Literal["ct_cnn", "rgb_ae", "ct_ae"]
 ModelsOption = Annotated[Path, typer.Option("--models", metavar="FOLDER")]
 SignedOption = Annotated[str | None, typer.Option("--signed-by", metavar="NAME")]
-SiteOption = Annotated[Path | None, typer.Option("--site", metavar="FOLDER")]
 
 
 def release(
@@ -48,7 +47,6 @@ def release(
     from inspection.console import system_language
     from inspection.errors import ConfigError
     from inspection.modelstore.releasing import release_model
-    from inspection.site import use_site
     from inspection.systems.lane import resolve_device
     from inspection.systems.trial import try_model
     from training.evaluation.evaluate import Data
@@ -57,8 +55,6 @@ def release(
     from training.release.text import lines_of
     from training.release.units import read_units
 
-    if site is not None:
-        use_site(site)
     config, folders = _config(margin), _folders(models)
     challenger = find_challenger(run, slot)
     modality = challenger.manifest.preprocess.modality
@@ -106,11 +102,8 @@ def rollback(
     import getpass
 
     from inspection.modelstore.releasing import roll_back
-    from inspection.site import use_site
     from inspection.systems.trial import try_model
 
-    if site is not None:
-        use_site(site)
     person = _sign(signed_by) if signed_by else None
     by = person.name if person else getpass.getuser()
     done = roll_back(_folders(models), slot, by=by, trial=try_model, signed_by=person)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from inspection.config import InspectorConfig, find_policy
 from inspection.errors import BundleError, ConfigError
+from inspection.images.grey import GreyLevels
 from inspection.messages import Message
-from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, load_bundle
+from inspection.modelstore.bundle import MANIFEST_NAME, Bundle, load_bundle, reference_levels
 from inspection.modelstore.folders import POLICY_SLOT, SLOTS, ModelFolders, Slot
 from inspection.modelstore.release_records import (
     ComparedModel,
@@ -40,6 +41,7 @@ class Contender:
 
     bundle: Bundle
     policy: InspectorConfig
+    levels: GreyLevels | None
     seen: SeenImages | None
 
     @property
@@ -94,13 +96,18 @@ def compare(
     Raises
     ------
     InspectionError
-        If a model cannot be used, or nothing is left that neither has seen.
+        If a model cannot be used, or is the one in use.
     """
     slot = challenger.manifest.slot
     before = in_use(models, slot)
     in_force = find_policy(models.with_policy).inspector
-    new = Contender(challenger, _policy_of(run, slot, in_force), seen_by(challenger))
-    old = Contender(before, in_force, seen_by(before)) if before else None
+    # The classifier says to which greys stacks are brought, for the autoencoder beside it too.
+    levels = reference_levels(models)
+    trained = challenger.manifest.grey_levels
+    own = GreyLevels(trained.air, trained.body) if trained else None
+    policy = find_policy(run).inspector if slot == POLICY_SLOT else in_force
+    new = Contender(challenger, policy, own if slot == POLICY_SLOT else levels, seen_by(challenger))
+    old = Contender(before, in_force, levels, seen_by(before)) if before else None
     if before is not None and before.sha256 == challenger.sha256:
         raise ConfigError("release_in_use", slot=slot)
     measured = _measure(new, old, held_out, config.confidence, device)
@@ -119,13 +126,6 @@ def compare(
     )
 
 
-def _policy_of(run: Path, slot: Slot, in_force: InspectorConfig) -> InspectorConfig:
-    """Return the policy that will be in force once the model is in use."""
-    if slot != POLICY_SLOT:
-        return in_force
-    return find_policy(run).inspector
-
-
 def _measure(
     new: Contender,
     old: Contender | None,
@@ -135,8 +135,6 @@ def _measure(
 ) -> Measured:
     rest = [unit for unit in held_out.units if not unit.known_to(new.seen)]
     units = [unit for unit in rest if old is None or not unit.known_to(old.seen)]
-    if not units:
-        raise ConfigError("release_all_known", data=", ".join(held_out.data))
     truth = np.array([unit.defective for unit in units], bool)
     said = _judge(new, units, device)
     said_before = _judge(old, units, device) if old else None
@@ -168,7 +166,7 @@ def _measure(
 
 def _judge(model: Contender, units: Sequence[Unit], device: str) -> list[Said]:
     with progress_bar(model.bundle.manifest.name) as advance:
-        return list(judge_units(model.bundle, units, model.policy, device, advance))
+        return list(judge_units(model.bundle, units, model.policy, model.levels, device, advance))
 
 
 def _passed(said: Sequence[Said]) -> Bools:

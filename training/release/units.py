@@ -145,6 +145,7 @@ def judge_units(
     bundle: Bundle,
     units: Sequence[Unit],
     policy: InspectorConfig,
+    levels: GreyLevels | None,
     device: str,
     advance: Callable[[int, int], None],
 ) -> Iterator[Said]:
@@ -156,12 +157,11 @@ def judge_units(
     Parameters
     ----------
     policy : that is in force with the model
+    levels : to which stacks are brought: those of the classifier, as on the station
     advance : called with units done and in all
     """
     slot = bundle.manifest.slot
     predictor = load_predictor(bundle, device)
-    trained = bundle.manifest.grey_levels
-    levels = GreyLevels(trained.air, trained.body) if trained else None
     greys = StackWindows(GreyPolicy(policy.grey_window, levels))
     decoding = DecodeAhead()
     gate = load_gate()
