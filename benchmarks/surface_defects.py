@@ -25,7 +25,7 @@ import numpy as np
 
 from inspection.config import config_path
 from inspection.modelstore.bundle import find_bundle
-from inspection.systems.ensemble.cae import CaePredictor
+from inspection.systems.ensemble.detectors import load_predictor
 from training.autoencoder.autoencoder import train_autoencoder
 from training.autoencoder.config import AutoencoderConfig
 from training.autoencoder.folders import group_alike, hold_out, read_folder
@@ -74,7 +74,7 @@ def judge_seed(seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     others = sorted(p for p in data.iterdir() if p.is_dir() and p.name != arguments.normal)
     defects = {folder.name: split_defects(folder)[arguments.part] for folder in others}
     normals = normals_of(arguments.part, data, arguments.normal, config)
-    predictor = CaePredictor(find_bundle(out, "rgb_ae"))
+    predictor = load_predictor(find_bundle(out, "rgb_ae"))
     return {
         "seed": seed,
         "minutes": minutes,

@@ -45,6 +45,11 @@ KINDS = {
         "training.autoencoder.autoencoder:train_autoencoder",
         plain_folder=True,
     ),
+    "features": Kind(
+        "training.features.config:FeaturesConfig",
+        "training.features.features:train_features",
+        plain_folder=True,
+    ),
 }
 """By the ``model`` of a configuration. Imported only when one is wanted: torch takes seconds."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,20 +26,18 @@ from inspection.systems.ensemble.cae import load_weights
 from inspection.systems.ensemble.cae_network import ConvAutoencoder
 from inspection.systems.ensemble.known_answers import record_answers
 from training.autoencoder.config import AutoencoderConfig
-from training.autoencoder.folders import hold_out, read_folder, write_held_out
+from training.autoencoder.folders import write_held_out
 from training.autoencoder.loss import HeldOut, compute_loss, display_scale, score_views, validate
+from training.autoencoder.sides import Sides, in_windows, read_sides
 from training.autoencoder.thresholds import compute_threshold, f1_max_threshold
 from training.autoencoder.views import (
     View,
     ViewBatch,
-    read_lots,
-    split_by_battery,
     training_batches,
     validation_batches,
 )
 from training.data.image_cache import ImageCache, open_cache
 from training.data.planes import cache_planes
-from training.data.stack_windows import find_windows
 from training.loop.checkpoints import identity_of
 from training.loop.config import LoggingConfig, LoopConfig
 from training.loop.distributed import Processes
@@ -71,7 +68,8 @@ def train_autoencoder(config: AutoencoderConfig, run: TrainingRun) -> Bundle:
     TrainingInterrupted
         After Ctrl-C or SIGTERM.
     """
-    return _train(config, run, lambda: _sides(config, run))
+    share, seed = config.training.validation_share, config.training.seed
+    return _train(config, run, lambda: read_sides(run, config.modality, config.folder, share, seed))
 
 
 def train_views(
@@ -93,7 +91,7 @@ def _train(config: AutoencoderConfig, run: TrainingRun, read: Callable[[], Sides
     slot = slot_of(config)
     start = None if run.init is None else load_bundle(run.init, slot)
     with begin_run(config, run) as processes:
-        sides, levels = _windowed(read(), config, start)
+        sides, levels = in_windows(read(), config.modality, start)
         log.info(
             "%s: %d normal images, %d to validate",
             config.run_name,
@@ -122,68 +120,6 @@ def _train(config: AutoencoderConfig, run: TrainingRun, read: Callable[[], Sides
         identity = identity_of(config, **origin, normal=run.normal, images=digest_of(images))
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / slot, slot)
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """The images of a training.
-
-    Parameters
-    ----------
-    train, held : normal ones to learn from, and to stop early by
-    judged : those whose scores give the threshold
-    source : what they are, for the record
-    test : normal ones of a plain folder that a later evaluation is made on
-    """
-
-    train: list[View]
-    held: list[View]
-    judged: list[View]
-    source: str
-    test: list[View]
-
-
-def _sides(config: AutoencoderConfig, run: TrainingRun) -> Sides:
-    # Early stopping looks at normal images; the threshold may look at labelled defects too.
-    share, seed = config.training.validation_share, config.training.seed
-    test: list[View] = []
-    if run.normal is not None:
-        views, test = hold_out(read_folder(run.lots[0], run.normal), config.folder)
-        train, held = split_by_battery(views, share, seed)
-        judged, source = held, f"held-out images of {run.lots[0].resolve().name}/{run.normal}"
-    elif run.split is not None:
-        views = read_lots(run.lots, config.modality)
-        parts = [run.split.sources(part, config.modality) for part in ("train", "val")]
-        train, judged = ([v for v in views if v.ref.source in part] for part in parts)
-        train, held = ([v for v in part if not v.is_defect] for part in (train, judged))
-        source = "validation part of the split"
-    else:
-        views = [v for v in read_lots(run.lots, config.modality) if not v.is_defect]
-        train, held = split_by_battery(views, share, seed)
-        judged, source = held, "held-out normal batteries of the training lot"
-    if run.val is not None:
-        judged = read_lots([run.val], config.modality)
-        source = f"labelled views of lot {run.val.resolve().name}"
-    if not train or not held:
-        found = len({view.battery for view in (*train, *held)})
-        raise ConfigError("ae_no_normals", lot=", ".join(p.name for p in run.lots), found=found)
-    return Sides(train, held, judged, source, test)
-
-
-def _windowed(
-    sides: Sides, config: AutoencoderConfig, start: Bundle | None
-) -> tuple[Sides, GreyLevels | None]:
-    """Return CT slices with the windows of their stacks, as the station judges them."""
-    if config.modality != "ct":
-        return sides, None
-    views = (*sides.train, *sides.held, *sides.judged)
-    taught = {view.battery for view in sides.train}
-    windows, levels = find_windows([(v.battery, v.ref) for v in views], taught, start)
-    train, held, judged = (
-        [replace(view, window=windows[view.battery]) for view in part]
-        for part in (sides.train, sides.held, sides.judged)
-    )
-    return replace(sides, train=train, held=held, judged=judged), levels
 
 
 class AutoencoderTask:

@@ -16,7 +16,7 @@ from inspection.errors import ConfigError
 from inspection.images.decoding import Decoder
 from inspection.images.preprocess import load_image, to_model_input
 from inspection.modelstore.bundle import find_bundle
-from inspection.systems.ensemble.cae import CaePredictor
+from inspection.systems.ensemble.detectors import Predictor, load_predictor
 from inspection.systems.lane import resolve_device
 from training.autoencoder.folders import list_images, read_held_out
 from training.evaluation.metrics import decision_rates, ranking_figures
@@ -101,7 +101,7 @@ def evaluate_folder(
     defects = {name: paths for name, paths in defects.items() if paths}
     if not normals or not defects:
         raise ConfigError("ae_folder_one_sided", folder=data.name)
-    predictor = CaePredictor(bundle, resolve_device(device))
+    predictor = load_predictor(bundle, resolve_device(device))
     return {"normals_held_out": kept_back, **summarise(predictor, normals, defects, masks)}
 
 
@@ -114,7 +114,7 @@ def images_without_masks(folder: Path) -> list[Path]:
 
 
 def summarise(
-    predictor: CaePredictor,
+    predictor: Predictor,
     normals: Sequence[Path],
     defects: Mapping[str, Sequence[Path]],
     masks: Masks | None,
@@ -140,9 +140,11 @@ def summarise(
     normal = scores.pop("")
     everything = np.concatenate([normal, *scores.values()])
     labels = np.arange(len(everything)) >= len(normal)
-    rates = decision_rates(everything > predictor.threshold, labels)
+    threshold = predictor.threshold
+    assert threshold is not None, "an autoencoder's slot has one"
+    rates = decision_rates(everything > threshold, labels)
     figures: dict[str, Any] = {
-        "threshold": predictor.threshold,
+        "threshold": threshold,
         "images": {**rates, **ranking_figures(everything, labels)},
         "by_folder": {
             name: {
@@ -151,7 +153,7 @@ def summarise(
                     np.concatenate([normal, part]),
                     np.repeat([False, True], [len(normal), len(part)]),
                 ),
-                "recall": float(np.mean(part > predictor.threshold)),
+                "recall": float(np.mean(part > threshold)),
             }
             for name, part in scores.items()
         },
@@ -161,7 +163,7 @@ def summarise(
     return figures
 
 
-def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[MappedImage]:
+def judge_images(predictor: Predictor, paths: Sequence[Path]) -> Iterator[MappedImage]:
     """Judge images exactly as the station does, the map brought back to source pixels."""
     spec = predictor.preprocess
     size = (spec.width, spec.height)
@@ -169,17 +171,15 @@ def judge_images(predictor: CaePredictor, paths: Sequence[Path]) -> Iterator[Map
         part = paths[start : start + BATCH]
         images = [load_image(path, modality=spec.modality, fit=size) for path in part]
         inputs = [to_model_input(image, spec) for image in images]
-        output = predictor.predict(np.stack([i.array for i in inputs]))
-        for path, image, prepared, score, heat in zip(
-            part, images, inputs, output.scores, output.maps, strict=True
-        ):
+        judged = predictor.judge(np.stack([i.array for i in inputs]))
+        for path, image, prepared, found in zip(part, images, inputs, judged, strict=True):
             # To the input first, whose padding is then cut off at whole pixels.
-            whole = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
+            whole = cv2.resize(found.heat, size, interpolation=cv2.INTER_LINEAR)
             x, y, w, h = prepared.content
             shown = cv2.resize(
                 whole[y : y + h, x : x + w], image.source_size, interpolation=cv2.INTER_LINEAR
             )
-            yield MappedImage(path, float(score), np.asarray(shown, np.float32))
+            yield MappedImage(path, found.pred_score, np.asarray(shown, np.float32))
 
 
 def read_mask(image: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -21,24 +21,37 @@ class EarlyStopping(Config):
     min_delta: float = Field(default=0.001, ge=0.0)
 
 
-class LoopConfig(Config):
-    """The training loop, whatever it trains.
+class RunConfig(Config):
+    """What every training run has.
 
     Parameters
     ----------
     seed : of weights, order and augmentation
-    epochs : lines of the log, at most: all passes over the training images, any warm-up with them
     batch_size : images of one step, over all processes together
-    schedule : of the learning rate: constant, or one cycle over all epochs
-    rise_share : share of a one-cycle schedule in which the learning rate rises
-    gradient_clip : largest norm of the gradient; null leaves it as it is
-    precision : auto takes bfloat16 where the device computes in it, float16 with a scaled loss
-        on a GPU that has only that, else float32
     threads : processor threads of torch; null leaves torch's default
     workers : threads that decode and augment
     """
 
     seed: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=32, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=2, ge=1)
+
+
+class LoopConfig(RunConfig):
+    """The training loop, whatever it trains.
+
+    Parameters
+    ----------
+    epochs : lines of the log, at most: all passes over the training images, any warm-up with them
+    schedule : of the learning rate: constant, or one cycle over all epochs
+    rise_share : share of a one-cycle schedule in which the learning rate rises
+    gradient_clip : largest norm of the gradient; null leaves it as it is
+    precision : auto takes bfloat16 where the device computes in it, float16 with a scaled loss
+        on a GPU that has only that, else float32
+    """
+
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=32, ge=2)
     optimiser: Literal["adam", "adamw"] = "adam"
@@ -48,10 +61,7 @@ class LoopConfig(Config):
     rise_share: Fraction = 0.05
     gradient_clip: Positive | None = None
     early_stopping: EarlyStopping = EarlyStopping()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    threads: int | None = Field(default=None, ge=1)
-    workers: int = Field(default=2, ge=1)
 
 
 class TrainingFile(Config):
@@ -60,11 +70,11 @@ class TrainingFile(Config):
     Parameters
     ----------
     model : kind of model
-    training : its loop
+    training : its run, or its loop
     """
 
     model: str
-    training: LoopConfig
+    training: RunConfig
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:

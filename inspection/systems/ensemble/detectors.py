@@ -40,6 +40,9 @@ DETECTORS = {
     "conv_autoencoder": Detector(
         "inspection.systems.ensemble.cae:CaePredictor", ("rgb_ae", "ct_ae")
     ),
+    "features": Detector(
+        "inspection.systems.ensemble.features:FeaturePredictor", ("rgb_ae", "ct_ae")
+    ),
 }
 """By ``architecture.name`` of a manifest."""
 STATION_SLOTS: dict[Modality, Slot] = {"ct": "ct_cnn", "rgb": "rgb_ae"}
