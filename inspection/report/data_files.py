@@ -65,12 +65,15 @@ def gate_json(report: SessionReport) -> bytes:
 
 
 def audit_json(report: SessionReport, words: Words) -> bytes:
-    """Return ``audit.json``: what can be vouched for, who signed, and every decision.
+    """Return ``audit.json``: what can be vouched for, who signed, and all that people have said.
 
     Problems name their place in ``params``; the first one is the first broken place.
     """
     signatures = [one.model_dump(mode="json") for one in report.session.signatures]
     decisions = [{"line": one.sequence, **one.content} for one in report.audit]
+    images = [
+        {"line": line, **said.model_dump(mode="json")} for line, said in report.said_of_images
+    ]
     problems = [
         {**one.model_dump(mode="json"), "text": one.text(words.language)}
         for one in report.seal.problems
@@ -87,6 +90,7 @@ def audit_json(report: SessionReport, words: Words) -> bytes:
             "signatures": signatures,
             "changed_after_signing": report.changed_after_signing,
             "decisions": decisions,
+            "images": images,
         }
     )
 

@@ -20,6 +20,7 @@ from inspection.gate.checks import CheckCount, count_checks, stopped_by
 from inspection.messages import Message
 from inspection.results import DEFECT_KINDS, SYSTEMS, BatteryResult, ImageResult, Kind
 from inspection.session.audit import AuditEntry
+from inspection.session.image_words import ImageWord
 from inspection.session.record import BatterySummary, Decision, SessionRecord, final_kind
 from inspection.session.seal import SealReport
 from inspection.session.store import SessionStore
@@ -127,6 +128,7 @@ class SessionReport:
     folder, session : where it is, and its record
     entries : the reported batteries in the session's order
     audit : all decisions ever taken, in their order
+    said_of_images : all words on single images, each with its line of the chain
     seal : what can be vouched for
     changed_after_signing : True where something was decided after the last signature
     problems : what was found wrong with the session's files
@@ -138,6 +140,7 @@ class SessionReport:
     session: SessionRecord
     entries: tuple[Entry, ...]
     audit: tuple[AuditEntry, ...]
+    said_of_images: tuple[tuple[int, ImageWord], ...]
     seal: SealReport
     changed_after_signing: bool
     problems: tuple[Message, ...]
@@ -223,6 +226,7 @@ def read_report(
         session=store.record,
         entries=tuple(entries),
         audit=store.audit,
+        said_of_images=store.said_of_images,
         seal=store.seal,
         changed_after_signing=store.changed_after_signing,
         problems=store.problems,

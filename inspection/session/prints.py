@@ -90,17 +90,22 @@ def changed_names(
     battery: Battery | None = None,
     *,
     digests: bool = False,
+    times: bool = True,
 ) -> dict[str, list[str]]:
     """Return the images that are not as they were, by the code of what is told of them.
 
-    Parameters are those of `changed_images`.
+    Parameters
+    ----------
+    result, lot_root, battery, digests : as `changed_images` takes them
+    times : whether a file of another time is another; not where the lot was copied
     """
     changed: dict[str, list[str]] = {"images_changed": [], "images_gone": [], "images_added": []}
     for before in result.prints:
         path = _path(lot_root, before.image)
         try:
             found = path.stat()
-            same = (found.st_size, found.st_mtime_ns) == (before.size, before.modified_ns)
+            alike = not times or found.st_mtime_ns == before.modified_ns
+            same = alike and found.st_size == before.size
             if before.digest is not None and (digests or not same):
                 same = found.st_size == before.size and _digest(path) == before.digest
         except OSError:

@@ -21,11 +21,7 @@ from inspection.results import BatteryResult, ModelProvenance
 from inspection.session.audit import DECIDED, SIGNED, AuditEntry
 from inspection.session.battery_files import BatteryFiles
 from inspection.session.deciding import decide, undo
-from inspection.session.files import (
-    EVIDENCE_NAME,
-    disk_error,
-    is_session,
-)
+from inspection.session.files import EVIDENCE_NAME, disk_error, is_session
 from inspection.session.image_words import IMAGE_CONFIRMED, ImageWord
 from inspection.session.journal import Journal
 from inspection.session.lock import SessionLock
@@ -111,6 +107,11 @@ class SessionStore:
     def audit(self) -> tuple[AuditEntry, ...]:
         """All decisions ever taken, in their order."""
         return tuple(self._story.entries)
+
+    @property
+    def said_of_images(self) -> tuple[tuple[int, ImageWord], ...]:
+        """Every word on a single image, with its line of the chain, in their order."""
+        return tuple(self._story.said_of_images)
 
     @property
     def changed_after_signing(self) -> bool:

@@ -90,6 +90,7 @@ class SessionStory:
         self.sequence = 0
         self.signed_at: int | None = None
         self._images: dict[str, int] = {}
+        self.said_of_images: list[tuple[int, ImageWord]] = []
         self._image_words: dict[str, dict[str, ImageWord]] = {}
         self._rows: dict[str, BatterySummary] = {}
         self._base: SessionRecord | None = None
@@ -172,6 +173,7 @@ class SessionStory:
             self.signed_at = line.sequence
         elif line.event == IMAGE_CONFIRMED:
             word = ImageWord.model_validate(content)
+            self.said_of_images.append((line.sequence, word))
             self._image_words.setdefault(word.battery_id, {})[word.image] = word
         elif line.event == SET_ASIDE:
             self.set_aside.add(content["digest"])

@@ -18,6 +18,7 @@ SHOWN = 20
 def collect(
     sessions: list[Path],
     out: Annotated[Path, typer.Option("--out", metavar="DATASET")],
+    lot: Annotated[Path | None, typer.Option("--lot", metavar="LOT")] = None,
     accept_unsealed: Annotated[bool, typer.Option("--accept-unsealed")] = False,
     battery_type: Annotated[BatteryType | None, typer.Option("--type")] = None,
     as_json: JsonOption = False,
@@ -36,7 +37,11 @@ def collect(
         return Message(code=code, params={**params}).text(system_language())
 
     done = collect_sessions(
-        sessions, out, accept_unsealed=accept_unsealed, battery_type=battery_type
+        sessions,
+        out,
+        moved_to=lot,
+        accept_unsealed=accept_unsealed,
+        battery_type=battery_type,
     )
     if as_json:
         document = done.document(system_language())

@@ -70,6 +70,7 @@ def collect(
     sessions: Sequence[Path],
     out: Path,
     *,
+    moved_to: Path | None = None,
     accept_unsealed: bool = False,
     battery_type: BatteryType | None = None,
 ) -> Collected:
@@ -81,6 +82,7 @@ def collect(
     Parameters
     ----------
     out : new folder
+    moved_to : where their one lot is now, as a copy or not; by default where it was inspected
     accept_unsealed : take sessions that cannot be vouched for too
     battery_type : of the batteries whose names do not tell theirs
 
@@ -91,8 +93,12 @@ def collect(
     """
     lots: dict[Path, list[_Session]] = {}
     for folder in sessions:
-        session = _read(folder, accept_unsealed)
-        lots.setdefault(Path(session.confirmed.lot.path).resolve(), []).append(session)
+        session = _read(folder, moved_to, accept_unsealed)
+        root = moved_to or Path(session.confirmed.lot.path)
+        lots.setdefault(root.resolve(), []).append(session)
+    names = {session.confirmed.lot.name for found in lots.values() for session in found}
+    if moved_to is not None and len(names) > 1:
+        raise ConfigError("collect_lots_differ", lots=", ".join(sorted(names)))
     done = Collected(out)
     documents: list[dict[str, Any]] = []
     with LotWriter(out) as writer:
@@ -125,10 +131,10 @@ def told(one: LeftOut, language: str) -> dict[str, Any]:
     }
 
 
-def _read(folder: Path, accept_unsealed: bool) -> _Session:
+def _read(folder: Path, moved_to: Path | None, accept_unsealed: bool) -> _Session:
     with SessionStore.open(folder, read_only=True) as store:
         confirmed = read_confirmed(store, accept_unsealed=accept_unsealed)
-        if not confirmed.lot.path:
+        if not confirmed.lot.path and moved_to is None:
             # A session that was made anew from its batteries has forgotten where they are from.
             raise SessionError("collect_lot_unknown", session=str(folder))
         labelled = {one.battery_id for one in confirmed.images}
@@ -137,7 +143,9 @@ def _read(folder: Path, accept_unsealed: bool) -> _Session:
         for battery_id in labelled:
             result = store.load_battery(battery_id)
             if result is not None:
-                names = changed_names(result, Path(confirmed.lot.path))
+                root = moved_to or Path(confirmed.lot.path)
+                # A copy has times of its own; its sizes and, where they were kept, digests tell.
+                names = changed_names(result, root, times=moved_to is None)
                 changed.update(*names.values())
     return _Session(confirmed, frozenset(changed))
 

@@ -12,6 +12,7 @@ from builders.before_seals import make_unsealed
 from inspection.errors import SessionError
 from inspection.people.person import Person
 from inspection.records import Battery, ImageRef, Lot
+from inspection.report.write import write_report
 from inspection.results import BatteryResult, Box, ImageResult, Verdict
 from inspection.session.confirmed import read_confirmed
 from inspection.session.creating import create_session
@@ -204,3 +205,13 @@ def test_a_session_that_is_being_inspected_elsewhere_can_be_read(store, tmp_path
     assert read_confirmed(store.folder).normal == ("001",)
     with SessionStore.open(store.folder, read_only=True) as reader, pytest.raises(SessionError):
         reader.confirm_image("001", slice_of("001"), KIM)
+
+
+def test_the_audit_that_is_exported_has_every_word_on_an_image(store, tmp_path):
+    store.confirm_image("001", slice_of("001"), KIM)
+    store.confirm_image("001", slice_of("001"), LEE, normal=False)
+    write_report(store.folder, ["json"], tmp_path / "out", "en")
+    document = json.loads((tmp_path / "out" / "audit.json").read_text("utf-8"))
+    said = [(one["operator"], one["normal"], one["image"]) for one in document["images"]]
+    assert said == [("김검사", True, slice_of("001")), ("Lee", False, slice_of("001"))]
+    assert document["images"][0]["line"] < document["images"][1]["line"]

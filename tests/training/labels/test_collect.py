@@ -162,6 +162,47 @@ def test_an_image_that_changed_or_went_is_left_out(capsys, lot, batteries, tmp_p
     assert told == {slices[0]: "collect_image_gone", slices[1]: "collect_image_changed"}
 
 
+def test_a_lot_that_was_copied_is_collected_from_where_it_is(capsys, lot, batteries, tmp_path):
+    first = batteries[0]
+    slices = names(first, lot, "ct")
+    with judged_lot(lot, tmp_path / "sessions") as store:
+        for name in slices[:2]:
+            store.confirm_image(first.battery_id, name, KIM)
+    there = tmp_path / "there"
+    shutil.copytree(lot, there, copy_function=shutil.copyfile)
+    shutil.rmtree(lot)
+    (there / slices[1]).write_bytes(b"another")
+    code, error = collect(capsys, store.folder, "--out", tmp_path / "dataset")
+    assert (code, len(error.splitlines())) == (2, 1)
+    code, document = collect(capsys, store.folder, "--out", tmp_path / "dataset", "--lot", there)
+    assert code == 0
+    assert list(labels_in(tmp_path / "dataset")) == [slices[0]]
+    told = {entry["image"]: entry["code"] for entry in document["left_out"] if entry["image"]}
+    assert told == {slices[1]: "collect_image_changed"}
+
+
+@pytest.mark.parametrize("form", ["tiff-stack", "dicom"])
+def test_planes_of_a_volume_are_labelled_beside_it(capsys, tmp_path, form):
+    lot = tmp_path / "lot"
+    spec = SyntheticLot(batteries=1, views=1, canvas=128, seed=5, defects=0.0, form=form)
+    write_lot(lot, spec, workers=1)
+    for label in lot.rglob("*.json"):
+        label.unlink()
+    battery = scan_lot(lot).batteries[0]
+    slices = names(battery, lot, "ct")
+    plain, drawn = slices[len(slices) // 2], slices[len(slices) // 2 + 1]
+    with judged_lot(lot, tmp_path / "sessions") as store:
+        store.confirm_image(battery.battery_id, plain, KIM)
+        # No name tells the type of this battery: what was decided on it does.
+        where = region(drawn, 4, 5, 8)
+        marked = word("internal_defect", defect_type="cell_porosity", region=where)
+        store.decide(battery.battery_id, marked)
+    code, _ = collect(capsys, store.folder, "--out", tmp_path / "dataset")
+    assert code == 0
+    found = labels_in(tmp_path / "dataset")
+    assert found == {plain: "cell_normal", drawn: "cell_porosity"}
+
+
 def test_an_unsealed_session_is_one_line_unless_told(capsys, lot, batteries, tmp_path):
     with judged_lot(lot, tmp_path / "sessions") as store:
         marked = word(
