@@ -181,7 +181,10 @@ def _labels(
             label = _label(
                 ref,
                 outline,
-                battery.battery_type or battery_type,
+                # A pair shares a number and no body: the type of its CT is not that of its views.
+                ref.battery_type
+                or (battery.battery_type if ref.modality == "ct" else None)
+                or battery_type,
                 word.defect_type if word else None,
             )
             if isinstance(label, str):

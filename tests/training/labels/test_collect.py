@@ -257,7 +257,7 @@ def test_a_collected_lot_passes_check_and_trains(capsys, lot, batteries, tmp_pat
                 "internal_defect", defect_type=porosity(battery), region=region(slices[0])
             )
             store.decide(battery.battery_id, marked)
-            for name in slices[1:4]:
+            for name in (*slices[1:4], names(battery, lot, "rgb")[0]):
                 store.confirm_image(battery.battery_id, name, KIM)
     out = tmp_path / "dataset"
     assert collect(capsys, store.folder, "--out", out)[0] == 0
