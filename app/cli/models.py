@@ -29,6 +29,7 @@ from inspection.console import INTERRUPTED, system_language
 from inspection.errors import BundleError, ConfigError, ModelMissingError
 from inspection.modelstore.catalogue import find_entry, load_catalogue
 from inspection.modelstore.download import discard_unfinished, download_model
+from inspection.modelstore.folders import ModelFolders
 from inspection.modelstore.install import (
     Installed,
     OnProgress,
@@ -132,11 +133,12 @@ def import_model(
     """Install the models of a folder or a zip."""
     if slot is not None:
         (slot,) = _slots([slot])
-    folder = model_folders(models).install
+    folders = model_folders(models)
     origin = Origin(name, source, licence)
     return _install(
-        partial(import_models, path, folder, trial=try_model, slot=slot, origin=origin),
+        partial(import_models, path, folders.install, trial=try_model, slot=slot, origin=origin),
         "model_cancelled",
+        folders,
     )
 
 
@@ -150,10 +152,10 @@ def download(name: str | None, models: Path | None) -> int:
         typer.echo(limits, err=True)
     folder = model_folders(models).install
     fetch = partial(download_model, entry, folder, trial=try_model)
-    return _install(fetch, "model_download_cancelled")
+    return _install(fetch, "model_download_cancelled", model_folders(models))
 
 
-def _install(install: Callable[..., Installed], stopped: str) -> int:
+def _install(install: Callable[..., Installed], stopped: str, folders: ModelFolders) -> int:
     """Install with a progress bar; Ctrl-C ends it properly, with the message of a code."""
     cancel = threading.Event()
     try:
@@ -166,6 +168,10 @@ def _install(install: Callable[..., Installed], stopped: str) -> int:
     typer.echo(say("model_installed", slots=", ".join(installed.slots)))
     if installed.left_out:
         typer.echo(say("model_left_out", files=", ".join(installed.left_out)))
+    for slot in installed.slots:
+        if (told := slot_state(folders, slot).unrecorded) is not None:
+            # It has taken the place of a released one.
+            typer.echo(told.text_with_hint(system_language()), err=True)
     return 0
 
 

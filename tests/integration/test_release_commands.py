@@ -137,8 +137,9 @@ def test_a_model_that_came_in_another_way_is_told_by_verify_and_doctor(
     assert trainer(*words, "--compare-only", "--margin", "0.01") == 1
     assert trainer(*words) == 0
     assert trainer("rollback", "rgb_ae", "--models", models, "--site", site) == 0
-    choose_threshold(models / "rgb_ae", 0.3)
     capsys.readouterr()
+    assert trainer("export", blind, "--out", models, "--force") == 0
+    assert "was never released" in capsys.readouterr().err
     assert station("models", "verify", "rgb_ae", "--models", models) == 1
     assert "was never released" in capsys.readouterr().out
     assert station("doctor", "--models", models) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from builders.small_disk import on_small_disk
 
 from inspection.console import run as run_app
-from inspection.modelstore.bundle import load_bundle
+from inspection.modelstore.bundle import load_bundle, manifest_digest
+from inspection.modelstore.seen import SEEN_FILE, fingerprint, seen_by
 from inspection.paths import config_path
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
+from training.data.labelled import read_classes
 from training.loop import loop
 from training.loop.interruption import TrainingInterrupted
 
@@ -173,6 +176,32 @@ def test_resume_says_where_there_is_no_run_and_where_it_is_finished(
     assert content_of(out / "ct_ae") == before
     assert rows_of(out) == ["1", "2", "3"]
     assert train(lot, out, "--resume", "--force") == 2
+
+
+def test_a_model_tells_by_content_which_images_it_has_seen(
+    lot: Path, finished: Path, tmp_path: Path
+) -> None:
+    normal = {
+        fingerprint(image.ref.path)
+        for image in read_classes([lot], "ct")
+        if image.label is not None and not image.label.defects
+    }
+    first = load_bundle(finished / "ct_ae")
+    seen = seen_by(first)
+    assert seen is not None
+    assert (seen.prints, seen.complete) == (normal, True)
+    # One that goes on from it has seen the same; from one that does not tell, nobody knows what.
+    stripped = Path(shutil.copytree(finished / "ct_ae", tmp_path / "ct_ae"))
+    content = json.loads((stripped / "bundle.json").read_text(encoding="utf-8"))
+    del content["files"][SEEN_FILE]
+    content["sha256"] = manifest_digest(content)
+    (stripped / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    for start, complete in ((finished / "ct_ae", True), (stripped, False)):
+        out = tmp_path / f"from {complete}"
+        assert train(lot, out, "--init", str(start), "--set", "training.epochs=1") == 0
+        seen = seen_by(load_bundle(out / "ct_ae"))
+        assert seen is not None
+        assert (seen.prints, seen.complete) == (normal, complete)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line_before_any_data_is_read(
