@@ -19,6 +19,7 @@ from inspection.images.preprocess import Preprocess, load_image
 from inspection.modelstore.bundle import Bundle, load_bundle
 from inspection.modelstore.bundle_writing import write_bundle
 from inspection.modelstore.folders import Slot
+from inspection.modelstore.seen import see
 from inspection.systems.ensemble.cae import score_maps
 from inspection.systems.ensemble.features_network import FeatureNetwork, picture_cells
 from inspection.systems.ensemble.known_answers import record_answers
@@ -161,6 +162,7 @@ def _fit(
             tensors={**stored, **own},
             threshold=threshold,
             grey_levels=levels,
+            seen=see(view.ref.source for view in (*normals, *sides.judged)),
         )
         record_answers(bundle)
     return load_bundle(run.out / slot, slot)

@@ -8,18 +8,24 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from builders.small_models import write_small_models
 
 from inspection.errors import BundleError, ConfigError, ModelMissingError
 from inspection.images.preprocess import load_image, to_model_input
 from inspection.modelstore.bundle import load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle
+from inspection.modelstore.folders import ModelFolders
+from inspection.modelstore.release_records import ReleaseConfig
 from inspection.paths import config_path
 from inspection.systems.ensemble.detectors import load_predictor
+from training.autoencoder.calibrate import choose_threshold
 from training.autoencoder.folders import read_held_out
 from training.autoencoder.plain_folder import evaluate_folder
 from training.config import read_training_config, train_model
 from training.features.backbone import load_backbone
 from training.loop.runs import TrainingRun
+from training.release.compare import compare, find_challenger
+from training.release.units import read_plain_units
 
 
 def part(number, spoilt=False):
@@ -76,6 +82,20 @@ def test_holes_that_were_never_shown_are_found_and_placed(taught, data):
     # Of the four good plates that were held out none may be called defective.
     assert found["images"]["overkill_rate"] == 0.0
     assert len(read_held_out(taught)) == 4
+
+
+def test_it_takes_the_place_of_a_blind_model_on_what_training_kept_back(taught, data, tmp_path):
+    blind = write_small_models(tmp_path / "models")
+    choose_threshold(blind / "rgb_ae", 0.999999)
+    units = read_plain_units(data, "good")
+    config = ReleaseConfig(margin=0.05, confidence=0.95)
+    found = compare(taught, find_challenger(taught), ModelFolders((blind,)), units, None, config)
+    measured, held = found.measured, read_held_out(taught)
+    assert measured.known_to_challenger == 16 - len(held) > 0
+    assert (measured.normal, measured.defective) == (len(held), 6)
+    assert (measured.challenger.escapes, measured.present.escapes) == (0, 6)
+    assert measured.escape.high < 0
+    assert found.may_be_released
 
 
 def test_the_input_has_the_shape_of_the_parts(taught):
