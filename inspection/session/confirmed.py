@@ -163,7 +163,12 @@ class _Reading:
         region = row.decision.region if row.decision else None
         modalities: dict[str, Modality] = {}
         if words or region:
-            result = self._store.load_battery(row.battery_id)
+            try:
+                result = self._store.load_battery(row.battery_id)
+            except SessionError as error:
+                # Of an altered session: which of its images were judged is not known any more.
+                self.unusable.append(LeftOut(row.battery_id, error.message))
+                return
             modalities = {one.image: one.modality for one in result.images} if result else {}
         if decided is not None and region is not None:
             decided = self._drawn(decided, region, modalities.get(region.image))

@@ -215,3 +215,15 @@ def test_the_audit_that_is_exported_has_every_word_on_an_image(store, tmp_path):
     said = [(one["operator"], one["normal"], one["image"]) for one in document["images"]]
     assert said == [("김검사", True, slice_of("001")), ("Lee", False, slice_of("001"))]
     assert document["images"][0]["line"] < document["images"][1]["line"]
+
+
+def test_an_altered_battery_teaches_nothing_and_the_others_do(store):
+    for battery_id in ("001", "002"):
+        store.confirm_image(battery_id, slice_of(battery_id), KIM)
+    folder = store.folder
+    store.close()
+    path = folder / "batteries" / "001.json"
+    path.write_text(path.read_text("utf-8").replace('"done"', '"failed"'), "utf-8")
+    found = read_confirmed(folder, accept_unsealed=True)
+    assert [one.battery_id for one in found.images] == ["002"]
+    assert [one.battery_id for one in found.unusable] == ["001"]
