@@ -148,6 +148,8 @@ def test_a_class_of_the_site_goes_all_the_way_without_a_change_of_the_program(
     capsys.readouterr()
     assert station("models", "verify", "--models", models) == 1
     assert "cell_delamination" in capsys.readouterr().out
+    assert trainer("evaluate", models, "--data", lot, "--json") == 2
+    assert "tells apart cell_delamination" in capsys.readouterr().err
     command = ["inspect", lot, "--models", models, "--session-dir", tmp_path / "other"]
     assert station(*command, "--systems", "ensemble", "--battery", cell, "--json") == 0
     told = capsys.readouterr()

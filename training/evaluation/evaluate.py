@@ -144,7 +144,11 @@ def evaluate(
     of_models: dict[str, Any] = {}
     for slot, bundle in models.bundles.items():
         images = [image for row in judged for image in row.slots.get(slot, ())]
-        if not any(image.truth.name and not image.error for image in images):
+        errors = [image.error for image in images if image.truth.name]
+        if errors and errors[0] is not None and all(error == errors[0] for error in errors):
+            # The model itself, which no image can be judged with, and not the lot.
+            raise ConfigError(errors[0].code, **errors[0].params)
+        if all(errors):
             log.warning("%s: no labelled image in %s", slot, data.name)
         elif bundle.manifest.labels:
             of_models[slot] = ct_figures(bundle, images, settings, data.name)
