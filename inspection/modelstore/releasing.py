@@ -206,7 +206,8 @@ def _swap(
         # This one too: an import may take its place without asking.
         _keep(fresh, policy, stage, target)
         on_step("kept")
-        write_line(target, "begun", line)
+        # The evidence comes with the release itself.
+        write_line(target, "begun", line.model_copy(update={"comparison": None}))
         on_step("begun")
         swap_in([slot], stage, target, policy)
         on_step("swapped")

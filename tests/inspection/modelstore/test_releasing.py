@@ -83,6 +83,7 @@ def test_a_release_is_in_use_written_down_and_can_be_taken_back_and_forth(
     assert not problems
     assert [entry.event for entry in lines] == ["begun", "release"]
     assert lines[-1].line == line
+    assert lines[0].line.comparison is None
     assert line.comparison is not None
     assert line.comparison.measured.held_out == "1" * 64
     mark = release_of(models, "rgb_ae", now.sha256)
