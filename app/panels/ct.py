@@ -31,6 +31,7 @@ class CtPanel(ImagePanel):
     modality = "ct"
     confirm = "confirm_slice"
     wordy_width = 440
+    confirm_width = 460
 
     def __init__(self, context: PanelContext) -> None:
         super().__init__(context)

@@ -35,6 +35,8 @@ class ImagePanel(DockPanel):
     confirm: ClassVar[str]
     """The action that calls the image in sight normal."""
     wordy_width: ClassVar[int] = 350
+    confirm_width: ClassVar[int] = NARROWEST
+    """From which on there is room for the button that calls an image normal, beside the others."""
 
     def __init__(self, context: PanelContext) -> None:
         super().__init__(context)
@@ -64,6 +66,7 @@ class ImagePanel(DockPanel):
         context.layers.opacity_changed.connect(self.opacity.setValue)
         self._fit = QToolButton()
         self._fit.clicked.connect(self.fit)
+        self._confirm = switches[0]
         self._tools = line(self._worst, None, *switches, self.opacity, self._fit, gap=4)
         self._tools.setContentsMargins(8, 4, 8, 4)
         # On a narrow screen the row may shrink below its words; see `resizeEvent`.
@@ -190,6 +193,7 @@ class ImagePanel(DockPanel):
         """Qt: leave a word out where there is no room for it."""
         super().resizeEvent(event)
         wordy = self.width() >= self.wordy_width
+        self._confirm.setVisible(self.width() >= self.confirm_width)
         style = Qt.ToolButtonStyle
         self._worst.setToolButtonStyle(
             style.ToolButtonTextBesideIcon if wordy else style.ToolButtonIconOnly
