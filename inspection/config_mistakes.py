@@ -43,7 +43,11 @@ def config_error(
     if first["type"] != "extra_forbidden":
         problem = first["msg"].removeprefix("Value error, ")
         return ConfigError("config_invalid", name=where, field=field, problem=problem)
-    meant = nearest_key(schema, place) if schema else None
+    return key_error(where, field, nearest_key(schema, place) if schema else None)
+
+
+def key_error(where: str, field: str, meant: str | None) -> ConfigError:
+    """Return what is said of a key that is not known, and of the one that was meant."""
     if meant is None:
         return ConfigError("config_key_unknown", name=where, field=field)
     return ConfigError("config_key_near", name=where, field=field, meant=meant)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inspection.config_mistakes import key_error, nearest
 from inspection.errors import ConfigError
 from inspection.yaml_file import read_yaml
 
@@ -120,7 +121,7 @@ def _read_site(folder: Path) -> Site:
     for path, content in files.items():
         for key, value in content.items():
             if key not in SECTIONS:
-                raise ConfigError("config_key_unknown", name=str(path), field=key)
+                raise key_error(str(path), key, nearest(key, SECTIONS))
             if not isinstance(value, Mapping):
                 raise ConfigError(
                     "config_invalid", name=str(path), field=key, problem="expected keys and values"

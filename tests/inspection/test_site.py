@@ -139,7 +139,12 @@ def test_words_of_a_class_that_never_end_on_an_answer_are_told(tmp_path):
         (
             {"inspector": {"aggregation": {"min_rum": 3}}},
             None,
-            ["site.yaml", "inspector.aggregation.min_rum", "not a key"],
+            [
+                "site.yaml",
+                "inspector.aggregation.min_rum",
+                "not a key",
+                "inspector.aggregation.min_run",
+            ],
         ),
         ({"classes": {"damaged": {"severity": "FINE"}}}, None, ["site.yaml", "damaged.severity"]),
         ({"classes": {"crack": {"modality": "ct"}}}, None, ["site.yaml", "crack.severity"]),
@@ -160,6 +165,11 @@ def test_a_mistake_names_file_and_key(tmp_path, content, recipe, words):
         text = caught.value.text(language)
         assert all(word in text for word in words if language == "en" or word != "not a key")
         assert "\n" not in text
+
+
+def test_a_section_that_was_meant_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="the nearest is inspector"):
+        read_site(write_site(tmp_path / "site", {"inspektor": {}}))
 
 
 def test_a_file_that_is_no_yaml_is_told_with_its_line(tmp_path):
