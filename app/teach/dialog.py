@@ -301,6 +301,8 @@ class TeachDialog(DialogFrame):
         self.outcome.show_result(folder, result, threshold)
         self.pages.setCurrentWidget(self.outcome)
         self._sync()
+        # The arrow keys move the threshold.
+        self.outcome.new.setFocus()
 
     # -- the dialog itself -----------------------------------------------------------------
 

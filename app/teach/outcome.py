@@ -53,6 +53,7 @@ class OutcomePage(QWidget):
         self.old = Histogram(movable=False)
         self.proposals = QComboBox()
         self.set = button(text=self.tr("Set this threshold"))
+        self.set.setShortcut("Ctrl+S")
         self._at = label("muted", wrap=True)
         self._misses_title = label(
             "muted",
