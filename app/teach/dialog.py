@@ -31,9 +31,9 @@ from inspection.modelstore.teaching import (
 )
 from inspection.site import current_site
 
-QUICK: tuple[DetectorName, ...] = ("discriminative",)
-LONG: tuple[DetectorName, ...] = ("discriminative",)
-QUICK_EPOCHS = 3
+QUICK: tuple[DetectorName, ...] = ("features",)
+LONG: tuple[DetectorName, ...] = ("features", "discriminative")
+"""The one that tells painted defects best is kept."""
 
 
 class TeachDialog(DialogFrame):
@@ -118,7 +118,7 @@ class TeachDialog(DialogFrame):
     def _look(self) -> None:
         self.preview.look_at(self.choosing.chosen, self.choosing.subject.modality)
 
-    def _request(self, detectors: tuple[DetectorName, ...], epochs: int | None) -> TeachRequest:
+    def _request(self, detectors: tuple[DetectorName, ...]) -> TeachRequest:
         subject = self.choosing.subject
         present = _present(self._controller.models, subject.slot)
         return TeachRequest(
@@ -129,14 +129,13 @@ class TeachDialog(DialogFrame):
             defective=self.decided.defects(subject.modality),
             detectors=detectors,
             present=None if present is None else str(present),
-            epochs=epochs,
             device=self._controller.settings.device,
         )
 
     def _on_teach(self) -> None:
         self._tell("")
         try:
-            self._folder = new_teaching(self._root, self._request(QUICK, QUICK_EPOCHS))
+            self._folder = new_teaching(self._root, self._request(QUICK))
         except InspectionError as error:
             self._tell(error_text(error), "critical")
             return
@@ -147,7 +146,7 @@ class TeachDialog(DialogFrame):
     def _on_longer(self) -> None:
         """Start a training that goes on when this window is closed."""
         try:
-            folder = new_teaching(self._root, self._request(LONG, None))
+            folder = new_teaching(self._root, self._request(LONG))
             teach_for_long(folder)
         except InspectionError as error:
             self._tell(error_text(error), "critical")

@@ -27,7 +27,7 @@ CANCEL_NAME = "cancel"
 FEWEST_BATTERIES = 3
 """One is held out, and two say how much good ones differ."""
 
-DetectorName = Literal["features", "discriminative", "combined"]
+DetectorName = Literal["features", "discriminative"]
 Task = Literal["detector", "gate"]
 Stage = Literal["reading", "training", "judging", "painting", "gate", "done", "cancelled", "failed"]
 Count = Annotated[int, Field(ge=0)]
@@ -56,7 +56,7 @@ class TeachRequest(Record):
     slot: Slot
     batteries: tuple[str, ...]
     defective: tuple[str, ...] = ()
-    detectors: Annotated[tuple[DetectorName, ...], Field(min_length=1)] = ("discriminative",)
+    detectors: Annotated[tuple[DetectorName, ...], Field(min_length=1)] = ("features",)
     present: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=1)] | None = None

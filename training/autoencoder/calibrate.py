@@ -109,14 +109,18 @@ def put_threshold(
         raise BundleError(
             "bundle_wrong_slot", folder=bundle.folder.name, found=slot, expected="rgb_ae"
         )
-    architecture = CaeArchitecture.model_validate(bundle.manifest.architecture)
+    architecture = bundle.manifest.architecture
+    if architecture.get("name") == "features":
+        scale = 2 * threshold.threshold
+    else:
+        scale = display_scale(CaeArchitecture.model_validate(architecture), threshold.threshold)
     fresh = rewrite_bundle(
         bundle,
         {
             name: (threshold.model_dump_json(indent=2) + "\n").encode(),
             **also_seen(bundle, found_on),
         },
-        display_scale=display_scale(architecture, threshold.threshold),
+        display_scale=scale,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     # Its maps have another scale now.

@@ -10,6 +10,8 @@ from inspection.paths import config_path
 from training.autoencoder.autoencoder import train_views
 from training.autoencoder.config import AutoencoderConfig
 from training.config import read_training_config
+from training.features.config import FeaturesConfig
+from training.features.features import train_feature_views
 from training.loop.checkpoints import is_unfinished
 from training.loop.config import LoggingConfig
 from training.loop.runs import TrainingRun
@@ -32,18 +34,29 @@ def train_detector(
         If an image cannot be read, or the training fails.
     """
     modality = "rgb" if request.slot == "rgb_ae" else "ct"
-    taught, held_out = views_of(chosen.taught), views_of(chosen.threshold)
+    taught = views_of(chosen.taught)
     overrides = [f"training.seed={request.seed}", f"training.device={request.device}"]
     overrides += [f"name={request.slot.replace('_', '-')}-taught", "demo=false"]
+    overrides += [f"modality={modality}", f"preprocess.modality={modality}"]
+    logging = LoggingConfig(tensorboard=False)
+    if name == "features":
+        features = read_training_config(config_path("features.yaml"), overrides)
+        assert isinstance(features, FeaturesConfig)
+        run = TrainingRun(out=out, data=(chosen.lot.root,), force=True, logging=logging)
+        return train_feature_views(
+            features, run, taught, lambda done, total: teller.tell("training", done, total)
+        )
     if request.epochs is not None:
         overrides.append(f"training.epochs={request.epochs}")
     config = read_training_config(config_path(f"autoencoder_{modality}.yaml"), overrides)
     assert isinstance(config, AutoencoderConfig)
+    goes_on = is_unfinished(out)
     run = TrainingRun(
         out=out,
         data=(chosen.lot.root,),
-        resume=is_unfinished(out),
-        logging=LoggingConfig(tensorboard=False),
+        resume=goes_on,
+        force=not goes_on,
+        logging=logging,
     )
     with epochs_told(teller, out / "log.csv", config.training.epochs):
-        return train_views(config, run, taught, held_out)
+        return train_views(config, run, taught, views_of(chosen.threshold))

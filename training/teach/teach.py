@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inspection.atomic import write_atomic
 from inspection.config import Aggregation, find_policy, load_gate, load_inspector
 from inspection.errors import ConfigError
@@ -259,12 +261,16 @@ class _Teaching:
         )
         if min(len(taught), len(others)) < FEWEST_IMAGES:
             return None, ()
+        spec = predictor.preprocess
+        trial = np.zeros((1, spec.channels, spec.height, spec.width), np.float32)
+        if not predictor.judge(trial)[0].features:
+            return None, ()
         blurred = load_gate().blurred.limit
         with tempfile.TemporaryDirectory() as cache:
             predictor.accelerate(Path(cache))
             seen, _ = look_at(predictor, _data(chosen, taught), reference, MOST)
             held_out, some = look_at(predictor, _data(chosen, others), reference)
-            if not seen.features or min(len(seen), len(held_out)) < FEWEST_IMAGES:
+            if min(len(seen), len(held_out)) < FEWEST_IMAGES:
                 return None, ()
             weights, name = bundle.manifest.files[WEIGHTS_NAME], chosen.lot.root.name
             fitted = fit_gate(seen, held_out, weights, name, name)
