@@ -1,7 +1,7 @@
 """Teach a station on its own parts by real keys on a virtual screen, and see what it keeps.
 
 The whole way of somebody with a lot and no labels: open it, teach on all of it, move the threshold
-and set it, release the model with a signature, inspect with it, decide five batteries against it,
+and set it, release the model with a signature, inspect with it, decide its batteries,
 teach again on what was confirmed, release that too. The record of releases has to read as it
 happened. Ends with 1 where it does not, and with 0 and a sentence where Xvfb or xdotool are
 missing::
@@ -32,7 +32,7 @@ ANSWER_S = 120.0
 REST_S = 1.5
 QUALITY, PIN = "Lee", "268405"
 REASON = "seen by eye"
-OVERRIDDEN = 5
+DECIDED = 8
 STEPS = 5
 
 
@@ -90,7 +90,7 @@ class Script:
         wait_until("the end of the inspection", self._inspected, TEACHING_S)
         time.sleep(2 * REST_S)
         self._screen.press(*["k"] * 8)
-        for number in range(1, OVERRIDDEN + 1):
+        for number in range(1, DECIDED + 1):
             self._dialog("o")
             self._screen.press("1")
             self._screen.type(REASON)
@@ -114,8 +114,8 @@ class Script:
         wait_until(f"teaching {number}", lambda: len(self.results) == number, TEACHING_S)
         self._child_ended()
         used = json.loads(self.results[-1].read_bytes())["request"]["batteries"]
-        if number == 2 and len(used) != OVERRIDDEN:
-            raise AssertionError(f"taught on {used}, {OVERRIDDEN} were confirmed")
+        if number == 2 and len(used) != DECIDED:
+            raise AssertionError(f"taught on {used}, {DECIDED} were confirmed")
 
     def _child_ended(self) -> None:
         """Wait until no trainer is at work, and the window has shown what it said."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +15,9 @@ from inspection.images.decoding import Decoder
 from inspection.lot.chosen import good_images
 from inspection.lot.scan import scan_lot
 from inspection.messages import Message
+from inspection.modelstore.seen import SeenImages, fingerprints
 from inspection.modelstore.teaching import FEWEST_BATTERIES, LeftOut, TeachRequest, UsedBattery
-from inspection.records import Battery, ImageRef, Lot, Modality, image_name
+from inspection.records import Battery, ImageRef, Lot, Modality, image_name, source_path
 from training.autoencoder.views import View
 from training.data.prefetch import prefetch
 
@@ -75,8 +76,14 @@ class Chosen:
         return {**self.threshold, **self.judged}
 
 
-def choose(request: TeachRequest, modality: Modality, on_image: OnImage) -> Chosen:
+def choose(
+    request: TeachRequest, modality: Modality, on_image: OnImage, seen: SeenImages | None = None
+) -> Chosen:
     """Return the images of a request that can be read, dealt by battery.
+
+    Parameters
+    ----------
+    seen : by the model in use: what it knows cannot be what the two are compared on
 
     Raises
     ------
@@ -105,7 +112,8 @@ def choose(request: TeachRequest, modality: Modality, on_image: OnImage) -> Chos
     readable = {name: refs for name, refs in readable.items() if refs}
     if len(readable) < FEWEST_BATTERIES:
         raise ConfigError("teach_few_batteries", found=len(readable), least=FEWEST_BATTERIES)
-    parts = _dealt(sorted(readable), request.seed)
+    known = {name for name, refs in readable.items() if seen is not None and _known(refs, seen)}
+    parts = _dealt(sorted(readable), known, request.seed)
     taught, threshold, judged = (
         {name: refs for name, refs in readable.items() if parts[name] == part}
         for part in ("taught", "threshold", "judged")
@@ -129,15 +137,25 @@ def choose(request: TeachRequest, modality: Modality, on_image: OnImage) -> Chos
     return Chosen(lot, batteries, taught, threshold, judged, defective, tuple(left_out))
 
 
-def _dealt(names: Sequence[str], seed: int) -> dict[str, Part]:
-    """Deal batteries to the parts: neighbouring images of one body are near copies."""
+def _dealt(names: Sequence[str], known: Collection[str], seed: int) -> dict[str, Part]:
+    """Deal batteries to the parts: neighbouring images of one body are near copies.
+
+    Those that the model in use does not know are judged first.
+    """
     order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
-    limits = max(1, round(SHARES["threshold"] * len(names)))
+    order.sort(key=lambda name: name in known)
     alone = round(SHARES["judged"] * len(names)) if len(names) >= FEWEST_TO_JUDGE else 0
+    limits = max(1, round(SHARES["threshold"] * len(names)))
     parts: dict[str, Part] = dict.fromkeys(order, "taught")
-    parts |= dict.fromkeys(order[:limits], "threshold")
-    parts |= dict.fromkeys(order[limits : limits + alone], "judged")
+    parts |= dict.fromkeys(order[:alone], "judged")
+    parts |= dict.fromkeys(order[alone : alone + limits], "threshold")
     return parts
+
+
+def _known(refs: Sequence[ImageRef], seen: SeenImages) -> bool:
+    # Of a battery a model has seen all images, or evenly spaced ones, or those of the middle.
+    tried = {source_path(refs[place].source) for place in (0, len(refs) // 2)}
+    return not seen.prints.isdisjoint(fingerprints(sorted(tried)))
 
 
 def views_of(images: Mapping[str, Sequence[ImageRef]]) -> list[View]:

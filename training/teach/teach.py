@@ -19,7 +19,7 @@ from inspection.gate.references import GATE_FILE, GateReferences
 from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import WEIGHTS_NAME, Bundle, load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle
-from inspection.modelstore.seen import also_seen
+from inspection.modelstore.seen import also_seen, seen_by
 from inspection.modelstore.teaching import (
     RESULT_NAME,
     GateFigure,
@@ -74,7 +74,8 @@ def teach(request: TeachRequest, folder: Path, teller: Teller) -> TeachResult:
     if present is None and request.task == "gate":
         raise ConfigError("teach_gate_of_nothing", slot=request.slot)
     teller.tell("reading")
-    chosen = choose(request, modality, partial(teller.tell, "reading"))
+    known = None if present is None else seen_by(present)
+    chosen = choose(request, modality, partial(teller.tell, "reading"), known)
     work = _Teaching(request, chosen, folder, resolve_device(request.device), teller)
     try:
         if request.task == "gate" and present is not None:

@@ -170,6 +170,21 @@ def test_a_defect_by_its_label_and_a_battery_that_is_gone_are_left_out_with_the_
     assert not any(read_truth(ref).is_defect for ref in used)
 
 
+def test_what_the_model_in_use_has_not_learned_from_is_kept_for_the_comparison(lot, tmp_path):
+    from inspection.modelstore.seen import see
+    from training.teach.images import choose
+
+    path = request_in(tmp_path, lot, batteries=[b.battery_id for b in scan_lot(lot).batteries])
+    request = TeachRequest.model_validate_json(path.read_text(encoding="utf-8"))
+    first = choose(request, "rgb", lambda done, total: None)
+    taught = [ref.source for refs in first.taught.values() for ref in refs]
+    for seed in range(4):
+        other = request.model_copy(update={"seed": seed})
+        again = choose(other, "rgb", lambda done, total: None, see(taught))
+        assert again.judged
+        assert not again.judged.keys() & first.taught.keys()
+
+
 def test_the_station_takes_a_threshold_that_a_person_has_chosen(taught, tmp_path):
     import shutil
 
