@@ -215,6 +215,11 @@ def _reservations(
             "defective": measured.defective,
         }
         found.append(Message(code="release_escapes_may_rise", params=params))
+    overkill = measured.overkill
+    if overkill is not None and overkill.low is not None and overkill.low > 0:
+        # One that lets nothing pass has no escapes.
+        params = {"low": 100 * overkill.low, "high": 100 * (overkill.high or 0.0)}
+        found.append(Message(code="release_overkill_rises", params=params))
     if golden is not None and golden.challenger.escapes:
         params = {"escapes": golden.challenger.escapes, "defective": golden.defective}
         found.append(Message(code="release_golden_missed", params=params))

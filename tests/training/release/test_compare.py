@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -99,6 +100,19 @@ def test_few_batteries_without_a_difference_do_not_reach_a_strict_margin(
     found = compare(tmp_path, alike, models, held_out, None, WIDE)
     assert found.may_be_released
     assert found.golden is None
+
+
+def test_a_model_that_lets_nothing_pass_is_not_released(tmp_path: Path, held_out: HeldOut) -> None:
+    lets = write_small_models(tmp_path / "models")
+    choose_threshold(lets / "rgb_ae", EVERYTHING_PASSES)
+    normal = [unit for unit in held_out.units if not unit.defective]
+    many = tuple(replace(unit, key=f"{unit.key}-{n}") for n in range(5) for unit in normal)
+    units = HeldOut("battery", held_out.data, (*many, *(u for u in held_out.units if u.defective)))
+    found = compare(
+        tmp_path / "run", challenger(tmp_path / "run"), ModelFolders((lets,)), units, None, WIDE
+    )
+    assert found.measured.challenger.escapes == 0
+    assert codes(found) == ["release_overkill_rises"]
 
 
 def test_what_either_model_has_seen_is_left_out(
