@@ -109,7 +109,11 @@ def train_classifier(config: CnnConfig, run: TrainingRun) -> Bundle:
         images = [(item.ref.source, class_table().ct[item.label]) for item in (*train, *val)]
         # A run that was begun when the warm-up came on top had other epochs.
         identity = identity_of(
-            config, **task.origin, images=digest_of(images), epochs=config.training.epochs
+            config,
+            **task.origin,
+            images=digest_of(images),
+            epochs=config.training.epochs,
+            classes=list(class_table().ct),
         )
         fit(task, run.out, identity, processes, run.logging, resume=run.resume)
     return load_bundle(run.out / SLOT, SLOT)
