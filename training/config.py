@@ -45,6 +45,11 @@ KINDS = {
         "training.autoencoder.autoencoder:train_autoencoder",
         plain_folder=True,
     ),
+    "combined": Kind(
+        "training.features.config:CombinedConfig",
+        "training.features.combined:train_combined",
+        plain_folder=True,
+    ),
     "features": Kind(
         "training.features.config:FeaturesConfig",
         "training.features.features:train_features",

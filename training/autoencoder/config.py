@@ -118,10 +118,9 @@ class LossConfig(Config):
     image: Positive = 0.3
 
 
-class AutoencoderConfig(TrainingFile):
-    """One autoencoder training; ``name`` is the bundle's."""
+class PaintedConfig(TrainingFile):
+    """A training on normal images with painted defects; ``name`` is the bundle's."""
 
-    model: Literal["autoencoder"]
     modality: Modality
     name: str = Field(min_length=1)
     demo: bool = False
@@ -154,3 +153,9 @@ class AutoencoderConfig(TrainingFile):
             "f1_max": "f1",
         }[rule.method]
         return f"ae_{self.modality}_{suffix}"
+
+
+class AutoencoderConfig(PaintedConfig):
+    """One autoencoder training."""
+
+    model: Literal["autoencoder"]

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from inspection.images.preprocess import Preprocess
 from inspection.records import Modality
 from inspection.systems.ensemble.features_network import FeatureArchitecture
-from training.autoencoder.config import FolderConfig
+from training.autoencoder.config import AutoencoderConfig, FolderConfig, PaintedConfig
 from training.autoencoder.thresholds import ThresholdConfig
 from training.data.image_cache import CacheConfig
 from training.loop.config import RunConfig, TrainingFile
@@ -65,3 +65,41 @@ class FeaturesConfig(TrainingFile):
     def run_name(self) -> str:
         """Name of the run."""
         return f"features_{self.architecture.backbone}_{self.modality}_{self.architecture.method}"
+
+
+class CombinedConfig(PaintedConfig):
+    """A detector of frozen features and one that is taught with painted defects, as one.
+
+    Parameters
+    ----------
+    features, fit : of the frozen features; everything else is the taught detector's
+    """
+
+    model: Literal["combined"]
+    features: FeatureArchitecture = FeatureArchitecture()
+    fit: FitConfig = FitConfig()
+
+    @model_validator(mode="after")
+    def _features_can_be_built(self) -> Self:
+        for side in ("width", "height"):
+            check_multiple(getattr(self.preprocess, side), self.features.step, "preprocess", side)
+        return self
+
+    def of_taught(self) -> AutoencoderConfig:
+        """Return the taught detector's own configuration."""
+        rest = self.model_dump(exclude={"model", "features", "fit"})
+        return AutoencoderConfig.model_validate({**rest, "model": "autoencoder"})
+
+    def of_features(self) -> FeaturesConfig:
+        """Return the frozen features' own configuration, with the same input."""
+        return FeaturesConfig(
+            model="features",
+            modality=self.modality,
+            name=self.name,
+            demo=self.demo,
+            architecture=self.features,
+            preprocess=self.preprocess,
+            training=self.fit,
+            threshold=self.threshold,
+            cache=self.cache,
+        )

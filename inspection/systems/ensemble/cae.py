@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -61,21 +61,32 @@ def to_display(maps: Tensor, threshold: float, display_scale: float) -> Tensor:
     return torch.where(maps <= threshold, below, above).clamp(0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class CaeOutput:
-    """Scores and maps of a batch.
+def scored_images(
+    maps: Tensor,
+    features: Mapping[str, NDArray[np.float32]],
+    threshold: float,
+    display_scale: float,
+    top_fraction: float,
+) -> list[ScoredImage]:
+    """Return what a detector says of a batch, of its raw maps.
 
     Parameters
     ----------
-    scores : (N,) float32, comparable with the threshold
-    maps : (N, h, w) float32 in [0, 1] on the fixed display scale, 0.5 at the threshold
-    features : for the gate, (N, d) float32 by group: input, reconstruction and the size of their
-        difference, each on a coarse grid
+    maps : (N, h, w)
+    features : for the gate, (N, d) float32 by group
     """
-
-    scores: NDArray[np.float32]
-    maps: NDArray[np.float32]
-    features: dict[str, NDArray[np.float32]]
+    scores = score_maps(maps, top_fraction).cpu().numpy()
+    shown = to_display(maps, threshold, display_scale).cpu().numpy()
+    return [
+        ScoredImage(
+            heat,
+            "defect" if score > threshold else "normal",
+            {},
+            float(score),
+            {name: values[at] for name, values in features.items()},
+        )
+        for at, (score, heat) in enumerate(zip(scores, shown, strict=True))
+    ]
 
 
 class CaePredictor:
@@ -156,8 +167,8 @@ class CaePredictor:
             self.backends = (first.name, second.name)
 
     @torch.inference_mode()
-    def predict(self, inputs: NDArray[np.float32]) -> CaeOutput:
-        """Judge a batch.
+    def look(self, inputs: NDArray[np.float32]) -> tuple[Tensor, dict[str, NDArray[np.float32]]]:
+        """Return the smoothed raw maps of a batch, (N, h, w), and what the gate compares.
 
         Parameters
         ----------
@@ -173,29 +184,19 @@ class CaePredictor:
 
         raw = self._model.raw_map(batch, parts=CaeParts(reconstruct, self._parts.compare))
         maps = smooth(raw, self.arch.smooth_sigma)  # (N, h, w)
-        scores = score_maps(maps, self.arch.top_fraction)
-        shown = to_display(maps, self.threshold, self._display_scale)
         seen, made = self._model.reduce(batch), reconstructions[0]
         pictures = {"input": seen, "reconstruction": made, "residual": (made - seen).abs()}
         features = {
             name: F.adaptive_avg_pool2d(picture, GRID).flatten(1).cpu().numpy()
             for name, picture in pictures.items()
         }
-        return CaeOutput(scores.cpu().numpy(), shown.cpu().numpy(), features)
+        return maps, features
 
     def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
         """Judge a batch; a view's score is the reconstruction score."""
-        output = self.predict(inputs)
-        return [
-            ScoredImage(
-                heat,
-                "defect" if score > self.threshold else "normal",
-                {},
-                float(score),
-                {name: values[at] for name, values in output.features.items()},
-            )
-            for at, (score, heat) in enumerate(zip(output.scores, output.maps, strict=True))
-        ]
+        maps, features = self.look(inputs)
+        top = self.arch.top_fraction
+        return scored_images(maps, features, self.threshold, self._display_scale, top)
 
 
 def load_weights(model: ConvAutoencoder, bundle: Bundle, *, grow: bool = False) -> None:

@@ -40,6 +40,9 @@ DETECTORS = {
     "conv_autoencoder": Detector(
         "inspection.systems.ensemble.cae:CaePredictor", ("rgb_ae", "ct_ae")
     ),
+    "combined": Detector(
+        "inspection.systems.ensemble.combined:CombinedPredictor", ("rgb_ae", "ct_ae")
+    ),
     "features": Detector(
         "inspection.systems.ensemble.features:FeaturePredictor", ("rgb_ae", "ct_ae")
     ),

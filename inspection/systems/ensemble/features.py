@@ -8,11 +8,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inspection.errors import BundleError
 from inspection.modelstore.bundle import Bundle
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
-from inspection.systems.ensemble.cae import GRID, score_maps, to_display
+from inspection.systems.ensemble.cae import GRID, scored_images
 from inspection.systems.ensemble.detectors import ScoredImage
 from inspection.systems.ensemble.features_network import FeatureArchitecture, FeatureNetwork
 
@@ -92,25 +93,24 @@ class FeaturePredictor:
         self._embed, self.backends = found.forward, (found.name,)
 
     @torch.inference_mode()
-    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
-        """Judge a batch, (N, 3, H, W) float32, prepared by ``preprocess``."""
+    def look(self, inputs: NDArray[np.float32]) -> tuple[Tensor, dict[str, NDArray[np.float32]]]:
+        """Return the raw maps of a batch, (N, h, w), and what the gate compares.
+
+        Parameters
+        ----------
+        inputs : (N, 3, H, W) float32, prepared by ``preprocess``
+        """
         batch = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device)
         embedded = self._embed(batch)
-        raw = self._model.raw_map(embedded, batch)
-        scores = score_maps(raw, self.arch.top_fraction).cpu().numpy()
-        shown = to_display(raw, self.threshold, self._display_scale).cpu().numpy()
-        # For the gate: what the picture looks like, coarsely, and what it is made of.
+        # What the picture looks like, coarsely, and what it is made of.
         features = {
             "input": F.adaptive_avg_pool2d(batch, GRID).flatten(1).cpu().numpy(),
             "embedding": embedded.mean(dim=(2, 3)).cpu().numpy(),
         }
-        return [
-            ScoredImage(
-                shown[at],
-                "defect" if score > self.threshold else "normal",
-                {},
-                float(score),
-                {name: values[at] for name, values in features.items()},
-            )
-            for at, score in enumerate(scores)
-        ]
+        return self._model.raw_map(embedded, batch), features
+
+    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
+        """Judge a batch, (N, 3, H, W) float32, prepared by ``preprocess``."""
+        maps, features = self.look(inputs)
+        top = self.arch.top_fraction
+        return scored_images(maps, features, self.threshold, self._display_scale, top)

@@ -238,11 +238,10 @@ def test_the_ct_autoencoder_learns_from_normal_slices(tmp_path):
         assert torch.equal(image[:, 1], image[:, 2])
     bundle = train_autoencoder(read, run(lot, tmp_path / "run"))
     assert bundle.manifest.slot == "ct_ae"
-    output = CaePredictor(find_bundle(tmp_path / "run", "ct_ae")).predict(
-        np.zeros((1, 3, 32, 64), np.float32)
-    )
-    assert output.maps.shape[0] == 1
-    assert 0 <= float(output.scores[0]) <= 1
+    predictor = CaePredictor(find_bundle(tmp_path / "run", "ct_ae"))
+    (judged,) = predictor.judge(np.zeros((1, 3, 32, 64), np.float32))
+    assert judged.heat.ndim == 2
+    assert 0 <= judged.pred_score <= 1
 
 
 def test_a_plain_folder_is_trained_on_but_for_its_test_images(lot, tmp_path, monkeypatch):

@@ -167,3 +167,23 @@ def test_frozen_weights_that_are_missing_or_others_are_named(tmp_path):
     (tmp_path / "lite0.safetensors").write_bytes(b"others")
     with pytest.raises(BundleError):
         load_backbone("lite0", tmp_path)
+
+
+def test_two_detectors_judge_as_one_and_each_is_left_beside(data, tmp_path):
+    small = ["architecture.base=4", "architecture.head_base=4", "architecture.levels=2"]
+    small += ["architecture.flips=false", "preprocess.width=160", "preprocess.height=128"]
+    small += ["training.crop=null", "training.repeats=1", "training.epochs=2"]
+    config = read_training_config(
+        config_path("combined.yaml"), [*small, f"cache.folder={tmp_path / 'cache'}"]
+    )
+    out = tmp_path / "run"
+    train_model(config, TrainingRun(out, (data,), normal="good"))
+    found = evaluate_folder(out, data, "same-stem")
+    # Two epochs teach nothing: that the holes are found is the frozen features' doing.
+    assert found["images"]["auroc"] > 0.9
+    assert found["pixels"]["auroc"] > 0.9
+    for part, family in (("taught", "conv_autoencoder"), ("features", "features")):
+        bundle = load_bundle(out / part / "rgb_ae")
+        assert bundle.manifest.architecture["name"] == family
+    whole = load_predictor(load_bundle(out / "rgb_ae"))
+    assert whole.threshold == load_bundle(out / "rgb_ae").threshold.threshold

@@ -72,23 +72,25 @@ def inputs(count: int = 3) -> np.ndarray:
 
 @pytest.mark.parametrize(("method", "size"), [("discriminative", (16, 32)), ("mse", (16, 32))])
 def test_scores_and_maps_have_the_documented_form(tmp_path, method, size):
-    output = CaePredictor(make_bundle(tmp_path, method)).predict(inputs())
-    assert output.scores.shape == (3,)
-    assert output.maps.shape == (3, *size)
-    assert output.scores.dtype == output.maps.dtype == np.float32
-    assert output.maps.min() >= 0
-    assert output.maps.max() <= 1
-    assert np.isfinite(output.scores).all()
+    judged = CaePredictor(make_bundle(tmp_path, method)).judge(inputs())
+    assert len(judged) == 3
+    for image in judged:
+        assert image.heat.shape == size
+        assert image.heat.dtype == np.float32
+        assert image.heat.min() >= 0
+        assert image.heat.max() <= 1
+        assert np.isfinite(image.pred_score)
 
 
 def test_the_same_picture_gives_the_same_answer_whatever_it_is_judged_with(tmp_path):
     predictor = CaePredictor(make_bundle(tmp_path))
     batch = inputs()
-    together, alone = predictor.predict(batch), predictor.predict(batch[1:2])
-    np.testing.assert_array_equal(predictor.predict(batch).maps, together.maps)
+    together, (alone,) = predictor.judge(batch), predictor.judge(batch[1:2])
+    for first, second in zip(predictor.judge(batch), together, strict=True):
+        np.testing.assert_array_equal(first.heat, second.heat)
     # A batch may be summed in another order: equal to rounding, not to the bit.
-    np.testing.assert_allclose(alone.maps[0], together.maps[1], atol=1e-5)
-    np.testing.assert_allclose(alone.scores[0], together.scores[1], atol=1e-5)
+    np.testing.assert_allclose(alone.heat, together[1].heat, atol=1e-5)
+    assert alone.pred_score == pytest.approx(together[1].pred_score, abs=1e-5)
 
 
 def test_a_map_does_not_depend_on_the_pictures_beside_it(tmp_path):
@@ -96,8 +98,8 @@ def test_a_map_does_not_depend_on_the_pictures_beside_it(tmp_path):
     predictor = CaePredictor(make_bundle(tmp_path, "mse"))
     cool = np.zeros((1, 3, 32, 64), np.float32)
     hot = cool + 50
-    beside = predictor.predict(np.concatenate([cool, hot])).maps[0]
-    np.testing.assert_allclose(beside, predictor.predict(cool).maps[0], atol=1e-5)
+    beside = predictor.judge(np.concatenate([cool, hot]))[0].heat
+    np.testing.assert_allclose(beside, predictor.judge(cool)[0].heat, atol=1e-5)
 
 
 def test_display_scale_puts_the_threshold_at_one_half():
