@@ -261,7 +261,7 @@ def test_training_twice_gives_the_same_usable_bundle(
         bundle = load_bundle(out / "ct_cnn", "ct_cnn")
         digests.append(bundle.manifest.files)
         saved = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
-        assert saved["training"]["epochs"] == 1
+        assert saved["training"]["epochs"] == 2
         with (out / "log.csv").open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -287,7 +287,8 @@ def test_training_twice_gives_the_same_usable_bundle(
     assert continued.training["init"] == load_bundle(Path(start), "ct_cnn").sha256
     assert continued.files != digests[0]
     capsys.readouterr()
-    assert run(*arguments, "--set", "architecture.output_stride=32") == 2
+    elsewhere = ("--out", str(tmp_path / "fourth"))
+    assert run(*arguments, *elsewhere, "--set", "architecture.output_stride=32") == 2
     assert "architecture" in capsys.readouterr().err
 
     assert run("evaluate", str(tmp_path / "first"), "--data", str(lot), "--json") == 0
