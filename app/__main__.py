@@ -95,6 +95,7 @@ def lot(
         Literal["slices", "jpeg", "tiff-stack", "dicom", "raw"], typer.Option("--as")
     ] = "slices",
     bits: Annotated[Literal["8", "12", "16"], typer.Option()] = "16",
+    style: Annotated[int | None, typer.Option(min=0, metavar="SEED")] = None,
     language: LanguageOption = None,
 ) -> int:
     """Write a labelled synthetic lot."""
@@ -110,6 +111,7 @@ def lot(
         defects=defects,
         form=form,
         bits=bits,
+        style=style,
     )
     write_synthetic_lot(out, spec)
     return 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from inspection.records import Axis, BatteryType
 from inspection.synthetic.noise import add_blob, draw_line, noise_patch, smooth_curve
 from inspection.synthetic.spec import REFERENCE_CANVAS, Visibility
+from inspection.synthetic.style import PLAIN, Style
 
 Image = NDArray[np.float32]
 Polygon = NDArray[np.float32]
@@ -64,7 +65,11 @@ class Structure:
 
 
 def build_structure(
-    battery_type: BatteryType, axis: Axis, canvas: int, rng: np.random.Generator
+    battery_type: BatteryType,
+    axis: Axis,
+    canvas: int,
+    rng: np.random.Generator,
+    style: Style = PLAIN,
 ) -> Structure:
     """Draw what all slices along an axis share.
 
@@ -80,7 +85,7 @@ def build_structure(
     image = np.full((height, width), AIR, np.float32)
     margin_x, margin_y = rng.uniform(0.08, 0.12) * width, rng.uniform(0.05, 0.09) * height
     body = (int(margin_x), int(margin_y), int(width - margin_x), int(height - margin_y))
-    layers = _Layers(axis, height, scale, rng)
+    layers = _Layers(axis, height, scale, rng, style)
     resin = rng.uniform(80, 100)
     if battery_type == "cell":
         _draw_cell(image, body, layers, scale, rng)
@@ -96,8 +101,8 @@ def build_structure(
         image=image,
         body=body,
         scale=scale,
-        noise=rng.uniform(4, 7),
-        blur=rng.uniform(0.3, 0.65) * min(max(scale, 0.6), SHARPEST),
+        noise=rng.uniform(4, 7) * style.noise,
+        blur=rng.uniform(0.3, 0.65) * min(max(scale, 0.6), SHARPEST) * style.blur,
         resin=resin,
         seed=int(rng.integers(1 << 31)),
     )
@@ -106,12 +111,14 @@ def build_structure(
 class _Layers:
     """The electrode stack: stripes along the height, gently waved."""
 
-    def __init__(self, axis: Axis, height: int, scale: float, rng: np.random.Generator) -> None:
-        self.period = rng.uniform(5.5, 9.5) * scale
+    def __init__(
+        self, axis: Axis, height: int, scale: float, rng: np.random.Generator, style: Style
+    ) -> None:
+        self.period = rng.uniform(5.5, 9.5) * scale * style.period
         self.phase = rng.uniform(0, 2 * np.pi)
-        self.amplitude = rng.uniform(*AMPLITUDE[axis])
+        self.amplitude = rng.uniform(*AMPLITUDE[axis]) * style.amplitude
         self.wave = smooth_curve(rng, height, 2.0 * scale)
-        self.base = rng.uniform(100, 130)
+        self.base = rng.uniform(100, 130) + style.layers
 
     def draw(
         self, image: Image, box: tuple[int, int, int, int], offset: float, rng: np.random.Generator

@@ -23,6 +23,7 @@ from inspection.synthetic.ct import Defect, build_structure, render_slice
 from inspection.synthetic.labels import label_of, write_json, write_picture
 from inspection.synthetic.rgb import build_exterior, defect_in_sight, render_view
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot, plan_lot
+from inspection.synthetic.style import style_of
 from inspection.synthetic.volume_battery import write_body
 
 GENERATOR_VERSION = 2
@@ -173,9 +174,10 @@ def _write_slices(
     chosen = rng.permutation(len(AXES))[: 1 + int(rng.random() < 0.4)]
     defective = {AXES[i] for i in chosen if counts[i]} if plan.internal else set()
     defects: list[Defect] = []
+    style = style_of(spec.style)
     for axis, count, start in zip(AXES, counts, starts, strict=True):
         own = np.random.default_rng([spec.seed, 2, plan.number, ord(axis)])
-        structure = build_structure(plan.battery_type, axis, spec.canvas, own)
+        structure = build_structure(plan.battery_type, axis, spec.canvas, own, style)
         numbers = range(int(start), int(start) + count)
         if axis in defective:
             length = min(int(own.integers(*RUN_LENGTH)), count)
@@ -223,7 +225,9 @@ def _write_views(
     """Write the views and return the numbers of those that show a defect."""
     if spec.views == 0:
         return []
-    exterior = build_exterior(spec.canvas, plan.external, plan.external_visibility, rng)
+    exterior = build_exterior(
+        spec.canvas, plan.external, plan.external_visibility, rng, style_of(spec.style)
+    )
     showing = []
     angles = [2 * np.pi * number / spec.views for number in range(spec.views)]
     # Turned before the first view so that one of them shows the defect: three views and more

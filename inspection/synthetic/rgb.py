@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from inspection.synthetic.blemishes import draw_blemish
 from inspection.synthetic.noise import add_blob, noise_patch
 from inspection.synthetic.spec import Visibility
+from inspection.synthetic.style import PLAIN, Style
 from inspection.synthetic.wrap import draw_wrap
 
 Image = NDArray[np.float32]
@@ -38,6 +39,7 @@ class Exterior:
     belt: float
     width: int
     height: int
+    style: Style
 
 
 def rgb_size(canvas: int) -> tuple[int, int]:
@@ -47,14 +49,18 @@ def rgb_size(canvas: int) -> tuple[int, int]:
 
 
 def build_exterior(
-    canvas: int, defect: str | None, visibility: Visibility, rng: np.random.Generator
+    canvas: int,
+    defect: str | None,
+    visibility: Visibility,
+    rng: np.random.Generator,
+    style: Style = PLAIN,
 ) -> Exterior:
     """Draw what all views of a battery share; ``defect`` is ``pollution``, ``damaged`` or None."""
     width, height = rgb_size(canvas)
     radius = height * rng.uniform(0.25, 0.28)
     length = round(width * rng.uniform(0.76, 0.82))
     around = round(2 * np.pi * radius)
-    wrap = draw_wrap(length, around, rng)
+    wrap = draw_wrap(length, around, rng, style)
     start = rng.uniform(0, 2 * np.pi)
     mask, clean = None, wrap
     # Drawn from a generator of its own, so that the rest of the battery is the same without it.
@@ -75,10 +81,11 @@ def build_exterior(
         length=length,
         start_angle=start,
         light=rng.uniform(0.92, 1.08),
-        warmth=rng.normal(1, 0.015, 3).astype(np.float32),
-        belt=rng.uniform(55, 85),
+        warmth=(rng.normal(1, 0.015, 3) * style.tint).astype(np.float32),
+        belt=rng.uniform(55, 85) + style.belt,
         width=width,
         height=height,
+        style=style,
     )
 
 
@@ -102,11 +109,17 @@ def render_view(
     rows = _visible_rows(exterior, exterior.start_angle + angle)
     left = round((exterior.width - exterior.length) / 2)
     top = round(exterior.height / 2 - rows.size / 2)
-    # Lit from above: darker towards the limbs, with a streak of gloss.
+    style = exterior.style
+    # Darker away from the light and towards the limbs, with a streak of gloss.
     across = np.linspace(-1, 1, rows.size, dtype=np.float32)
-    shade = 0.35 + 0.70 * np.sqrt(np.clip(1 - (across + 0.15) ** 2 * 0.85, 0, 1))
-    peak = rng.uniform(-0.52, -0.40)
-    gloss = rng.uniform(38, 60) * np.exp(-0.5 * ((across - peak) / rng.uniform(0.07, 0.10)) ** 2)
+    shade = 0.35 + 0.70 * np.sqrt(np.clip(1 - (across - style.light_from) ** 2 * 0.85, 0, 1))
+    # As far beyond the middle of the light as it is where it stands above.
+    peak = rng.uniform(-0.52, -0.40) + (style.light_from - PLAIN.light_from)
+    gloss = (
+        style.gloss
+        * rng.uniform(38, 60)
+        * np.exp(-0.5 * ((across - peak) / rng.uniform(0.07, 0.10)) ** 2)
+    )
     shade, gloss = shade.astype(np.float32), gloss.astype(np.float32)
     in_sight = _in_sight(exterior, rows)
     wrap = exterior.wrap if in_sight else exterior.clean_wrap
@@ -121,9 +134,9 @@ def render_view(
     picture = _warp(picture, pose, size)
     _glints(picture, rng)
     picture *= exterior.light * exterior.warmth * rng.uniform(0.97, 1.03)
-    blur = rng.uniform(0.4, 0.7) * exterior.width / 640
+    blur = style.blur * rng.uniform(0.4, 0.7) * exterior.width / 640
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.float32)
-    picture += noise_patch(picture.shape, rng)[..., None] * rng.uniform(1.5, 3.0)
+    picture += noise_patch(picture.shape, rng)[..., None] * (style.noise * rng.uniform(1.5, 3.0))
     outlines: list[tuple[str, Polygon]] = []
     if in_sight and exterior.defect_mask is not None and exterior.defect_name is not None:
         mask = np.zeros(picture.shape[:2], np.float32)

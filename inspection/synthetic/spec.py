@@ -24,7 +24,8 @@ REFERENCE_CANVAS = 512
 class SyntheticLot(BaseModel):
     """A lot to be made: the same values give the same files.
 
-    ``slices`` counts those of ``form`` ``slices`` alone, as ``bits`` is of volumes alone.
+    ``style`` is the number of a look that the demo models do not know (`style_of`). ``slices``
+    counts those of ``form`` ``slices`` alone, as ``bits`` is of volumes alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +38,7 @@ class SyntheticLot(BaseModel):
     defects: float = Field(default=0.4, ge=0.0, le=1.0)
     form: LotForm = "slices"
     bits: Bits = "16"
+    style: int | None = Field(default=None, ge=0)
 
 
 @dataclass(frozen=True, slots=True)

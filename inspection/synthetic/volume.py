@@ -19,6 +19,7 @@ from inspection.records import BatteryType
 from inspection.synthetic.ct import AIR, SHARPEST
 from inspection.synthetic.noise import add_blob, noise_patch
 from inspection.synthetic.spec import REFERENCE_CANVAS, Visibility
+from inspection.synthetic.style import PLAIN, Style
 from inspection.synthetic.volume_defects import Bleed, Bounds, MaskRecorder, Plane, Pore
 
 MARGINS = {"z": (0.03, 0.05), "y": (0.05, 0.08), "x": (0.09, 0.12)}
@@ -72,11 +73,11 @@ class SoundBody:
 class _VolumeLayers:
     """The electrode stack: stripes across x, gently waved along y and z."""
 
-    def __init__(self, scale: float, rng: np.random.Generator) -> None:
-        self.period = rng.uniform(5.5, 9.5) * scale
+    def __init__(self, scale: float, rng: np.random.Generator, style: Style) -> None:
+        self.period = rng.uniform(5.5, 9.5) * scale * style.period
         self.phase = rng.uniform(0, 2 * np.pi)
-        self.amplitude = rng.uniform(9, 16)
-        self.base = rng.uniform(100, 130)
+        self.amplitude = rng.uniform(9, 16) * style.amplitude
+        self.base = rng.uniform(100, 130) + style.layers
         self._wave = rng.normal(0, 2.0 * scale, (5, 5)).astype(np.float32)
         self._clouds = rng.normal(0, 5, (8, 6, 4)).astype(np.float32)
 
@@ -103,7 +104,9 @@ def _between(grid: Plane, share: float) -> Plane:
     return np.asarray(grid[first] + (place - first) * (grid[first + 1] - grid[first]), np.float32)
 
 
-def build_body(battery_type: BatteryType, canvas: int, rng: np.random.Generator) -> SoundBody:
+def build_body(
+    battery_type: BatteryType, canvas: int, rng: np.random.Generator, style: Style = PLAIN
+) -> SoundBody:
     """Return a part of random size and make.
 
     Parameters
@@ -137,12 +140,12 @@ def build_body(battery_type: BatteryType, canvas: int, rng: np.random.Generator)
         scale=scale,
         resin=resin,
         seed=int(rng.integers(1 << 31)),
-        noise=rng.uniform(4, 7),
-        blur=rng.uniform(0.3, 0.65) * min(max(scale, 0.6), SHARPEST),
+        noise=rng.uniform(4, 7) * style.noise,
+        blur=rng.uniform(0.3, 0.65) * min(max(scale, 0.6), SHARPEST) * style.blur,
         cup=(rng.uniform(0.02, 0.06), rng.uniform(0.03, 0.12)),
         blocks=tuple(blocks),
         specks=tuple(specks),
-        layers=_VolumeLayers(scale, rng),
+        layers=_VolumeLayers(scale, rng, style),
     )
 
 

@@ -17,6 +17,7 @@ from inspection.images.body_planes import GRAZED
 from inspection.records import Axis
 from inspection.synthetic.labels import label_of, write_json, write_picture
 from inspection.synthetic.spec import BatteryPlan, SyntheticLot
+from inspection.synthetic.style import style_of
 from inspection.synthetic.volume import body_planes, build_body, build_defects
 from inspection.synthetic.volume_defects import Mask
 from inspection.synthetic.volume_files import WRITERS, WholeVolume, stored_values
@@ -40,7 +41,7 @@ def write_body(folder: Path, spec: SyntheticLot, plan: BatteryPlan) -> dict[str,
         What is true of it: ``shape``, ``voxel_mm``, ``internal`` with the voxels of each defect.
     """
     rng = np.random.default_rng([spec.seed, 5, plan.number])
-    body = build_body(plan.battery_type, spec.canvas, rng)
+    body = build_body(plan.battery_type, spec.canvas, rng, style_of(spec.style))
     defects = build_defects(body, plan.internal, plan.internal_visibility, rng)
     planes = body_planes(body, defects)
     voxel_mm = round(PART_MM / spec.canvas, 4)

@@ -208,3 +208,20 @@ def test_grey_statistics_alone_do_not_give_the_class_away(tmp_path):
     )
     assert len(set(y_test)) == 5
     assert f1_score(y_test, model.fit(x, y).predict(x_test), average="macro") < 0.5
+
+
+def test_another_style_shows_the_same_defects_on_batteries_that_look_otherwise(tmp_path):
+    spec = SyntheticLot(batteries=3, slices=6, views=2, canvas=128, seed=11, defects=1.0)
+    lots = [
+        write_lot(tmp_path / str(style), spec.model_copy(update={"style": style}), workers=1)
+        for style in (None, 1, 2)
+    ]
+    truths = [json.loads((lot / "truth.json").read_text(encoding="utf-8")) for lot in lots]
+    kinds = [
+        {name: [d["name"] for d in (*row["internal"], *row["external"])] for name, row in t.items()}
+        for t in truths
+    ]
+    assert kinds[0] == kinds[1] == kinds[2]
+    views = [sorted(lot.rglob("RGB_*_000.png"))[0] for lot in lots]
+    plain, first, second = (cv2.imread(str(view)).reshape(-1, 3).mean(axis=0) for view in views)
+    assert min(np.abs(plain - first).max(), np.abs(first - second).max()) > 10
