@@ -93,7 +93,7 @@ def configure(variant: Variant, crops: int, images: int) -> CnnConfig:
                 "crops_per_image": crops / images,
                 "batch_size": BATCH["crops"],
             },
-            "training": {"epochs": 1, "batch_size": BATCH["whole"], "seed": 7},
+            "training": {"epochs": 2, "batch_size": BATCH["whole"], "seed": 7},
         }
     )
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from inspection.images.grey import GreyLevels
 from inspection.modelstore.bundle import Bundle, load_bundle
 from inspection.modelstore.bundle_writing import write_bundle
+from inspection.modelstore.seen import seen_by
 from inspection.systems.ensemble.cae import CaePredictor, score_maps
 from inspection.systems.ensemble.combined import FLOOR, CombinedArchitecture, combine
 from inspection.systems.ensemble.features import FeaturePredictor
@@ -54,6 +55,9 @@ def train_combined(config: CombinedConfig, run: TrainingRun) -> Bundle:
     """
     own = config.of_taught()
     taught = train_autoencoder(own, run)
+    if taught.manifest.architecture["name"] == "combined":
+        # Asked to go on with a run that was finished: the two are joined already.
+        return taught
     slot, settings = slot_of(own), own.training
     read = read_sides(run, config.modality, config.folder, settings.validation_share, settings.seed)
     sides, _ = in_windows(read, config.modality, taught)
@@ -110,6 +114,8 @@ def train_combined(config: CombinedConfig, run: TrainingRun) -> Bundle:
         tensors=tensors,
         threshold=threshold,
         grey_levels=None if levels is None else GreyLevels(levels.air, levels.body),
+        # The other one was fitted to some of the same images.
+        seen=seen_by(taught),
     )
     record_answers(bundle)
     return load_bundle(run.out / slot, slot)

@@ -16,6 +16,7 @@ from inspection.modelstore.bundle import load_bundle
 from inspection.modelstore.bundle_writing import rewrite_bundle
 from inspection.modelstore.folders import ModelFolders
 from inspection.modelstore.release_records import ReleaseConfig
+from inspection.modelstore.seen import seen_by
 from inspection.paths import config_path
 from inspection.systems.ensemble.detectors import load_predictor
 from training.autoencoder.calibrate import choose_threshold
@@ -187,3 +188,9 @@ def test_two_detectors_judge_as_one_and_each_is_left_beside(data, tmp_path):
         assert bundle.manifest.architecture["name"] == family
     whole = load_predictor(load_bundle(out / "rgb_ae"))
     assert whole.threshold == load_bundle(out / "rgb_ae").threshold.threshold
+    seen = seen_by(load_bundle(out / "rgb_ae"))
+    assert seen is not None
+    assert len(seen.prints) == 16 - len(read_held_out(out))
+    before = load_bundle(out / "rgb_ae").sha256
+    again = train_model(config, TrainingRun(out, (data,), normal="good", resume=True))
+    assert again.sha256 == before
