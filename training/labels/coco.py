@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspection.classes import class_table
 from inspection.config_mistakes import config_error
-from inspection.errors import ConfigError
+from inspection.errors import ConfigError, ImageError
 from inspection.lot.labels import polygon_area
 from inspection.messages import Message
 from training.labels.label_file import Outline, Points
-from training.labels.pictures import ImageNames, Marked, Picture
+from training.labels.pictures import ImageNames, Marked, Picture, SizeOf
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Polygon = Annotated[list[Finite], Field(min_length=1, max_length=100_000)]
@@ -92,8 +92,14 @@ def coco_of(pictures: Sequence[Picture]) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def read_coco(path: Path, names: ImageNames) -> tuple[dict[str, Marked], list[str]]:
+def read_coco(
+    path: Path, names: ImageNames, size_of: SizeOf
+) -> tuple[dict[str, Marked], list[str]]:
     """Return what a file says of each image of a lot, and the images that the lot does not have.
+
+    Parameters
+    ----------
+    size_of : of an image, by its name
 
     Raises
     ------
@@ -122,12 +128,20 @@ def read_coco(path: Path, names: ImageNames) -> tuple[dict[str, Marked], list[st
             raise ConfigError("labels_image_twice", image=image.file_name)
         else:
             marked[name] = Marked(normal=image.normal is not None)
+            try:
+                size = size_of(name)
+            except ImageError as error:
+                marked[name].problem = error.message
+                size = (image.width, image.height)
+            if (image.width, image.height) != size:
+                sizes = {"image": f"{size[0]}x{size[1]}", "label": f"{image.width}x{image.height}"}
+                marked[name].problem = Message(code="label_size_differs", params={**sizes})
         by_id[image.id] = (image, None if name is None else marked[name])
     for place, annotation in enumerate(found.annotations):
         if annotation.image_id not in by_id or annotation.category_id not in categories:
             raise ConfigError("labels_dangling", name=path.name, place=f"annotations[{place}]")
         image, said = by_id[annotation.image_id]
-        if said is None:
+        if said is None or said.problem is not None:
             continue
         category = categories[annotation.category_id]
         outlines = [points for points in _outlines(annotation, image) if len(points) >= 3]

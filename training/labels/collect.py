@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inspection.errors import ConfigError, SessionError
+from inspection.errors import ConfigError, ImageError, SessionError
 from inspection.images.decoding import Decoder
 from inspection.lot.pairing import PAIRS_NAME
 from inspection.lot.scan import scan_lot
@@ -165,11 +165,9 @@ def _labels(
     owners |= {one.image: one.battery_id for one in taught.regions.values()}
     for name, owner in owners.items():
         params: dict[str, str | int | float] = {"battery": owner, "image": name}
-        problem = None
-        if name not in refs:
-            problem = "collect_image_gone"
-        elif _is_among(name, changed):
-            problem = "collect_image_changed"
+        if name not in refs or _is_among(name, changed):
+            code = "collect_image_changed" if name in refs else "collect_image_gone"
+            label: NewLabel | Message = Message(code=code, params=params)
         else:
             battery, ref = refs[name]
             drawn = taught.regions.get(name)
@@ -186,29 +184,35 @@ def _labels(
                 or (battery.battery_type if ref.modality == "ct" else None)
                 or battery_type,
                 word.defect_type if word else None,
+                params,
             )
-            if isinstance(label, str):
-                problem = label
-            else:
-                labels.append(label)
-        if problem is not None:
-            left_out.append(LeftOut(owner, Message(code=problem, params=params), name))
+        if isinstance(label, Message):
+            left_out.append(LeftOut(owner, label, name))
+        else:
+            labels.append(label)
     return labels, left_out
 
 
 def _label(
-    ref: ImageRef, outline: Outline | None, known: BatteryType | None, decided: str | None
-) -> NewLabel | str:
-    """Return an image's label, or the code of why there is none."""
+    ref: ImageRef,
+    outline: Outline | None,
+    known: BatteryType | None,
+    decided: str | None,
+    params: dict[str, str | int | float],
+) -> NewLabel | Message:
+    """Return an image's label, or why there is none."""
     try:
         for name in (outline.name if outline else None, decided):
             if name is not None and ref.modality == "ct":
                 known = type_for(name, known)
     except (ValueError, KeyError):
-        return "collect_type_other"
+        return Message(code="collect_type_other", params=params)
     if outline is None and normal_class(ref.modality, known) is None:
-        return "collect_type_unknown"
-    size = Decoder(ref.source, ref.modality).size
+        return Message(code="collect_type_unknown", params=params)
+    try:
+        size = Decoder(ref.source, ref.modality).size
+    except ImageError as error:
+        return error.message
     return NewLabel(ref, size, known, (outline,) if outline else ())
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from inspection.atomic import make_folder, write_atomic
 from inspection.classes import class_table
-from inspection.errors import ConfigError
+from inspection.errors import ConfigError, ImageError
 from inspection.images.decoding import Decoder
 from inspection.lot.scan import scan_lot
 from inspection.messages import Message
@@ -161,7 +161,7 @@ def import_labels(
 
     names = ImageNames(refs)
     if form == "coco":
-        marked, strange = read_coco(source, names)
+        marked, strange = read_coco(source, names, size_of)
     else:
         marked, strange = read_yolo(source, names, size_of)
     done = Exchanged()
@@ -173,9 +173,11 @@ def import_labels(
             done.unmarked += 1
             continue
         ref = refs[name]
-        label = said.problem or _new_label(
-            ref, said, ref.battery_type or battery_type, size_of(name)
-        )
+        known = ref.battery_type or battery_type
+        try:
+            label = said.problem or _new_label(ref, said, known, size_of(name))
+        except ImageError as error:
+            label = error.message
         if isinstance(label, Message):
             done.left_out.append((name, label))
         else:

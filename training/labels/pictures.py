@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from inspection.messages import Message
 from inspection.records import BatteryType, ImageRef, Modality
 from training.labels.label_file import Outline
 
+SizeOf = Callable[[str], tuple[int, int]]
+"""Width and height of an image of a lot, by its name."""
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from inspection.classes import class_table
-from inspection.errors import ConfigError
+from inspection.errors import ConfigError, ImageError
 from inspection.messages import Message
 from inspection.yaml_file import read_yaml
 from training.labels.label_file import Outline, Points
-from training.labels.pictures import ImageNames, Marked, Picture, key_of
+from training.labels.pictures import ImageNames, Marked, Picture, SizeOf, key_of
 
 DATA_NAME = "data.yaml"
 NORMAL_NAME = "normal.txt"
@@ -22,8 +22,6 @@ NORMAL_NAME = "normal.txt"
 NAME_LISTS = ("classes.txt", "obj.names")
 BEYOND = 1e-3
 """Shares so far over the edge are roundings."""
-
-SizeOf = Callable[[str], tuple[int, int]]
 
 
 def yolo_files(pictures: Sequence[Picture], *, boxes: bool) -> dict[str, str]:
@@ -93,9 +91,14 @@ def read_yolo(
         if name in marked:
             raise ConfigError("labels_image_twice", image=called)
         marked[name] = said = Marked()
+        try:
+            size = size_of(name)
+        except ImageError as error:
+            said.problem = error.message
+            continue
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
-                outline = _outline(line.split(), classes, size_of(name))
+                outline = _outline(line.split(), classes, size)
                 if outline is None:
                     params: dict[str, str | int | float] = {"place": f"{path.name}:{number}"}
                     said.problem = Message(code="labels_line_odd", params=params)

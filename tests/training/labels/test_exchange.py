@@ -195,8 +195,14 @@ def test_an_image_whose_label_is_odd_is_left_out_whole(capsys, lot, coco, tmp_pa
         {"image_id": 7, "category_id": 3, "bbox": [10, 20, 0, 40]},
         {"image_id": 8, "category_id": 3, "bbox": [10, 20, 900, 40]},
     ]
+    images = json.loads(coco().read_text("utf-8"))["images"]
+    large = [image | {"width": 10**9, "height": 10**9} for image in images]
+    mask = {"size": [10**9, 10**9], "counts": [10**18]}
+    huge = [{"image_id": 7, "category_id": 3, "segmentation": mask}]
+    error = one_line(*bring(capsys, coco(images=large, annotations=huge), lot, tmp_path / "out"))
+    assert "2 left out" in error
     extra = [{"id": 9, "file_name": "elsewhere.png", "width": 9, "height": 9}]
-    images = json.loads(coco().read_text("utf-8"))["images"] + extra
+    images += extra
     third = {"image_id": 8, "category_id": 3, "bbox": [1, 2, 3, 4]}
     source = coco(annotations=annotations, images=images)
     error = one_line(*bring(capsys, source, lot, tmp_path / "out"))
@@ -210,6 +216,18 @@ def test_an_image_whose_label_is_odd_is_left_out_whole(capsys, lot, coco, tmp_pa
         "elsewhere.png": "labels_image_unknown",
         coco.cell: "labels_shape_empty",
     }
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo"])
+def test_a_damaged_image_is_left_out_and_the_others_come(capsys, lot, tmp_path, form):
+    assert labels(capsys, "export", lot, "--form", form, "--out", tmp_path / "labels")[0] == 0
+    damaged = Path(shutil.copytree(lot, tmp_path / "damaged"))
+    name = next(iter(labelled(lot)))
+    (damaged / name).write_bytes(b"\xff\xd8 no more")
+    code, told = bring(capsys, tmp_path / "labels", damaged, tmp_path / "out", form=form)
+    assert code == 0
+    assert [entry["image"] for entry in told["left_out"]] == [name]
+    assert len(labelled(tmp_path / "out")) == len(labelled(lot)) - 1
 
 
 def test_yolo_of_a_tool_without_normal_list_and_odd_lines(capsys, lot, coco, tmp_path):
