@@ -20,7 +20,7 @@ from inspection.records import source_path
 from inspection.synthetic import SyntheticLot, write_lot
 from training.__main__ import app
 from training.data.labelled import scan_lots
-from training.data.split_files import PARTS, RGB_CLASSES, SplitFiles, read_split
+from training.data.split_files import PARTS, SplitFiles, read_split
 from training.data.split_lots import split_lots
 from training.data.splits import Split, deal, part_sizes
 
@@ -75,6 +75,7 @@ def test_a_part_without_a_share_gets_nothing() -> None:
     assert part_sizes(20, Split(train=1.0, val=0.0, test=0.0))["train"] == 20
 
 
+RGB_CLASSES = ("normal", *class_table().rgb_defects)
 LABELS = st.sets(st.sampled_from([*class_table().ct, *RGB_CLASSES]), min_size=1, max_size=4)
 
 
