@@ -197,8 +197,7 @@ def teach_for_long(folder: Path) -> None:
     process.setStandardInputFile(QProcess.nullDevice())
     process.setStandardOutputFile(QProcess.nullDevice())
     process.setStandardErrorFile(str(folder / "trainer.log"))
-    started, _pid = process.startDetached()
-    if not started:
+    if not process.startDetached():
         raise InspectionError("teach_no_trainer", program=program)
 
 

@@ -9,6 +9,9 @@ import typer
 
 from inspection.commands import LanguageOption, SiteOption
 
+LOOKED_AT_S = 2.0
+"""The window takes the lock for a moment to see whether it is held."""
+
 
 def teach(
     request: Path,
@@ -34,14 +37,18 @@ def teach(
     wanted = read_document(TeachRequest, folder, request.name)
     if (folder / RESULT_NAME).exists():
         raise ConfigError("teach_done_already", folder=str(folder))
+    lock = FileLock(folder / LOCK_NAME, timeout=LOOKED_AT_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError("teach_at_work", folder=str(folder)) from error
     teller = Teller(folder)
     try:
-        with FileLock(folder / LOCK_NAME, timeout=0), stopped_on_request(folder, attached=attached):
+        with stopped_on_request(folder, attached=attached):
             from training.teach.teach import teach as do
 
             do(wanted, folder, teller)
-    except Timeout as error:
-        raise ConfigError("teach_at_work", folder=str(folder)) from error
+        teller.end("done")
     except (KeyboardInterrupt, TrainingInterrupted):
         teller.end("cancelled")
         return INTERRUPTED
@@ -56,5 +63,7 @@ def teach(
         # The window shows no traceback; the log of the child has it.
         teller.end("failed", Message(code="teach_broke", params={"problem": str(error)[:300]}))
         raise
-    teller.end("done")
+    finally:
+        # Once the last word is written: whoever looks takes it for the end.
+        lock.release()
     return 0

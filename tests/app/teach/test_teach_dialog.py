@@ -16,8 +16,15 @@ from app.people.decisions import Word
 from app.teach.dialog import TeachDialog
 from app.teach.histogram import Histogram
 from app.teach.releasing import ReleasingPage
-from app.teach.teachings import list_teachings, new_teaching, read_curves, read_teaching
-from app.teach.trainer import Trainer
+from app.teach.teachings import (
+    ask_to_stop,
+    list_teachings,
+    new_teaching,
+    read_curves,
+    read_teaching,
+    remove_teaching,
+)
+from app.teach.trainer import Trainer, teach_for_long
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.modelstore.release_records import Comparison
@@ -287,6 +294,20 @@ def test_a_trainer_that_is_not_there_is_one_sentence(qtbot, qapp, monkeypatch):
         trainer.run("teach")
     assert told.args[0].code == "teach_no_trainer"
     assert not trainer.busy
+
+
+def test_a_longer_training_goes_on_by_itself_until_it_is_asked_to_stop(qtbot, lot, tmp_path):
+    folder = new_teaching(tmp_path, request_of(lot, detectors=["discriminative"]))
+    teach_for_long(folder)
+    qtbot.waitUntil(lambda: read_teaching(folder).state == "working", timeout=WAIT)
+    # A trainer starts with many imports, during which it cannot be asked.
+    qtbot.waitUntil(lambda: read_teaching(folder).event is not None, timeout=WAIT)
+    ask_to_stop(folder)
+    qtbot.waitUntil(lambda: read_teaching(folder).state == "stopped", timeout=WAIT)
+    assert read_teaching(folder).event.stage == "cancelled"
+    assert not list(folder.glob("run-*"))
+    remove_teaching(folder)
+    assert not folder.exists()
 
 
 def test_a_lot_whose_path_is_no_text_is_refused(tmp_path):
