@@ -32,7 +32,7 @@ from inspection.modelstore.teaching import (
 from inspection.site import current_site
 
 QUICK: tuple[DetectorName, ...] = ("features",)
-LONG: tuple[DetectorName, ...] = ("features", "discriminative")
+LONG: tuple[DetectorName, ...] = ("features", "discriminative", "combined")
 """The one that tells painted defects best is kept."""
 
 

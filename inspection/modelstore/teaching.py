@@ -27,7 +27,7 @@ CANCEL_NAME = "cancel"
 FEWEST_BATTERIES = 3
 """One is held out, and two say how much good ones differ."""
 
-DetectorName = Literal["features", "discriminative"]
+DetectorName = Literal["features", "discriminative", "combined"]
 Task = Literal["detector", "gate"]
 Stage = Literal["reading", "training", "judging", "painting", "gate", "done", "cancelled", "failed"]
 Count = Annotated[int, Field(ge=0)]

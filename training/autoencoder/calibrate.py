@@ -110,7 +110,7 @@ def put_threshold(
             "bundle_wrong_slot", folder=bundle.folder.name, found=slot, expected="rgb_ae"
         )
     architecture = bundle.manifest.architecture
-    if architecture.get("name") == "features":
+    if architecture.get("name") in ("features", "combined"):
         scale = 2 * threshold.threshold
     else:
         scale = display_scale(CaeArchitecture.model_validate(architecture), threshold.threshold)

@@ -26,7 +26,7 @@ def teach(
     from filelock import FileLock, Timeout
 
     from inspection.console import INTERRUPTED
-    from inspection.errors import ConfigError, InspectionError
+    from inspection.errors import BundleError, ConfigError, InspectionError
     from inspection.messages import Message
     from inspection.modelstore.files import read_document
     from inspection.modelstore.teaching import LOCK_NAME, RESULT_NAME, TeachRequest
@@ -34,7 +34,12 @@ def teach(
     from training.teach.telling import Teller, stopped_on_request
 
     folder = request.resolve().parent
-    wanted = read_document(TeachRequest, folder, request.name)
+    try:
+        wanted = read_document(TeachRequest, folder, request.name)
+    except BundleError as error:
+        # Its own sentence speaks of a model's folder.
+        problem = error.message.params.get("problem", error.message.code)
+        raise ConfigError("teach_request", file=str(request), problem=problem) from error
     if (folder / RESULT_NAME).exists():
         raise ConfigError("teach_done_already", folder=str(folder))
     lock = FileLock(folder / LOCK_NAME, timeout=LOOKED_AT_S)

@@ -21,8 +21,8 @@ from inspection.systems.ensemble.combined import FLOOR, CombinedArchitecture, co
 from inspection.systems.ensemble.features import FeaturePredictor
 from inspection.systems.ensemble.known_answers import record_answers
 from inspection.systems.lane import resolve_device
-from training.autoencoder.autoencoder import slot_of, train_autoencoder
-from training.autoencoder.sides import in_windows, read_sides
+from training.autoencoder.autoencoder import slot_of, train_autoencoder, train_views
+from training.autoencoder.sides import Sides, in_windows, read_sides
 from training.autoencoder.thresholds import compute_threshold
 from training.autoencoder.views import View, to_input
 from training.data.image_cache import ImageCache, open_cache
@@ -54,12 +54,32 @@ def train_combined(config: CombinedConfig, run: TrainingRun) -> Bundle:
         After Ctrl-C or SIGTERM.
     """
     own = config.of_taught()
-    taught = train_autoencoder(own, run)
+    taught, settings = train_autoencoder(own, run), own.training
     if taught.manifest.architecture["name"] == "combined":
         # Asked to go on with a run that was finished: the two are joined already.
         return taught
-    slot, settings = slot_of(own), own.training
     read = read_sides(run, config.modality, config.folder, settings.validation_share, settings.seed)
+    return _join(config, run, taught, read)
+
+
+def train_combined_views(
+    config: CombinedConfig, run: TrainingRun, taught: Sequence[View], held_out: Sequence[View]
+) -> Bundle:
+    """Train both detectors on normal images that were chosen one by one; see `train_combined`.
+
+    Parameters
+    ----------
+    taught : normal images to learn from
+    held_out : others, of other batteries, by which the two are scaled
+    """
+    source = f"held-out good batteries of {run.lots[0].resolve().name}"
+    sides = Sides(list(taught), list(held_out), list(held_out), source, [])
+    return _join(config, run, train_views(config.of_taught(), run, taught, held_out), sides)
+
+
+def _join(config: CombinedConfig, run: TrainingRun, taught: Bundle, read: Sides) -> Bundle:
+    own = config.of_taught()
+    slot, settings = slot_of(own), own.training
     sides, _ = in_windows(read, config.modality, taught)
     within = replace(run, out=run.out / "features", init=None, resume=False, force=True)
     features = train_feature_views(config.of_features(), within, sides.train)

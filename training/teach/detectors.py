@@ -10,13 +10,16 @@ from inspection.paths import config_path
 from training.autoencoder.autoencoder import train_views
 from training.autoencoder.config import AutoencoderConfig
 from training.config import read_training_config
-from training.features.config import FeaturesConfig
+from training.features.combined import train_combined_views
+from training.features.config import CombinedConfig, FeaturesConfig
 from training.features.features import train_feature_views
 from training.loop.checkpoints import is_unfinished
 from training.loop.config import LoggingConfig
 from training.loop.runs import TrainingRun
 from training.teach.images import Chosen, views_of
 from training.teach.telling import Teller, epochs_told
+
+OF_BATTERIES = ("preprocess", "augmentation", "anomalies", "training")
 
 
 def train_detector(
@@ -48,8 +51,8 @@ def train_detector(
         )
     if request.epochs is not None:
         overrides.append(f"training.epochs={request.epochs}")
-    config = read_training_config(config_path(f"autoencoder_{modality}.yaml"), overrides)
-    assert isinstance(config, AutoencoderConfig)
+    own = read_training_config(config_path(f"autoencoder_{modality}.yaml"), overrides)
+    assert isinstance(own, AutoencoderConfig)
     goes_on = is_unfinished(out)
     run = TrainingRun(
         out=out,
@@ -58,5 +61,12 @@ def train_detector(
         force=not goes_on,
         logging=logging,
     )
-    with epochs_told(teller, out / "log.csv", config.training.epochs):
-        return train_views(config, run, taught, views_of(chosen.threshold))
+    limits = views_of(chosen.threshold)
+    with epochs_told(teller, out / "log.csv", own.training.epochs):
+        if name == "discriminative":
+            return train_views(own, run, taught, limits)
+        combined = read_training_config(config_path("combined.yaml"), overrides)
+        assert isinstance(combined, CombinedConfig)
+        # What is painted, and how long, suits batteries there and a bare surface in that file.
+        changes = {name: getattr(own, name) for name in OF_BATTERIES}
+        return train_combined_views(combined.model_copy(update=changes), run, taught, limits)
