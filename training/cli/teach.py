@@ -38,8 +38,8 @@ def teach(
         wanted = read_document(TeachRequest, folder, request.name)
     except BundleError as error:
         # Its own sentence speaks of a model's folder.
-        problem = error.message.params.get("problem", error.message.code)
-        raise ConfigError("teach_request", file=str(request), problem=problem) from error
+        why = error.message.params.get("problem", error.message.code)
+        raise ConfigError("teach_request", file=str(request), problem=why) from error
     if (folder / RESULT_NAME).exists():
         raise ConfigError("teach_done_already", folder=str(folder))
     lock = FileLock(folder / LOCK_NAME, timeout=LOOKED_AT_S)
