@@ -24,7 +24,6 @@ from inspection.systems.ensemble.cae import CaePredictor, scored_images
 from inspection.systems.ensemble.detectors import ScoredImage
 from inspection.systems.ensemble.features import FeaturePredictor
 
-PARTS = ("autoencoder", "features")
 FLOOR = 1e-4
 """Of a probability, whose logarithm is taken."""
 
@@ -48,26 +47,23 @@ class CombinedArchitecture(Config):
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
 
-def scaled(map_: Tensor, level: float, spread: float) -> Tensor:
-    """Return a map in spreads of normal pictures' scores."""
-    return (map_ - level) / spread
-
-
 def combine(taught: Tensor, features: Tensor, arch: CombinedArchitecture) -> Tensor:
-    """Return the larger of two scaled maps, made positive, (N, h, w) of the taught map's size.
+    """Return the mean of two scaled maps, made positive, (N, h, w) of the taught map's size.
+
+    The mean and not the larger one: each detector's false alarms are its own.
 
     Parameters
     ----------
     taught : (N, h, w) probabilities
     features : (N, h', w') raw maps
     """
-    first = scaled(
-        torch.log(taught.clamp_min(FLOOR)), arch.autoencoder_level, arch.autoencoder_spread
-    )
-    second = scaled(features, arch.features_level, arch.features_spread).unsqueeze(1)
+    # Each in spreads of what normal pictures score.
+    first = torch.log(taught.clamp_min(FLOOR)) - arch.autoencoder_level
+    first = first / arch.autoencoder_spread
+    second = ((features - arch.features_level) / arch.features_spread).unsqueeze(1)
     size = (taught.shape[1], taught.shape[2])
     second = F.interpolate(second, size=size, mode="bilinear", align_corners=False).squeeze(1)
-    return F.softplus(torch.maximum(first, second))
+    return F.softplus((first + second) / 2)
 
 
 @dataclass(frozen=True, slots=True)
