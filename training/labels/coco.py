@@ -17,7 +17,7 @@ from inspection.errors import ConfigError, ImageError
 from inspection.lot.labels import polygon_area
 from inspection.messages import Message
 from training.labels.label_file import Outline, Points
-from training.labels.pictures import ImageNames, Marked, Picture, SizeOf
+from training.labels.pictures import ImageNames, Marked, Picture, SizeOf, named_normal
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Polygon = Annotated[list[Finite], Field(min_length=1, max_length=100_000)]
@@ -34,7 +34,7 @@ class _Image(_Part):
     file_name: str = Field(min_length=1)
     width: int = Field(gt=0)
     height: int = Field(gt=0)
-    normal: str | None = Field(default=None, alias="class")
+    normal: Any = Field(default=None, alias="class")
 
 
 class _Mask(_Part):
@@ -127,7 +127,7 @@ def read_coco(
         elif name in marked:
             raise ConfigError("labels_image_twice", image=image.file_name)
         else:
-            marked[name] = Marked(normal=image.normal is not None)
+            marked[name] = Marked(normal=named_normal(image.normal))
             try:
                 size = size_of(name)
             except ImageError as error:

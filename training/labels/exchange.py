@@ -209,6 +209,11 @@ def _new_label(
         if ref.modality == "ct":
             known = type_for(name, known)
         outlines.append(Outline(name, outline.points))
+    if not outlines and ref.modality == "ct" and said.normal in class_table().ct:
+        try:
+            known = type_for(said.normal, known)
+        except ValueError:
+            return Message(code="labels_class_elsewhere", params={"name": said.normal})
     if not outlines and normal_class(ref.modality, known) is None:
         return Message(code="labels_type_unknown")
     return NewLabel(ref, size, known, tuple(outlines))

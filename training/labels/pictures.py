@@ -42,12 +42,12 @@ class Marked:
     Parameters
     ----------
     outlines : named as the file names them, in pixels
-    normal : True where it says that the image shows nothing wrong
+    normal : class of an image that it says shows nothing wrong; None where it does not say so
     problem : why it cannot be used
     """
 
     outlines: list[Outline] = field(default_factory=list)
-    normal: bool = False
+    normal: str | None = None
     problem: Message | None = None
 
 
@@ -79,6 +79,12 @@ def class_named(name: str, modality: Modality, battery_type: BatteryType | None)
     if kind is None:
         raise ConfigError("labels_class_unknown", name=name, known=", ".join(table.all_defects))
     return table.class_of(kind, modality, battery_type)
+
+
+def named_normal(name: str | None) -> str | None:
+    """Return the name of a class without defects; None where it is none, as of a tool's own key."""
+    row = class_table().rows.get(name or "")
+    return name if name == "normal" or (row is not None and row.kind is None) else None
 
 
 def key_of(name: str) -> str:

@@ -14,11 +14,11 @@ from inspection.errors import ConfigError, ImageError
 from inspection.messages import Message
 from inspection.yaml_file import read_yaml
 from training.labels.label_file import Outline, Points
-from training.labels.pictures import ImageNames, Marked, Picture, SizeOf, key_of
+from training.labels.pictures import ImageNames, Marked, Picture, SizeOf, key_of, named_normal
 
 DATA_NAME = "data.yaml"
 NORMAL_NAME = "normal.txt"
-"""Lists the images that show nothing wrong: an empty file says that of an image or nothing."""
+"""Lists the images that show nothing wrong, with their class: an empty file may say nothing."""
 NAME_LISTS = ("classes.txt", "obj.names")
 BEYOND = 1e-3
 """Shares so far over the edge are roundings."""
@@ -34,8 +34,9 @@ def yolo_files(pictures: Sequence[Picture], *, boxes: bool) -> dict[str, str]:
     names = class_table().all_defects
     head = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(names))}
     files = {DATA_NAME: yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}
-    normal = [picture.name for picture in pictures if not picture.outlines]
-    files[NORMAL_NAME] = "".join(f"{name}\n" for name in normal)
+    normal = [picture for picture in pictures if not picture.outlines]
+    lines = [f"{picture.name}\t{picture.name_of_class}\n" for picture in normal]
+    files[NORMAL_NAME] = "".join(lines)
     for picture in pictures:
         width, height = picture.size
         lines = []
@@ -104,10 +105,12 @@ def read_yolo(
                     said.problem = Message(code="labels_line_odd", params=params)
                 else:
                     said.outlines.append(outline)
-    for called in normal:
+    for line in normal:
+        called, _, said_class = line.partition("\t")
         name = names.find(called.strip()) if called.strip() else None
         if name is not None:
-            marked.setdefault(name, Marked()).normal = True
+            said = marked.setdefault(name, Marked())
+            said.normal = named_normal(said_class.strip() or "normal")
     return marked, strange
 
 

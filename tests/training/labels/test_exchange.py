@@ -91,6 +91,29 @@ def test_out_and_back_loses_no_class_and_no_shape(capsys, lot, tmp_path, form):
     assert run(app, "trainer", ["check", str(back), "--no-pixels"]) == 0
 
 
+@pytest.mark.parametrize("form", ["coco", "yolo"])
+def test_planes_of_volumes_whose_labels_alone_tell_the_type_come_back(capsys, tmp_path, form):
+    spec = SyntheticLot(batteries=2, views=1, canvas=128, seed=9, defects=1.0, form="tiff-stack")
+    volumes = write_lot(tmp_path / "volumes", spec, workers=1)
+    code, told = labels(capsys, "export", volumes, "--form", form, "--out", tmp_path / "out")
+    assert code == 0
+    assert {"cell_normal", "module_normal", "cell_porosity"} <= set(told["labelled"])
+    back = bring(capsys, tmp_path / "out", volumes, tmp_path / "back", form=form)
+    assert back[1]["labelled"] == told["labelled"]
+    # Planes that show air are no slices, whatever their label.
+    before, after = labelled(volumes), labelled(tmp_path / "back")
+    same({name: before[name] for name in after}, after)
+
+
+def test_a_tool_s_own_class_of_an_image_does_not_make_it_normal(capsys, lot, coco, tmp_path):
+    images = json.loads(coco().read_text("utf-8"))["images"]
+    told = bring(capsys, coco(images=[i | {"class": "train"} for i in images]), lot, tmp_path / "a")
+    assert told[1]["unmarked"] == 1
+    images[1]["class"] = "module_normal"
+    told = bring(capsys, coco(images=images), lot, tmp_path / "b")
+    assert [entry["code"] for entry in told[1]["left_out"]] == ["labels_class_elsewhere"]
+
+
 def test_a_folder_for_yolo_has_the_images_beside_the_labels(capsys, lot, tmp_path):
     assert labels(capsys, "export", lot, "--form", "yolo", "--out", tmp_path / "y")[0] == 0
     texts = {
