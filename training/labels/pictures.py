@@ -90,9 +90,8 @@ def named_normal(name: str | None) -> str | None:
 def key_of(name: str) -> str:
     """Return an image's name without its ending, by which files beside images are called."""
     path = Path(name)
-    # A plane of a volume is no file: its name has none.
-    known = path.suffix.lower() in IMAGE_ENDINGS and "#" not in name
-    return path.with_suffix("").as_posix() if known else name
+    # A plane of a volume is no file: ``volume.tif#z0123`` has no ending.
+    return path.with_suffix("").as_posix() if path.suffix.lower() in IMAGE_ENDINGS else name
 
 
 class ImageNames:
