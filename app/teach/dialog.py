@@ -15,21 +15,20 @@ from app.teach.earlier import EarlierPage
 from app.teach.outcome import OutcomePage
 from app.teach.preview import PreviewPane
 from app.teach.releasing import ReleasingPage
-from app.teach.teachings import new_teaching, read_teaching, remove_teaching
-from app.teach.trainer import Trainer, teach_for_long
+from app.teach.teachings import model_in_use, new_teaching, read_teaching, remove_teaching
+from app.teach.trainer import Trainer, site_options, teach_for_long
 from app.teach.working import WorkingPage
 from app.widgets.panel import dress, let_select, line
 from app.wording import error_text, message_text
 from inspection.errors import InspectionError
 from inspection.messages import Message
-from inspection.modelstore.folders import SLOTS, ModelFolders, Slot
+from inspection.modelstore.folders import SLOTS
 from inspection.modelstore.teaching import (
     FEWEST_BATTERIES,
     DetectorName,
     TeachEvent,
     TeachRequest,
 )
-from inspection.site import current_site
 
 QUICK: tuple[DetectorName, ...] = ("features",)
 LONG: tuple[DetectorName, ...] = ("features", "discriminative", "combined")
@@ -63,7 +62,7 @@ class TeachDialog(DialogFrame):
         self._closing = False
         self.decided = Decided(self)
         self.trainer = Trainer(self)
-        gated = [slot for slot in SLOTS if (_present(controller.models, slot)) is not None]
+        gated = [slot for slot in SLOTS if model_in_use(controller.models, slot) is not None]
         self.choosing = ChoosingPage(controller.rows, gated, subject)
         self.preview = PreviewPane(lot, controller.files)
         self.working = WorkingPage()
@@ -120,7 +119,7 @@ class TeachDialog(DialogFrame):
 
     def _request(self, detectors: tuple[DetectorName, ...]) -> TeachRequest:
         subject = self.choosing.subject
-        present = _present(self._controller.models, subject.slot)
+        present = model_in_use(self._controller.models, subject.slot)
         return TeachRequest(
             lot=str(self._lot.root),
             task=subject.task,
@@ -178,13 +177,12 @@ class TeachDialog(DialogFrame):
         self._sync()
 
     def _release(self) -> tuple[str, ...]:
-        result, site = self.outcome.result, current_site()
+        result = self.outcome.result
         assert self._folder is not None
         assert result is not None
         models = self._controller.models.install
-        of_site = () if site is None else ("--site", str(site.folder))
         named = ("--models", str(models), "--slot", result.request.slot, "--teaching")
-        return "release", str(self._folder), *named, *of_site
+        return "release", str(self._folder), *named, *site_options()
 
     def _on_agreed(self) -> None:
         self._begin("release", self.tr("Putting the model in use ..."))
@@ -354,9 +352,3 @@ class TeachDialog(DialogFrame):
         self.use.setEnabled(idle and free)
         self.use.setToolTip("" if free else self.tr("Possible once the inspection has ended."))
         self.outcome.setEnabled(idle)
-
-
-def _present(models: ModelFolders, slot: Slot) -> Path | None:
-    """Return the folder of the model in use; None where there is none."""
-    folder = models.holding(slot) / slot
-    return folder if folder.is_dir() else None

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from inspection.atomic import make_folder, write_atomic
 from inspection.errors import InspectionError
+from inspection.modelstore.folders import ModelFolders, Slot
 from inspection.modelstore.teaching import (
     CANCEL_NAME,
     LOCK_NAME,
@@ -46,6 +47,12 @@ class Teaching:
     state: State
     event: TeachEvent | None
     result: TeachResult | None
+
+
+def model_in_use(models: ModelFolders, slot: Slot) -> Path | None:
+    """Return the folder of a slot's model; None where there is none."""
+    folder = models.holding(slot) / slot
+    return folder if folder.is_dir() else None
 
 
 def new_teaching(root: Path, request: TeachRequest) -> Path:

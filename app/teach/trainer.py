@@ -14,6 +14,7 @@ from inspection.console import WRONG_USE
 from inspection.errors import InspectionError
 from inspection.messages import Message
 from inspection.modelstore.teaching import REQUEST_NAME, TeachEvent
+from inspection.site import current_site
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,12 @@ def trainer_command() -> tuple[str, list[str]]:
         suffix = ".exe" if sys.platform == "win32" else ""
         return str(Path(sys.executable).with_name(f"trainer{suffix}")), []
     return sys.executable, ["-m", "training"]
+
+
+def site_options() -> tuple[str, ...]:
+    """Return what names the site to the trainer: its rules and classes are those of the window."""
+    site = current_site()
+    return () if site is None else ("--site", str(site.folder))
 
 
 class Trainer(QObject):
@@ -71,7 +78,7 @@ class Trainer(QObject):
 
     def teach(self, folder: Path) -> None:
         """Do what the request in a folder says."""
-        self.run("teach", str(folder / REQUEST_NAME), "--attached")
+        self.run("teach", str(folder / REQUEST_NAME), "--attached", *site_options())
         self._teaches = True
 
     def run(self, *arguments: str, secret: str = "", fine: Collection[int] = (0,)) -> None:
@@ -191,7 +198,7 @@ def teach_for_long(folder: Path) -> None:
     program, first = trainer_command()
     process = QProcess()
     process.setProgram(program)
-    process.setArguments([*first, "teach", str(folder / REQUEST_NAME)])
+    process.setArguments([*first, "teach", str(folder / REQUEST_NAME), *site_options()])
     process.setProcessEnvironment(_environment())
     process.setWorkingDirectory(str(folder))
     process.setStandardInputFile(QProcess.nullDevice())
