@@ -59,6 +59,8 @@ def teach(folder: Path, given: argparse.Namespace) -> int:
             print(f"  {stage:10s} {now - before:6.1f} s")
             stage, before = event.stage, now
     code = child.wait()
+    used = os.times()
+    print(f"  processor  {used.children_user + used.children_system:6.1f} s")
     print(f"  in all     {time.monotonic() - started:6.1f} s, exit {code}")
     if code == 0:
         result = json.loads((folder / "result.json").read_bytes())

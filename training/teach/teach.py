@@ -44,6 +44,7 @@ from training.teach.images import Chosen, choose
 from training.teach.judge import MISSES_FOLDER, Judge, Scores
 from training.teach.telling import Teller
 
+WORTH_MEASURING = 500
 TAUGHT = "taught"
 """Key of a manifest's training under which the batteries are that the model knows."""
 
@@ -268,7 +269,9 @@ class _Teaching:
             return None, ()
         blurred = load_gate().blurred.limit
         with tempfile.TemporaryDirectory() as cache:
-            predictor.accelerate(Path(cache))
+            # To find out what is fastest takes as long as a few hundred images.
+            if len(taught) + len(others) > WORTH_MEASURING:
+                predictor.accelerate(Path(cache))
             seen, _ = look_at(predictor, _data(chosen, taught), reference, MOST)
             held_out, some = look_at(predictor, _data(chosen, others), reference)
             if min(len(seen), len(held_out)) < FEWEST_IMAGES:
