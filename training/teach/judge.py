@@ -36,7 +36,7 @@ from training.data.transforms import letterbox
 MISSES = 10
 MISSES_FOLDER = "misses"
 PICTURE_SIDE = 480
-PAINTED = 64
+PAINTED = 32
 """Images that defects are painted on: enough to tell detectors apart."""
 BATCH = 16
 

@@ -32,7 +32,6 @@ from inspection.modelstore.teaching import (
 )
 from inspection.records import ImageRef, ImageSource, Modality
 from inspection.systems.ensemble.detectors import load_predictor
-from inspection.systems.ensemble.known_answers import record_answers
 from inspection.systems.lane import resolve_device
 from training.autoencoder.calibrate import put_threshold
 from training.evaluation.evaluate import Data
@@ -112,16 +111,16 @@ class _Teaching:
         """Train the detectors, keep the best, and judge it and the model in use."""
         request, chosen, teller = self._request, self._chosen, self._teller
         rules = self._rules()
-        trials: list[tuple[Trial, Bundle]] = []
+        trials: list[tuple[Trial, Bundle, Judge]] = []
         for name in dict.fromkeys(request.detectors):
             began = time.monotonic()
             bundle = train_detector(name, request, chosen, self._folder / f"run-{name}", teller)
             took = time.monotonic() - began
-            auroc = self._painted(self._judge(bundle, rules))
-            trials.append((Trial(detector=name, painted_auroc=auroc, seconds=took), bundle))
+            judge = self._judge(bundle, rules)
+            trial = Trial(detector=name, painted_auroc=self._painted(judge), seconds=took)
+            trials.append((trial, bundle, judge))
         trials.sort(key=lambda trial: trial[0].painted_auroc, reverse=True)
-        bundle = trials[0][1]
-        judge = self._judge(bundle, rules)
+        _, bundle, judge = trials[0]
         good, bad = self._score(judge)
         source = f"held-out good batteries of {chosen.lot.root.name}"
         limits = [score for (name, _), score in good.images.items() if name in chosen.threshold]
@@ -170,7 +169,7 @@ class _Teaching:
             held_out=views,
             batteries=batteries,
             defects=defects,
-            trials=tuple(trial for trial, _ in trials),
+            trials=tuple(trial for trial, *_ in trials),
             present=beside,
             misses=judge.write_misses(self._folder, good.nearest),
             gate=figures,
@@ -228,7 +227,7 @@ class _Teaching:
         return tuple(name for name in self._chosen.held_out if name in taught.get("batteries", ()))
 
     def _finished(self, bundle: Bundle, gate: GateReferences | None) -> Bundle:
-        """Write the gate, known answers, and what the model was taught on."""
+        """Write the gate, and what the model was taught on."""
         chosen = self._chosen
         origin = {
             **bundle.manifest.training,
@@ -240,7 +239,7 @@ class _Teaching:
         }
         files = {} if gate is None else {GATE_FILE: gate.to_bytes()}
         changes = {} if gate is None else {"gate_file": GATE_FILE}
-        return record_answers(rewrite_bundle(bundle, files, training=origin, **changes))
+        return rewrite_bundle(bundle, files, training=origin, **changes)
 
     def _gate(
         self, bundle: Bundle, *, spoilt: bool = False
