@@ -70,6 +70,10 @@ version 2, with an exception: a program that is built with it may be passed on u
 FONTS_NOTE = """\
 Station Gothic is derived from Nanum Gothic and is under the SIL Open Font License, version 1.1.
 """
+FEATURES_NOTE = """\
+The frozen features in resources/models/features are weights of EfficientNet-Lite, converted to half
+precision; origin.json beside them says from what. They are under the Apache License, version 2.0.
+"""
 SYSTEM_NOTE = """\
 Libraries of the system that this program was built on. They are files of their own in this
 program's folder and may be exchanged.
@@ -140,6 +144,10 @@ def write_notices(out: Path, packages: Sequence[Package], system: Sequence[Path]
         _section("Battery inspection station", (root / "LICENSE").read_text(encoding="utf-8")),
         _section("PyInstaller's bootloader", BOOTLOADER_NOTE),
         _section("Fonts", FONTS_NOTE + _text(root / "resources" / "fonts" / "OFL.txt")),
+        _section(
+            "Frozen features",
+            FEATURES_NOTE + _text(root / "resources" / "models" / "features" / "LICENSE"),
+        ),
         _section("Qt", QT_NOTE),
         *(_section(path.stem, _text(path)) for path in sorted(TEXTS.glob("*.txt"))),
         *(_section(f"{p.name} {p.version} ({p.licence})", *p.texts) for p in packages),
