@@ -36,6 +36,7 @@ class CombinedArchitecture(Config):
     autoencoder_level, autoencoder_spread : mean and standard deviation of held-out normal pictures'
         scores, of the logarithm of the taught map
     features_level, features_spread : the same of the frozen features' map
+    features_weight : of the features' scaled map beside the taught one's
     top_fraction : the score is the mean of this share of the map's highest pixels
     """
 
@@ -44,11 +45,12 @@ class CombinedArchitecture(Config):
     autoencoder_spread: Positive
     features_level: float
     features_spread: Positive
+    features_weight: Positive = 0.5
     top_fraction: float = Field(default=0.0005, gt=0.0, le=1.0)
 
 
 def combine(taught: Tensor, features: Tensor, arch: CombinedArchitecture) -> Tensor:
-    """Return the mean of two scaled maps, made positive, (N, h, w) of the taught map's size.
+    """Return the weighed mean of two scaled maps, above 0, (N, h, w) as the taught map.
 
     The mean and not the larger one: each detector's false alarms are its own.
 
@@ -63,7 +65,8 @@ def combine(taught: Tensor, features: Tensor, arch: CombinedArchitecture) -> Ten
     second = ((features - arch.features_level) / arch.features_spread).unsqueeze(1)
     size = (taught.shape[1], taught.shape[2])
     second = F.interpolate(second, size=size, mode="bilinear", align_corners=False).squeeze(1)
-    return F.softplus((first + second) / 2)
+    weight = arch.features_weight
+    return F.softplus((first + weight * second) / (1.0 + weight))
 
 
 @dataclass(frozen=True, slots=True)

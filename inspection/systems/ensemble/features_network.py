@@ -60,9 +60,9 @@ class FeatureArchitecture(Config):
 
     name: Literal["features"] = "features"
     backbone: Variant = "lite0"
-    finest: Literal[4, 8, 16] = 8
-    coarsest: Literal[8, 16, 32] = 16
-    neighbourhood: Literal[1, 3, 5] = 3
+    finest: Literal[4, 8, 16] = 16
+    coarsest: Literal[8, 16, 32] = 32
+    neighbourhood: Literal[1, 3, 5] = 1
     method: Literal["gaussian", "knn"] = "gaussian"
     places: int = Field(default=32, ge=1, le=64)
     own_level: float = Field(default=0.75, ge=0.0, le=1.0)

@@ -154,7 +154,7 @@ def test_a_fit_has_nothing_to_resume(data, tmp_path):
 
 def test_a_bundle_of_another_network_is_refused(taught, tmp_path):
     bundle = load_bundle(taught / "rgb_ae")
-    other = {**bundle.manifest.architecture, "coarsest": 32}
+    other = {**bundle.manifest.architecture, "coarsest": 16}
     shutil.copytree(bundle.folder, tmp_path / "rgb_ae")
     changed = rewrite_bundle(load_bundle(tmp_path / "rgb_ae"), {}, architecture=other)
     with pytest.raises(BundleError):
@@ -173,6 +173,8 @@ def test_frozen_weights_that_are_missing_or_others_are_named(tmp_path):
 def test_two_detectors_judge_as_one_and_each_is_left_beside(data, tmp_path):
     small = ["architecture.base=4", "architecture.head_base=4", "architecture.levels=2"]
     small += ["architecture.flips=false", "preprocess.width=160", "preprocess.height=128"]
+    # Cells of 16 pixels would be as large as the holes.
+    small += ["features.finest=8", "features.coarsest=16"]
     small += ["training.crop=null", "training.repeats=1", "training.epochs=2"]
     config = read_training_config(
         config_path("combined.yaml"), [*small, f"cache.folder={tmp_path / 'cache'}"]
