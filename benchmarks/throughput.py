@@ -124,7 +124,7 @@ def naive_rgb(images: Sequence[ImageRef], predictor: CaePredictor) -> float:
     for ref in images:
         picture = Image.open(ref.path).convert("RGB").resize((spec.width, spec.height))
         x = (np.asarray(picture, np.float32) / 255 - mean) / std
-        predictor.predict(x.transpose(2, 0, 1)[None])
+        predictor.judge(x.transpose(2, 0, 1)[None])
     return time.perf_counter() - started
 
 
@@ -152,7 +152,7 @@ def forward(predictor: CnnPredictor | CaePredictor, batch: np.ndarray, count: in
     """Inputs through the model."""
     started = time.perf_counter()
     for _ in range(-(-count // len(batch))):
-        predictor.predict(batch)
+        predictor.judge(batch)
     return (time.perf_counter() - started) * count / (-(-count // len(batch)) * len(batch))
 
 

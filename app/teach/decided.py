@@ -22,7 +22,7 @@ DEFECT_OF: dict[Modality, tuple[Kind, ...]] = {
 """Kinds of battery that show a defect on images of a modality."""
 
 
-class Decided(QObject):
+class DecidedBatteries(QObject):
     """Reads the session that is open; without one nothing is decided."""
 
     normal = Signal(object)

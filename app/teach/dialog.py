@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 from app.controller import Controller
 from app.dialogs.frame import DialogFrame, confirm
 from app.teach.choosing import ChoosingPage, Subject
-from app.teach.decided import Decided
+from app.teach.decided import DecidedBatteries
 from app.teach.earlier import EarlierPage
 from app.teach.outcome import OutcomePage
 from app.teach.preview import PreviewPane
@@ -60,7 +60,7 @@ class TeachDialog(DialogFrame):
         self._folder: Path | None = None
         self._then: str = ""
         self._closing = False
-        self.decided = Decided(self)
+        self.decided = DecidedBatteries(self)
         self.trainer = Trainer(self)
         gated = [slot for slot in SLOTS if model_in_use(controller.models, slot) is not None]
         self.choosing = ChoosingPage(controller.rows, gated, subject)

@@ -140,7 +140,7 @@ class UsedBattery(Record):
     part: Literal["taught", "threshold", "judged"]
 
 
-class LeftOut(Record):
+class NotTaught(Record):
     """A battery or an image that was not used, and why."""
 
     name: str
@@ -241,7 +241,7 @@ class TeachResult(Record):
     threshold: Annotated[float, Field(gt=0.0)] | None = None
     proposals: tuple[Proposal, ...] = ()
     used: tuple[UsedBattery, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[NotTaught, ...]
     held_out: tuple[ScoredView, ...] = ()
     batteries: tuple[ScoredBattery, ...] = ()
     defects: tuple[ScoredBattery, ...] = ()

@@ -128,7 +128,7 @@ def read_confirmed(session: Path | SessionStore, *, accept_unsealed: bool = Fals
     seal = session.seal
     if seal.state != "sealed" and not accept_unsealed:
         raise SessionError(f"confirmed_{seal.state}", session=str(session.folder))
-    reading = _Reading(session)
+    reading = _SessionWords(session)
     for row in session.record.batteries:
         reading.take(row)
     return Confirmed(
@@ -144,7 +144,7 @@ def read_confirmed(session: Path | SessionStore, *, accept_unsealed: bool = Fals
     )
 
 
-class _Reading:
+class _SessionWords:
     """What is found while the batteries are gone through."""
 
     def __init__(self, store: SessionStore) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inspection.modelstore.folders import ModelFolders
     from inspection.modelstore.release_records import ReleaseConfig
     from inspection.people.person import Person
-    from training.release.units import HeldOut
+    from training.release.units import HeldOutUnits
 
 REFUSED = 1
 SlotName = Literal["ct_cnn", "rgb_ae", "ct_ae"]
@@ -139,7 +139,7 @@ def _folders(models: Path) -> ModelFolders:
 
 def _held_out(
     data: list[Path], split: Path | None, part: str, normal: str | None, modality: str
-) -> HeldOut:
+) -> HeldOutUnits:
     from inspection.errors import ConfigError
     from training.evaluation.evaluate import select_data
     from training.release.units import read_plain_units, read_units

@@ -17,7 +17,7 @@ from inspection.errors import ConfigError, ImageError
 from inspection.lot.labels import polygon_area
 from inspection.messages import Message
 from training.labels.label_file import Outline, Points
-from training.labels.pictures import ImageNames, Marked, Picture, SizeOf, named_normal
+from training.labels.pictures import ImageNames, LabelledPicture, Marked, SizeOf, named_normal
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Polygon = Annotated[list[Finite], Field(min_length=1, max_length=100_000)]
@@ -29,7 +29,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
 
-class _Image(_Part):
+class _CocoImage(_Part):
     id: int | str
     file_name: str = Field(min_length=1)
     width: int = Field(gt=0)
@@ -56,12 +56,12 @@ class _Category(_Part):
 
 
 class _Coco(_Part):
-    images: list[_Image]
+    images: list[_CocoImage]
     annotations: list[_Annotation]
     categories: list[_Category]
 
 
-def coco_of(pictures: Sequence[Picture]) -> dict[str, Any]:
+def coco_of(pictures: Sequence[LabelledPicture]) -> dict[str, Any]:
     """Return the labels of some images; a normal image has none, and says its class itself."""
     table = class_table()
     ids = {name: place for place, name in enumerate(table.all_defects, start=1)}
@@ -118,7 +118,7 @@ def read_coco(
         raise ConfigError("labels_unreadable", name=str(path), problem=problem) from error
     categories = {category.id: category.name for category in found.categories}
     marked: dict[str, Marked] = {}
-    by_id: dict[int | str, tuple[_Image, Marked | None]] = {}
+    by_id: dict[int | str, tuple[_CocoImage, Marked | None]] = {}
     strange: list[str] = []
     for image in found.images:
         name = names.find(image.file_name)
@@ -152,7 +152,7 @@ def read_coco(
     return marked, strange
 
 
-def _outlines(annotation: _Annotation, image: _Image) -> list[Points]:
+def _outlines(annotation: _Annotation, image: _CocoImage) -> list[Points]:
     shape = annotation.segmentation
     if isinstance(shape, _Mask):
         return _of_mask(shape, image)
@@ -164,7 +164,7 @@ def _outlines(annotation: _Annotation, image: _Image) -> list[Points]:
     return [((x, y), (x + w, y), (x + w, y + h), (x, y + h))] if w > 0 and h > 0 else []
 
 
-def _of_mask(mask: _Mask, image: _Image) -> list[Points]:
+def _of_mask(mask: _Mask, image: _CocoImage) -> list[Points]:
     """Return the outlines of what a mask of runs covers, holes filled; none of a wrong one."""
     height, width = mask.size
     counts = _unpacked(mask.counts) if isinstance(mask.counts, str) else mask.counts

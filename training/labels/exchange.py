@@ -19,7 +19,7 @@ from training.data.labelled import LabelledImage, Progress, read_labels, scan_lo
 from training.labels.coco import coco_of, read_coco
 from training.labels.label_file import NewLabel, Outline, normal_class, type_for
 from training.labels.lot_writer import LotWriter
-from training.labels.pictures import ImageNames, Marked, Picture, class_named
+from training.labels.pictures import ImageNames, LabelledPicture, Marked, class_named
 from training.labels.yolo import read_yolo, yolo_files
 
 Form = Literal["coco", "yolo"]
@@ -71,7 +71,7 @@ def export_labels(
     lots = scan_lots([lot])
     root = next(iter(lots.lots.values())).root
     done = Exchanged()
-    pictures: list[Picture] = []
+    pictures: list[LabelledPicture] = []
     for image in read_labels(lots, progress):
         if image.label is None:
             continue
@@ -97,7 +97,7 @@ def export_labels(
     return done
 
 
-def _picture(image: LabelledImage, name: str) -> Picture:
+def _picture(image: LabelledImage, name: str) -> LabelledPicture:
     ref, label, table = image.ref, image.label, class_table()
     assert label is not None
     assert image.name is not None
@@ -111,7 +111,7 @@ def _picture(image: LabelledImage, name: str) -> Picture:
         if (named := kind_of[defect.name]) is not None
     )
     size = label.size or Decoder(ref.source, ref.modality).size
-    return Picture(ref, name, size, image.name, outlines)
+    return LabelledPicture(ref, name, size, image.name, outlines)
 
 
 def _write_file(out: Path, text: str) -> None:

@@ -14,7 +14,14 @@ from inspection.errors import ConfigError, ImageError
 from inspection.messages import Message
 from inspection.yaml_file import read_yaml
 from training.labels.label_file import Outline, Points
-from training.labels.pictures import ImageNames, Marked, Picture, SizeOf, key_of, named_normal
+from training.labels.pictures import (
+    ImageNames,
+    LabelledPicture,
+    Marked,
+    SizeOf,
+    key_of,
+    named_normal,
+)
 
 DATA_NAME = "data.yaml"
 NORMAL_NAME = "normal.txt"
@@ -24,7 +31,7 @@ BEYOND = 1e-3
 """Shares so far over the edge are roundings."""
 
 
-def yolo_files(pictures: Sequence[Picture], *, boxes: bool) -> dict[str, str]:
+def yolo_files(pictures: Sequence[LabelledPicture], *, boxes: bool) -> dict[str, str]:
     """Return the content of each file by its path below the folder.
 
     Parameters

@@ -28,7 +28,7 @@ from inspection.modelstore.releasing import in_use
 from inspection.modelstore.seen import SeenImages, seen_by
 from training.progress import progress_bar
 from training.release.paired import f1_difference, rate_difference
-from training.release.units import HeldOut, Said, Unit, judge_units
+from training.release.units import HeldOutUnits, Said, Unit, judge_units
 
 NAMED = 50
 """Missed units that are named."""
@@ -78,8 +78,8 @@ def compare(
     run: Path,
     challenger: Bundle,
     models: ModelFolders,
-    held_out: HeldOut,
-    golden: HeldOut | None,
+    held_out: HeldOutUnits,
+    golden: HeldOutUnits | None,
     config: ReleaseConfig,
     device: str = "cpu",
 ) -> Comparison:
@@ -129,7 +129,7 @@ def compare(
 def _measure(
     new: Contender,
     old: Contender | None,
-    held_out: HeldOut,
+    held_out: HeldOutUnits,
     confidence: float,
     device: str,
 ) -> Measured:
@@ -146,7 +146,7 @@ def _measure(
         overkill = rate_difference(~passed[~truth], ~passed_before[~truth], confidence)
         f1 = f1_difference(called, called_before, truth, confidence)
     missed = [unit.key for unit, one in zip(units, passed & truth, strict=True) if one]
-    kept = HeldOut(held_out.kind, held_out.data, tuple(units))
+    kept = HeldOutUnits(held_out.kind, held_out.data, tuple(units))
     return Measured(
         data=held_out.data,
         unit=held_out.kind,

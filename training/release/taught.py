@@ -11,10 +11,10 @@ from inspection.lot.scan import scan_lot
 from inspection.modelstore.files import read_document
 from inspection.modelstore.teaching import RESULT_NAME, TeachResult, parts_of
 from inspection.records import image_name
-from training.release.units import HeldOut, unit_of
+from training.release.units import HeldOutUnits, unit_of
 
 
-def read_taught_units(folder: Path) -> HeldOut:
+def read_taught_units(folder: Path) -> HeldOutUnits:
     """Return the good batteries that a teaching only judged, and the decided defects.
 
     Their truth is what people have decided, not what labels say.
@@ -49,4 +49,4 @@ def read_taught_units(folder: Path) -> HeldOut:
             units.append(unit_of(key, refs, defective, kept))
     if not units:
         raise ConfigError("teach_none_judged", folder=folder.name)
-    return HeldOut("battery", (root.name,), tuple(units))
+    return HeldOutUnits("battery", (root.name,), tuple(units))

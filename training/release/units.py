@@ -60,7 +60,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldOutUnits:
     """Labelled units of one kind.
 
     Parameters
@@ -81,7 +81,7 @@ class HeldOut:
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_units(data: Data, modality: str) -> HeldOut:
+def read_units(data: Data, modality: str) -> HeldOutUnits:
     """Return the batteries of lots whose truth the labels of one modality tell.
 
     Raises
@@ -99,10 +99,10 @@ def read_units(data: Data, modality: str) -> HeldOut:
         units.append(unit_of(key, refs, truth != "normal", battery))
     if not units:
         raise ConfigError("release_no_units", data=data.name)
-    return HeldOut("battery", tuple(lot.resolve().name for lot in data.lots), tuple(units))
+    return HeldOutUnits("battery", tuple(lot.resolve().name for lot in data.lots), tuple(units))
 
 
-def read_plain_units(folder: Path, normal: str) -> HeldOut:
+def read_plain_units(folder: Path, normal: str) -> HeldOutUnits:
     """Return the images of a plain folder; those that show the same part count once.
 
     Raises
@@ -124,7 +124,7 @@ def read_plain_units(folder: Path, normal: str) -> HeldOut:
             units.append(unit_of(key, refs, part.name != normal, None))
     if not units:
         raise ConfigError("release_no_units", data=str(folder))
-    return HeldOut("image_group", (folder.resolve().name,), tuple(units))
+    return HeldOutUnits("image_group", (folder.resolve().name,), tuple(units))
 
 
 def unit_of(key: str, refs: Sequence[ImageRef], defective: bool, battery: Battery | None) -> Unit:

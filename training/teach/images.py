@@ -16,7 +16,7 @@ from inspection.lot.chosen import good_images
 from inspection.lot.scan import scan_lot
 from inspection.messages import Message
 from inspection.modelstore.seen import SeenImages, fingerprints
-from inspection.modelstore.teaching import FEWEST_BATTERIES, LeftOut, TeachRequest, UsedBattery
+from inspection.modelstore.teaching import FEWEST_BATTERIES, NotTaught, TeachRequest, UsedBattery
 from inspection.records import Battery, ImageRef, Lot, Modality, image_name, source_path
 from training.autoencoder.views import View
 from training.data.prefetch import prefetch
@@ -54,7 +54,7 @@ class Chosen:
     threshold: Images
     judged: Images
     defective: Images
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[NotTaught, ...]
 
     @property
     def used(self) -> tuple[UsedBattery, ...]:
@@ -97,13 +97,13 @@ def choose(
     batteries = {b.battery_id: with_body(b) for b in lot.batteries if b.battery_id in wanted}
     shown = Lot(lot.root, tuple(batteries.values()))
     good = good_images(shown, request.batteries, modality)
-    left_out = [LeftOut(name=name, reason=reason) for name, reason in good.left_out]
+    left_out = [NotTaught(name=name, reason=reason) for name, reason in good.left_out]
     all_refs = [ref for refs in good.used.values() for ref in refs]
     broken = {}
     for done, (ref, error) in enumerate(prefetch(_tried, all_refs, READERS), start=1):
         if error is not None:
             broken[ref.source] = error
-            left_out.append(LeftOut(name=image_name(ref, lot.root), reason=error))
+            left_out.append(NotTaught(name=image_name(ref, lot.root), reason=error))
         on_image(done, len(all_refs))
     readable = {
         name: tuple(ref for ref in refs if ref.source not in broken)
@@ -132,7 +132,7 @@ def choose(
         if len(refs) < len(readable[name]):
             params: dict[str, str | int | float] = {"used": len(refs), "found": len(readable[name])}
             left_out.append(
-                LeftOut(name=name, reason=Message(code="teach_enough_images", params=params))
+                NotTaught(name=name, reason=Message(code="teach_enough_images", params=params))
             )
     return Chosen(lot, batteries, taught, threshold, judged, defective, tuple(left_out))
 

@@ -59,7 +59,7 @@ class Scores:
     nearest: list[Prediction] = field(default_factory=list)
 
 
-class Judge:
+class TaughtJudge:
     """A model that judges images of a lot.
 
     Parameters

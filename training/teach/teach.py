@@ -40,7 +40,7 @@ from training.gate.look import MOST, false_alarms, look_at, out_of_place
 from training.teach.detectors import train_detector
 from training.teach.figures import RULES, proposals, threshold_of
 from training.teach.images import Chosen, choose
-from training.teach.judge import MISSES_FOLDER, Judge, Scores
+from training.teach.judge import MISSES_FOLDER, Scores, TaughtJudge
 from training.teach.telling import Teller
 
 WORTH_MEASURING = 500
@@ -111,7 +111,7 @@ class _Teaching:
         """Train the detectors, keep the best, and judge it and the model in use."""
         request, chosen, teller = self._request, self._chosen, self._teller
         rules = self._rules()
-        trials: list[tuple[Trial, Bundle, Judge]] = []
+        trials: list[tuple[Trial, Bundle, TaughtJudge]] = []
         for name in dict.fromkeys(request.detectors):
             began = time.monotonic()
             bundle = train_detector(name, request, chosen, self._folder / f"run-{name}", teller)
@@ -207,16 +207,16 @@ class _Teaching:
             return load_inspector().aggregation
         return find_policy(Path(self._request.present).parent).inspector.aggregation
 
-    def _judge(self, bundle: Bundle, rules: Aggregation) -> Judge:
+    def _judge(self, bundle: Bundle, rules: Aggregation) -> TaughtJudge:
         chosen = self._chosen
-        return Judge(bundle, chosen.lot, chosen.batteries, rules, self._device)
+        return TaughtJudge(bundle, chosen.lot, chosen.batteries, rules, self._device)
 
-    def _score(self, judge: Judge) -> tuple[Scores, Scores]:
+    def _score(self, judge: TaughtJudge) -> tuple[Scores, Scores]:
         """Return the scores of held-out good batteries and of decided defects."""
         chosen, tell = self._chosen, partial(self._teller.tell, "judging")
         return judge.score(chosen.held_out, tell), judge.score(chosen.defective, tell)
 
-    def _painted(self, judge: Judge) -> float:
+    def _painted(self, judge: TaughtJudge) -> float:
         tell = partial(self._teller.tell, "painting")
         return judge.painted_auroc(self._chosen.held_out, self._request.seed, tell)
 

@@ -21,7 +21,7 @@ from inspection.synthetic import SyntheticLot, write_lot
 from training.autoencoder.calibrate import choose_threshold
 from training.evaluation.evaluate import Data
 from training.release.compare import compare, find_challenger
-from training.release.units import HeldOut, read_plain_units, read_units
+from training.release.units import HeldOutUnits, read_plain_units, read_units
 
 STRICT = ReleaseConfig(margin=0.05, confidence=0.95)
 WIDE = ReleaseConfig(margin=1.0, confidence=0.95)
@@ -35,7 +35,7 @@ def lot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def held_out(lot: Path) -> HeldOut:
+def held_out(lot: Path) -> HeldOutUnits:
     return read_units(Data((lot,)), "rgb")
 
 
@@ -69,7 +69,7 @@ def codes(comparison: Comparison) -> list[str]:
 
 
 def test_a_model_that_misses_more_is_not_released(
-    tmp_path: Path, models: ModelFolders, held_out: HeldOut
+    tmp_path: Path, models: ModelFolders, held_out: HeldOutUnits
 ) -> None:
     blind = challenger(tmp_path, threshold=EVERYTHING_PASSES)
     found = compare(tmp_path, blind, models, held_out, None, STRICT)
@@ -86,7 +86,7 @@ def test_a_model_that_misses_more_is_not_released(
 
 
 def test_few_batteries_without_a_difference_do_not_reach_a_strict_margin(
-    tmp_path: Path, models: ModelFolders, held_out: HeldOut
+    tmp_path: Path, models: ModelFolders, held_out: HeldOutUnits
 ) -> None:
     alike = challenger(tmp_path)
     found = compare(tmp_path, alike, models, held_out, held_out, STRICT)
@@ -102,12 +102,16 @@ def test_few_batteries_without_a_difference_do_not_reach_a_strict_margin(
     assert found.golden is None
 
 
-def test_a_model_that_lets_nothing_pass_is_not_released(tmp_path: Path, held_out: HeldOut) -> None:
+def test_a_model_that_lets_nothing_pass_is_not_released(
+    tmp_path: Path, held_out: HeldOutUnits
+) -> None:
     lets = write_small_models(tmp_path / "models")
     choose_threshold(lets / "rgb_ae", EVERYTHING_PASSES)
     normal = [unit for unit in held_out.units if not unit.defective]
     many = tuple(replace(unit, key=f"{unit.key}-{n}") for n in range(5) for unit in normal)
-    units = HeldOut("battery", held_out.data, (*many, *(u for u in held_out.units if u.defective)))
+    units = HeldOutUnits(
+        "battery", held_out.data, (*many, *(u for u in held_out.units if u.defective))
+    )
     found = compare(
         tmp_path / "run", challenger(tmp_path / "run"), ModelFolders((lets,)), units, None, WIDE
     )
@@ -116,7 +120,7 @@ def test_a_model_that_lets_nothing_pass_is_not_released(tmp_path: Path, held_out
 
 
 def test_what_either_model_has_seen_is_left_out(
-    tmp_path: Path, models: ModelFolders, held_out: HeldOut
+    tmp_path: Path, models: ModelFolders, held_out: HeldOutUnits
 ) -> None:
     first, second = held_out.units[:2]
     some = challenger(tmp_path / "some", seen=first.prints)
@@ -139,7 +143,7 @@ def test_what_either_model_has_seen_is_left_out(
 
 
 def test_a_model_that_does_not_tell_its_training_needs_a_signature(
-    tmp_path: Path, models: ModelFolders, held_out: HeldOut
+    tmp_path: Path, models: ModelFolders, held_out: HeldOutUnits
 ) -> None:
     write_small_models(tmp_path)
     shutil.rmtree(tmp_path / "ct_cnn")
@@ -148,16 +152,20 @@ def test_a_model_that_does_not_tell_its_training_needs_a_signature(
 
 
 def test_without_defects_escapes_are_unmeasured(
-    tmp_path: Path, models: ModelFolders, held_out: HeldOut
+    tmp_path: Path, models: ModelFolders, held_out: HeldOutUnits
 ) -> None:
-    normal = HeldOut("battery", held_out.data, tuple(u for u in held_out.units if not u.defective))
+    normal = HeldOutUnits(
+        "battery", held_out.data, tuple(u for u in held_out.units if not u.defective)
+    )
     found = compare(tmp_path, challenger(tmp_path), models, normal, None, WIDE)
     assert codes(found) == ["release_escapes_unmeasured"]
     assert found.measured.escape is None
     assert found.measured.challenger.f1 is None
 
 
-def test_the_first_model_of_a_slot_has_nothing_beside_it(tmp_path: Path, held_out: HeldOut) -> None:
+def test_the_first_model_of_a_slot_has_nothing_beside_it(
+    tmp_path: Path, held_out: HeldOutUnits
+) -> None:
     first = challenger(tmp_path / "run")
     found = compare(
         tmp_path / "run", first, ModelFolders((tmp_path / "none",)), held_out, held_out, WIDE
@@ -209,7 +217,7 @@ def test_a_plain_folder_counts_by_groups_of_images(tmp_path: Path, models: Model
     assert found.measured.challenger.escapes == 4
 
 
-def test_a_file_is_known_by_its_content(tmp_path: Path, held_out: HeldOut) -> None:
+def test_a_file_is_known_by_its_content(tmp_path: Path, held_out: HeldOutUnits) -> None:
     path = source_path(held_out.units[0].refs[0].source)
     moved = Path(shutil.copyfile(path, tmp_path / "another name.png"))
     assert fingerprint(moved) == fingerprint(path) in held_out.units[0].prints

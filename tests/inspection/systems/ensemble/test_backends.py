@@ -90,10 +90,10 @@ def test_views_get_the_scores_of_single_views(battery, cache):
     predictor = CaePredictor(find_bundle(MODELS, "rgb_ae"))
     predictor.accelerate(cache)
     arrays = inputs_of(battery.rgb, reference.preprocess)
-    expected = np.concatenate([reference.predict(array[None]).scores for array in arrays])
-    got = predictor.predict(np.stack(arrays))
-    np.testing.assert_allclose(got.scores, expected, atol=1e-2)
-    assert got.maps.dtype == np.float32
+    expected = [reference.judge(array[None])[0].pred_score for array in arrays]
+    got = predictor.judge(np.stack(arrays))
+    np.testing.assert_allclose([image.pred_score for image in got], expected, atol=1e-2)
+    assert got[0].heat.dtype == np.float32
 
 
 def test_the_lane_computes_with_what_was_chosen(battery, tmp_path, monkeypatch):
