@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -61,35 +61,60 @@ def to_display(maps: Tensor, threshold: float, display_scale: float) -> Tensor:
     return torch.where(maps <= threshold, below, above).clamp(0.0, 1.0)
 
 
-def scored_images(
-    maps: Tensor,
-    features: Mapping[str, NDArray[np.float32]],
-    threshold: float,
-    display_scale: float,
-    top_fraction: float,
-) -> list[ScoredImage]:
-    """Return what a detector says of a batch, of its raw maps.
+class MapPredictor(ABC):
+    """What every detector does whose word is a map: the score is the map's top, the scale is fixed.
 
     Parameters
     ----------
-    maps : (N, h, w)
-    features : for the gate, (N, d) float32 by group
+    bundle : a verified model folder
+
+    Raises
+    ------
+    BundleError
+        If the bundle has no threshold, or a display scale that does not exceed it.
     """
-    scores = score_maps(maps, top_fraction).cpu().numpy()
-    shown = to_display(maps, threshold, display_scale).cpu().numpy()
-    return [
-        ScoredImage(
-            heat,
-            "defect" if score > threshold else "normal",
-            {},
-            float(score),
-            {name: values[at] for name, values in features.items()},
-        )
-        for at, (score, heat) in enumerate(zip(scores, shown, strict=True))
-    ]
+
+    top_fraction: float
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest, folder = bundle.manifest, bundle.folder.name
+        if bundle.threshold is None:
+            raise BundleError(
+                "bundle_file_missing", folder=folder, file=f"{manifest.slot}_threshold.json"
+            )
+        self.preprocess: Preprocess = manifest.preprocess
+        self.threshold: float = bundle.threshold.threshold
+        self._display_scale = manifest.display_scale
+        if self._display_scale <= self.threshold:
+            raise BundleError("ae_display_scale", folder=folder)
+
+    @abstractmethod
+    def look(self, inputs: NDArray[np.float32]) -> tuple[Tensor, dict[str, NDArray[np.float32]]]:
+        """Return the raw maps of a batch, (N, h, w), and what the gate compares, (N, d) by group.
+
+        Parameters
+        ----------
+        inputs : (N, 3, H, W) float32, prepared by ``preprocess``
+        """
+
+    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
+        """Judge a batch, (N, 3, H, W) float32, prepared by ``preprocess``."""
+        maps, features = self.look(inputs)
+        scores = score_maps(maps, self.top_fraction).cpu().numpy()
+        shown = to_display(maps, self.threshold, self._display_scale).cpu().numpy()
+        return [
+            ScoredImage(
+                heat,
+                "defect" if score > self.threshold else "normal",
+                {},
+                float(score),
+                {name: values[at] for name, values in features.items()},
+            )
+            for at, (score, heat) in enumerate(zip(scores, shown, strict=True))
+        ]
 
 
-class CaePredictor:
+class CaePredictor(MapPredictor):
     """An autoencoder ready to judge: arrays in, arrays out; tensors never leave.
 
     Parameters
@@ -105,21 +130,14 @@ class CaePredictor:
     """
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
-        manifest, folder = bundle.manifest, bundle.folder.name
-        if bundle.threshold is None:
-            raise BundleError(
-                "bundle_file_missing", folder=folder, file=f"{manifest.slot}_threshold.json"
-            )
-        self.preprocess: Preprocess = manifest.preprocess
-        self.threshold: float = bundle.threshold.threshold
-        self._display_scale = manifest.display_scale
-        if self._display_scale <= self.threshold:
-            raise BundleError("ae_display_scale", folder=folder)
+        super().__init__(bundle)
+        manifest = bundle.manifest
         size = manifest.preprocess.width, manifest.preprocess.height
         try:
             if manifest.preprocess.channels != COLOURS:
                 raise ValueError(f"it takes {COLOURS} channels")
             self.arch = CaeArchitecture.model_validate(manifest.architecture)
+            self.top_fraction = self.arch.top_fraction
             # A score is a mean of probabilities: none is above 1.
             if self.arch.method == "discriminative" and self.threshold >= 1.0:
                 raise ValueError("no score can be above its threshold")
@@ -191,12 +209,6 @@ class CaePredictor:
             for name, picture in pictures.items()
         }
         return maps, features
-
-    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
-        """Judge a batch; a view's score is the reconstruction score."""
-        maps, features = self.look(inputs)
-        top = self.arch.top_fraction
-        return scored_images(maps, features, self.threshold, self._display_scale, top)
 
 
 def load_weights(model: ConvAutoencoder, bundle: Bundle, *, grow: bool = False) -> None:

@@ -20,8 +20,7 @@ from torch import Tensor
 from inspection.config import Config, Positive
 from inspection.errors import BundleError
 from inspection.modelstore.bundle import Bundle
-from inspection.systems.ensemble.cae import CaePredictor, scored_images
-from inspection.systems.ensemble.detectors import ScoredImage
+from inspection.systems.ensemble.cae import CaePredictor, MapPredictor
 from inspection.systems.ensemble.features import FeaturePredictor
 
 FLOOR = 1e-4
@@ -107,7 +106,7 @@ def part_of(bundle: Bundle, part: str) -> BundlePart:
     return BundlePart(**named, prefix=prefix)
 
 
-class CombinedPredictor:
+class CombinedPredictor(MapPredictor):
     """Two detectors ready to judge as one: arrays in, arrays out; tensors never leave.
 
     Parameters
@@ -122,22 +121,15 @@ class CombinedPredictor:
     """
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+        super().__init__(bundle)
         manifest, folder = bundle.manifest, bundle.folder.name
-        if bundle.threshold is None:
-            raise BundleError(
-                "bundle_file_missing", folder=folder, file=f"{manifest.slot}_threshold.json"
-            )
-        self.preprocess = manifest.preprocess
-        self.threshold: float = bundle.threshold.threshold
-        self._display_scale = manifest.display_scale
-        if self._display_scale <= self.threshold:
-            raise BundleError("ae_display_scale", folder=folder)
         own = {n: v for n, v in manifest.architecture.items() if "." not in n}
         try:
             self.arch = CombinedArchitecture.model_validate(own)
         except ValidationError as error:
             problem = str(error).splitlines()[0]
             raise BundleError("ae_weights_misfit", folder=folder, problem=problem) from error
+        self.top_fraction = self.arch.top_fraction
         self._taught = CaePredictor(part_of(bundle, "autoencoder"), device)
         self._features = FeaturePredictor(part_of(bundle, "features"), device)
         self.device = device
@@ -164,11 +156,14 @@ class CombinedPredictor:
         self._features.accelerate(cache)
 
     @torch.inference_mode()
-    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
-        """Judge a batch, (N, 3, H, W) float32, prepared by ``preprocess``."""
+    def look(self, inputs: NDArray[np.float32]) -> tuple[Tensor, dict[str, NDArray[np.float32]]]:
+        """Return the joined maps of a batch, (N, h, w), and what the gate compares.
+
+        Parameters
+        ----------
+        inputs : (N, 3, H, W) float32, prepared by ``preprocess``
+        """
         taught, of_taught = self._taught.look(inputs)
         features, of_features = self._features.look(inputs)
-        maps = combine(taught, features, self.arch)
         compared = {**of_taught, "embedding": of_features["embedding"]}
-        top = self.arch.top_fraction
-        return scored_images(maps, compared, self.threshold, self._display_scale, top)
+        return combine(taught, features, self.arch), compared

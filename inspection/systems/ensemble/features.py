@@ -13,15 +13,14 @@ from torch import Tensor
 from inspection.errors import BundleError
 from inspection.modelstore.bundle import Bundle
 from inspection.systems.ensemble.backends import PLAIN, Forward, Part, fastest_backend
-from inspection.systems.ensemble.cae import GRID, scored_images
-from inspection.systems.ensemble.detectors import ScoredImage
+from inspection.systems.ensemble.cae import GRID, MapPredictor
 from inspection.systems.ensemble.features_network import FeatureArchitecture, FeatureNetwork
 
 COLOURS = 3
 """Channels of its input; a grey picture has three equal ones."""
 
 
-class FeaturePredictor:
+class FeaturePredictor(MapPredictor):
     """A detector of frozen features ready to judge: arrays in, arrays out; tensors never leave.
 
     Parameters
@@ -37,21 +36,14 @@ class FeaturePredictor:
     """
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+        super().__init__(bundle)
         manifest, folder = bundle.manifest, bundle.folder.name
-        if bundle.threshold is None:
-            raise BundleError(
-                "bundle_file_missing", folder=folder, file=f"{manifest.slot}_threshold.json"
-            )
-        self.preprocess = manifest.preprocess
-        self.threshold: float = bundle.threshold.threshold
-        self._display_scale = manifest.display_scale
-        if self._display_scale <= self.threshold:
-            raise BundleError("ae_display_scale", folder=folder)
         tensors = bundle.load_tensors()
         try:
             if manifest.preprocess.channels != COLOURS:
                 raise ValueError(f"it takes {COLOURS} channels")
             self.arch = FeatureArchitecture.model_validate(manifest.architecture)
+            self.top_fraction = self.arch.top_fraction
             for side in (manifest.preprocess.width, manifest.preprocess.height):
                 if side % self.arch.step:
                     raise ValueError(f"{side} is not a multiple of {self.arch.step}")
@@ -108,9 +100,3 @@ class FeaturePredictor:
             "embedding": embedded.mean(dim=(2, 3)).cpu().numpy(),
         }
         return self._model.raw_map(embedded, batch), features
-
-    def judge(self, inputs: NDArray[np.float32]) -> list[ScoredImage]:
-        """Judge a batch, (N, 3, H, W) float32, prepared by ``preprocess``."""
-        maps, features = self.look(inputs)
-        top = self.arch.top_fraction
-        return scored_images(maps, features, self.threshold, self._display_scale, top)
